@@ -1,0 +1,369 @@
+"""What a probe can bring home: frozen records that travel through JSON and back.
+
+A record says what was sent, what came back and from whom, when, how long it took and how
+many tries it needed. It never says whether that is good: judging is the cases' work.
+
+Times are UTC in ISO 8601 with milliseconds and a ``Z``; durations and offsets are seconds.
+Bytes from the network are bounded to :data:`RAW_LIMIT` each (base64 in JSON).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+RAW_LIMIT = 2048
+"""How many bytes of one packet are kept as evidence."""
+
+TroubleKind = Literal["no-answer", "refused", "no-route", "malformed"]
+"""Why nothing usable came back: silence, a refusal, no way there, or not the protocol."""
+
+CannotCause = Literal[
+    "not-permitted", "off-link", "other-route", "not-configured", "ambiguous", "internal-error"
+]
+"""Why a question could not even be asked."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The base of everything here: frozen and strict on decoding (keyword-only is not inherited)."""
+
+
+class Vantage(Record, kw_only=True):
+    """The place that the measurements are made from: one interface of this computer."""
+
+    interface: str
+    """The interface's name as the system knows it; every socket is bound to it."""
+    address: str
+    """The interface's IPv4 address; every socket is bound to it."""
+    prefix: int
+    """The length of the network's prefix, 0 to 32."""
+    mac: str = ""
+    """The interface's hardware address, ``aa:bb:cc:dd:ee:ff``; empty where it has none."""
+    loopback: bool = False
+    """True only for the embedded site."""
+
+
+class Try(Record, kw_only=True):
+    """One question put on the wire and what came of it."""
+
+    at_s: float
+    """When it was sent, in seconds since the probe started."""
+    to: str
+    """Where it was sent, ``address:port``."""
+    result: str
+    """``answer``, ``silence``, ``refused``, ``no-route``, ``malformed``, or a short word of the
+    protocol."""
+    sent: bytes = b""
+    received: bytes = b""
+    source: str = ""
+    """Where the answer came from, ``address:port``; empty for silence."""
+    detail: str = ""
+
+
+class Ignored(Record, kw_only=True):
+    """A packet that arrived but does not count as the answer, with the reason."""
+
+    at_s: float
+    source: str
+    reason: str
+    raw: bytes = b""
+
+
+class Trouble(Record, kw_only=True):
+    """Why no usable answer came, as the wire showed it."""
+
+    kind: TroubleKind
+    phase: str
+    """What was under way: ``udp``, ``tcp``, ``tls``, ``http``, ``ssh`` or ``icmp``."""
+    detail: str = ""
+    """One technical sentence or the system's own words; for the evidence, not for the reader."""
+
+
+class Observed(Record, kw_only=True):
+    """What every observation has in common."""
+
+    started: str
+    duration_s: float
+    tries: tuple[Try, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+
+
+class CannotMeasure(Observed, tag="cannot-measure", kw_only=True):
+    """The question could not be asked; neither silence nor an answer."""
+
+    cause: CannotCause
+    detail: str
+    """What stood in the way, technically."""
+    command: str = ""
+    """The exact command that removes the obstacle, where there is one."""
+
+
+class DhcpMessage(Record, kw_only=True):
+    """A DHCP reply, parsed (RFC 2131 section 2, options of RFC 2132)."""
+
+    source: str
+    """The IPv4 address that the packet came from."""
+    at_s: float
+    kind: int | None
+    """Option 53: 2 OFFER, 5 ACK, 6 NAK; None where it is missing."""
+    address: str
+    """``yiaddr``, the address offered."""
+    relay: str = "0.0.0.0"  # noqa: S104 - the protocol's word for "no relay"
+    """``giaddr``."""
+    server_id: str | None = None
+    """Option 54."""
+    subnet_mask: str | None = None
+    """Option 1."""
+    routers: tuple[str, ...] = ()
+    """Option 3."""
+    dns: tuple[str, ...] = ()
+    """Option 6."""
+    ntp: tuple[str, ...] = ()
+    """Option 42."""
+    lease_s: int | None = None
+    """Option 51; 4294967295 means for ever."""
+    routes: tuple[tuple[str, str], ...] = ()
+    """Option 121 (RFC 3442): pairs of destination ``a.b.c.d/n`` and router."""
+    defects: tuple[str, ...] = ()
+    """Options whose length or content breaks the RFC, for instance ``option 3: length 5``."""
+    raw: bytes = b""
+
+
+class DhcpObserved(Observed, tag="dhcp", kw_only=True):
+    """The OFFERs that one DISCOVER brought, in the order of arrival."""
+
+    offers: tuple[DhcpMessage, ...] = ()
+
+
+class LeaseObserved(Observed, tag="lease", kw_only=True):
+    """The current lease that this computer itself holds on the vantage interface."""
+
+    client: str
+    """Who keeps it: ``systemd-networkd``, ``NetworkManager``, ``dhclient``, ``dhcpcd``,
+    ``ipconfig`` or ``windows``."""
+    address: str
+    server_id: str | None = None
+    subnet_mask: str | None = None
+    routers: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    ntp: tuple[str, ...] = ()
+    lease_s: int | None = None
+    expires: str | None = None
+
+
+class DnsObserved(Observed, tag="dns", kw_only=True):
+    """What one DNS server said to the question for one name's A records."""
+
+    server: str
+    name: str
+    """The name that was really asked for."""
+    rcode: str | None = None
+    """``NOERROR``, ``NXDOMAIN``, ``SERVFAIL``, ``REFUSED``, ...; None where nothing answered."""
+    addresses: tuple[str, ...] = ()
+    """The A records at the end of the CNAME chain, in the server's order."""
+    chain: tuple[str, ...] = ()
+    """The CNAME targets followed, in order."""
+    truncated: bool = False
+    """The UDP reply had the TC bit."""
+    tcp: TroubleKind | Literal["not-needed", "answer"] = "not-needed"
+    """What came of asking again over TCP after a truncated reply."""
+    trouble: Trouble | None = None
+
+
+class NtpReply(Record, kw_only=True):
+    """A server's reply that answers our request (RFC 5905 section 7.3)."""
+
+    leap: int
+    version: int
+    mode: int
+    stratum: int
+    reference_id: str
+    """The kiss code for stratum 0, otherwise the four bytes as ``a.b.c.d``."""
+    root_delay_s: float
+    root_dispersion_s: float
+    root_distance_s: float
+    """Half the root delay plus the root dispersion, without this exchange's own share."""
+    transmit: str
+    """The server's transmit timestamp as UTC, ``""`` where it is zero."""
+    offset_s: float
+    """Server clock minus this computer's clock (RFC 5905 section 8)."""
+    delay_s: float
+    """The exchange's round trip, without the server's own share."""
+
+
+class NtpObserved(Observed, tag="ntp", kw_only=True):
+    """What one time server said."""
+
+    server: str
+    reply: NtpReply | None = None
+    trouble: Trouble | None = None
+
+
+class HttpReply(Record, kw_only=True):
+    """One HTTP response, bounded."""
+
+    url: str
+    status: int
+    reason: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Names in lower case, values decoded as Latin-1, at most 64 pairs of at most 1 KiB."""
+    title: str = ""
+    """The text of the page's title element, at most 200 characters."""
+    size: int = 0
+    """Bytes of body read, at most the probe's limit."""
+    excerpt: bytes = b""
+    """The body's first :data:`RAW_LIMIT` bytes."""
+    complete: bool = True
+    """False where the limit of size or time ended the reading."""
+
+
+class TlsSession(Record, kw_only=True):
+    """The server certificate and the session, as far as the handshake came."""
+
+    version: str = ""
+    """``TLSv1.2``, ``TLSv1.3``; empty where the handshake did not finish."""
+    cipher: str = ""
+    subject: str = ""
+    """RFC 4514 text of the leaf's subject."""
+    issuer: str = ""
+    """RFC 4514 text of the leaf's issuer."""
+    names: tuple[str, ...] = ()
+    """The DNS names of the leaf's subjectAltName."""
+    not_before: str = ""
+    not_after: str = ""
+    sha256: str = ""
+    """Fingerprint of the leaf, lower-case hex."""
+
+
+class VerifyError(Record, kw_only=True):
+    """Why the certificate was not believed."""
+
+    code: int
+    """OpenSSL's verification result (10 expired, 9 not yet valid, 62 name mismatch, 19, 20, 21 chain)."""
+    message: str
+
+
+class HttpsObserved(Observed, tag="https", kw_only=True):
+    """One TLS connection to one cloud host, and the response to one GET of ``/``."""
+
+    host: str
+    addresses: tuple[str, ...]
+    """The addresses that were tried, in order."""
+    connected: str = ""
+    """The address that accepted the TCP connection."""
+    tls: TlsSession | None = None
+    verify_error: VerifyError | None = None
+    reply: HttpReply | None = None
+    date_offset_s: float | None = None
+    """The response's ``Date`` minus this computer's clock in the middle of the exchange."""
+    date_uncertainty_s: float = 0.0
+    """Half the exchange's length; the header's own second comes on top."""
+    trouble: Trouble | None = None
+
+
+class PageObserved(Observed, tag="page", kw_only=True):
+    """One GET of ``/`` at one port of a CUBE, redirects on the same host followed."""
+
+    address: str
+    port: int
+    replies: tuple[HttpReply, ...] = ()
+    """Every response in order; the last one is the page."""
+    redirect: str = ""
+    """Where a redirect led that was not followed (another host, or one too many)."""
+    found: tuple[str, ...] = ()
+    """Which of the texts looked for stand in the last response's body."""
+    trouble: Trouble | None = None
+
+
+class Echo(Record, kw_only=True):
+    """One echo request and what came of it."""
+
+    sequence: int
+    at_s: float
+    result: Literal["reply", "silence", "unreachable", "prohibited", "wrong-host"]
+    source: str = ""
+    rtt_s: float | None = None
+    detail: str = ""
+
+
+class PingObserved(Observed, tag="ping", kw_only=True):
+    """A few paced echo requests to one address."""
+
+    address: str
+    method: Literal["raw", "datagram", "command"]
+    echoes: tuple[Echo, ...] = ()
+    trouble: Trouble | None = None
+
+
+class NameReply(Record, kw_only=True):
+    """One mDNS or LLMNR response."""
+
+    source: str
+    """IPv4 address of the sender."""
+    source_port: int
+    at_s: float
+    over: Literal["udp", "tcp"] = "udp"
+    names: tuple[tuple[str, str], ...] = ()
+    """Pairs of owner name and IPv4 address from every A record, lower case, no final dot."""
+    services: tuple[str, ...] = ()
+    """Service types from the DNS-SD listing (RFC 6763 section 9)."""
+    conflict: bool = False
+    """LLMNR's C bit (RFC 4795 section 2.1.1)."""
+    tentative: bool = False
+    """LLMNR's T bit."""
+    truncated: bool = False
+    raw: bytes = b""
+
+
+class MdnsObserved(Observed, tag="mdns", kw_only=True):
+    """Every mDNS response to our questions, whoever sent it."""
+
+    hostname: str = ""
+    replies: tuple[NameReply, ...] = ()
+    trouble: Trouble | None = None
+
+
+class LlmnrObserved(Observed, tag="llmnr", kw_only=True):
+    """Every LLMNR response for the CUBE's name, whoever sent it."""
+
+    hostname: str
+    replies: tuple[NameReply, ...] = ()
+    trouble: Trouble | None = None
+
+
+class SshObserved(Observed, tag="ssh", kw_only=True):
+    """How far an SSH conversation came, without a login."""
+
+    address: str
+    banner: str = ""
+    """The identification line, printable, at most 255 characters (RFC 4253 section 4.2)."""
+    key_exchange: bool = False
+    """The server's SSH_MSG_KEXINIT arrived."""
+    key_type: str = ""
+    fingerprint: str = ""
+    """The host key's ``SHA256:...`` fingerprint; empty where it could not be obtained."""
+    trouble: Trouble | None = None
+
+
+Observation = (
+    CannotMeasure
+    | DhcpObserved
+    | LeaseObserved
+    | DnsObserved
+    | NtpObserved
+    | HttpsObserved
+    | PageObserved
+    | PingObserved
+    | MdnsObserved
+    | LlmnrObserved
+    | SshObserved
+)
+"""Everything that can stand behind a key of ``evidence.json``."""
+
+
+def timestamp(moment: datetime | None = None) -> str:
+    """Write a moment (default: now) as UTC with milliseconds, ``2026-11-23T09:00:00.000Z``."""
+    moment = moment or datetime.now(UTC)
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
