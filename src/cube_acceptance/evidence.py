@@ -27,10 +27,10 @@ CannotCause = Literal[
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The base of everything here: frozen and strict on decoding (keyword-only is not inherited)."""
+    """The base of everything here: strict on decoding, where an unknown field is an error."""
 
 
-class Vantage(Record, kw_only=True):
+class Vantage(Record, tag="vantage", frozen=True, kw_only=True):
     """The place that the measurements are made from: one interface of this computer."""
 
     interface: str
@@ -45,7 +45,7 @@ class Vantage(Record, kw_only=True):
     """True only for the embedded site."""
 
 
-class Try(Record, kw_only=True):
+class Try(Record, frozen=True, kw_only=True):
     """One question put on the wire and what came of it."""
 
     at_s: float
@@ -62,7 +62,7 @@ class Try(Record, kw_only=True):
     detail: str = ""
 
 
-class Ignored(Record, kw_only=True):
+class Ignored(Record, frozen=True, kw_only=True):
     """A packet that arrived but does not count as the answer, with the reason."""
 
     at_s: float
@@ -71,7 +71,7 @@ class Ignored(Record, kw_only=True):
     raw: bytes = b""
 
 
-class Trouble(Record, kw_only=True):
+class Trouble(Record, frozen=True, kw_only=True):
     """Why no usable answer came, as the wire showed it."""
 
     kind: TroubleKind
@@ -79,9 +79,11 @@ class Trouble(Record, kw_only=True):
     """What was under way: ``udp``, ``tcp``, ``tls``, ``http``, ``ssh`` or ``icmp``."""
     detail: str = ""
     """One technical sentence or the system's own words; for the evidence, not for the reader."""
+    icmp_code: int | None = None
+    """The code of the ICMP destination unreachable message that said so, if one did."""
 
 
-class Observed(Record, kw_only=True):
+class Observed(Record, frozen=True, kw_only=True):
     """What every observation has in common."""
 
     started: str
@@ -90,7 +92,7 @@ class Observed(Record, kw_only=True):
     ignored: tuple[Ignored, ...] = ()
 
 
-class CannotMeasure(Observed, tag="cannot-measure", kw_only=True):
+class CannotMeasure(Observed, tag="cannot-measure", frozen=True, kw_only=True):
     """The question could not be asked; neither silence nor an answer."""
 
     cause: CannotCause
@@ -100,7 +102,7 @@ class CannotMeasure(Observed, tag="cannot-measure", kw_only=True):
     """The exact command that removes the obstacle, where there is one."""
 
 
-class DhcpMessage(Record, kw_only=True):
+class DhcpMessage(Record, frozen=True, kw_only=True):
     """A DHCP reply, parsed (RFC 2131 section 2, options of RFC 2132)."""
 
     source: str
@@ -131,13 +133,13 @@ class DhcpMessage(Record, kw_only=True):
     raw: bytes = b""
 
 
-class DhcpObserved(Observed, tag="dhcp", kw_only=True):
+class DhcpObserved(Observed, tag="dhcp", frozen=True, kw_only=True):
     """The OFFERs that one DISCOVER brought, in the order of arrival."""
 
     offers: tuple[DhcpMessage, ...] = ()
 
 
-class LeaseObserved(Observed, tag="lease", kw_only=True):
+class LeaseObserved(Observed, tag="lease", frozen=True, kw_only=True):
     """The current lease that this computer itself holds on the vantage interface."""
 
     client: str
@@ -153,7 +155,7 @@ class LeaseObserved(Observed, tag="lease", kw_only=True):
     expires: str | None = None
 
 
-class DnsObserved(Observed, tag="dns", kw_only=True):
+class DnsObserved(Observed, tag="dns", frozen=True, kw_only=True):
     """What one DNS server said to the question for one name's A records."""
 
     server: str
@@ -172,7 +174,7 @@ class DnsObserved(Observed, tag="dns", kw_only=True):
     trouble: Trouble | None = None
 
 
-class NtpReply(Record, kw_only=True):
+class NtpReply(Record, frozen=True, kw_only=True):
     """A server's reply that answers our request (RFC 5905 section 7.3)."""
 
     leap: int
@@ -193,7 +195,7 @@ class NtpReply(Record, kw_only=True):
     """The exchange's round trip, without the server's own share."""
 
 
-class NtpObserved(Observed, tag="ntp", kw_only=True):
+class NtpObserved(Observed, tag="ntp", frozen=True, kw_only=True):
     """What one time server said."""
 
     server: str
@@ -201,7 +203,7 @@ class NtpObserved(Observed, tag="ntp", kw_only=True):
     trouble: Trouble | None = None
 
 
-class HttpReply(Record, kw_only=True):
+class HttpReply(Record, frozen=True, kw_only=True):
     """One HTTP response, bounded."""
 
     url: str
@@ -219,7 +221,7 @@ class HttpReply(Record, kw_only=True):
     """False where the limit of size or time ended the reading."""
 
 
-class TlsSession(Record, kw_only=True):
+class TlsSession(Record, frozen=True, kw_only=True):
     """The server certificate and the session, as far as the handshake came."""
 
     version: str = ""
@@ -237,15 +239,15 @@ class TlsSession(Record, kw_only=True):
     """Fingerprint of the leaf, lower-case hex."""
 
 
-class VerifyError(Record, kw_only=True):
+class VerifyError(Record, frozen=True, kw_only=True):
     """Why the certificate was not believed."""
 
     code: int
-    """OpenSSL's verification result (10 expired, 9 not yet valid, 62 name mismatch, 19, 20, 21 chain)."""
+    """OpenSSL's verification result: 10 expired, 9 not yet valid, 62 name, 18 to 21 chain."""
     message: str
 
 
-class HttpsObserved(Observed, tag="https", kw_only=True):
+class HttpsObserved(Observed, tag="https", frozen=True, kw_only=True):
     """One TLS connection to one cloud host, and the response to one GET of ``/``."""
 
     host: str
@@ -263,7 +265,7 @@ class HttpsObserved(Observed, tag="https", kw_only=True):
     trouble: Trouble | None = None
 
 
-class PageObserved(Observed, tag="page", kw_only=True):
+class PageObserved(Observed, tag="page", frozen=True, kw_only=True):
     """One GET of ``/`` at one port of a CUBE, redirects on the same host followed."""
 
     address: str
@@ -277,7 +279,7 @@ class PageObserved(Observed, tag="page", kw_only=True):
     trouble: Trouble | None = None
 
 
-class Echo(Record, kw_only=True):
+class Echo(Record, frozen=True, kw_only=True):
     """One echo request and what came of it."""
 
     sequence: int
@@ -288,7 +290,7 @@ class Echo(Record, kw_only=True):
     detail: str = ""
 
 
-class PingObserved(Observed, tag="ping", kw_only=True):
+class PingObserved(Observed, tag="ping", frozen=True, kw_only=True):
     """A few paced echo requests to one address."""
 
     address: str
@@ -297,7 +299,7 @@ class PingObserved(Observed, tag="ping", kw_only=True):
     trouble: Trouble | None = None
 
 
-class NameReply(Record, kw_only=True):
+class NameReply(Record, frozen=True, kw_only=True):
     """One mDNS or LLMNR response."""
 
     source: str
@@ -317,7 +319,7 @@ class NameReply(Record, kw_only=True):
     raw: bytes = b""
 
 
-class MdnsObserved(Observed, tag="mdns", kw_only=True):
+class MdnsObserved(Observed, tag="mdns", frozen=True, kw_only=True):
     """Every mDNS response to our questions, whoever sent it."""
 
     hostname: str = ""
@@ -325,7 +327,7 @@ class MdnsObserved(Observed, tag="mdns", kw_only=True):
     trouble: Trouble | None = None
 
 
-class LlmnrObserved(Observed, tag="llmnr", kw_only=True):
+class LlmnrObserved(Observed, tag="llmnr", frozen=True, kw_only=True):
     """Every LLMNR response for the CUBE's name, whoever sent it."""
 
     hostname: str
@@ -333,7 +335,7 @@ class LlmnrObserved(Observed, tag="llmnr", kw_only=True):
     trouble: Trouble | None = None
 
 
-class SshObserved(Observed, tag="ssh", kw_only=True):
+class SshObserved(Observed, tag="ssh", frozen=True, kw_only=True):
     """How far an SSH conversation came, without a login."""
 
     address: str

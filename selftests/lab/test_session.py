@@ -1,0 +1,213 @@
+"""What is not measured is never accepted, however the session is cut short."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from selftests.lab.condition import Condition, Laptop
+from selftests.lab.session import (
+    PROJECT,
+    command_line,
+    finish,
+    hold,
+    hold_and_finish,
+    plant_under,
+    run_folder,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from selftests.lab.certificates import Authorities
+    from selftests.lab.plant import Plant
+
+HEALTHY = Condition(id="healthy", field="Nothing is wrong.")
+ECHO_SPACING_S = 1.0
+
+
+@pytest.fixture(scope="module")
+def plant(authorities: Authorities) -> Iterator[Plant]:
+    """Give a healthy plant; what these tests change is the session."""
+    with plant_under(HEALTHY, authorities) as healthy:
+        yield healthy
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """Give the session a folder of its own."""
+    return re.sub(r"\W+", "-", request.node.name)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("-k", "not ntp"),
+        ("-k", "dns"),
+        ("-m", "optional"),
+        ("-m", "required and not lan"),
+        ("--ignore", "tests/test_ntp.py"),
+        ("--ignore-glob", "tests/test_d*.py"),
+        ("--deselect", "tests/test_ntp.py"),
+        ("tests/test_dns.py",),
+        ("-p", "no:terminal"),
+        ("-p", "no:html"),
+        ("-p", "no:xdist", "-k", "not dhcp"),
+    ],
+    ids=" ".join,
+)
+def test_selection(plant: Plant, name: str, more: tuple[str, ...]) -> None:
+    """A part of the cases proves a part of the network."""
+    ended = hold_and_finish(plant, HEALTHY, name, more)
+
+    assert ended.status != 0, ended.terminal
+    assert ended.verdict in ("", "incomplete"), ended.terminal
+
+
+@pytest.mark.quick
+def test_selection_from_the_environment(plant: Plant, name: str) -> None:
+    """PYTEST_ADDOPTS selects as well as the command line does."""
+    row = Condition(id="x", field="x", laptop=Laptop(env={"PYTEST_ADDOPTS": "-k dns"}))
+    ended = hold_and_finish(plant, row, name)
+
+    assert (ended.status, ended.verdict) == (10, "incomplete"), ended.terminal
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("more", [("-x",), ("-x", "-n", "4"), ("--maxfail=1",)], ids=" ".join)
+def test_stopped_after_a_failure(
+    authorities: Authorities, name: str, more: tuple[str, ...]
+) -> None:
+    """The first failure may end the session; what was not run is not accepted."""
+    row = Condition(
+        id="x", field="No names resolve.", firewall=("gateway input udp dport 53 drop",)
+    )
+    with plant_under(row, authorities) as dark:
+        ended = hold_and_finish(dark, row, name, more)
+
+    assert ended.status != 0, ended.terminal
+    assert ended.verdict in ("", "incomplete", "rejected"), ended.terminal
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_killed_half_way(plant: Plant, name: str, number: signal.Signals) -> None:
+    """A killed run leaves a page that says so and nothing that looks like a certificate."""
+    process, reports = hold(plant, HEALTHY, name)
+    page = None
+    end = time.monotonic() + 20
+    while page is None and time.monotonic() < end and process.poll() is None:
+        time.sleep(0.02)
+        page = next(reports.glob("*/certificate.html"), None)
+    time.sleep(1.0)
+    process.send_signal(number)
+    ended = finish(process, reports)
+
+    assert page is not None, ended.terminal
+    assert ended.status != 0
+    if number is signal.SIGKILL:
+        assert ended.certificate is None
+        assert page.stat().st_size
+    assert ended.verdict in ("", "incomplete")
+
+
+@pytest.mark.quick
+class TestWhatIsSent:
+    """The CUBE and the DHCP server are treated gently."""
+
+    def test_echo_requests(self, plant: Plant) -> None:
+        """Two sessions at once, one over four processes: never two pings within a second."""
+        capture = plant.folder / "echo.txt"
+        with capture.open("wb") as output:
+            watching = subprocess.Popen(
+                plant.inside(
+                    "cube", "tcpdump", "-n", "-tt", "-l", "-i", "eth0", "icmp[icmptype] == 8"
+                ),
+                stdout=output,
+                stderr=subprocess.PIPE,
+            )
+            assert watching.stderr
+            while b"listening" not in watching.stderr.readline():
+                pass
+            one = hold(plant, HEALTHY, "one")
+            two = hold(plant, HEALTHY, "two", ("-n", "4"))
+            ends = [finish(*one), finish(*two)]
+            watching.terminate()
+            watching.wait()
+            watching.stderr.close()
+        times = [float(line.split()[0]) for line in capture.read_text().splitlines()]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+
+        assert [end.verdict for end in ends] == ["accepted", "accepted"]
+        assert len(times) == 8
+        assert min(gaps) >= ECHO_SPACING_S
+
+    def test_no_lease_is_taken(self, plant: Plant, name: str) -> None:
+        """A session leaves the server's list of leases as it was."""
+        hold_and_finish(plant, HEALTHY, name)
+
+        assert not (plant.folder / "dnsmasq.leases").read_text()
+        assert "DHCPDISCOVER" in plant.log("dnsmasq")
+        assert "DHCPREQUEST" not in plant.log("dnsmasq")
+
+
+@pytest.mark.quick
+class TestWhatIsLeft:
+    """The run's folder and the terminal, as the contract fixes them."""
+
+    def test_folder_and_terminal(self, plant: Plant, name: str) -> None:
+        """One new folder with all files; verdict and path are the last lines."""
+        ended = hold_and_finish(plant, HEALTHY, name)
+        folder = run_folder(ended)
+        last = "\n".join(ended.terminal.strip().splitlines()[-3:])
+
+        assert {path.name for path in folder.iterdir()} >= {
+            "certificate.json", "certificate.html", "evidence.json", "junit.xml",
+        }  # fmt: skip
+        assert str(folder) in last.replace("\n", "")
+        assert "accepted" in last.lower()
+
+    def test_options_in_separate_words(self, plant: Plant) -> None:
+        """A site file and a reports folder outside the project, as most people type them."""
+        command, env, reports = command_line(plant, HEALTHY, "words", ("-k", "dns"))
+        script = command[-1].replace("--site=", "--site ").replace("--reports=", "--reports ")
+        process = subprocess.Popen(
+            [*command[:-1], script],
+            env=env,
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        ended = finish(process, reports)
+
+        assert (ended.status, ended.verdict) == (10, "incomplete"), ended.terminal
+
+    def test_replay_gives_the_same(self, plant: Plant, name: str) -> None:
+        """Judged again from its own evidence, a session comes to the same outcomes."""
+        first = hold_and_finish(plant, HEALTHY, f"{name}-live")
+        evidence = run_folder(first) / "evidence.json"
+        again = hold_and_finish(plant, HEALTHY, f"{name}-again", ("--replay", str(evidence)))
+
+        assert again.outcomes == first.outcomes
+        assert json.loads(evidence.read_text())
+
+    def test_bad_site_file(self, plant: Plant) -> None:
+        """A misspelt key: exit 4, the file, the key and the hint, no traceback, no folder."""
+        row = Condition(id="x", field="x", site={"vantage": {"interfce": "eth0"}})
+        ended = hold_and_finish(plant, row, "misspelt")
+
+        assert ended.status == 4, ended.terminal
+        assert "misspelt-site.toml" in ended.terminal
+        assert "interfce" in ended.terminal
+        assert "interface" in ended.terminal.replace("interfce", "")
+        assert "Traceback" not in ended.terminal
+        assert not ended.folders

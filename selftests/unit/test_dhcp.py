@@ -1,0 +1,1151 @@
+"""The DHCP probe: reading replies, the two ways onto the wire, and the measurement itself."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+import time
+from dataclasses import replace
+
+import psutil
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cube_acceptance.evidence import RAW_LIMIT, CannotMeasure, DhcpMessage, DhcpObserved, Vantage
+from cube_acceptance.probes import dhcp
+from cube_acceptance.probes.dhcp import Datagram, DhcpProbe, MalformedError
+from cube_acceptance.probes.link import CannotAskError
+from fixtures.simulator.dhcp import (
+    Behaviour,
+    DhcpServer,
+    Offered,
+    Reply,
+    addresses,
+    kind_of,
+    options_of,
+    reply,
+    second_server,
+    write,
+)
+
+LOOPBACK = next(name for name in psutil.net_if_stats() if name.lower().startswith("lo"))
+LOCAL = Vantage(interface=LOOPBACK, address="127.0.0.1", prefix=8, loopback=True)
+PLANT = Vantage(interface=LOOPBACK, address="10.20.0.9", prefix=24, mac="02:42:0a:14:00:09")
+HARDWARE = bytes.fromhex("02420a140009")
+REQUEST = dhcp.build_discover(0x01020304, HARDWARE, 0.0)
+LISTED = Offered(
+    address="10.20.0.50",
+    mask="255.255.255.0",
+    routers=("10.20.0.1", "10.20.0.2"),
+    dns=("10.20.0.3",),
+    ntp=("10.20.0.4", "10.20.0.5"),
+    lease_s=3600,
+    server_id="10.20.0.1",
+)
+
+DNSMASQ_OFFER = bytes.fromhex(
+    "0201060097a22c2500008000000000000a1400a20a14000100000000bea666b58976" + "00" * 202 + "63825363"
+    "35010236040a140001330400000e103a04000007083b0400000c4e0104ffffff001c040a1400ff790c000a140001"
+    "100a1e0a1400092a040a14000106040a14000103040a140001ff"
+)
+"""What dnsmasq 2.90 really sent, with option 121."""
+
+
+def offer(options: bytes, **fields: bytes) -> DhcpMessage:
+    """Read an OFFER with the options given."""
+    return dhcp.parse(reply(REQUEST, LISTED, options, **fields), "10.20.0.1", 0.5)
+
+
+def code(number: int, value: bytes) -> bytes:
+    """Write one option."""
+    return bytes((number, len(value))) + value
+
+
+class TestParse:
+    """`parse` reads a whole reply."""
+
+    def test_reads_what_a_real_server_sends(self) -> None:
+        """Our own simulator could share a misreading of ours; dnsmasq's bytes cannot."""
+        message = dhcp.parse(DNSMASQ_OFFER, "10.20.0.1", 0.25)
+
+        assert message == DhcpMessage(
+            source="10.20.0.1",
+            at_s=0.25,
+            kind=2,
+            address="10.20.0.162",
+            server_id="10.20.0.1",
+            subnet_mask="255.255.255.0",
+            routers=("10.20.0.1",),
+            dns=("10.20.0.1",),
+            ntp=("10.20.0.1",),
+            lease_s=3600,
+            routes=(("0.0.0.0/0", "10.20.0.1"), ("10.30.0.0/16", "10.20.0.9")),
+            raw=DNSMASQ_OFFER,
+        )
+
+    def test_keeps_lists_in_the_servers_order(self) -> None:
+        """RFC 2132 lists routers and servers in order of preference."""
+        message = offer(write(options_of(LISTED)))
+
+        assert message.routers == ("10.20.0.1", "10.20.0.2")
+        assert message.ntp == ("10.20.0.4", "10.20.0.5")
+        assert message.defects == ()
+
+    def test_tells_the_relay(self) -> None:
+        """A relay agent explains an OFFER from another network."""
+        message = dhcp.parse(
+            reply(REQUEST, replace(LISTED, relay="192.0.2.1"), write([])), "10.20.0.1", 0.0
+        )
+
+        assert message.relay == "192.0.2.1"
+
+    def test_bounds_what_it_keeps(self) -> None:
+        """A packet of 64 KiB must not fill the evidence."""
+        message = offer(write([(53, b"\x02")]) + bytes(5000))
+
+        assert len(message.raw) == RAW_LIMIT
+
+    @pytest.mark.parametrize(
+        ("packet", "reason"),
+        [
+            (b"", "0 bytes are too short"),
+            (DNSMASQ_OFFER[:239], "239 bytes are too short"),
+            (b"\x01" + DNSMASQ_OFFER[1:], "operation code 1 is not a reply"),
+            (DNSMASQ_OFFER[:236] + bytes(4) + DNSMASQ_OFFER[240:], "magic cookie 00000000"),
+        ],
+    )
+    def test_says_what_is_no_reply(self, packet: bytes, reason: str) -> None:
+        """What is not the protocol must be told apart from an OFFER that lacks something."""
+        with pytest.raises(MalformedError, match=reason):
+            dhcp.parse(packet, "10.20.0.1", 0.0)
+
+    @settings(max_examples=150, deadline=None, database=None)
+    @given(st.binary(max_size=600))
+    def test_survives_any_options(self, options: bytes) -> None:
+        """Whoever is on the link can send us any bytes; nothing but a message may come of them."""
+        message = dhcp.parse(DNSMASQ_OFFER[:240] + options, "10.20.0.1", 0.0)
+
+        assert len(message.defects) <= dhcp.DEFECT_LIMIT
+
+    @settings(max_examples=150, deadline=None, database=None)
+    @given(st.binary(max_size=600))
+    def test_survives_any_bytes(self, packet: bytes) -> None:
+        """The same for what is not even a header."""
+        try:
+            message = dhcp.parse(packet, "10.20.0.1", 0.0)
+        except MalformedError:
+            message = None
+
+        assert message is None or message.raw == packet
+
+
+class TestOptions:
+    """Options: joined, overloaded, damaged."""
+
+    def test_skips_padding_and_stops_at_the_end(self) -> None:
+        """What stands behind the end option is rubbish from the server's buffer."""
+        message = offer(b"\0\0" + code(3, addresses("10.20.0.1")) + b"\xff" + code(6, bytes(4)))
+
+        assert message.routers == ("10.20.0.1",)
+        assert message.dns == ()
+        assert message.defects == ()
+
+    def test_joins_pieces(self) -> None:
+        """RFC 3396: a value may be cut anywhere, also within an address."""
+        value = addresses("10.20.0.1", "10.20.0.2")
+
+        message = offer(code(3, value[:3]) + code(6, value[:4]) + code(3, value[3:]) + b"\xff")
+
+        assert message.routers == ("10.20.0.1", "10.20.0.2")
+        assert message.defects == ()
+
+    @pytest.mark.parametrize(("overload", "expected"), [(1, "file"), (2, "sname"), (3, "both")])
+    def test_goes_on_in_file_and_sname(self, overload: int, expected: str) -> None:
+        """RFC 2131 section 4.1: options first, then file, then sname."""
+        file = code(3, addresses("10.20.0.1")) + b"\xff"
+        sname = code(3, addresses("10.20.0.2")) + b"\xff"
+
+        message = offer(code(52, bytes([overload])) + b"\xff", file=file, sname=sname)
+
+        routers = {"file": ("10.20.0.1",), "sname": ("10.20.0.2",)}
+        assert message.routers == routers.get(expected, ("10.20.0.1", "10.20.0.2"))
+
+    def test_leaves_file_and_sname_alone_without_overload(self) -> None:
+        """They are a boot file's and a server's name then."""
+        message = offer(b"\xff", file=code(3, addresses("10.20.0.1")) + b"\xff")
+
+        assert message.routers == ()
+
+    @pytest.mark.parametrize(
+        ("option", "defect"),
+        [
+            (code(52, b"\x04"), "option 52: value 4"),
+            (code(53, b""), "option 53: length 0"),
+            (code(53, b"\x02\x05"), "option 53: length 2"),
+            (code(54, bytes(3)), "option 54: length 3"),
+            (code(54, bytes(4)), "option 54: 0.0.0.0 is no host's address"),
+            (code(51, bytes(5)), "option 51: length 5"),
+            (code(1, bytes(4)), "option 1: 0.0.0.0 is no subnet mask"),
+            (code(1, b"\xff\x00\xff\x00"), "option 1: 255.0.255.0 is no subnet mask"),
+            (code(1, b"\xff"), "option 1: length 1"),
+            (code(3, b""), "option 3: length 0"),
+            (code(3, bytes(5)), "option 3: length 5"),
+            (code(3, b"\xff\xff\xff\xff"), "option 3: 255.255.255.255 is no host's address"),
+            (code(42, b"\xe0\x00\x01\x01"), "option 42: 224.0.1.1 is no host's address"),
+            (code(121, b""), "option 121: length 0"),
+            (code(121, b"\x21" + bytes(9)), "option 121: broken route at byte 0"),
+            (code(121, b"\x08\x0a" + bytes(3)), "option 121: broken route at byte 0"),
+        ],
+    )
+    def test_takes_a_broken_option_as_missing(self, option: bytes, defect: str) -> None:
+        """A value read out of a broken option would be a guess; the defect names the option."""
+        message = offer(option + b"\xff", file=code(6, addresses("10.20.0.9")) + b"\xff")
+
+        assert message.defects == (defect,)
+        assert message.kind is None
+        assert (message.server_id, message.subnet_mask, message.lease_s) == (None, None, None)
+        assert message.routers + message.dns + message.ntp + message.routes == ()
+
+    def test_keeps_the_good_addresses_of_a_list(self) -> None:
+        """One useless entry must not hide a server that works."""
+        message = offer(code(6, addresses("0.0.0.0", "10.20.0.3")) + b"\xff")  # noqa: S104 - in a packet
+
+        assert message.dns == ("10.20.0.3",)
+
+    def test_understands_the_same_value_said_twice(self) -> None:
+        """Some relays append what is there already; joined as RFC 3396 says it would be lost."""
+        message = offer(code(53, b"\x02") * 2 + code(54, addresses("10.20.0.1")) * 3 + b"\xff")
+
+        assert (message.kind, message.server_id) == (2, "10.20.0.1")
+        assert message.defects == ("option 53: given 2 times", "option 54: given 3 times")
+
+    @pytest.mark.parametrize("tail", [b"\x03", b"\x03\x04", b"\x03\x04\x0a\x14"])
+    def test_drops_an_option_that_is_cut_off(self, tail: bytes) -> None:
+        """Half a router list is none, even if an earlier piece of it is whole."""
+        message = offer_without_padding(code(3, addresses("10.20.0.1")) + code(53, b"\x02") + tail)
+
+        assert message.kind == 2
+        assert message.routers == ()
+        assert message.defects == ("option 3: cut off at the end of options",)
+
+    def test_notes_a_missing_end(self) -> None:
+        """RFC 2131 section 4.1 asks for it; a packet cut between two options shows there only."""
+        message = offer_without_padding(code(53, b"\x02"))
+
+        assert message.kind == 2
+        assert message.defects == ("options: no end option",)
+
+    def test_bounds_a_list(self) -> None:
+        """Thousands of servers would be thousands of questions."""
+        message = offer(code(6, addresses("10.20.0.3") * 40) + b"\xff")
+
+        assert len(message.dns) == dhcp.ADDRESS_LIMIT
+        assert message.defects == ("option 6: more than 32 addresses",)
+
+    def test_bounds_the_routes(self) -> None:
+        """The same for option 121."""
+        message = offer(code(121, b"\x00\x0a\x14\x00\x01" * 50) + b"\xff")
+
+        assert len(message.routes) == dhcp.ADDRESS_LIMIT
+
+    def test_bounds_the_defects(self) -> None:
+        """They come from the network, too."""
+        message = offer(code(6, bytes(4) * 40) + code(3, bytes(4) * 40) + b"\xff")
+
+        assert len(message.defects) == dhcp.DEFECT_LIMIT
+
+    @pytest.mark.parametrize(
+        ("route", "expected"),
+        [
+            (b"\x00\x0a\x14\x00\x01", ("0.0.0.0/0", "10.20.0.1")),
+            (b"\x18\x0a\x1e\x05\x0a\x14\x00\x01", ("10.30.5.0/24", "10.20.0.1")),
+            (b"\x19\x0a\x1e\x05\x80\x0a\x14\x00\x01", ("10.30.5.128/25", "10.20.0.1")),
+            (b"\x20\x0a\x1e\x05\x07\x00\x00\x00\x00", ("10.30.5.7/32", "0.0.0.0")),
+            (b"\x04\x1f\x0a\x14\x00\x01", ("16.0.0.0/4", "10.20.0.1")),
+        ],
+    )
+    def test_reads_classless_routes(self, route: bytes, expected: tuple[str, str]) -> None:
+        """RFC 3442: as many bytes of destination as the prefix needs, stray host bits cleared."""
+        message = offer(code(121, route) + b"\xff")
+
+        assert message.routes == (expected,)
+        assert message.defects == ()
+
+
+def offer_without_padding(options: bytes) -> DhcpMessage:
+    """Read an OFFER whose packet ends with the options given."""
+    packet = reply(REQUEST, LISTED, options)[: 240 + len(options)]
+    return dhcp.parse(packet, "10.20.0.1", 0.5)
+
+
+class TestTellsEnough:
+    """`tells_enough` says when nothing needs to be waited for."""
+
+    @pytest.mark.parametrize(
+        ("changes", "expected"),
+        [
+            ({}, True),
+            ({"dns": (), "ntp": (), "lease_s": None}, True),
+            ({"routers": (), "routes": (("0.0.0.0/0", "10.20.0.1"),)}, True),
+            ({"routers": (), "routes": (("10.0.0.0/8", "10.20.0.1"),)}, False),
+            ({"routers": ()}, False),
+            ({"subnet_mask": None}, False),
+            ({"server_id": None}, False),
+            ({"address": "0.0.0.0"}, False),  # noqa: S104 - in a packet
+        ],
+    )
+    def test_asks_for_what_a_cube_needs(self, changes: dict[str, object], expected: bool) -> None:  # noqa: FBT001 - the expectation
+        """What follows from an OFFER must not start from one that a CUBE could not use."""
+        fields: dict[str, object] = {
+            "source": "10.20.0.1",
+            "at_s": 0.1,
+            "kind": 2,
+            "address": "10.20.0.50",
+            "server_id": "10.20.0.1",
+            "subnet_mask": "255.255.255.0",
+            "routers": ("10.20.0.1",),
+        }
+
+        assert dhcp.tells_enough(DhcpMessage(**{**fields, **changes})) is expected
+
+
+class TestBuildDiscover:
+    """`build_discover` writes the only message that is ever sent."""
+
+    def test_asks_as_a_new_computer(self) -> None:
+        """The header's fields by the number: RFC 2131 section 2."""
+        message = dhcp.build_discover(0xDEADBEEF, HARDWARE, 3.9)
+
+        assert message[:4] == b"\x01\x01\x06\x00"
+        assert message[4:8] == b"\xde\xad\xbe\xef"
+        assert message[8:10] == b"\x00\x03", "seconds elapsed"
+        assert message[10:12] == b"\x80\x00", "broadcast flag"
+        assert message[12:28] == bytes(16), "no address of our own is claimed"
+        assert message[28:44] == HARDWARE + bytes(10)
+        assert message[236:240] == b"\x63\x82\x53\x63"
+
+    def test_carries_the_options(self) -> None:
+        """Many servers send option 42 only to those who ask for it."""
+        body = REQUEST[240:]
+
+        assert kind_of(REQUEST) == 1
+        assert code(55, bytes((1, 3, 6, 42, 51, 54, 121))) in body
+        assert code(61, b"\0cube-acceptance-" + HARDWARE) in body
+        assert code(57, (1472).to_bytes(2, "big")) in body
+        assert body.rstrip(b"\0").endswith(b"\xff")
+
+    def test_is_no_shorter_than_old_relays_accept(self) -> None:
+        """RFC 1542 section 2.1."""
+        assert len(REQUEST) >= 300
+
+
+class TestHardwareOf:
+    """`hardware_of` finds the address to ask with."""
+
+    def test_takes_the_interfaces_own(self) -> None:
+        """Switches with port security let no other pass."""
+        assert dhcp.hardware_of(PLANT) == HARDWARE
+
+    @pytest.mark.parametrize("mac", ["", "00:00:00:00:00:00", "00:01:02:03:04:05:06:07", "zz"])
+    def test_stands_in_where_there_is_none(self, mac: str) -> None:
+        """The loopback interface and tunnels have none of six bytes."""
+        vantage = Vantage(interface="tun0", address="10.20.0.9", prefix=24, mac=mac)
+
+        assert dhcp.hardware_of(vantage) == dhcp.STAND_IN_HARDWARE
+
+
+class TestWrap:
+    """`wrap` writes IP and UDP headers."""
+
+    def test_can_be_verified(self) -> None:
+        """A server's kernel drops what has a wrong checksum: over all of it the sum is zero."""
+        packet = dhcp.wrap(b"odd", ("255.255.255.255", 67), 68)
+
+        assert dhcp.checksum(packet[:20]) == 0
+        assert dhcp.checksum(packet[12:20] + struct.pack("!HH", 17, 11) + packet[20:]) == 0
+
+    def test_says_who_and_where(self) -> None:
+        """From 0.0.0.0 as a computer without an address (RFC 2131 section 4.1)."""
+        packet = dhcp.wrap(b"payload", ("255.255.255.255", 67), 68)
+
+        assert packet[0] == 0x45
+        assert struct.unpack("!H", packet[2:4]) == (len(packet),)
+        assert packet[9] == 17
+        assert packet[12:20] == bytes(4) + b"\xff" * 4
+        assert struct.unpack("!HHH", packet[20:26]) == (68, 67, 15)
+        assert packet[28:] == b"payload"
+
+    def test_writes_a_zero_sum_as_ones(self) -> None:
+        """RFC 768: all zero means that there is no checksum."""
+        summed = dhcp.checksum(b"\xff" * 4 + struct.pack("!HHHHHH", 17, 10, 68, 67, 10, 0))
+
+        packet = dhcp.wrap(summed.to_bytes(2, "big"), ("255.255.255.255", 67), 68)
+
+        assert packet[26:28] == b"\xff\xff"
+
+
+class TestUnwrap:
+    """`unwrap` reads a packet socket's packets."""
+
+    def test_gives_back_what_was_wrapped(self) -> None:
+        """The sender's address and port are evidence."""
+        packet = dhcp.wrap(b"payload", ("255.255.255.255", 67), 68)
+
+        assert dhcp.unwrap(packet) == Datagram(b"payload", "0.0.0.0", 68)  # noqa: S104 - in a packet
+
+    def test_ignores_the_frames_padding(self) -> None:
+        """An Ethernet frame has at least 46 bytes of payload."""
+        packet = dhcp.wrap(b"payload", ("255.255.255.255", 67), 68)
+
+        assert dhcp.unwrap(packet + bytes(20)).payload == b"payload"
+
+    def test_accepts_an_unfinished_checksum(self) -> None:
+        """Checksum offload: the network card or the veth pair would have filled it in."""
+        packet = bytearray(dhcp.wrap(b"payload", ("255.255.255.255", 67), 68))
+        packet[26:28] = b"\x12\x34"
+
+        assert dhcp.unwrap(bytes(packet)).defect == ""
+
+    def test_skips_ip_options(self) -> None:
+        """RFC 791: the header's length counts, not twenty bytes."""
+        packet = bytearray(dhcp.wrap(b"payload", ("255.255.255.255", 67), 68))
+        packet[20:20] = b"\x01\x01\x01\x00"
+        packet[0] = 0x46
+        packet[3] += 4
+
+        assert dhcp.unwrap(bytes(packet)).payload == b"payload"
+
+    @pytest.mark.parametrize(
+        ("change", "defect"),
+        [
+            (lambda packet: packet[:19], "too short for an IPv4 packet"),
+            (lambda packet: b"\x65" + packet[1:], "not an IPv4 packet"),
+            (lambda packet: b"\x44" + packet[1:], "not an IPv4 packet"),
+            (lambda packet: packet[:9] + b"\x06" + packet[10:], "not a whole UDP datagram"),
+            (lambda packet: packet[:6] + b"\x20\x00" + packet[8:], "not a whole UDP datagram"),
+            (lambda packet: packet[:27], "not a whole UDP datagram"),
+        ],
+    )
+    def test_says_what_is_wrong(self, change, defect: str) -> None:  # noqa: ANN001 - a lambda
+        """Hostile bytes end in the evidence and nowhere else."""
+        packet = change(dhcp.wrap(b"payload", ("255.255.255.255", 67), 68))
+
+        assert dhcp.unwrap(packet).defect == defect
+
+    def test_names_no_source_where_it_knows_none(self) -> None:
+        """``:0`` would look like an address."""
+        assert Datagram(b"").source == ""
+        assert Datagram(b"", "10.20.0.1", 67).source == "10.20.0.1:67"
+
+
+def run_filter(program: bytes, packet: bytes) -> int:
+    """Run a classic BPF program of the six kinds of steps that ours has."""
+    steps = [struct.unpack_from("=HBBI", program, at) for at in range(0, len(program), 8)]
+    accumulator = index = at = 0
+    while True:
+        operation, when_true, when_false, constant = steps[at]
+        at += 1
+        if operation == 0x06:
+            return constant
+        if operation == 0x30:
+            accumulator = packet[constant]
+        elif operation == 0x28:
+            (accumulator,) = struct.unpack_from("!H", packet, constant)
+        elif operation == 0x48:
+            (accumulator,) = struct.unpack_from("!H", packet, index + constant)
+        elif operation == 0xB1:
+            index = (packet[constant] & 0x0F) * 4
+        elif operation == 0x15:
+            at += when_true if accumulator == constant else when_false
+        else:
+            assert operation == 0x45
+            at += when_true if accumulator & constant else when_false
+
+
+class TestPortFilter:
+    """`port_filter` lets replies pass and nothing else."""
+
+    def test_lets_a_reply_pass(self) -> None:
+        """Wrapped for port 68, whole."""
+        packet = dhcp.wrap(bytes(300), ("255.255.255.255", 68), 67)
+
+        assert run_filter(dhcp.port_filter(68), packet) == dhcp.RECEIVE_LIMIT
+
+    @pytest.mark.parametrize(
+        ("at", "value"), [(9, b"\x06"), (6, b"\x20\x00"), (6, b"\x00\x01"), (22, b"\x00\x43")]
+    )
+    def test_refuses_the_rest(self, at: int, value: bytes) -> None:
+        """TCP, fragments, another port: a download beside the run must not push replies out."""
+        packet = bytearray(dhcp.wrap(bytes(300), ("255.255.255.255", 68), 67))
+        packet[at : at + len(value)] = value
+
+        assert run_filter(dhcp.port_filter(68), bytes(packet)) == 0
+
+
+class FakeSocket:
+    """A socket that notes what is done to it and fails where it is told to."""
+
+    def __init__(self, fails: dict[str, OSError] | None = None, arrives: object = None) -> None:
+        self.fails = fails or {}
+        self.arrives = arrives
+        self.options: list[tuple[int, int]] = []
+        self.bound: object = None
+        self.sent: list[tuple[bytes, object]] = []
+        self.closed = False
+
+    def _do(self, name: str) -> None:
+        if name in self.fails:
+            raise self.fails[name]
+
+    def setsockopt(self, level: int, option: int, _value: object) -> None:
+        self._do(f"setsockopt {option}")
+        self.options.append((level, option))
+
+    def bind(self, address: object) -> None:
+        self._do("bind")
+        self.bound = address
+
+    def sendto(self, data: bytes, target: object) -> None:
+        self._do("sendto")
+        self.sent.append((data, target))
+
+    def settimeout(self, limit_s: float) -> None:
+        assert limit_s > 0
+
+    def recvfrom(self, _limit: int) -> object:
+        self._do("recvfrom")
+        return self.arrives
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Factory:
+    """Gives out fake sockets by family; a family without one is not permitted."""
+
+    def __init__(self, **sockets: FakeSocket) -> None:
+        self.sockets = sockets
+
+    def __call__(self, family: int, *_: int) -> FakeSocket:
+        name = "udp" if family == socket.AF_INET else "packet"
+        if name not in self.sockets:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        return self.sockets[name]
+
+
+def open_plant(factory: Factory, platform: str = "linux", **changes: object) -> dhcp.Wire:
+    """Open a wire on a plant's network by fake sockets."""
+    return dhcp.open_wire(
+        PLANT,
+        ("255.255.255.255", 67),
+        68,
+        platform=platform,
+        new_socket=factory,
+        **{"is_up": lambda _interface: True, **changes},
+    )
+
+
+class TestOpenWire:
+    """`open_wire` picks the best way that this user may have."""
+
+    def test_prefers_the_packet_socket(self) -> None:
+        """It sees replies that this computer's own firewall would take away."""
+        fake = FakeSocket()
+
+        wire = open_plant(Factory(packet=fake, udp=FakeSocket()))
+
+        assert wire.name == "packet socket"
+        assert fake.bound == (LOOPBACK, 0x0800)
+        assert (socket.SOL_SOCKET, 26) in fake.options, "the filter is attached"
+
+    def test_falls_back_to_a_udp_socket(self) -> None:
+        """Port 68 alone is the smaller right."""
+        fake = FakeSocket()
+
+        wire = open_plant(Factory(udp=fake))
+
+        assert wire.name == "UDP socket"
+        assert fake.bound == ("", 68)
+        options = {option for _, option in fake.options}
+        assert options >= {socket.SO_REUSEADDR, socket.SO_BROADCAST}
+        assert len(options) == 3, "and it is tied to the interface"
+
+    def test_gives_back_a_packet_socket_that_cannot_be_bound(self) -> None:
+        """A leaked socket is a warning, and a warning an error."""
+        broken = FakeSocket({"bind": OSError(errno.ENODEV, "No such device")})
+
+        wire = open_plant(Factory(packet=broken, udp=FakeSocket()))
+
+        assert wire.name == "UDP socket"
+        assert broken.closed
+
+    @pytest.mark.parametrize(("platform", "host"), [("darwin", ""), ("win32", "10.20.0.9")])
+    def test_uses_udp_elsewhere(self, platform: str, host: str) -> None:
+        """Packet sockets are Linux's own; Windows picks the interface by the address."""
+        fake = FakeSocket()
+
+        wire = open_plant(Factory(packet=FakeSocket(), udp=fake), platform)
+
+        assert wire.name == "UDP socket"
+        assert fake.bound == (host, 68)
+
+    @pytest.mark.parametrize(
+        ("platform", "error", "cause", "words"),
+        [
+            ("linux", errno.EACCES, "not-permitted", "a packet socket is not permitted, and UDP"),
+            ("linux", errno.EADDRINUSE, "not-permitted", "another program of this computer keeps"),
+            ("linux", errno.ENODEV, "off-link", "the interface cannot be used"),
+            ("win32", errno.EACCES, "not-permitted", "UDP port 68 cannot be used: words"),
+        ],
+    )
+    def test_says_what_stands_in_the_way(
+        self, platform: str, error: int, cause: str, words: str
+    ) -> None:
+        """Not being allowed to ask must never look like silence."""
+        fake = FakeSocket({"bind": OSError(error, "words")})
+
+        with pytest.raises(CannotAskError, match=words) as caught:
+            open_plant(Factory(udp=fake), platform)
+
+        assert fake.closed
+        assert caught.value.cause == cause
+        assert bool(caught.value.command) == (cause == "not-permitted")
+
+    def test_notices_that_the_interface_may_not_be_tied(self) -> None:
+        """Linux before 5.7 asks for a privilege for SO_BINDTODEVICE."""
+        fake = FakeSocket({f"setsockopt {socket.SO_BINDTODEVICE}": PermissionError(1, "words")})
+
+        with pytest.raises(CannotAskError, match="not permitted") as caught:
+            open_plant(Factory(udp=fake))
+
+        assert caught.value.cause == "not-permitted"
+
+    @pytest.mark.parametrize(("up", "cause"), [(None, "not-configured"), (False, "off-link")])
+    def test_looks_at_the_cable_first(self, up: bool | None, cause: str) -> None:  # noqa: FBT001 - three states
+        """Into an unplugged interface everything can be sent, and nothing comes back."""
+        with pytest.raises(CannotAskError) as caught:
+            open_plant(Factory(packet=FakeSocket()), is_up=lambda _interface: up)
+
+        assert caught.value.cause == cause
+
+    def test_stays_on_the_loopback_interface_there(self) -> None:
+        """The embedded site needs no privilege and must broadcast nothing."""
+        fake = FakeSocket()
+
+        wire = dhcp.open_wire(
+            LOCAL, ("127.0.0.1", 40067), 0, new_socket=Factory(packet=FakeSocket(), udp=fake)
+        )
+
+        assert wire.name == "UDP socket"
+        assert fake.bound == ("127.0.0.1", 0)
+        assert fake.options == []
+
+    def test_says_that_a_local_address_is_not_ours(self) -> None:
+        """A site file's mistake is no crash."""
+        fake = FakeSocket({"bind": OSError(errno.EADDRNOTAVAIL, "words")})
+
+        with pytest.raises(CannotAskError, match="cannot be used"):
+            dhcp.open_wire(LOCAL, ("127.0.0.1", 40067), 0, new_socket=Factory(udp=fake))
+
+        assert fake.closed
+
+
+class TestLinkIsUp:
+    """`link_is_up` asks the system."""
+
+    def test_knows_the_loopback_interface(self) -> None:
+        """It is up on every computer that runs this."""
+        assert dhcp.link_is_up(LOOPBACK) is True
+
+    def test_knows_what_is_not_there(self) -> None:
+        """Another thing than switched off."""
+        assert dhcp.link_is_up("nowhere0") is None
+
+
+class TestWires:
+    """The two wires do the same over different sockets."""
+
+    def test_sends_packets_to_everybody(self) -> None:
+        """The whole link hears it, as a CUBE's own DISCOVER."""
+        fake = FakeSocket()
+        wire = dhcp.PacketWire(fake, "eth0", ("255.255.255.255", 67), 68)
+
+        wire.send(b"payload")
+        wire.close()
+
+        packet = dhcp.wrap(b"payload", ("255.255.255.255", 67), 68)
+        assert fake.sent == [(packet, ("eth0", 0x0800, 0, 0, b"\xff" * 6))]
+        assert fake.closed
+
+    def test_receives_packets(self) -> None:
+        """The headers are the wire's business, the payload the probe's."""
+        packet = dhcp.wrap(b"payload", ("255.255.255.255", 68), 67)
+        wire = dhcp.PacketWire(FakeSocket(arrives=(packet, ())), "eth0", ("", 67), 68)
+
+        assert wire.receive(0.1) == Datagram(b"payload", "0.0.0.0", 67)  # noqa: S104 - in a packet
+
+    def test_receives_datagrams(self) -> None:
+        """The kernel has taken the headers off."""
+        wire = dhcp.UdpWire(FakeSocket(arrives=(b"payload", ("10.20.0.1", 67))), ("", 67))
+
+        assert wire.receive(0.1) == Datagram(b"payload", "10.20.0.1", 67)
+
+    @pytest.mark.parametrize("error", [TimeoutError(), OSError(errno.ENETDOWN, "down")])
+    def test_calls_nothing_what_is_nothing(self, error: OSError) -> None:
+        """A failed reception (an ICMP error on Windows, a link that goes down) is no answer."""
+        fake = FakeSocket({"recvfrom": error})
+
+        assert dhcp.UdpWire(fake, ("", 67)).receive(0.001) is None
+        assert dhcp.PacketWire(fake, "eth0", ("", 67), 68).receive(0.001) is None
+
+
+class TestGrantCommand:
+    """`grant_command` is what the technician copies into a terminal."""
+
+    def test_grants_one_right_to_one_run(self) -> None:
+        """Not to the interpreter for ever, and not root for everything."""
+        command = dhcp.grant_command("linux", "/home/me/my venv/bin/python")
+
+        assert command.startswith(f"sudo setpriv --reuid={os.getuid()} --regid={os.getgid()} ")
+        assert "--ambient-caps=+net_raw" in command
+        assert command.endswith("-- '/home/me/my venv/bin/python' -m pytest")
+
+    def test_knows_the_other_platforms(self) -> None:
+        """The requirement asks for the exact command wherever the suite runs."""
+        assert dhcp.grant_command("darwin", "/v/bin/python") == "sudo /v/bin/python -m pytest"
+        assert '-LocalPort 68 -Program "C:\\py.exe"' in dhcp.grant_command("win32", "C:\\py.exe")
+
+
+class FakeWire:
+    """A link with a simulated server on it, without sockets: what is sent is answered at once."""
+
+    name = "fake"
+
+    def __init__(self, server: DhcpServer, fails: dict[int, OSError] | None = None) -> None:
+        self.server = server
+        self.fails = fails or {}
+        self.attempts = 0
+        self.waiting: list[Datagram] = []
+        self.closed = False
+
+    def send(self, payload: bytes) -> None:
+        self.attempts += 1
+        if self.attempts in self.fails:
+            raise self.fails[self.attempts]
+        for answer in self.server.respond(payload):
+            self.waiting.append(Datagram(answer.payload, "10.20.0.1", 67))
+
+    def receive(self, limit_s: float) -> Datagram | None:
+        if self.waiting:
+            return self.waiting.pop(0)
+        time.sleep(limit_s)
+        return None
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def ask_by(wire: FakeWire, **changes: object) -> DhcpObserved | CannotMeasure:
+    """Run the probe over a fake wire, ten times as fast as in a plant."""
+    settings = {
+        "vantage": PLANT,
+        "send_at_s": (0.0, 0.02, 0.04, 0.06),
+        "silence_s": 0.2,
+        "listen_s": 0.05,
+        "after_offer_s": 0.02,
+        "wire": lambda *_: wire,
+        "is_up": lambda _interface: True,
+    }
+    return DhcpProbe(**{**settings, **changes}).run()
+
+
+class TestRun:
+    """`run`, over a fake wire: what is sent, what counts, what is kept."""
+
+    def test_ends_with_the_offer(self) -> None:
+        """The good case in full: one DISCOVER, one OFFER, no REQUEST, the wire given back."""
+        wire = FakeWire(DhcpServer(offered=LISTED))
+
+        observed = ask_by(wire)
+
+        assert isinstance(observed, DhcpObserved)
+        assert [offer.address for offer in observed.offers] == ["10.20.0.50"]
+        assert observed.ignored == ()
+        (attempt,) = observed.tries
+        assert (attempt.result, attempt.to) == ("answer", "255.255.255.255:67")
+        assert (attempt.source, attempt.detail) == ("10.20.0.1:67", "fake")
+        assert kind_of(attempt.sent) == 1
+        assert attempt.received == observed.offers[0].raw
+        assert wire.closed
+
+    def test_repeats_the_question_in_silence(self) -> None:
+        """One lost packet is no missing server; the transaction id stays (RFC 2131 4.1)."""
+        observed = ask_by(FakeWire(DhcpServer(Behaviour.SILENT)))
+
+        assert isinstance(observed, DhcpObserved)
+        assert observed.offers == ()
+        assert [attempt.result for attempt in observed.tries] == ["silence"] * 4
+        assert len({attempt.sent[4:8] for attempt in observed.tries}) == 1
+
+    def test_notes_which_question_was_answered(self) -> None:
+        """A first DISCOVER that gets lost is worth knowing."""
+        observed = ask_by(FakeWire(DhcpServer(Behaviour.LOSES_FIRST)))
+
+        assert [attempt.result for attempt in observed.tries] == ["silence", "answer"]
+
+    def test_asks_anew_in_every_run(self) -> None:
+        """A late reply to an earlier run must not count."""
+        first, second = (ask_by(FakeWire(DhcpServer())).tries[0].sent[4:8] for _ in range(2))
+
+        assert first != second
+
+    def test_hears_the_second_server(self) -> None:
+        """It is why listening goes on."""
+        observed = ask_by(FakeWire(DhcpServer(Behaviour.TWO_SERVERS, offered=LISTED)))
+
+        other = second_server(LISTED)
+        assert [offer.server_id for offer in observed.offers] == ["10.20.0.1", other.server_id]
+
+    def test_counts_the_same_offer_once(self) -> None:
+        """A slow server answers every DISCOVER that it heard; that makes no second server."""
+        observed = ask_by(FakeWire(DhcpServer(Behaviour.SAME_TWICE)))
+
+        assert len(observed.offers) == 1
+        assert [packet.reason for packet in observed.ignored] == ["the same OFFER again"]
+
+    @pytest.mark.parametrize(
+        ("behaviour", "reason"),
+        [
+            (Behaviour.FORGED_ID, r"transaction id [0-9a-f]{8} is not ours"),
+            (Behaviour.OTHER_CLIENT, "hardware address 02:99:99:99:99:99 is not ours"),
+            (Behaviour.ACK_INSTEAD, r"message type 5 \(ACK\) is not an OFFER"),
+            (Behaviour.WRONG_COOKIE, "magic cookie"),
+            (Behaviour.REQUEST_BACK, "operation code 1"),
+            (Behaviour.GARBAGE, "too short"),
+        ],
+    )
+    def test_keeps_what_does_not_count(self, behaviour: Behaviour, reason: str) -> None:
+        """Each of these is no OFFER to us, and the administrator should see that it came."""
+        observed = ask_by(FakeWire(DhcpServer(behaviour)))
+
+        assert isinstance(observed, DhcpObserved)
+        assert observed.offers == ()
+        assert observed.ignored[0].source == "10.20.0.1:67"
+        with pytest.raises(AssertionError, match=reason):
+            raise AssertionError(observed.ignored[0].reason)
+
+    def test_notes_a_refusal_and_takes_the_offer(self) -> None:
+        """A NAK answers a REQUEST; to a DISCOVER it is noise."""
+        observed = ask_by(FakeWire(DhcpServer(Behaviour.REFUSES_FIRST)))
+
+        assert len(observed.offers) == 1
+        assert observed.ignored[0].reason == "message type 6 (NAK) is not an OFFER"
+
+    @pytest.mark.parametrize(
+        ("options", "reason"),
+        [
+            (write([]), "no readable message type"),
+            (write([(53, b"\x63")]), "message type 99 (unknown) is not an OFFER"),
+        ],
+    )
+    def test_needs_a_message_type(self, options: bytes, reason: str) -> None:
+        """Without it the reply is BOOTP's, which knows no leases."""
+
+        class Untyped(DhcpServer):
+            def respond(self, request: bytes) -> list[Reply]:
+                return [Reply(reply(request, LISTED, options))]
+
+        observed = ask_by(FakeWire(Untyped()))
+
+        assert observed.offers == ()
+        assert observed.ignored[0].reason == reason
+
+    def test_keeps_a_broken_packet(self) -> None:
+        """What a packet socket could not read is no OFFER, and no crash."""
+        wire = FakeWire(DhcpServer(Behaviour.SILENT))
+        wire.waiting.append(Datagram(b"\x45", defect="too short for an IPv4 packet"))
+
+        observed = ask_by(wire)
+
+        assert observed.ignored[0].reason == "too short for an IPv4 packet"
+        assert observed.ignored[0].raw == b"\x45"
+
+    def test_bounds_what_it_keeps(self) -> None:
+        """Whoever floods us must not fill the certificate, nor make the run longer."""
+        foreign = ask_by(FakeWire(DhcpServer(Behaviour.DRIP)))
+        offers = ask_by(FakeWire(DhcpServer(Behaviour.OFFER_FLOOD)))
+
+        assert len(foreign.ignored) == dhcp.IGNORED_LIMIT
+        assert len(offers.offers) == dhcp.OFFER_LIMIT
+        assert offers.ignored[0].reason == "more than 32 OFFERs"
+
+    def test_takes_an_offer_that_came_before_any_question(self) -> None:
+        """It cannot be, but with a schedule that starts later it must not end the run either."""
+        findings = dhcp._Findings(0x01020304, HARDWARE)
+        packet = reply(REQUEST, LISTED, write(options_of(LISTED)))
+
+        DhcpProbe(vantage=PLANT)._take(Datagram(packet, "10.20.0.1", 67), 0.1, findings)
+
+        assert len(findings.offers) == 1
+        assert findings.tries == []
+
+    @pytest.mark.parametrize(
+        ("error", "cause"),
+        [
+            (OSError(errno.ENETDOWN, "Network is down"), "off-link"),
+            (PermissionError(errno.EPERM, "Operation not permitted"), "not-permitted"),
+            (OSError("without words"), "off-link"),
+        ],
+    )
+    def test_says_that_nothing_could_be_sent(self, error: OSError, cause: str) -> None:
+        """No question, no silence."""
+        wire = FakeWire(DhcpServer(), {1: error})
+
+        observed = ask_by(wire)
+
+        assert isinstance(observed, CannotMeasure)
+        assert observed.cause == cause
+        assert wire.closed
+
+    def test_does_not_call_it_silence_when_the_link_went_down(self) -> None:
+        """A cable pulled in the middle says nothing about the server."""
+        wire = FakeWire(DhcpServer(Behaviour.SILENT), {2: OSError(errno.ENETDOWN, "down")})
+
+        observed = ask_by(wire)
+
+        assert isinstance(observed, CannotMeasure)
+        assert (observed.cause, wire.attempts) == ("off-link", 4)
+
+    def test_looks_at_the_cable_after_silence(self) -> None:
+        """Without a carrier sending goes on without an error."""
+        observed = ask_by(FakeWire(DhcpServer(Behaviour.SILENT)), is_up=lambda _interface: False)
+
+        assert isinstance(observed, CannotMeasure)
+        assert observed.cause == "off-link"
+
+    def test_forgives_a_failed_sending_when_an_offer_comes(self) -> None:
+        """An OFFER proves the server, whatever became of one repetition; it is the third's here."""
+
+        class Late(DhcpServer):
+            def respond(self, request: bytes) -> list[Reply]:
+                self.requests.append((request, ("", 0)))
+                return super().respond(request) if len(self.requests) > 1 else []
+
+        observed = ask_by(FakeWire(Late(), {2: OSError(errno.ENOBUFS, "full")}))
+
+        assert isinstance(observed, DhcpObserved)
+        assert [attempt.result for attempt in observed.tries] == ["silence", "not-sent", "answer"]
+
+    def test_brings_home_what_forbids_it(self) -> None:
+        """The obstacle and its command reach the certificate."""
+
+        def refuse(*_: object) -> FakeWire:
+            raise CannotAskError("not-permitted", "why", "sudo something")
+
+        observed = DhcpProbe(vantage=PLANT, wire=refuse).run()
+
+        assert isinstance(observed, CannotMeasure)
+        assert (observed.cause, observed.command) == ("not-permitted", "sudo something")
+
+    def test_has_a_key_and_the_plants_defaults(self) -> None:
+        """The schedule is the requirement's; comparing probes must not compare seams."""
+        probe = DhcpProbe(vantage=PLANT)
+
+        assert probe.key == "dhcp"
+        assert (probe.port_server, probe.port_client) == (67, 68)
+        assert probe.server_address == "255.255.255.255"
+        assert probe.send_at_s == (0, 2, 4, 6)
+        assert (probe.silence_s, probe.listen_s, probe.after_offer_s) == (10, 4, 1)
+        assert probe == DhcpProbe(vantage=PLANT, on_offer=print, wire=print, is_up=print)
+
+
+class TestOnOffer:
+    """`on_offer` starts what follows from the OFFER."""
+
+    def test_is_called_with_the_first_complete_offer(self) -> None:
+        """Half an OFFER of a rogue server must not decide where names are asked for."""
+
+        class RogueFirst(DhcpServer):
+            def respond(self, request: bytes) -> list[Reply]:
+                rogue = replace(second_server(LISTED), routers=())
+                both = (rogue, LISTED, replace(LISTED, address="10.20.0.77"))
+                return [Reply(reply(request, one, write(options_of(one)))) for one in both]
+
+        told: list[DhcpMessage] = []
+        observed = ask_by(FakeWire(RogueFirst()), on_offer=told.append)
+
+        assert len(observed.offers) == 3
+        assert told == [observed.offers[1]]
+
+    def test_does_not_wait_for_the_end(self) -> None:
+        """Names, time and TLS start while others may still answer."""
+        wire = FakeWire(DhcpServer())
+        open_then: list[bool] = []
+
+        ask_by(wire, on_offer=lambda _offer: open_then.append(not wire.closed))
+
+        assert open_then == [True]
+
+    def test_gets_an_incomplete_offer_at_the_end(self) -> None:
+        """Better than nothing: its DNS server may still work."""
+        told: list[DhcpMessage] = []
+        observed = ask_by(FakeWire(DhcpServer(Behaviour.NO_ROUTER)), on_offer=told.append)
+
+        assert told == list(observed.offers)
+
+    def test_is_not_called_in_silence(self) -> None:
+        """There is nothing to tell."""
+        told: list[DhcpMessage] = []
+        ask_by(FakeWire(DhcpServer(Behaviour.SILENT)), on_offer=told.append)
+
+        assert told == []
+
+    def test_cannot_break_the_measurement(self) -> None:
+        """A mistake in what follows is not a missing OFFER."""
+
+        def fail(_offer: DhcpMessage) -> None:
+            raise RuntimeError
+
+        observed = ask_by(FakeWire(DhcpServer()), on_offer=fail)
+
+        assert isinstance(observed, DhcpObserved)
+        assert len(observed.offers) == 1
+
+
+def ask_server(server: DhcpServer, **changes: object) -> DhcpObserved:
+    """Run the probe against a simulated server over real sockets of the loopback interface."""
+    settings = {
+        "vantage": LOCAL,
+        "server_address": "127.0.0.1",
+        "port_server": server.port,
+        "port_client": 0,
+        "send_at_s": (0.0, 0.05, 0.1, 0.15),
+        "silence_s": 0.4,
+        "listen_s": 0.06,
+        "after_offer_s": 0.05,
+    }
+    observed = DhcpProbe(**{**settings, **changes}).run()
+    assert isinstance(observed, DhcpObserved)
+    return observed
+
+
+class TestRunOverSockets:
+    """`run`, over real sockets: the embedded site's way."""
+
+    @pytest.mark.parametrize(
+        "behaviour", [Behaviour.GOOD, Behaviour.OVERLOADED, Behaviour.SPLIT, Behaviour.REPEATED]
+    )
+    def test_reads_every_way_of_writing_the_same_offer(self, behaviour: Behaviour) -> None:
+        """How a server arranges its options must not change the result."""
+        with DhcpServer(behaviour, offered=LISTED) as server:
+            (found,) = ask_server(server).offers
+
+        assert found.source == "127.0.0.1"
+        assert found.address == "10.20.0.50"
+        assert found.subnet_mask == "255.255.255.0"
+        assert found.server_id == "10.20.0.1"
+        assert (found.routers, found.dns, found.ntp) == (LISTED.routers, LISTED.dns, LISTED.ntp)
+        assert found.lease_s == 3600
+
+    @pytest.mark.parametrize(
+        ("behaviour", "field", "value"),
+        [
+            (Behaviour.NO_ROUTER, "routers", ()),
+            (Behaviour.NO_DNS, "dns", ()),
+            (Behaviour.NO_NTP, "ntp", ()),
+            (Behaviour.NO_MASK, "subnet_mask", None),
+            (Behaviour.NO_SERVER_ID, "server_id", None),
+            (Behaviour.NO_LEASE_TIME, "lease_s", None),
+            (Behaviour.NO_ADDRESS, "address", "0.0.0.0"),  # noqa: S104 - in a packet
+            (Behaviour.EMPTY_OPTIONS, "routers", ()),
+            (Behaviour.CLASSLESS, "routes", (("0.0.0.0/0", "10.20.0.1"),)),
+            (Behaviour.MALFORMED_LENGTHS, "subnet_mask", None),
+            (Behaviour.TRUNCATED, "routers", ()),
+            (Behaviour.OUTSIDE, "address", "203.0.113.50"),
+            (Behaviour.SHORT_LEASE, "lease_s", 120),
+            (Behaviour.RELAYED, "relay", "192.0.2.1"),
+        ],
+    )
+    def test_shows_what_the_server_says(
+        self, behaviour: Behaviour, field: str, value: object
+    ) -> None:
+        """The probe brings home what is missing or odd and leaves the judging to the case."""
+        with DhcpServer(behaviour, offered=LISTED) as server:
+            (found,) = ask_server(server).offers
+
+        assert getattr(found, field) == value
+        assert bool(found.defects) == (
+            behaviour in {Behaviour.EMPTY_OPTIONS, Behaviour.MALFORMED_LENGTHS, Behaviour.TRUNCATED}
+        )
+
+    def test_waits_for_others_after_a_late_offer(self) -> None:
+        """At least ``after_offer_s``, also when the time for listening is over by then."""
+
+        class Late(DhcpServer):
+            def respond(self, request: bytes) -> list[Reply]:
+                other = second_server(LISTED)
+                return [
+                    Reply(reply(request, LISTED, write(options_of(LISTED))), 0.05),
+                    Reply(reply(request, other, write(options_of(other))), 0.10),
+                ]
+
+        with Late() as server:
+            observed = ask_server(server, send_at_s=(0.0,), listen_s=0.0, after_offer_s=0.5)
+
+        assert len(observed.offers) == 2
+
+    def test_is_not_kept_busy_by_foreign_packets(self) -> None:
+        """A drip of other clients' replies must not move the end."""
+        with DhcpServer(Behaviour.DRIP) as server:
+            observed = ask_server(server)
+
+        assert observed.offers == ()
+        assert len(observed.tries) == 4
+
+    def test_sends_nothing_but_discovers(self) -> None:
+        """No lease is taken: the server's pool is as it was."""
+        with DhcpServer() as server:
+            ask_server(server)
+
+        assert [kind_of(request) for request, _ in server.requests] == [1]
+
+
+class TestServer:
+    """The simulated server itself, where the probe does not reach it."""
+
+    def test_is_silent_on_anything_but_a_discover(self) -> None:
+        """It must not make a REQUEST look harmless."""
+        request = REQUEST.replace(b"\x35\x01\x01", b"\x35\x01\x03")
+
+        assert DhcpServer().respond(request) == []
+        assert DhcpServer().respond(b"\x01" * 300) == []
+        assert DhcpServer().respond(REQUEST[:241]) == []
+
+    def test_slow_takes_its_time(self) -> None:
+        """As long as dnsmasq, which asks whether the address is taken."""
+        (answer,) = DhcpServer(Behaviour.SLOW).respond(REQUEST)
+
+        assert answer.after_s == 3.0
+
+    def test_every_behaviour_can_be_had(self) -> None:
+        """A name without an answer behind it would be SILENT by mistake."""
+        unanswered = {
+            behaviour for behaviour in Behaviour if not DhcpServer(behaviour).respond(REQUEST)
+        }
+
+        assert unanswered == {Behaviour.SILENT, Behaviour.LOSES_FIRST}
+
+    def test_gives_its_port_back(self) -> None:
+        """Hundreds of tests start one."""
+        with DhcpServer() as server:
+            port = server.port
+        with DhcpServer(port=port) as again:
+            assert again.port == port
+
+    def test_closes_its_socket_when_the_port_is_taken(self) -> None:
+        """A leaked socket is a warning, and a warning an error."""
+        with DhcpServer() as server, pytest.raises(OSError, match="in use"):
+            DhcpServer(port=server.port).__enter__()

@@ -1,0 +1,1127 @@
+"""What the cases make of made-up evidence: the second layer of the fault matrix.
+
+Each row is a condition of a network that recorded or made-up evidence can show, as a change to
+the healthy site's evidence. Every case's outcome and cause is compared, not only the changed
+one's: what is not named stays a pass. The first layer, with real servers, is the lab.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import cases
+import healthy
+import msgspec
+import pytest
+from healthy import CUBE, HOSTS, NTP_REPLY, OFFER, SERVER, STARTED, TLS
+
+from cube_acceptance import catalogue as catalogues
+from cube_acceptance.evidence import (
+    CannotMeasure,
+    DhcpObserved,
+    DnsObserved,
+    Echo,
+    HttpReply,
+    LeaseObserved,
+    LlmnrObserved,
+    MdnsObserved,
+    NameReply,
+    NtpObserved,
+    PingObserved,
+    SshObserved,
+    Trouble,
+    VerifyError,
+)
+from cube_acceptance.site import Cloud, Cube, Dns, Ntp, Site, VantageWish
+
+if TYPE_CHECKING:
+    from cube_acceptance.evidence import Observation
+
+replace = msgspec.structs.replace
+
+TAPIO, HOMAG = HOSTS
+SECOND = "10.20.0.2"
+OTHER = "10.20.0.66"
+COMMON = {"started": STARTED, "duration_s": 0.01}
+DNS_CASES = tuple(f"DNS-01[{host}]" for host in HOSTS)
+HTTPS_CASES = tuple(f"HTTPS-01[{host}]" for host in HOSTS)
+INTERNAL = (
+    "DIAG-01[line-1]",
+    "CONN-01[line-1]",
+    "MDNS-01[line-1]",
+    "LLMNR-01[line-1]",
+    "PING-02[line-1]",
+    "SSH-01[line-1]",
+)
+OUTBOUND = (*DNS_CASES, *HTTPS_CASES, "PING-01")
+
+SILENT = Trouble(kind="no-answer", phase="udp")
+CLOSED = Trouble(kind="refused", phase="udp", icmp_code=3)
+PROHIBITED = Trouble(kind="refused", phase="udp", icmp_code=13)
+AWAY = Trouble(kind="no-route", phase="udp", icmp_code=1)
+NONSENSE = Trouble(kind="malformed", phase="udp")
+
+
+class Row(NamedTuple):
+    """One condition: what is different, and what the cases have to say."""
+
+    name: str
+    changes: dict[str, Observation | None]
+    expected: dict[str, str]
+    notes: tuple[str, ...] = ()
+    site: Site = healthy.SITE
+
+
+def cannot(cause: str, command: str = "") -> CannotMeasure:
+    """A question that could not be asked."""
+    return CannotMeasure(**COMMON, cause=cause, detail="in the way", command=command)
+
+
+def dhcp(*offers: object) -> DhcpObserved:
+    """What one DISCOVER brought."""
+    return DhcpObserved(started=STARTED, duration_s=4.0 if offers else 10.0, offers=offers)
+
+
+def offer(**changes: object) -> DhcpObserved:
+    """The healthy offer, bent."""
+    return dhcp(replace(OFFER, **changes))
+
+
+def ntp(server: str = SERVER, trouble: Trouble | None = None, **changes: object) -> NtpObserved:
+    """A time server's answer, bent, or the trouble with it."""
+    reply = None if trouble else replace(NTP_REPLY, **changes)
+    return NtpObserved(**COMMON, server=server, reply=reply, trouble=trouble)
+
+
+def dns(host: str, server: str = SERVER, **changes: object) -> DnsObserved:
+    """A DNS server's answer, bent."""
+    values = {"rcode": "NOERROR", "addresses": (HOSTS.get(host, "11.20.0.99"),)} | changes
+    return DnsObserved(**COMMON, server=server, name=host, **values)
+
+
+def no_dns(host: str, trouble: Trouble, server: str = SERVER) -> DnsObserved:
+    """A DNS server that gave no usable answer."""
+    return DnsObserved(**COMMON, server=server, name=host, trouble=trouble)
+
+
+def all_dns(**changes: object) -> dict[str, Observation | None]:
+    """The same bent answer for every host, and no connection that follows from it."""
+    return {f"dns/{SERVER}/{host}": dns(host, **changes) for host in HOSTS} | no_cloud()
+
+
+def all_silent(trouble: Trouble) -> dict[str, Observation | None]:
+    """The same trouble for every host, and no connection that follows from it."""
+    return {f"dns/{SERVER}/{host}": no_dns(host, trouble) for host in HOSTS} | no_cloud()
+
+
+def no_cloud() -> dict[str, Observation | None]:
+    """Without a name there is no connection and no ping."""
+    return {f"https/{host}": None for host in HOSTS} | {"ping/disco.tapio.one": None}
+
+
+def every(names: tuple[str, ...], outcome: str) -> dict[str, str]:
+    """The same outcome for several cases."""
+    return dict.fromkeys(names, outcome)
+
+
+def https(**changes: object) -> dict[str, Observation | None]:
+    """The connection to the tapio Cloud, bent."""
+    return {f"https/{TAPIO}": healthy.https(TAPIO, **changes)}
+
+
+def https_trouble(kind: str, phase: str, **changes: object) -> dict[str, Observation | None]:
+    """A connection to the tapio Cloud that did not come about."""
+    gone = {"tls": None, "reply": None, "date_offset_s": None}
+    return https(**gone, trouble=Trouble(kind=kind, phase=phase, **changes))
+
+
+def unverified(code: int, **changes: object) -> dict[str, Observation | None]:
+    """A certificate of the tapio Cloud that did not verify."""
+    return https(
+        tls=replace(TLS, version="", **changes),
+        verify_error=VerifyError(code=code, message="no"),
+        reply=None,
+        date_offset_s=None,
+    )
+
+
+def answered(status: int, *headers: tuple[str, str]) -> dict[str, Observation | None]:
+    """A response of the tapio Cloud."""
+    reply = HttpReply(url=f"https://{TAPIO}/", status=status, headers=headers)
+    return https(reply=reply)
+
+
+def page(port: int, **changes: object) -> dict[str, Observation | None]:
+    """A page of the CUBE, bent."""
+    return {f"page/{CUBE}:{port}": healthy.page(port, **changes)}
+
+
+def page_trouble(port: int, kind: str, phase: str = "tcp") -> dict[str, Observation | None]:
+    """A page of the CUBE that did not come."""
+    return page(port, replies=(), trouble=Trouble(kind=kind, phase=phase))
+
+
+def status(port: int, code: int) -> dict[str, Observation | None]:
+    """A page of the CUBE with another status."""
+    return page(port, replies=(HttpReply(url=f"http://{CUBE}:{port}/", status=code),))
+
+
+def ping(key: str, address: str, *results: str) -> dict[str, Observation | None]:
+    """Four echo requests and what came of them."""
+    echoes = tuple(
+        Echo(sequence=n, at_s=1.2 * n, result=result, source=OTHER if "host" in result else "")
+        for n, result in enumerate(results)
+    )
+    kinds = {"prohibited": "refused", "unreachable": "no-route"}
+    trouble = None
+    if set(results) != {"reply"}:
+        trouble = Trouble(kind=kinds.get(results[0], "no-answer"), phase="icmp")
+    observed = PingObserved(**COMMON, address=address, method="raw", echoes=echoes, trouble=trouble)
+    return {f"ping/{key}": observed}
+
+
+def mdns(*replies: NameReply, trouble: Trouble | None = None) -> dict[str, Observation | None]:
+    """What mDNS brought."""
+    observed = MdnsObserved(**COMMON, hostname="cube-4711", replies=replies, trouble=trouble)
+    return {"mdns/line-1": observed}
+
+
+def llmnr(*replies: NameReply, trouble: Trouble | None = None) -> dict[str, Observation | None]:
+    """What LLMNR brought."""
+    observed = LlmnrObserved(**COMMON, hostname="cube-4711", replies=replies, trouble=trouble)
+    return {"llmnr/line-1": observed}
+
+
+def named(source: str, *names: tuple[str, str], **changes: object) -> NameReply:
+    """A reply with names."""
+    return NameReply(source=source, source_port=5353, at_s=0.1, names=names, **changes)
+
+
+def ssh(**changes: object) -> dict[str, Observation | None]:
+    """What port 22 said."""
+    return {f"ssh/{CUBE}": SshObserved(**COMMON, address=CUBE, **changes)}
+
+
+def ssh_trouble(kind: str, phase: str = "tcp", **changes: object) -> dict[str, Observation | None]:
+    """Why port 22 said nothing useful."""
+    return ssh(trouble=Trouble(kind=kind, phase=phase, **changes))
+
+
+def one_cube(**changes: object) -> Site:
+    """The healthy site with its CUBE described differently."""
+    values = {"name": "line-1", "address": CUBE, "version": "0.131.0", "hostname": "cube-4711"}
+    return replace(healthy.SITE, cubes=(Cube(**(values | changes)),))
+
+
+SSH_ON = one_cube(ssh="enabled")
+PIN = "SHA256:" + "A" * 43
+SSH_PINNED = one_cube(ssh="enabled", ssh_fingerprint=PIN)
+SITE_SERVERS = replace(healthy.SITE, dns=Dns(servers=(SERVER,)), ntp=Ntp(servers=(SERVER,)))
+BANNER = "SSH-2.0-OpenSSH_9.2"
+NAME = ("cube-4711.local", CUBE)
+LABEL = ("cube-4711", CUBE)
+
+NO_SERVERS = {
+    "NTP-01": "fail not-offered",
+    **every(DNS_CASES + HTTPS_CASES, "fail not-offered"),
+    "PING-01": "fail not-offered",
+}
+UNMEASURED = {
+    "dhcp": cannot("not-permitted", "sudo"),
+    "lease": cannot("not-permitted", "sudo"),
+    **{f"dns/{SERVER}/{host}": None for host in [*HOSTS, "invalid"]},
+    f"ntp/{SERVER}": None,
+    **no_cloud(),
+}
+
+ROWS = [
+    Row("the healthy site", {}, {}),
+    # DHCP
+    Row("no DHCP server", {"dhcp": dhcp()}, {"DHCP-01": "fail no-answer", **NO_SERVERS}),
+    Row(
+        "no DHCP server, but servers in the site file",
+        {"dhcp": dhcp()},
+        {"DHCP-01": "fail no-answer"},
+        site=SITE_SERVERS,
+    ),
+    Row("no router", {"dhcp": offer(routers=())}, {"DHCP-01": "fail wrong-answer"}),
+    Row("router 0.0.0.0", {"dhcp": offer(routers=("0.0.0.0",))}, {"DHCP-01": "fail wrong-answer"}),
+    Row(
+        "the router stands in option 121 only",
+        {"dhcp": offer(routers=(), routes=(("0.0.0.0/0", SERVER),))},
+        {},
+    ),
+    Row(
+        "option 121 without a default route",
+        {"dhcp": offer(routers=(), routes=(("10.0.0.0/8", SERVER),))},
+        {"DHCP-01": "fail wrong-answer"},
+    ),
+    Row("no mask", {"dhcp": offer(subnet_mask=None)}, {"DHCP-01": "fail wrong-answer"}),
+    Row("no server identifier", {"dhcp": offer(server_id=None)}, {"DHCP-01": "fail wrong-answer"}),
+    Row("no address", {"dhcp": offer(address="0.0.0.0")}, {"DHCP-01": "fail wrong-answer"}),
+    Row("no lease time", {"dhcp": offer(lease_s=None)}, {}),
+    Row("a lease of 599 s", {"dhcp": offer(lease_s=599)}, {}, ("short-lease",)),
+    Row("a lease of 600 s", {"dhcp": offer(lease_s=600)}, {}),
+    Row("a lease for ever", {"dhcp": offer(lease_s=2**32 - 1)}, {}),
+    Row(
+        "the offer is outside the network",
+        {"dhcp": offer(address="192.168.1.5")},
+        {},
+        ("outside-network",),
+        replace(healthy.SITE, vantage=VantageWish(network="10.20.0.0/24")),
+    ),
+    Row(
+        "the offer is inside the network",
+        {},
+        {},
+        site=replace(healthy.SITE, vantage=VantageWish(network="10.20.0.0/24")),
+    ),
+    Row(
+        "no option 42", {"dhcp": offer(ntp=())}, {"NTP-01": "fail not-offered"}, ("no-time-server",)
+    ),
+    Row(
+        "option 42 with 0.0.0.0",
+        {"dhcp": offer(ntp=("0.0.0.0",))},
+        {"NTP-01": "fail not-offered"},
+        ("no-time-server",),
+    ),
+    Row(
+        "no option 6",
+        {"dhcp": offer(dns=())} | no_cloud(),
+        {**every(DNS_CASES + HTTPS_CASES, "fail not-offered"), "PING-01": "fail not-offered"},
+        ("no-name-server",),
+    ),
+    Row(
+        "no option 42, a time server in the site file",
+        {"dhcp": offer(ntp=())},
+        {},
+        ("no-time-server",),
+        SITE_SERVERS,
+    ),
+    Row(
+        "two servers that agree",
+        {"dhcp": dhcp(OFFER, replace(OFFER, server_id=SECOND))},
+        {},
+        ("second-server",),
+    ),
+    Row(
+        "two servers that disagree on the router",
+        {"dhcp": dhcp(OFFER, replace(OFFER, server_id=SECOND, routers=(SECOND,)))},
+        {},
+        ("second-server", "servers-disagree"),
+    ),
+    Row(
+        "two servers that disagree on DNS",
+        {"dhcp": dhcp(OFFER, replace(OFFER, server_id=SECOND, dns=(SECOND,)))},
+        {},
+        ("second-server", "servers-disagree"),
+    ),
+    Row("the same server twice", {"dhcp": dhcp(OFFER, OFFER)}, {}),
+    Row(
+        "an incomplete offer before a complete one",
+        {"dhcp": dhcp(replace(OFFER, server_id=SECOND, routers=()), OFFER)},
+        {},
+        ("second-server", "servers-disagree"),
+    ),
+    Row(
+        "malformed options beside good ones",
+        {"dhcp": offer(defects=("option 26: length 3",))},
+        {},
+        ("malformed-option",),
+    ),
+    Row(
+        "port 68 not permitted, a lease to be read",
+        {
+            "dhcp": cannot("not-permitted", "sudo"),
+            "lease": LeaseObserved(
+                **COMMON, client="dhclient", address="10.20.0.20", dns=(SERVER,), ntp=(SERVER,)
+            ),
+        },
+        {},
+        ("from-lease",),
+    ),
+    Row(
+        "port 68 not permitted, no lease",
+        UNMEASURED,
+        {
+            "DHCP-01": "inconclusive not-permitted",
+            "NTP-01": "inconclusive not-permitted",
+            **every(OUTBOUND, "inconclusive not-permitted"),
+        },
+    ),
+    Row(
+        "port 68 not permitted, servers in the site file",
+        {"dhcp": cannot("not-permitted"), "lease": cannot("not-permitted")},
+        {"DHCP-01": "inconclusive not-permitted"},
+        site=SITE_SERVERS,
+    ),
+    Row(
+        "DHCP could not be asked for another reason",
+        {"dhcp": cannot("off-link"), "lease": cannot("not-permitted")},
+        {"DHCP-01": "inconclusive off-link"},
+        site=SITE_SERVERS,
+    ),
+    # NTP
+    Row(
+        "the time server is silent",
+        {f"ntp/{SERVER}": ntp(trouble=SILENT)},
+        {"NTP-01": "fail no-answer"},
+    ),
+    Row(
+        "the time server is closed",
+        {f"ntp/{SERVER}": ntp(trouble=CLOSED)},
+        {"NTP-01": "fail refused"},
+    ),
+    Row(
+        "NTP is prohibited", {f"ntp/{SERVER}": ntp(trouble=PROHIBITED)}, {"NTP-01": "fail refused"}
+    ),
+    Row(
+        "the time server is away", {f"ntp/{SERVER}": ntp(trouble=AWAY)}, {"NTP-01": "fail no-route"}
+    ),
+    Row("not NTP", {f"ntp/{SERVER}": ntp(trouble=NONSENSE)}, {"NTP-01": "fail malformed"}),
+    *(
+        Row(
+            f"kiss-o'-death {code}",
+            {f"ntp/{SERVER}": ntp(stratum=0, reference_id=code)},
+            {"NTP-01": "fail unsynchronised"},
+        )
+        for code in "ACST AUTH AUTO BCST CRYP DENY DROP RSTR INIT MCST NKEY RATE RMOT STEP".split()
+    ),
+    *(
+        Row(
+            f"stratum {stratum}",
+            {f"ntp/{SERVER}": ntp(stratum=stratum)},
+            {} if 1 <= stratum <= 15 else {"NTP-01": "fail unsynchronised"},
+        )
+        for stratum in (1, 2, 15, 16, 17, 255)
+    ),
+    Row("leap 3", {f"ntp/{SERVER}": ntp(leap=3)}, {"NTP-01": "fail unsynchronised"}),
+    Row("leap 1", {f"ntp/{SERVER}": ntp(leap=1)}, {}),
+    Row("leap 2", {f"ntp/{SERVER}": ntp(leap=2)}, {}),
+    Row("root distance 5.0 s", {f"ntp/{SERVER}": ntp(root_distance_s=5.0)}, {}),
+    Row(
+        "root distance 5.01 s",
+        {f"ntp/{SERVER}": ntp(root_distance_s=5.01)},
+        {"NTP-01": "fail unsynchronised"},
+    ),
+    Row("wrong by 9 s", {f"ntp/{SERVER}": ntp(offset_s=9.0)}, {}),
+    Row("wrong by 12 s", {f"ntp/{SERVER}": ntp(offset_s=12.0)}, {"NTP-01": "fail wrong-time"}),
+    Row("wrong by -12 s", {f"ntp/{SERVER}": ntp(offset_s=-12.0)}, {"NTP-01": "fail wrong-time"}),
+    Row("wrong by days", {f"ntp/{SERVER}": ntp(offset_s=3e5)}, {"NTP-01": "fail wrong-time"}),
+    Row("wrong by decades", {f"ntp/{SERVER}": ntp(offset_s=-9e8)}, {"NTP-01": "fail wrong-time"}),
+    Row(
+        "this computer's clock is wrong, time server and cloud agree",
+        {
+            f"ntp/{SERVER}": ntp(offset_s=3600.0),
+            **{f"https/{host}": healthy.https(host, date_offset_s=3599.8) for host in HOSTS},
+        },
+        {},
+        ("own-clock",),
+    ),
+    Row(
+        "the time server agrees with this computer, the cloud with neither",
+        {f"https/{host}": healthy.https(host, date_offset_s=3600.0) for host in HOSTS},
+        {"NTP-01": "fail wrong-time"},
+    ),
+    Row(
+        "one cloud host's Date is wrong",
+        {f"https/{TAPIO}": healthy.https(TAPIO, date_offset_s=3600.0)},
+        {},
+    ),
+    Row(
+        "no Date, the time server agrees with this computer",
+        {f"https/{host}": healthy.https(host, date_offset_s=None) for host in HOSTS},
+        {},
+    ),
+    Row(
+        "no Date, only this computer's clock disagrees",
+        {
+            f"ntp/{SERVER}": ntp(offset_s=60.0),
+            **{f"https/{host}": healthy.https(host, date_offset_s=None) for host in HOSTS},
+        },
+        {"NTP-01": "inconclusive ambiguous"},
+    ),
+    Row(
+        "a smaller tolerance in the site file",
+        {f"ntp/{SERVER}": ntp(offset_s=4.0)},
+        {"NTP-01": "fail wrong-time"},
+        site=replace(healthy.SITE, ntp=Ntp(tolerance_s=1.0)),
+    ),
+    Row(
+        "two time servers, the first is dead",
+        {
+            "dhcp": offer(ntp=(SECOND, SERVER)),
+            f"ntp/{SECOND}": ntp(SECOND, trouble=SILENT),
+        },
+        {},
+        ("server-failed",),
+    ),
+    Row(
+        "two time servers, the second is unsynchronised",
+        {"dhcp": offer(ntp=(SERVER, SECOND)), f"ntp/{SECOND}": ntp(SECOND, stratum=16)},
+        {},
+        ("server-failed",),
+    ),
+    Row(
+        "two time servers, both dead in different ways",
+        {
+            "dhcp": offer(ntp=(SERVER, SECOND)),
+            f"ntp/{SERVER}": ntp(trouble=SILENT),
+            f"ntp/{SECOND}": ntp(SECOND, trouble=CLOSED),
+        },
+        {"NTP-01": "fail refused"},
+    ),
+    Row(
+        "two time servers that disagree, the cloud decides",
+        {"dhcp": offer(ntp=(SERVER, SECOND)), f"ntp/{SECOND}": ntp(SECOND, offset_s=500.0)},
+        {},
+        ("server-failed",),
+    ),
+    Row(
+        "two time servers that disagree, this computer decides",
+        {
+            "dhcp": offer(ntp=(SERVER, SECOND)),
+            f"ntp/{SECOND}": ntp(SECOND, offset_s=500.0),
+            **{f"https/{host}": healthy.https(host, date_offset_s=None) for host in HOSTS},
+        },
+        {},
+        ("server-failed",),
+    ),
+    Row(
+        "two time servers agree against this computer's clock",
+        {
+            "dhcp": offer(ntp=(SERVER, SECOND)),
+            f"ntp/{SERVER}": ntp(offset_s=500.0),
+            f"ntp/{SECOND}": ntp(SECOND, offset_s=501.0),
+            **{f"https/{host}": healthy.https(host, date_offset_s=None) for host in HOSTS},
+        },
+        {},
+        ("own-clock",),
+    ),
+    Row(
+        "two time servers and this computer all disagree",
+        {
+            "dhcp": offer(ntp=(SERVER, SECOND)),
+            f"ntp/{SERVER}": ntp(offset_s=500.0),
+            f"ntp/{SECOND}": ntp(SECOND, offset_s=-500.0),
+            **{f"https/{host}": healthy.https(host, date_offset_s=None) for host in HOSTS},
+        },
+        {"NTP-01": "inconclusive ambiguous"},
+    ),
+    Row(
+        "the way to the time server leads through a VPN",
+        {f"ntp/{SERVER}": cannot("other-route")},
+        {"NTP-01": "inconclusive other-route"},
+    ),
+    Row(
+        "one time server silent, the other not askable",
+        {
+            "dhcp": offer(ntp=(SERVER, SECOND)),
+            f"ntp/{SERVER}": ntp(trouble=SILENT),
+            f"ntp/{SECOND}": cannot("other-route"),
+        },
+        {"NTP-01": "inconclusive other-route"},
+    ),
+    # DNS
+    *(
+        Row(f"every name: {label}", all_silent(trouble), every(OUTBOUND, f"fail {trouble.kind}"))
+        for label, trouble in (
+            ("silence", SILENT),
+            ("closed port", CLOSED),
+            ("prohibited", PROHIBITED),
+            ("unreachable", AWAY),
+            ("not DNS", NONSENSE),
+        )
+    ),
+    *(
+        Row(
+            f"every name: {code}",
+            all_dns(rcode=code, addresses=()),
+            every(OUTBOUND, "fail wrong-answer"),
+        )
+        for code in ("NXDOMAIN", "SERVFAIL", "REFUSED", "NOTIMP", "FORMERR")
+    ),
+    *(
+        Row(
+            f"every name: only {address}",
+            all_dns(addresses=(address,)),
+            every(OUTBOUND, "fail wrong-answer"),
+        )
+        for address in (
+            "0.0.0.0",
+            "127.0.0.1",
+            "127.0.0.53",
+            "169.254.1.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.0.1",
+            "100.64.0.1",
+            "192.0.2.1",
+            "198.51.100.1",
+            "203.0.113.9",
+            "224.0.0.1",
+            "255.255.255.255",
+        )
+    ),
+    Row("every name: no address", all_dns(addresses=()), every(OUTBOUND, "fail wrong-answer")),
+    Row(
+        "one name of two does not resolve",
+        {
+            f"dns/{SERVER}/{HOMAG}": dns(HOMAG, rcode="NXDOMAIN", addresses=()),
+            f"https/{HOMAG}": None,
+        },
+        {f"DNS-01[{HOMAG}]": "fail wrong-answer", f"HTTPS-01[{HOMAG}]": "fail wrong-answer"},
+    ),
+    Row(
+        "a private address beside a public one",
+        {f"dns/{SERVER}/{TAPIO}": dns(TAPIO, addresses=("10.1.1.1", HOSTS[TAPIO]))},
+        {},
+    ),
+    Row(
+        "private addresses are allowed in this lab",
+        {f"dns/{SERVER}/{host}": dns(host, addresses=("10.1.1.1",)) for host in HOSTS},
+        {},
+        site=replace(healthy.SITE, cloud=Cloud(allow_private=True)),
+    ),
+    Row(
+        "the first DNS server is dead",
+        {
+            "dhcp": offer(dns=(SECOND, SERVER)),
+            **{f"dns/{SECOND}/{host}": no_dns(host, SILENT, SECOND) for host in HOSTS},
+        },
+        {},
+        ("server-failed",),
+    ),
+    Row(
+        "the first DNS server filters",
+        {
+            "dhcp": offer(dns=(SECOND, SERVER)),
+            **{f"dns/{SECOND}/{host}": dns(host, SECOND, addresses=("0.0.0.0",)) for host in HOSTS},
+        },
+        {},
+        ("server-failed",),
+    ),
+    Row(
+        "both DNS servers dead in different ways",
+        {
+            "dhcp": offer(dns=(SECOND, SERVER)),
+            **{f"dns/{SECOND}/{host}": no_dns(host, CLOSED, SECOND) for host in HOSTS},
+            **all_silent(SILENT),
+        },
+        every(OUTBOUND, "fail refused"),
+    ),
+    Row(
+        "a resolver invents addresses",
+        {f"dns/{SERVER}/invalid": dns("x.invalid", addresses=("11.9.9.9",))},
+        {},
+        ("inventing-resolver",),
+    ),
+    Row(
+        "truncated, TCP 53 closed, addresses all the same",
+        {f"dns/{SERVER}/{TAPIO}": dns(TAPIO, truncated=True, tcp="refused")},
+        {},
+        ("tcp-refused",),
+    ),
+    Row(
+        "truncated, TCP 53 answers",
+        {f"dns/{SERVER}/{TAPIO}": dns(TAPIO, truncated=True, tcp="answer")},
+        {},
+    ),
+    Row(
+        "the way to the DNS server leads through a VPN",
+        {f"dns/{SERVER}/{host}": cannot("other-route") for host in HOSTS} | no_cloud(),
+        every(OUTBOUND, "inconclusive other-route"),
+    ),
+    # HTTPS
+    *(
+        Row(
+            f"443: {kind} at {phase}",
+            https_trouble(kind, phase),
+            {f"HTTPS-01[{TAPIO}]": f"fail {kind}"},
+        )
+        for kind, phase in (
+            ("no-answer", "tcp"),
+            ("refused", "tcp"),
+            ("no-route", "tcp"),
+            ("no-answer", "tls"),
+            ("refused", "tls"),
+            ("malformed", "tls"),
+            ("no-answer", "http"),
+            ("refused", "http"),
+            ("malformed", "http"),
+        )
+    ),
+    *(
+        Row(
+            f"the certificate does not verify: {code}",
+            unverified(code),
+            {f"HTTPS-01[{TAPIO}]": f"fail {cause}"},
+        )
+        for code, cause in (
+            (18, "untrusted"),
+            (19, "untrusted"),
+            (20, "untrusted"),
+            (21, "untrusted"),
+            (62, "untrusted"),
+            (64, "untrusted"),
+        )
+    ),
+    Row(
+        "an expired certificate",
+        unverified(10, not_after="2026-11-01T00:00:00.000Z"),
+        {f"HTTPS-01[{TAPIO}]": "fail expired"},
+    ),
+    Row(
+        "a certificate that is not yet valid",
+        unverified(9, not_before="2026-12-01T00:00:00.000Z"),
+        {f"HTTPS-01[{TAPIO}]": "fail expired"},
+    ),
+    Row(
+        "expired by this computer's wrong clock only",
+        {
+            f"ntp/{SERVER}": ntp(offset_s=-3e7),
+            **{
+                f"https/{host}": healthy.https(
+                    host,
+                    tls=replace(
+                        TLS,
+                        not_before="2025-10-01T00:00:00.000Z",
+                        not_after="2026-10-01T00:00:00.000Z",
+                    ),
+                    verify_error=VerifyError(code=10, message="expired"),
+                    reply=None,
+                    date_offset_s=None,
+                )
+                for host in HOSTS
+            },
+        },
+        {**every(HTTPS_CASES, "inconclusive ambiguous"), "NTP-01": "inconclusive ambiguous"},
+    ),
+    *(
+        Row(f"status {code} proves the path", answered(code), {})
+        for code in (200, 204, 301, 400, 401, 403, 404, 500, 503)
+    ),
+    *(
+        Row(f"status {code}", answered(code), {f"HTTPS-01[{TAPIO}]": "fail wrong-answer"})
+        for code in (407, 511)
+    ),
+    *(
+        Row(
+            f"redirect to {location}",
+            answered(302, ("location", location)),
+            {f"HTTPS-01[{TAPIO}]": "fail wrong-answer"} if portal else {},
+        )
+        for location, portal in (
+            ("https://portal.example.net/login?to=x", True),
+            ("http://10.20.0.1/", True),
+            ("http://wifi.example.net/", True),
+            ("https://[", True),
+            ("/login", False),
+            ("https://www.tapio.one/", False),
+            ("https://login.tapio.one/", False),
+            ("https://login.microsoftonline.com/common", False),
+            ("https://www.example.net/", False),
+        )
+    ),
+    Row(
+        "a certificate with 13 days left",
+        https(tls=replace(TLS, not_after="2026-12-07T00:00:00.000Z")),
+        {},
+        ("near-expiry",),
+    ),
+    Row(
+        "a certificate with 15 days left",
+        https(tls=replace(TLS, not_after="2026-12-08T10:00:00.000Z")),
+        {},
+    ),
+    Row(
+        "the way to the cloud leads through a VPN",
+        {f"https/{TAPIO}": cannot("other-route")},
+        {f"HTTPS-01[{TAPIO}]": "inconclusive other-route"},
+    ),
+    # ICMP
+    *(
+        Row(
+            f"{case}: {results[0]} {len(set(results))}",
+            ping(key, address, *results),
+            {case: expected} if expected else {},
+            notes,
+        )
+        for case, key, address in (
+            ("PING-01", TAPIO, HOSTS[TAPIO]),
+            ("PING-02[line-1]", CUBE, CUBE),
+        )
+        for results, expected, notes in (
+            (["silence"] * 4, "fail no-answer", ()),
+            (["prohibited"] * 4, "fail refused", ()),
+            (["unreachable"] * 4, "fail no-route", ()),
+            (["wrong-host"] * 4, "fail wrong-host", ()),
+            (["reply", "silence", "reply", "silence"], "", ("lost",)),
+            (["silence", "silence", "silence", "reply"], "", ("lost",)),
+        )
+    ),
+    Row(
+        "pings are not permitted",
+        {
+            f"ping/{TAPIO}": cannot("not-permitted", "sysctl"),
+            f"ping/{CUBE}": cannot("not-permitted"),
+        },
+        {"PING-01": "inconclusive not-permitted", "PING-02[line-1]": "inconclusive not-permitted"},
+    ),
+    Row(
+        "something else uses up the CUBE's ping budget",
+        {f"ping/{CUBE}": cannot("ambiguous")},
+        {"PING-02[line-1]": "inconclusive ambiguous"},
+    ),
+    Row(
+        "something else uses up the ping budget of the cloud's address",
+        {f"ping/{TAPIO}": cannot("ambiguous")},
+        {"PING-01": "inconclusive ambiguous"},
+    ),
+    # The CUBE's pages
+    *(
+        Row(f"{case}: {kind} at {phase}", page_trouble(port, kind, phase), {case: f"fail {cause}"})
+        for case, port in (("DIAG-01[line-1]", 80), ("CONN-01[line-1]", 5555))
+        for kind, phase, cause in (
+            ("no-answer", "tcp", "no-answer"),
+            ("refused", "tcp", "refused"),
+            ("no-route", "tcp", "no-route"),
+            ("no-answer", "http", "no-answer"),
+            ("refused", "http", "no-answer"),
+            ("malformed", "http", "malformed"),
+        )
+    ),
+    *(
+        Row(
+            f"{case}: status {code}",
+            status(port, code),
+            {case: "fail wrong-answer"} if code >= 400 and code not in {401, 403} else {},
+            ("login-required",) if code in {401, 403} else (),
+        )
+        for case, port in (("DIAG-01[line-1]", 80), ("CONN-01[line-1]", 5555))
+        for code in (200, 204, 304, 399, 400, 401, 403, 404, 407, 500, 503)
+    ),
+    *(
+        Row(
+            f"{case}: redirected away",
+            page(port, redirect="http://x/"),
+            {case: "fail wrong-answer"},
+        )
+        for case, port in (("DIAG-01[line-1]", 80), ("CONN-01[line-1]", 5555))
+    ),
+    Row(
+        "the wrong page",
+        page(80, found=()),
+        {"DIAG-01[line-1]": "fail wrong-answer"},
+        site=one_cube(page_contains="IoT CUBE"),
+    ),
+    Row(
+        "the right page",
+        page(80, found=("IoT CUBE",)),
+        {},
+        site=one_cube(page_contains="IoT CUBE"),
+    ),
+    Row(
+        "the Cloud-Connector's service is away",
+        page(5555, found=("Connection to CloudConnector could not be established",)),
+        {},
+        ("connector-unreachable",),
+    ),
+    Row(
+        "unknown version, page on 80",
+        page_trouble(45001, "refused"),
+        {},
+        ("port-used",),
+        one_cube(version=""),
+    ),
+    Row(
+        "unknown version, page on 45001",
+        page(45001) | page_trouble(80, "no-answer"),
+        {},
+        ("port-used",),
+        one_cube(version=""),
+    ),
+    Row(
+        "unknown version, no page",
+        page_trouble(45001, "refused") | page_trouble(80, "no-answer"),
+        {"DIAG-01[line-1]": "fail refused"},
+        site=one_cube(version=""),
+    ),
+    Row(
+        "unknown version, one port not askable, the other closed",
+        {f"page/{CUBE}:45001": cannot("other-route")} | page_trouble(80, "refused"),
+        {"DIAG-01[line-1]": "inconclusive other-route"},
+        site=one_cube(version=""),
+    ),
+    *(
+        Row(
+            f"version {version} has its page on 45001",
+            page(45001) | page_trouble(80, "refused"),
+            {} if old else {"DIAG-01[line-1]": "fail refused"},
+            site=one_cube(version=version),
+        )
+        for version, old in (
+            ("0.129.7", True),
+            ("v0.129.7", True),
+            ("0.9", True),
+            ("0.129.10", False),
+            ("v0.129.10", False),
+            ("0.130", False),
+            ("1.0.0-rc1", False),
+        )
+    ),
+    Row(
+        "the way to the CUBE leads through a VPN",
+        {f"page/{CUBE}:80": cannot("other-route"), f"page/{CUBE}:5555": cannot("other-route")},
+        {
+            "DIAG-01[line-1]": "inconclusive other-route",
+            "CONN-01[line-1]": "inconclusive other-route",
+        },
+    ),
+    # mDNS and LLMNR
+    Row("mDNS: silence", mdns(), {"MDNS-01[line-1]": "fail no-answer"}),
+    Row("mDNS: silence, with trouble", mdns(trouble=SILENT), {"MDNS-01[line-1]": "fail no-answer"}),
+    Row(
+        "mDNS: another host's services only",
+        mdns(named(OTHER)),
+        {"MDNS-01[line-1]": "fail no-answer"},
+    ),
+    Row(
+        "mDNS: another host claims the name",
+        mdns(named(CUBE, NAME), named(OTHER, ("cube-4711.local", OTHER))),
+        {"MDNS-01[line-1]": "fail wrong-host"},
+    ),
+    Row(
+        "mDNS: the CUBE gives another address",
+        mdns(named(CUBE, ("cube-4711.local", OTHER))),
+        {"MDNS-01[line-1]": "fail wrong-answer"},
+    ),
+    Row(
+        "mDNS: the CUBE gives two addresses",
+        mdns(named(CUBE, ("cube-4711.local", OTHER), NAME)),
+        {},
+    ),
+    Row("mDNS: services but no name", mdns(named(CUBE, services=("_http._tcp.local",))), {}),
+    Row(
+        "mDNS: no name in the site file",
+        {
+            "mdns/line-1": MdnsObserved(**COMMON, replies=(named(CUBE),)),
+            "llmnr/line-1": cannot("not-configured"),
+        },
+        {"LLMNR-01[line-1]": "inconclusive not-configured"},
+        site=one_cube(hostname=""),
+    ),
+    Row(
+        "mDNS and LLMNR: the CUBE is not on our link",
+        {"mdns/line-1": cannot("off-link"), "llmnr/line-1": cannot("off-link")},
+        {"MDNS-01[line-1]": "inconclusive off-link", "LLMNR-01[line-1]": "inconclusive off-link"},
+    ),
+    Row("LLMNR: silence", llmnr(), {"LLMNR-01[line-1]": "fail no-answer"}),
+    Row(
+        "LLMNR: silence, with trouble",
+        llmnr(trouble=SILENT),
+        {"LLMNR-01[line-1]": "fail no-answer"},
+    ),
+    Row(
+        "LLMNR: tentative only",
+        llmnr(named(CUBE, LABEL, tentative=True)),
+        {"LLMNR-01[line-1]": "fail no-answer"},
+    ),
+    Row(
+        "LLMNR: another host claims the name",
+        llmnr(named(CUBE, LABEL), named(OTHER, ("cube-4711", OTHER))),
+        {"LLMNR-01[line-1]": "fail wrong-host"},
+    ),
+    Row(
+        "LLMNR: the CUBE gives another address",
+        llmnr(named(CUBE, ("cube-4711", OTHER))),
+        {"LLMNR-01[line-1]": "fail wrong-answer"},
+    ),
+    Row("LLMNR: conflict", llmnr(named(CUBE, LABEL, conflict=True)), {}, ("name-conflict",)),
+    Row("LLMNR: over TCP", llmnr(named(CUBE, LABEL, over="tcp")), {}),
+    # SSH
+    Row("SSH: silence", ssh_trouble("no-answer"), {"SSH-01[line-1]": "inconclusive ambiguous"}),
+    Row(
+        "SSH: refused by a firewall",
+        ssh_trouble("refused", icmp_code=13),
+        {"SSH-01[line-1]": "inconclusive ambiguous"},
+    ),
+    Row("SSH: no way", ssh_trouble("no-route"), {"SSH-01[line-1]": "inconclusive ambiguous"}),
+    Row(
+        "SSH: open but mute",
+        ssh_trouble("no-answer", "ssh"),
+        {"SSH-01[line-1]": "inconclusive ambiguous"},
+    ),
+    Row(
+        "SSH: open, not SSH",
+        ssh_trouble("malformed", "ssh"),
+        {"SSH-01[line-1]": "inconclusive ambiguous"},
+    ),
+    Row(
+        "SSH: on though expected off",
+        ssh(banner=BANNER, key_exchange=True, fingerprint=PIN),
+        {"SSH-01[line-1]": "fail unexpectedly-open"},
+    ),
+    Row(
+        "SSH: an old version's banner though expected off",
+        ssh(banner="SSH-1.5-x", trouble=Trouble(kind="malformed", phase="ssh")),
+        {"SSH-01[line-1]": "fail unexpectedly-open"},
+    ),
+    Row(
+        "SSH: on as expected",
+        ssh(banner=BANNER, key_exchange=True, fingerprint=PIN),
+        {},
+        site=SSH_ON,
+    ),
+    Row("SSH: on, no key to be had", ssh(banner=BANNER, key_exchange=True), {}, site=SSH_ON),
+    *(
+        Row(
+            f"SSH expected on: {kind} at {phase}",
+            ssh_trouble(kind, phase),
+            {"SSH-01[line-1]": f"fail {kind}"},
+            site=SSH_ON,
+        )
+        for kind, phase in (
+            ("no-answer", "tcp"),
+            ("refused", "tcp"),
+            ("no-route", "tcp"),
+            ("no-answer", "ssh"),
+            ("malformed", "ssh"),
+        )
+    ),
+    Row(
+        "SSH expected on: a banner and nothing more",
+        ssh(banner=BANNER),
+        {"SSH-01[line-1]": "fail malformed"},
+        site=SSH_ON,
+    ),
+    Row(
+        "SSH: the pinned key",
+        ssh(banner=BANNER, key_exchange=True, fingerprint=PIN),
+        {},
+        site=SSH_PINNED,
+    ),
+    Row(
+        "SSH: another key",
+        ssh(banner=BANNER, key_exchange=True, fingerprint="SHA256:" + "B" * 43),
+        {"SSH-01[line-1]": "fail changed-identity"},
+        site=SSH_PINNED,
+    ),
+    Row(
+        "SSH: a pinned key that cannot be had",
+        ssh(banner=BANNER, key_exchange=True),
+        {"SSH-01[line-1]": "inconclusive ambiguous"},
+        site=SSH_PINNED,
+    ),
+    Row(
+        "SSH: the way to the CUBE leads through a VPN",
+        {f"ssh/{CUBE}": cannot("other-route")},
+        {"SSH-01[line-1]": "inconclusive other-route"},
+    ),
+    # Ourselves
+    *(
+        Row(
+            f"a probe of ours breaks: {key}",
+            {key: cannot("internal-error")},
+            {case: "inconclusive internal-error"},
+        )
+        for key, case in (
+            (f"page/{CUBE}:80", "DIAG-01[line-1]"),
+            (f"page/{CUBE}:5555", "CONN-01[line-1]"),
+            ("mdns/line-1", "MDNS-01[line-1]"),
+            ("llmnr/line-1", "LLMNR-01[line-1]"),
+            (f"ping/{CUBE}", "PING-02[line-1]"),
+            (f"ssh/{CUBE}", "SSH-01[line-1]"),
+            (f"ping/{TAPIO}", "PING-01"),
+            (f"https/{HOMAG}", f"HTTPS-01[{HOMAG}]"),
+            (f"ntp/{SERVER}", "NTP-01"),
+        )
+    ),
+]
+
+
+def outcomes(row: Row) -> dict[str, str]:
+    """Judge a row's evidence: every case that is no pass, with outcome and cause."""
+    saved = healthy.saved(row.changes, site=row.site)
+    return {
+        case: f"{judgement.outcome} {judgement.cause}"
+        for case, judgement in cases.judge_all(saved).items()
+        if judgement.outcome != "pass"
+    }
+
+
+class TestRows:
+    """Every condition, every case."""
+
+    @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+    def test_outcome_and_cause_of_every_case(self, row: Row) -> None:
+        """A condition changes what it should and nothing else."""
+        assert outcomes(row) == row.expected
+
+    @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+    def test_notes(self, row: Row) -> None:
+        """A condition brings its observations and no other."""
+        judged = cases.judge_all(healthy.saved(row.changes, site=row.site))
+        notes = {note.code for judgement in judged.values() for note in judgement.notes}
+
+        assert notes == set(row.notes)
+
+    def test_names_are_unique(self) -> None:
+        """No row hides behind another of the same name."""
+        names = [row.name for row in ROWS]
+
+        assert len(names) == len(set(names))
+
+
+class TestVantage:
+    """Where we do not stand in the network, nothing is said about it."""
+
+    @pytest.mark.parametrize("cause", ["off-link", "other-route"])
+    def test_no_vantage_makes_everything_inconclusive(self, cause: str) -> None:
+        """Neither pass nor fail can come from a computer that is elsewhere."""
+        saved = healthy.saved(vantage=cannot(cause))
+
+        judged = cases.judge_all(saved).values()
+
+        assert {(one.outcome, one.cause) for one in judged} == {("inconclusive", cause)}
+
+
+class TestGuard:
+    """The rows as a whole see everything that the catalogue allows."""
+
+    def seen(self, outcome: str) -> set[tuple[str, str]]:
+        """Every requirement and cause that some row brings about."""
+        return {
+            (case.partition("[")[0], told.partition(" ")[2])
+            for row in ROWS
+            for case, told in row.expected.items()
+            if told.startswith(outcome)
+        }
+
+    def test_every_requirement_is_seen_to_fail_with_each_of_its_causes(self) -> None:
+        """A cause that no row brings about has not been shown to work."""
+        owed = {
+            (entry.id, cause) for entry in catalogues.load().requirement for cause in entry.causes
+        }
+
+        assert owed - self.seen("fail") == set()
+
+    def test_no_requirement_fails_with_a_cause_that_is_not_listed(self) -> None:
+        """The catalogue's lists are complete."""
+        owed = {
+            (entry.id, cause) for entry in catalogues.load().requirement for cause in entry.causes
+        }
+
+        assert self.seen("fail") - owed == set()
+
+    def test_every_requirement_is_seen_inconclusive_with_each_of_its_causes(self) -> None:
+        """Likewise for what could not be measured; elsewhere means off-link and other-route."""
+        elsewhere = {"off-link", "other-route", "not-permitted"}
+        owed = {
+            (entry.id, cause)
+            for entry in catalogues.load().requirement
+            for cause in entry.unclear
+            if cause not in elsewhere
+        }
+
+        assert owed - self.seen("inconclusive") == set()

@@ -1,0 +1,1 @@
+"""The certificate: first ``certificate.json``, then everything that is rendered from it."""

@@ -1,0 +1,352 @@
+"""Builds ``certificate.json`` from the ledger, the evidence and the facts of the run; pure."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cube_acceptance import plan, sentences
+from cube_acceptance.catalogue import LEVELS, SITE, Language
+from cube_acceptance.evidence import NtpObserved
+from cube_acceptance.survey import NotMeasuredError, Replay
+from cube_acceptance.verdict import OUTCOMES, decide, worst
+
+if TYPE_CHECKING:
+    from cube_acceptance.catalogue import Catalogue, Requirement
+    from cube_acceptance.ledger import Ledger
+    from cube_acceptance.plan import Owed
+    from cube_acceptance.ruling import Judgement
+    from cube_acceptance.site import Cube, Site, Waiver
+    from cube_acceptance.survey import Saved
+    from cube_acceptance.verdict import Outcome, Verdict
+
+SCHEMA = "cube-acceptance/certificate/1"
+
+RULE_CAUSES = frozenset({"no-answer", "refused", "no-route", "untrusted", "malformed"})
+"""Causes that a rule in a firewall or filter can remove; others need more than a rule."""
+
+NAMES_IN_RULE = 4
+"""How many CUBE addresses a rule lists before it speaks of a network or a count."""
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the run knows about itself and its computer; collected by the caller."""
+
+    certificate_id: str
+    language: Language
+    replayed: bool
+    method: dict[str, Any]
+    vantage: dict[str, Any]
+    time: dict[str, Any]
+    today: date
+    files: dict[str, str] = {}
+    signature: dict[str, str] | None = None
+
+
+def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> dict[str, Any]:
+    """Build the certificate of one run as JSON-able data; the verdict is computed here."""
+    site, language = saved.setup.site, facts.language
+    waivers = {
+        waiver.requirement: waiver for waiver in site.waivers if waiver.expires >= facts.today
+    }
+    results = [
+        _result(catalogue, requirement, subject, ledger, saved, waivers, language)
+        for requirement in catalogue.requirement
+        for subject in plan.subjects(requirement, site)
+    ]
+    complaints = [
+        sentences.say(
+            catalogue.common.complaints[complaint.code].sentence(language),
+            {"place": complaint.place},
+            catalogue,
+            language,
+        )
+        for complaint in ledger.complaints
+    ]
+    loaded = saved.setup.loaded
+    return {
+        "schema": SCHEMA,
+        "certificate_id": facts.certificate_id,
+        "verdict": verdict_of(results, complaints),
+        "stage": site.stage,
+        "simulated": saved.setup.simulated,
+        "language": language,
+        "replayed": facts.replayed,
+        "item": {"cubes": [_cube(cube) for cube in site.cubes]},
+        "site": msgspec.to_builtins(site.site),
+        "people": msgspec.to_builtins(site.people),
+        "method": facts.method,
+        "vantage": facts.vantage,
+        "time": facts.time | {"clock_offset_s": _clock_offset(saved)},
+        "requirements_document": {
+            "title": catalogue.document.title,
+            "publisher": catalogue.document.publisher,
+            "source": catalogue.document.source,
+            "catalogue_sha256": catalogue.sha256,
+        },
+        "site_file": {"name": loaded.name, "sha256": loaded.sha256} if loaded.name else None,
+        "results": results,
+        "observations": _observations(catalogue, ledger, language),
+        "deviations": _deviations(catalogue, saved, language),
+        "waivers": [
+            msgspec.to_builtins(waiver)
+            | {
+                "used": any(
+                    result["requirement"] == waiver.requirement and result["outcome"] == "waived"
+                    for result in results
+                )
+            }
+            for waiver in site.waivers
+        ],
+        "totals": {
+            level: dict(
+                Counter(result["outcome"] for result in results if result["level"] == level)
+            )
+            for level in LEVELS
+        },
+        "decision_rule": catalogue.common.decision.sentence(language),
+        "complaints": complaints,
+        "files": facts.files,
+        "signature": facts.signature,
+    }
+
+
+def verdict_of(results: list[dict[str, Any]], complaints: list[str]) -> Verdict:
+    """Decide over the results of a certificate."""
+    return decide([(result["level"], result["outcome"]) for result in results], complaints)
+
+
+def dump(certificate: dict[str, Any]) -> bytes:
+    """Write a certificate as the bytes of ``certificate.json``: UTF-8, sorted keys."""
+    text = json.dumps(certificate, ensure_ascii=False, indent=1, sort_keys=True)
+    return text.encode() + b"\n"
+
+
+def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
+    catalogue: Catalogue,
+    requirement: Requirement,
+    subject: str,
+    ledger: Ledger,
+    saved: Saved,
+    waivers: dict[str, Waiver],
+    language: Language,
+) -> dict[str, Any]:
+    words = requirement.describe(language)
+    result: dict[str, Any] = {
+        "requirement": requirement.id,
+        "level": requirement.level,
+        "subject": subject,
+        "title": words.title,
+        "direction": requirement.direction,
+        "port": f"{requirement.protocol} {requirement.port}".strip(),
+        "expected": words.expected,
+        "meaning": words.meaning,
+        "waiver": None,
+        "requests": [],
+        "cases": [],
+    }
+    if not plan.applies(requirement, saved.setup.site):
+        text = sentences.reason(catalogue, requirement.id, "not-applicable", {}, language)
+        return result | {
+            "outcome": "not-applicable",
+            "cause": "",
+            "reason": text,
+            "remedy": "",
+        }
+    owed = [
+        owing
+        for owing in ledger.owed
+        if owing.requirement == requirement.id and owing.subject == subject
+    ]
+    cases = [_case(catalogue, owing, ledger.judgement(owing.case), language) for owing in owed]
+    outcome: Outcome = worst(case["outcome"] for case in cases)
+    leading = next((case for case in cases if case["outcome"] == outcome), None) or {}
+    result |= {
+        "outcome": outcome,
+        "cause": leading.get("cause", ""),
+        "reason": leading.get("reason", ""),
+        "remedy": leading.get("remedy", ""),
+        "cases": cases,
+        "requests": _requests(catalogue, requirement, owed, ledger, saved, language),
+    }
+    waiver = waivers.get(requirement.id)
+    if outcome == "fail" and waiver and requirement.level == "required":
+        result |= {
+            "outcome": "waived",
+            "waiver": msgspec.to_builtins(waiver),
+            "reason": sentences.say(
+                catalogue.common.texts["waived"].sentence(language),
+                {
+                    "reason": result["reason"],
+                    "justification": waiver.justification,
+                    "approver": waiver.approver,
+                    "expires": f"{waiver.expires.isoformat()}T00:00:00Z",
+                },
+                catalogue,
+                language,
+            ),
+        }
+    return result
+
+
+def _case(
+    catalogue: Catalogue, owing: Owed, judgement: Judgement, language: Language
+) -> dict[str, Any]:
+    reason = remedy = ""
+    if judgement.text:
+        arguments = (catalogue, owing.requirement, judgement.text, judgement.facts, language)
+        reason, remedy = sentences.reason(*arguments), sentences.remedy(*arguments)
+    return {
+        "case": owing.case,
+        "outcome": judgement.outcome,
+        "cause": judgement.cause,
+        "reason": reason,
+        "remedy": remedy,
+        "observed": judgement.observed | judgement.facts,
+        "evidence": list(judgement.evidence),
+        "started": judgement.started,
+        "duration_s": judgement.duration_s,
+        "attempts": judgement.attempts,
+    }
+
+
+def _cube(cube: Cube) -> dict[str, Any]:
+    return {
+        "name": cube.name,
+        "address": cube.address,
+        "version": cube.version,
+        "hostname": cube.hostname,
+        "serial": cube.serial,
+        "mac": cube.mac,
+        "ssh": cube.ssh,
+    }
+
+
+def _observations(catalogue: Catalogue, ledger: Ledger, language: Language) -> list[dict[str, str]]:
+    seen: dict[tuple[str, str, str, str], None] = {}
+    for owing in ledger.owed:
+        for note in ledger.judgement(owing.case).notes:
+            text = sentences.note(catalogue, owing.requirement, note.code, note.facts, language)
+            seen[owing.requirement, owing.subject, note.code, text] = None
+    return [
+        {"requirement": requirement, "subject": subject, "code": code, "text": text}
+        for requirement, subject, code, text in seen
+    ]
+
+
+def _deviations(catalogue: Catalogue, saved: Saved, language: Language) -> list[dict[str, str]]:
+    site = saved.setup.site
+    found: dict[str, dict[str, Any]] = {}
+    if site.cloud.ca_file:
+        found["private-ca"] = {"file": site.cloud.ca_file.replace("\\", "/").rpartition("/")[2]}
+    if site.cloud.allow_private:
+        found["private-addresses"] = {}
+    try:
+        given = plan.handed_out(Replay(saved))
+    except NotMeasuredError:  # nothing that follows DHCP was measured, so no server was chosen
+        given = None
+    if given and (servers := plan.name_servers(site, given)).origin == "site":
+        found["site-dns"] = {"servers": list(servers.addresses)}
+    if given and (servers := plan.time_servers(site, given)).origin == "site":
+        found["site-ntp"] = {"servers": list(servers.addresses)}
+    return [
+        {
+            "code": code,
+            "text": sentences.say(
+                catalogue.common.deviations[code].sentence(language), facts, catalogue, language
+            ),
+        }
+        for code, facts in found.items()
+    ]
+
+
+def _clock_offset(saved: Saved) -> float | None:
+    """Give how far the first time server that answered is ahead of this computer, in seconds."""
+    for observation in saved.observations.values():
+        if isinstance(observation, NtpObserved) and observation.reply:
+            return round(observation.reply.offset_s, 6)
+    return None
+
+
+def _requests(  # noqa: PLR0913, PLR0917 - a rule needs both ends, and words for them
+    catalogue: Catalogue,
+    requirement: Requirement,
+    owed: list[Owed],
+    ledger: Ledger,
+    saved: Saved,
+    language: Language,
+) -> list[dict[str, str]]:
+    """Write the rules that would make the failed cases pass, ready to be copied."""
+    site = saved.setup.site
+    rules: dict[tuple[str, str, str], None] = {}
+    for owing in owed:
+        judgement = ledger.judgement(owing.case)
+        if judgement.outcome != "fail" or judgement.cause not in RULE_CAUSES:
+            continue
+        source, destinations, port = _ends(catalogue, requirement, owing, judgement, site, language)
+        rules |= dict.fromkeys((source, destination, port) for destination in destinations)
+    return [
+        {
+            "source": source,
+            "destination": destination,
+            "protocol": requirement.protocol,
+            "port": port,
+            "direction": requirement.direction,
+            "text": requirement.describe(language).request,
+        }
+        for source, destination, port in rules
+    ]
+
+
+def _ends(  # noqa: PLR0913, PLR0917 - see above
+    catalogue: Catalogue,
+    requirement: Requirement,
+    owing: Owed,
+    judgement: Judgement,
+    site: Site,
+    language: Language,
+) -> tuple[str, list[str], str]:
+    """Give source, destinations and port of the rule for one failed case."""
+    facts = judgement.facts
+    port = str(facts.get("port", requirement.port))
+    if requirement.direction == "internal":
+        service_pc = catalogue.word("service-pc").sentence(language)
+        address = str(facts.get("address", "")) or (
+            plan.cube_named(site, owing.subject).address if owing.subject != SITE else "CUBE"
+        )
+        return service_pc, [address], port
+    source = cubes_as_source(site)
+    if requirement.direction == "lan":
+        return source, ["255.255.255.255"], port
+    if judgement.text == "dns":
+        return source, [], port
+    if requirement.each and requirement.port == "443":
+        return source, [owing.host], port
+    servers = facts.get("servers") or facts.get("address") or []
+    return (
+        source,
+        [str(server) for server in (servers if isinstance(servers, list) else [servers])],
+        port,
+    )
+
+
+def cubes_as_source(site: Site) -> str:
+    """Name the CUBEs as the source of a rule: their addresses, or their network."""
+    addresses = [cube.address for cube in site.cubes]
+    if addresses and len(addresses) <= NAMES_IN_RULE:
+        return ", ".join(addresses)
+    return (
+        site.vantage.network or ", ".join(addresses[:NAMES_IN_RULE]) + " …"
+        if addresses
+        else (site.vantage.network or "CUBE")
+    )
+
+
+def outcome_counts(results: list[dict[str, Any]]) -> dict[Outcome, int]:
+    """Count the results by outcome, the worst first."""
+    counts = Counter(result["outcome"] for result in results)
+    return {outcome: counts[outcome] for outcome in OUTCOMES if counts[outcome]}

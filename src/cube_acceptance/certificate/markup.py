@@ -1,0 +1,83 @@
+"""Builds HTML so that text cannot become markup: whatever is not :class:`Markup` is escaped."""
+
+from __future__ import annotations
+
+from html import escape, unescape
+from typing import TYPE_CHECKING
+
+from cube_acceptance.certificate.wording import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+VOID = frozenset({"meta", "path", "line", "circle", "rect", "polygon", "br"})
+"""Elements that never have content here."""
+
+
+class Markup(str):
+    """Text that is finished HTML; made in this module and from our own constants only."""
+
+    __slots__ = ()
+
+
+def text(value: object) -> Markup:
+    """Turn a value into HTML text: finished HTML stays, anything else is cleaned and escaped."""
+    return value if isinstance(value, Markup) else Markup(escape(plain(value), quote=True))
+
+
+def join(parts: Iterable[object], separator: str = "") -> Markup:
+    """Put parts together, escaping what is not finished HTML."""
+    return Markup(text(separator).join(text(part) for part in parts))
+
+
+def element(tag: str, /, *children: object, **attributes: object) -> Markup:
+    """Build one element.
+
+    Attribute names lose a final underscore and have hyphens for the others; an attribute that
+    is ``None`` or ``False`` is left out, ``True`` stands without a value.
+    """
+    shown = "".join(
+        f" {name.rstrip('_').replace('_', '-')}"
+        + ("" if value is True else f'="{escape(plain(value), quote=True)}"')
+        for name, value in attributes.items()
+        if value is not None and value is not False
+    )
+    if tag in VOID:
+        return Markup(f"<{tag}{shown}/>")
+    return Markup(f"<{tag}{shown}>{join(children)}</{tag}>")
+
+
+def table(heads: Iterable[object], rows: Iterable[Iterable[object]], kind: str = "") -> Markup:
+    """Build a table whose first column names its row; on narrow screens each cell is labelled."""
+    heads = [text(head) for head in heads]
+    return element(
+        "table",
+        element("thead", element("tr", join(element("th", head, scope="col") for head in heads))),
+        element("tbody", join((_row(heads, row) for row in rows), "\n")),
+        class_=kind or None,
+    )
+
+
+def _row(heads: list[Markup], cells: Iterable[object]) -> Markup:
+    first, *others = cells
+    return element(
+        "tr",
+        element("th", first, scope="row"),
+        join(
+            element("td", cell, data_label=unescape(head))
+            for head, cell in zip(heads[1:], others, strict=True)
+        ),
+    )
+
+
+def pairs(entries: Iterable[tuple[object, object]], kind: str = "") -> Markup:
+    """Build a list of names with their values, leaving out what is empty."""
+    return element(
+        "dl",
+        join(
+            element("div", element("dt", name), element("dd", value))
+            for name, value in entries
+            if value
+        ),
+        class_=kind or None,
+    )

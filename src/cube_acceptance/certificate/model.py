@@ -1,0 +1,219 @@
+"""The form of ``certificate.json``, for those who check it and for its JSON Schema."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from cube_acceptance.catalogue import Direction, Language, Level
+from cube_acceptance.site import People, Plant, Waiver
+from cube_acceptance.verdict import Outcome, Verdict
+
+Cause = Literal[
+    "",
+    "no-answer",
+    "refused",
+    "no-route",
+    "malformed",
+    "wrong-answer",
+    "not-offered",
+    "untrusted",
+    "expired",
+    "unsynchronised",
+    "wrong-time",
+    "lost",
+    "wrong-host",
+    "unexpectedly-open",
+    "changed-identity",
+    "not-permitted",
+    "off-link",
+    "other-route",
+    "not-configured",
+    "ambiguous",
+    "internal-error",
+]
+"""Why an outcome is no pass; the closed list."""
+
+
+class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The base of everything here: an unknown key is an error."""
+
+
+class CubeEntry(Form, frozen=True, kw_only=True):
+    """A CUBE as the site file describes it."""
+
+    name: str
+    address: str
+    version: str
+    hostname: str
+    serial: str
+    mac: str
+    ssh: Literal["disabled", "enabled"]
+
+
+class Item(Form, frozen=True, kw_only=True):
+    """What was accepted or not."""
+
+    cubes: tuple[CubeEntry, ...]
+
+
+class Method(Form, frozen=True, kw_only=True):
+    """By what the measurements were made."""
+
+    suite: str
+    version: str
+    commit: str
+    command_line: tuple[str, ...]
+    python: str
+    packages: dict[str, str]
+    limits: dict[str, dict[str, float]]
+
+
+class VantageEntry(Form, frozen=True, kw_only=True):
+    """The computer and the interface that the measurements were made from."""
+
+    host: str
+    system: str
+    privilege: Literal["root", "user"]
+    interface: str
+    address: str
+    prefix: int
+    mac: str
+    addresses: tuple[str, ...]
+    gateway: str
+    problem: str
+
+
+class Time(Form, frozen=True, kw_only=True):
+    """When the measurements were made; UTC in ISO 8601, and the zone of the computer's clock."""
+
+    started: str
+    ended: str
+    zone: str
+    utc_offset_min: int
+    clock_offset_s: float | None
+
+
+class RequirementsDocument(Form, frozen=True, kw_only=True):
+    """Where the requirements come from."""
+
+    title: str
+    publisher: str
+    source: str
+    catalogue_sha256: str
+
+
+class SiteFile(Form, frozen=True, kw_only=True):
+    """The site file that the run was made with."""
+
+    name: str
+    sha256: str
+
+
+class Case(Form, frozen=True, kw_only=True):
+    """One case of a requirement."""
+
+    case: str
+    outcome: Literal["pass", "fail", "inconclusive", "not-run"]
+    cause: Cause
+    reason: str
+    remedy: str
+    observed: dict[str, Any]
+    evidence: tuple[str, ...]
+    started: str
+    duration_s: float
+    attempts: int
+
+
+class Request(Form, frozen=True, kw_only=True):
+    """A rule to ask the network's administrator for."""
+
+    source: str
+    destination: str
+    protocol: Literal["UDP", "TCP", "ICMP"]
+    port: str
+    direction: Direction
+    text: str
+
+
+class Result(Form, frozen=True, kw_only=True):
+    """What became of one requirement for one subject."""
+
+    requirement: str
+    level: Level
+    subject: str
+    title: str
+    direction: Direction
+    port: str
+    outcome: Outcome
+    cause: Cause
+    reason: str
+    remedy: str
+    expected: str
+    meaning: str
+    waiver: Waiver | None
+    requests: tuple[Request, ...]
+    cases: tuple[Case, ...]
+
+
+class ObservationEntry(Form, frozen=True, kw_only=True):
+    """Something worth telling that moves no verdict."""
+
+    requirement: str
+    subject: str
+    code: str
+    text: str
+
+
+class Deviation(Form, frozen=True, kw_only=True):
+    """Where the run departed from the normal way of testing."""
+
+    code: str
+    text: str
+
+
+class WaiverEntry(Form, frozen=True, kw_only=True):
+    """A waiver of the site file, and whether it was needed."""
+
+    requirement: str
+    justification: str
+    approver: str
+    expires: str
+    used: bool
+
+
+class Signature(Form, frozen=True, kw_only=True):
+    """Who signs the certificate, and how anybody can check it."""
+
+    fingerprint: str
+    command: str
+
+
+class Certificate(Form, frozen=True, kw_only=True):
+    """``certificate.json``."""
+
+    schema: Literal["cube-acceptance/certificate/1"]
+    certificate_id: str
+    verdict: Verdict
+    stage: Literal["acceptance", "readiness"]
+    simulated: bool
+    language: Language
+    replayed: bool
+    item: Item
+    site: Plant
+    people: People
+    method: Method
+    vantage: VantageEntry
+    time: Time
+    requirements_document: RequirementsDocument
+    site_file: SiteFile | None
+    results: tuple[Result, ...]
+    observations: tuple[ObservationEntry, ...]
+    deviations: tuple[Deviation, ...]
+    waivers: tuple[WaiverEntry, ...]
+    totals: dict[Level, dict[Outcome, int]]
+    decision_rule: str
+    complaints: tuple[str, ...]
+    files: dict[str, str]
+    signature: Signature | None

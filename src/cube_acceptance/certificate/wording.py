@@ -1,0 +1,149 @@
+"""The fixed words of the certificate in German and English, and how both write times and figures.
+
+The words are data in ``wording.toml``. What is said about a requirement comes localised from
+``certificate.json``.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from cube_acceptance import sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cube_acceptance.catalogue import Language
+
+NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
+SPACE = "\N{NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
+
+GERMAN_ZONES = {"CET": "MEZ", "CEST": "MESZ"}
+"""Zone names that have a German short form."""
+
+TEXT_LIMIT = 4000
+"""Characters of one text from outside; longer than anything our own templates can make."""
+
+_UNSAFE = frozenset("\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}\N{ARABIC LETTER MARK}")
+
+
+@cache
+def words() -> dict[str, dict[Language, str]]:
+    """Load every word as ``section.key``, in both languages."""
+    data = files("cube_acceptance.certificate").joinpath("wording.toml").read_text("utf-8")
+    return {
+        f"{section}.{key}": texts
+        for section, entries in tomllib.loads(data).items()
+        for key, texts in entries.items()
+    }
+
+
+def say(key: str, language: Language, **facts: object) -> str:
+    """Say a word or sentence of the certificate.
+
+    Raises:
+        KeyError: there is no such word, or a fact that it needs is missing.
+    """
+    return words()[key][language].format(**facts)
+
+
+def label(section: str, key: str, language: Language) -> str:
+    """Say a word for a key that data brings along; the key itself where we have no word for it."""
+    texts = words().get(f"{section}.{key}")
+    return texts[language] if texts else plain(key)
+
+
+def plain(value: object) -> str:
+    """Make text from outside fit to show: bounded, without control or direction characters.
+
+    Direction characters (Unicode bidirectional controls) could make a line read differently
+    from what it says; unpaired surrogates could not be written at all.
+    """
+    text = str(value)
+    if len(text) > TEXT_LIMIT:
+        text = text[: TEXT_LIMIT - 1] + "…"
+    return "".join(_visible(character) for character in text)
+
+
+def _visible(character: str) -> str:
+    if character in "\n\t" or character in NARROW_SPACE + SPACE:
+        return character
+    if character.isprintable() and character not in _UNSAFE:
+        return character
+    return "\N{REPLACEMENT CHARACTER}"
+
+
+def figure(value: float) -> str:
+    """Write a measured figure as precisely as it was measured, for the language's decimal sign."""
+    return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def decimal(value: float, language: Language) -> str:
+    """Write a measured figure with at most six decimals and the language's decimal sign."""
+    text = figure(abs(value))
+    text = text.replace(".", ",") if language == "de" else text
+    return f"{MINUS}{text}" if value < 0 and text != "0" else text
+
+
+def milliseconds(seconds: float, language: Language) -> str:
+    """Write a duration in milliseconds, or from one second on in seconds."""
+    if seconds < 1:
+        return f"{sentences.number(round(seconds * 1000, 1), language)}{SPACE}ms"
+    return f"{sentences.number(seconds, language)}{SPACE}s"
+
+
+def local(moment: str, time: Mapping[str, object]) -> datetime:
+    """Turn an ISO moment in UTC into local time of the run, ``time`` as on the certificate."""
+    offset = timedelta(minutes=int(str(time["utc_offset_min"])))
+    return datetime.fromisoformat(moment).astimezone(timezone(offset) if offset else UTC)
+
+
+def zone(time: Mapping[str, object], language: Language) -> str:
+    """Name the run's time zone: MEZ or MESZ in German where they are meant, else UTC+1."""
+    name = GERMAN_ZONES.get(str(time["zone"]))
+    if language == "de" and name:
+        return name
+    offset = int(str(time["utc_offset_min"]))
+    hours, minutes = divmod(abs(offset), 60)
+    if not offset:
+        return "UTC"
+    sign = "+" if offset > 0 else MINUS
+    return f"UTC{sign}{hours}:{minutes:02d}" if minutes else f"UTC{sign}{hours}"
+
+
+def clock(moment: str, time: Mapping[str, object], language: Language) -> str:
+    """Write the time of day with milliseconds."""
+    text = local(moment, time).isoformat(timespec="milliseconds")[11:23]
+    return text.replace(".", ",") if language == "de" else text
+
+
+def moment(when: str, time: Mapping[str, object], language: Language) -> str:
+    """Write date and time of day with the zone: ``23.11.2026, 10:00:00 Uhr (MEZ)``."""
+    here = local(when, time)
+    day = date(here.isoformat(), language)
+    if language == "de":
+        return f"{day}, {here:%H:%M:%S}{SPACE}Uhr ({zone(time, language)})"
+    return f"{day}, {here:%H:%M:%S}{SPACE}{zone(time, language)}"
+
+
+def span(time: Mapping[str, object], language: Language) -> str:
+    """Write from when to when a run lasted; the day once where it is the same."""
+    start, end = (local(str(time[key]), time) for key in ("started", "ended"))
+    if start.date() != end.date():
+        ends = [moment(str(time[key]), time, language) for key in ("started", "ended")]
+        return say("front.span", language, start=ends[0], end=ends[1])
+    clocks = say("front.span", language, start=f"{start:%H:%M:%S}", end=f"{end:%H:%M:%S}")
+    day = date(start.isoformat(), language)
+    if language == "de":
+        return f"{day}, {clocks}{SPACE}Uhr ({zone(time, language)})"
+    return f"{day}, {clocks}{SPACE}{zone(time, language)}"
+
+
+def date(day: str, language: Language) -> str:
+    """Write the day of an ISO date or moment: 23.11.2026 or 23 November 2026."""
+    return sentences.date(day, language).replace(" ", SPACE)

@@ -1,0 +1,292 @@
+"""What a run owes and what follows from what was seen; pure, the same live and in replay.
+
+Probes, cases and replay have to agree on which servers were handed out, which addresses a cloud
+name has and which cases there are. They all ask here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from cube_acceptance import catalogue as catalogues
+from cube_acceptance.evidence import (
+    CannotMeasure,
+    DhcpMessage,
+    DhcpObserved,
+    DnsObserved,
+    LeaseObserved,
+    Vantage,
+)
+from cube_acceptance.site import Cube, LoadedSite, Site, diag_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cube_acceptance.catalogue import Catalogue, Requirement
+    from cube_acceptance.ruling import Evidence
+
+SERVER_LIMIT = 8
+"""How many servers of one kind are asked; a longer list is somebody's mistake or an attack."""
+
+ADDRESS_LIMIT = 16
+"""How many addresses of one name are kept."""
+
+DIAG_OLD_PORT = 45001
+
+_SHARED = ipaddress.IPv4Network("100.64.0.0/10")  # RFC 6598
+_BENCHMARK = ipaddress.IPv4Network("198.18.0.0/15")  # RFC 2544
+_DOCUMENTATION = tuple(
+    ipaddress.IPv4Network(network)
+    for network in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")  # RFC 5737
+)
+
+
+class Ports(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the services are asked; only the embedded site differs from the standard."""
+
+    dhcp_server: int = 67
+    dhcp_client: int = 68
+    ntp: int = 123
+    dns: int = 53
+    https: int = 443
+    diag_old: int = DIAG_OLD_PORT
+    diag_new: int = 80
+    conn: int = 5555
+    mdns: int = 5353
+    llmnr: int = 5355
+    ssh: int = 22
+
+    def diag(self, version: str) -> tuple[int, ...]:
+        """Give the ports of the diagnosis page of a CUBE of this version."""
+        return tuple(
+            self.diag_old if port == DIAG_OLD_PORT else self.diag_new
+            for port in diag_ports(version)
+        )
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that is settled before the first packet; travels to workers and into evidence."""
+
+    loaded: LoadedSite
+    vantage: Vantage | CannotMeasure
+    ports: Ports = Ports()
+    simulated: bool = False
+
+    @property
+    def site(self) -> Site:
+        """The site to be tested."""
+        return self.loaded.site
+
+
+class Owed(msgspec.Struct, frozen=True, kw_only=True):
+    """One case that a complete run has to hold a ruling for."""
+
+    requirement: str
+    subject: str
+    case: str
+    host: str = ""
+
+
+class HandedOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What the network told a newcomer by DHCP."""
+
+    origin: Literal["dhcp", "lease", "nobody"]
+    dns: tuple[str, ...] = ()
+    ntp: tuple[str, ...] = ()
+    obstacle: CannotMeasure | None = None
+    """Why DHCP could not be measured at all, where that is so."""
+
+
+class Servers(msgspec.Struct, frozen=True, kw_only=True):
+    """The servers of one kind that the CUBE would use."""
+
+    addresses: tuple[str, ...]
+    origin: Literal["dhcp", "lease", "site", "nobody"]
+    obstacle: CannotMeasure | None = None
+
+
+def applies(requirement: Requirement, site: Site) -> bool:
+    """Tell whether a requirement applies: before a CUBE is there, internal ones do not."""
+    return site.stage == "acceptance" or requirement.direction != "internal"
+
+
+def subjects(requirement: Requirement, site: Site) -> tuple[str, ...]:
+    """List what a requirement has results about: the site, or every CUBE by name."""
+    if requirement.about == "site" or not site.cubes:
+        return (catalogues.SITE,)
+    return tuple(cube.name for cube in site.cubes)
+
+
+def owed(catalogue: Catalogue, site: Site) -> tuple[Owed, ...]:
+    """List every case that a complete run of this site holds, in catalogue order."""
+    cases = []
+    for requirement in catalogue.requirement:
+        if not applies(requirement, site):
+            continue
+        for subject in subjects(requirement, site):
+            hosts = site.cloud.hosts if requirement.each else ("",)
+            cases += [
+                Owed(
+                    requirement=requirement.id,
+                    subject=subject,
+                    case=case_name(requirement.id, subject, host),
+                    host=host,
+                )
+                for host in hosts
+            ]
+    return tuple(cases)
+
+
+def case_name(requirement: str, subject: str, host: str = "") -> str:
+    """Name a case, ``DNS-01[disco.tapio.one]`` for instance."""
+    about = host or ("" if subject == catalogues.SITE else subject)
+    return f"{requirement}[{about}]" if about else requirement
+
+
+def cube_named(site: Site, name: str) -> Cube:
+    """Find a CUBE by its name in the site file.
+
+    Raises:
+        KeyError: the site has no such CUBE.
+    """
+    for cube in site.cubes:
+        if cube.name == name:
+            return cube
+    raise KeyError(name)
+
+
+def complete(offer: DhcpMessage) -> bool:
+    """Tell whether an offer has all that a device needs to join the network."""
+    return not missing(offer)
+
+
+def missing(offer: DhcpMessage) -> tuple[str, ...]:
+    """List what an offer lacks, as words of the catalogue.
+
+    A default route of option 121 is a router too; who understands it ignores option 3
+    (RFC 3442).
+    """
+    default = [router for network, router in offer.routes if network == "0.0.0.0/0"]
+    lacks = {
+        "address": not is_host(offer.address),
+        "subnet-mask": not offer.subnet_mask,
+        "router": not any(map(is_host, [*offer.routers, *default])),
+        "server-identifier": not (offer.server_id and is_host(offer.server_id)),
+    }
+    return tuple(word for word, lacking in lacks.items() if lacking)
+
+
+def leading_offer(observed: DhcpObserved) -> DhcpMessage | None:
+    """Choose the offer that everything follows: the first complete one, else the first."""
+    return next(filter(complete, observed.offers), next(iter(observed.offers), None))
+
+
+def handed_out(evidence: Evidence) -> HandedOut:
+    """Read from the evidence what DHCP told: by an offer, or else by this computer's own lease.
+
+    Raises:
+        LookupError: DHCP was not measured.
+    """
+    observed = evidence.get("dhcp")
+    if isinstance(observed, DhcpObserved):
+        offer = leading_offer(observed)
+        if offer is None:
+            return HandedOut(origin="nobody")
+        return HandedOut(origin="dhcp", dns=hosts(offer.dns), ntp=hosts(offer.ntp))
+    lease = evidence.get("lease")
+    if isinstance(lease, LeaseObserved):
+        return HandedOut(origin="lease", dns=hosts(lease.dns), ntp=hosts(lease.ntp))
+    obstacle = observed if isinstance(observed, CannotMeasure) else None
+    return HandedOut(origin="nobody", obstacle=obstacle)
+
+
+def name_servers(site: Site, given: HandedOut) -> Servers:
+    """Choose the DNS servers: those handed out, else those of the site file."""
+    return _servers(given.dns, hosts(site.dns.servers), given)
+
+
+def time_servers(site: Site, given: HandedOut) -> Servers:
+    """Choose the time servers: those handed out, else those of the site file."""
+    return _servers(given.ntp, hosts(site.ntp.servers), given)
+
+
+def _servers(given: tuple[str, ...], configured: tuple[str, ...], source: HandedOut) -> Servers:
+    if given:
+        return Servers(addresses=given, origin=source.origin)
+    if configured:
+        return Servers(addresses=configured, origin="site")
+    return Servers(addresses=(), origin="nobody", obstacle=source.obstacle)
+
+
+def is_host(address: str) -> bool:
+    """Tell whether an address can belong to one host at all."""
+    candidate = ipaddress.IPv4Address(address)
+    return not (
+        candidate.is_unspecified
+        or candidate.is_multicast
+        or candidate in ipaddress.IPv4Network("240.0.0.0/4")
+    )
+
+
+def hosts(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Keep the addresses that can belong to a server, each once, at most :data:`SERVER_LIMIT`."""
+    return tuple(dict.fromkeys(filter(is_host, addresses)))[:SERVER_LIMIT]
+
+
+def usable(address: str, *, allow_private: bool, simulated: bool = False) -> bool:
+    """Tell whether a cloud service can have this address (RFC 6890 and the ranges it lists).
+
+    Private covers RFC 1918 and RFC 6598, and the benchmark range of RFC 2544, which labs use.
+    Loopback counts only on the embedded site.
+    """
+    candidate = ipaddress.IPv4Address(address)
+    if candidate.is_loopback:
+        return simulated
+    if (
+        not is_host(address)
+        or candidate in ipaddress.IPv4Network("0.0.0.0/8")
+        or candidate.is_link_local
+        or any(candidate in network for network in _DOCUMENTATION)
+    ):
+        return False
+    return allow_private or not (
+        candidate.is_private or candidate in _SHARED or candidate in _BENCHMARK
+    )
+
+
+def usable_addresses(setup: Setup, answer: DnsObserved) -> tuple[str, ...]:
+    """Keep the addresses of an answer that a cloud service can have."""
+    if answer.rcode != "NOERROR":
+        return ()
+    return tuple(
+        address
+        for address in dict.fromkeys(answer.addresses)
+        if usable(address, allow_private=setup.site.cloud.allow_private, simulated=setup.simulated)
+    )[:ADDRESS_LIMIT]
+
+
+def dns_key(server: str, host: str) -> str:
+    """Name the observation of one DNS server's answer for one host."""
+    return f"dns/{server}/{host}"
+
+
+def page_key(address: str, port: int) -> str:
+    """Name the observation of one page of a CUBE."""
+    return f"page/{address}:{port}"
+
+
+def addresses(setup: Setup, evidence: Evidence, host: str) -> tuple[str, ...]:
+    """Collect the usable addresses that the site's DNS servers gave for a host, in their order.
+
+    Raises:
+        LookupError: DHCP or a DNS server was not measured.
+    """
+    found: dict[str, None] = {}
+    for server in name_servers(setup.site, handed_out(evidence)).addresses:
+        answer = evidence.get(dns_key(server, host))
+        if isinstance(answer, DnsObserved):
+            found |= dict.fromkeys(usable_addresses(setup, answer))
+    return tuple(found)

@@ -1,0 +1,501 @@
+"""The pytest plugin: options, parametrization, the ledger's hooks, exit status and last lines.
+
+It has no logic of its own. What is owed comes from the catalogue, what was seen from the
+survey, what it means from the cases, what follows from the verdict.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from cube_acceptance import catalogue as catalogues
+from cube_acceptance import plan, sentences, survey
+from cube_acceptance.ledger import Ledger
+from cube_acceptance.ruling import Judge, Judgement
+from cube_acceptance.run import ANNEX, CERTIFICATE_MARK, Run, folder_name, make_setup
+from cube_acceptance.site import SiteError, load_site, site_for_cube
+from cube_acceptance.verdict import EXIT_STATUS
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from cube_acceptance.catalogue import Catalogue, Language
+    from cube_acceptance.plan import Setup
+    from cube_acceptance.ruling import Evidence
+    from cube_acceptance.site import LoadedSite
+
+CASE_PROPERTY = "acceptance_case"
+JUDGEMENT_PROPERTY = "acceptance_judgement"
+WORKER_INPUT = "cube_acceptance"
+
+CASES_FOLDER = "tests"
+"""Where the acceptance cases live, beside the root conftest; nothing else may speak for them."""
+
+PROGRESS_S = 10.0
+"""How often a run that nobody watches says what it is waiting for."""
+
+REDRAW_S = 0.2
+"""How often the progress line of a terminal is drawn."""
+
+
+class Shared(msgspec.Struct, frozen=True, kw_only=True):
+    """What the controller tells its worker processes."""
+
+    setup: plan.Setup
+    language: str
+    spool: str
+
+
+class SimulatedSite:
+    """What the embedded site has to offer to the plugin; made by a hook of the fixtures."""
+
+    loaded: LoadedSite
+
+    def start(self) -> Setup:
+        """Start the servers and say where they are."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Stop the servers."""
+        raise NotImplementedError
+
+
+class HookSpecs:
+    """The seam between the plugin and the fixtures below which it must not look."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_cube_acceptance_simulated_site(self) -> SimulatedSite:
+        """Make the embedded site, not started yet."""
+        raise NotImplementedError
+
+
+class State:
+    """What one process of the session holds."""
+
+    def __init__(self, catalogue: Catalogue, loaded: LoadedSite, language: Language) -> None:
+        """Know the site; the rest comes when the session starts."""
+        self.catalogue = catalogue
+        self.loaded = loaded
+        self.language: Language = language
+        self.setup: Setup | None = None
+        self.evidence: Evidence | None = None
+        self.simulated: SimulatedSite | None = None
+        self.replay: survey.Replay | None = None
+        self.survey: survey.Survey | None = None
+        self.spool: survey.Spool | None = None
+        self.run: Run | None = None
+        self.ledger = Ledger(plan.owed(catalogue, loaded.site))
+        self.wishes: dict[str, str] = {}
+
+
+STATE = pytest.StashKey[State]()
+OWED = pytest.StashKey[plan.Owed]()
+JUDGE = pytest.StashKey[Judge]()
+
+
+# Options and configuration.
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the command line options."""
+    group = parser.getgroup("cube-acceptance", "acceptance of a network for a HOMAG CUBE")
+    group.addoption("--site", metavar="FILE", help="the site file that says what to test")
+    group.addoption("--cube", metavar="ADDRESS", help="test one CUBE, all else at its default")
+    group.addoption(
+        "--reports",
+        metavar="DIR",
+        default="",
+        help="where the run's folder goes (default: reports/)",
+    )
+    group.addoption(
+        "--lang",
+        choices=("de", "en"),
+        help="language of terminal and certificate (default: the site file's, else de)",
+    )
+    group.addoption("--sign", metavar="KEY", help="sign the certificate with this OpenSSH key")
+    group.addoption(
+        "--replay", metavar="FILE", help="judge a saved evidence.json instead of measuring"
+    )
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hook by which the embedded site comes in."""
+    pluginmanager.add_hookspecs(HookSpecs)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Load catalogue and site; name the run's folder, without making it yet."""
+    config.addinivalue_line("markers", "requirement(id): the documented requirement judged here")
+    for name in (*catalogues.LEVELS, *catalogues.DIRECTIONS):
+        config.addinivalue_line("markers", f"{name}: cases of {name} requirements")
+    catalogue = catalogues.load()
+    if hasattr(config, "workerinput"):
+        _configure_worker(config, catalogue)
+        return
+    replay = _replay(config)
+    simulated = None
+    if replay:
+        loaded = replay.evidence.setup.loaded
+    elif config.getoption("site") or config.getoption("cube"):
+        loaded = _load(config, catalogue)
+    else:
+        simulated = config.hook.pytest_cube_acceptance_simulated_site()
+        loaded = simulated.loaded
+    language = config.getoption("lang") or loaded.site.language
+    state = State(catalogue, loaded, language)
+    state.simulated, state.replay = simulated, replay
+    config.stash[STATE] = state
+    config.pluginmanager.register(Bookkeeper(state.ledger), "cube-acceptance-ledger")
+    if not config.getoption("collectonly"):
+        _name_folder(config, state)
+
+
+def _configure_worker(config: pytest.Config, catalogue: Catalogue) -> None:
+    shared = msgspec.json.decode(config.workerinput[WORKER_INPUT], type=Shared)  # type: ignore[attr-defined]
+    language: Language = "en" if shared.language == "en" else "de"
+    state = State(catalogue, shared.setup.loaded, language)
+    state.setup = shared.setup
+    state.spool = survey.Spool(Path(shared.spool))
+    state.evidence = state.spool
+    config.stash[STATE] = state
+
+
+def _replay(config: pytest.Config) -> survey.Replay | None:
+    path = config.getoption("replay")
+    if not path:
+        return None
+    if config.getoption("site") or config.getoption("cube"):
+        raise pytest.UsageError(
+            "--replay judges the site that its evidence was taken at; leave out --site and --cube"
+        )
+    try:
+        return survey.Replay(survey.load(Path(path)))
+    except survey.EvidenceError as error:
+        raise pytest.UsageError(f"--replay: {error}") from error
+
+
+def _load(config: pytest.Config, catalogue: Catalogue) -> LoadedSite:
+    path, cube = config.getoption("site"), config.getoption("cube")
+    if path and cube:
+        raise pytest.UsageError("give either --site or --cube: a site file names its CUBEs itself")
+    required = frozenset(entry.id for entry in catalogue.requirement if entry.level == "required")
+    try:
+        if cube:
+            return site_for_cube(cube)
+        return load_site(Path(path), frozenset(catalogues.IDS), required)
+    except SiteError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _name_folder(config: pytest.Config, state: State) -> None:
+    for name in ("html", "junitxml", "terminal"):
+        if config.pluginmanager.is_blocked(name):
+            raise pytest.UsageError(f"-p no:{name}: without it no certificate can be written")
+    reports = config.invocation_params.dir / (
+        config.getoption("reports") or config.rootpath / "reports"
+    )
+    folder = reports / folder_name(state.loaded.site, datetime.now(UTC))
+    state.wishes = {
+        name: str(config.invocation_params.dir / wish)
+        for name, wish in (
+            ("certificate.html", config.option.htmlpath),
+            ("junit.xml", config.option.xmlpath),
+        )
+        if wish
+    }
+    config.option.htmlpath = str(folder / ANNEX)
+    config.option.self_contained_html = True
+    config.option.xmlpath = str(folder / "junit.xml")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Make the run's folder and start what has to be there before the first case."""
+    config = session.config
+    state = config.stash[STATE]
+    if state.setup or config.getoption("collectonly"):
+        return
+    if state.replay:
+        state.setup = state.replay.evidence.setup
+    elif state.simulated:
+        state.setup = state.simulated.start()
+    else:
+        state.setup = make_setup(state.loaded)
+    state.run = Run(
+        state.catalogue,
+        state.setup,
+        Path(config.option.htmlpath).parent,
+        state.language,
+        config.invocation_params.args,
+        replayed=bool(state.replay),
+    )
+    try:
+        state.run.open()
+    except OSError as error:
+        raise pytest.UsageError(
+            f"--reports: cannot write to {state.run.folder.parent}: {error.strerror}"
+        ) from error
+    if config.pluginmanager.has_plugin("dsession"):
+        state.spool = survey.Spool.make()
+        if state.replay:
+            for key, observation in state.replay.evidence.observations.items():
+                state.spool.put(key, observation)
+            state.spool.close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist has no type for it
+    """Tell a worker process the setup and where the observations will be."""
+    state = node.config.stash[STATE]
+    shared = Shared(setup=state.setup, language=state.language, spool=str(state.spool.folder))
+    node.workerinput[WORKER_INPUT] = msgspec.json.encode(shared).decode()
+
+
+# Cases: from the catalogue's entries and the site to pytest's items.
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one case for each CUBE or cloud host that the requirement is about."""
+    site = metafunc.config.stash[STATE].loaded.site
+    if "cube" in metafunc.fixturenames:
+        metafunc.parametrize("cube", site.cubes, ids=[cube.name for cube in site.cubes])
+    if "host" in metafunc.fixturenames:
+        metafunc.parametrize("host", site.cloud.hosts, ids=list(site.cloud.hosts))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give every case its name and its markers; drop what does not apply at this stage."""
+    state = config.stash[STATE]
+    site = state.loaded.site
+    cases = config.rootpath / CASES_FOLDER
+    kept = []
+    for item in items:
+        marker = item.get_closest_marker("requirement")
+        if marker is None or item.path.parent != cases:
+            raise pytest.UsageError(
+                f"{item.nodeid} is no acceptance case; those are in {CASES_FOLDER}/ "
+                "and the suite's own tests run in a session of their own"
+            )
+        requirement = state.catalogue[marker.args[0]]
+        if not plan.applies(requirement, site):
+            continue
+        callspec = getattr(item, "callspec", None)
+        parameters = callspec.params if callspec else {}
+        subject = parameters["cube"].name if "cube" in parameters else catalogues.SITE
+        host = parameters.get("host", "")
+        owing = plan.Owed(
+            requirement=requirement.id,
+            subject=subject,
+            case=plan.case_name(requirement.id, subject, host),
+            host=host,
+        )
+        item.stash[OWED] = owing
+        item.user_properties.append((CASE_PROPERTY, owing.case))
+        item.add_marker(requirement.level)
+        item.add_marker(requirement.direction)
+        kept.append(item)
+    items[:] = kept
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start the survey as soon as the session knows its cases."""
+    state = session.config.stash[STATE]
+    if session.config.getoption("collectonly"):
+        return
+    needs = tuple(item.stash[OWED] for item in session.items)
+    if hasattr(session.config, "workerinput"):
+        if state.spool:
+            state.spool.ask(needs)
+        return
+    if state.replay:
+        state.evidence = state.replay
+    elif state.setup:
+        state.survey = survey.Survey(state.setup, needs)
+        state.evidence = state.survey
+        state.survey.start()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any) -> None:  # noqa: ANN401 - xdist's own
+    """Start the survey on the controller once the first worker has said what is needed."""
+    state = node.config.stash[STATE]
+    if state.replay or state.survey or not state.spool:
+        return
+    needs = state.spool.asked()
+    if needs is not None:
+        state.survey = survey.Survey(state.setup, needs, state.spool)
+        state.survey.start()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Wait for the measurements where somebody can see it, before the cases judge them."""
+    state = session.config.stash[STATE]
+    if state.survey:
+        _watch(session.config.pluginmanager.get_plugin("terminalreporter"), state)
+
+
+def _watch(reporter: pytest.TerminalReporter | None, state: State) -> None:
+    if state.survey is None:
+        return
+    live = reporter is not None and reporter.isatty
+    said = time.monotonic()
+    while not state.survey.wait(REDRAW_S if live else PROGRESS_S):
+        if reporter and (live or time.monotonic() - said >= PROGRESS_S):
+            said = time.monotonic()
+            _say_progress(reporter, state, live=live)
+    if reporter and live:
+        _say_progress(reporter, state, live=True)
+        reporter.write_line("")
+
+
+def _say_progress(reporter: pytest.TerminalReporter, state: State, *, live: bool) -> None:
+    from cube_acceptance.certificate import terminal
+
+    if state.survey is None or reporter.verbosity < 0:
+        return
+    line = terminal.progress(*state.survey.progress(), state.language)
+    if live:
+        reporter.rewrite(line, erase=True)
+    else:
+        reporter.write_line(line)
+
+
+# What became of every case.
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn the end of a case into its judgement, and the judgement into words."""
+    report = yield
+    if call.when != "call" or report.skipped or hasattr(report, "wasxfail"):
+        return report
+    state = item.config.stash[STATE]
+    judge = item.stash.get(JUDGE, None)
+    if judge is None:
+        return report
+    judgement = judge.judgement(call.excinfo.value if call.excinfo else None)
+    report.user_properties.append((JUDGEMENT_PROPERTY, msgspec.json.encode(judgement).decode()))
+    if judgement.outcome == "pass":
+        return report
+    report.outcome = "failed"
+    if judgement.cause != "internal-error" or call.excinfo is None:
+        owing = item.stash[OWED]
+        words = (state.catalogue, owing.requirement, judgement.text, judgement.facts)
+        report.longrepr = "\n".join(
+            (
+                f"{owing.case}: {sentences.reason(*words, state.language)}",
+                sentences.remedy(*words, state.language),
+            )
+        )
+    return report
+
+
+class Bookkeeper:
+    """Enters in the ledger, on the controller, what is reported."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Keep this ledger."""
+        self._ledger = ledger
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Enter what became of a case."""
+        properties = dict(report.user_properties)
+        case = str(properties.get(CASE_PROPERTY, ""))
+        if not case:
+            if report.failed:
+                self._ledger.complain("stray", report.nodeid)
+            return
+        told = properties.get(JUDGEMENT_PROPERTY)
+        if report.when == "call" and told and not hasattr(report, "wasxfail"):
+            judgement = msgspec.json.decode(str(told), type=Judgement)
+            if report.passed == (judgement.outcome == "pass"):
+                self._ledger.record(case, judgement)
+            else:
+                self._ledger.broken(case, "pytest and the judge disagree")
+        elif report.failed:
+            self._ledger.broken(case, f"{report.when}: {_last_line(report)}")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Enter that cases could not be loaded."""
+        if report.failed:
+            self._ledger.complain("collection", report.nodeid or CASES_FOLDER)
+
+
+def _last_line(report: pytest.TestReport) -> str:
+    lines = report.longreprtext.strip().splitlines()
+    return lines[-1][:200] if lines else "no reason given"
+
+
+def pytest_report_teststatus(
+    report: pytest.TestReport | pytest.CollectReport,
+) -> tuple[str, str, str] | None:
+    """Show an inconclusive case as what it is."""
+    told = dict(getattr(report, "user_properties", ())).get(JUDGEMENT_PROPERTY)
+    if getattr(report, "when", "") == "call" and told and report.failed:
+        judgement = msgspec.json.decode(str(told), type=Judgement)
+        if judgement.outcome == "inconclusive":
+            return "inconclusive", "?", "INCONCLUSIVE"
+    return None
+
+
+# The end: certificate, exit status, last lines.
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_html_results_summary(prefix: list[str]) -> None:
+    """Leave a mark in pytest-html's page where the certificate will stand."""
+    prefix.append(CERTIFICATE_MARK)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_html_report_title(report: Any) -> None:  # noqa: ANN401 - pytest-html's own
+    """Name the report by what it is."""
+    report.title = "cube-acceptance"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
+    """Let everybody write their report, then conclude the run and say the verdict last."""
+    yield
+    config = session.config
+    state = config.stash.get(STATE, None)
+    if state is None or state.run is None or state.setup is None:
+        return
+    source = state.survey or state.replay or survey.Survey(state.setup, ())
+    certificate = state.run.conclude(state.ledger, source.saved())
+    for name, wish in state.wishes.items():
+        target = Path(wish)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(state.run.folder / name, target)
+    if session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+        session.exitstatus = EXIT_STATUS[certificate["verdict"]]
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter:
+        from cube_acceptance.certificate import terminal
+
+        for line in terminal.last_lines(certificate, state.run.folder, state.language):
+            reporter.write_line(line)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the embedded site and remove the spool."""
+    state = config.stash.get(STATE, None)
+    if state is None or hasattr(config, "workerinput"):
+        return
+    if state.simulated and state.setup:
+        state.simulated.stop()
+    if state.spool:
+        state.spool.remove()

@@ -1,0 +1,27 @@
+"""The probes: one module a protocol, each a small frozen object that measures once.
+
+A probe says in its fields what it will ask (target, port, vantage, tries, time limits), names
+itself with :attr:`~Probe.key`, and :meth:`~Probe.run` brings home one observation from
+:mod:`cube_acceptance.evidence`. It never judges, never raises for what the network does, and
+never waits longer than its fields say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from cube_acceptance.evidence import Observation
+
+
+class Probe(Protocol):
+    """What the survey needs of a probe."""
+
+    @property
+    def key(self) -> str:
+        """The name of the observation in ``evidence.json``, ``ntp/10.20.0.1`` for instance."""
+        ...
+
+    def run(self) -> Observation:
+        """Measure once; blocks until the answer is in or the time limit is reached."""
+        ...

@@ -1,0 +1,813 @@
+"""Ask for an address the way a CUBE does, up to the OFFER: RFC 2131 and its options, RFC 2132.
+
+One DISCOVER, repeated while nothing comes, every OFFER that it brings, and no REQUEST: no lease
+is taken. Two ways onto the wire exist. A *packet socket* (Linux, root or ``CAP_NET_RAW``) sends
+from 0.0.0.0 as a computer without an address does, and receives before this computer's packet
+filter, its reverse path filter and its own DHCP client can take a reply away; it is preferred.
+A *UDP socket* on port 68 needs the right to bind a low port only, and a reply that this computer's
+own firewall drops is silence there. Which one was used stands in the detail of every try.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import ipaddress
+import os
+import secrets
+import shlex
+import socket
+import struct
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+import psutil
+
+from cube_acceptance.evidence import (
+    RAW_LIMIT,
+    CannotMeasure,
+    DhcpMessage,
+    DhcpObserved,
+    Ignored,
+    Try,
+    Vantage,
+)
+from cube_acceptance.probes.link import CannotAskError, Stopwatch, bind_interface, measured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SERVER_PORT = 67
+"""RFC 2131 section 4.1."""
+CLIENT_PORT = 68
+"""RFC 2131 section 4.1."""
+BROADCAST = "255.255.255.255"
+SEND_AT_S = (0.0, 2.0, 4.0, 6.0)
+"""When the DISCOVER is sent, while nothing has come."""
+SILENCE_S = 10.0
+"""When waiting for a first OFFER ends."""
+LISTEN_S = 4.0
+"""Until when others may follow the first OFFER, counted from the first DISCOVER."""
+AFTER_OFFER_S = 1.0
+"""How long others may follow the first OFFER at least."""
+
+OFFER_LIMIT = 32
+"""How many OFFERs are kept."""
+IGNORED_LIMIT = 32
+"""How many packets that do not count are kept."""
+ADDRESS_LIMIT = 32
+"""How many addresses or routes of one option are kept."""
+DEFECT_LIMIT = 32
+"""How many defects of one message are kept."""
+RECEIVE_LIMIT = 4096
+"""How many bytes of one packet are read; more than any Ethernet frame without jumbo holds."""
+
+REQUESTED = (1, 3, 6, 42, 51, 54, 121)
+"""The options asked for (option 55)."""
+MESSAGE_SIZE = 1472
+"""Option 57: what fits an Ethernet frame, whether or not IP and UDP headers are counted in."""
+BOOTP_SIZE = 300
+"""RFC 1542 section 2.1: older relays drop what is shorter."""
+CLIENT_NAME = b"cube-acceptance-"
+"""Begins the client identifier, so that no server takes us for the computer we run on."""
+STAND_IN_HARDWARE = bytes((2, 0, 0, 0, 0, 1))
+"""A locally administered address for an interface that has none of six bytes."""
+
+DISCOVER = 1
+OFFER = 2
+MESSAGE_NAMES = {
+    1: "DISCOVER",
+    2: "OFFER",
+    3: "REQUEST",
+    4: "DECLINE",
+    5: "ACK",
+    6: "NAK",
+    7: "RELEASE",
+    8: "INFORM",
+}
+"""Option 53 (RFC 2132 section 9.6)."""
+UNSPECIFIED = "0.0.0.0"  # noqa: S104 - an address in a packet, nothing is bound to it
+
+_BOOTREQUEST = 1
+_BOOTREPLY = 2
+_ETHERNET = 1
+_BROADCAST_FLAG = 0x8000
+_COOKIE = bytes((99, 130, 83, 99))  # RFC 2131 section 3
+_MESSAGE = struct.Struct("!BBBBIHH4s4s4s4s16s64s128s4s")  # RFC 2131 section 2, and the cookie
+_PAD = 0
+_END = 255
+_ADDRESS_SIZE = 4
+_HARDWARE_SIZE = 6
+_FILE_FIELD = 1  # RFC 2132 section 9.3, a bit
+_SNAME_FIELD = 2  # likewise
+
+_IPV4_HEADER = struct.Struct("!BBHHHBBH4s4s")  # RFC 791 section 3.1
+_UDP_HEADER = struct.Struct("!HHHH")  # RFC 768
+_UDP = 17
+_FRAGMENT = 0x3FFF  # RFC 791: more fragments, and the fragment's offset
+_TTL = 64
+_EVERYBODY = b"\xff" * 6
+_ETH_P_IP = 0x0800
+_AF_PACKET = 17  # linux/socket.h; the socket module names it on Linux only
+_SO_ATTACH_FILTER = 26  # asm-generic/socket.h
+_FILTER_STEP = struct.Struct("=HBBI")  # linux/filter.h, struct sock_filter
+_PAUSE_S = 0.05
+"""How long to wait after a failed reception, which may fail again at once."""
+
+_GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVAIL})
+_FORBIDDEN = frozenset({errno.EPERM, errno.EACCES})
+
+
+class UnwantedError(Exception):
+    """A packet is not one more OFFER to us; the text says why."""
+
+
+class MalformedError(UnwantedError):
+    """The bytes are no DHCP reply; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """What arrived: a UDP payload and its sender, or a defect where it is no whole datagram."""
+
+    payload: bytes
+    address: str = ""
+    port: int = 0
+    defect: str = ""
+
+    @property
+    def source(self) -> str:
+        """The sender as ``address:port``; empty where it is unknown."""
+        return f"{self.address}:{self.port}" if self.address else ""
+
+
+class Wire(Protocol):
+    """A way to send a DHCP message from the vantage and to receive what comes back."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for the evidence."""
+        ...
+
+    def send(self, payload: bytes) -> None:
+        """Send one UDP payload; an OSError says why that is not possible."""
+        ...
+
+    def receive(self, limit_s: float) -> Datagram | None:
+        """Wait at most ``limit_s`` seconds for one datagram; None where none came."""
+        ...
+
+    def close(self) -> None:
+        """Give the socket back."""
+        ...
+
+
+# Reading a message
+
+
+def header_of(packet: bytes) -> tuple[int, bytes]:
+    """Give the transaction id and the six bytes of hardware address of a whole message."""
+    fields = _MESSAGE.unpack_from(packet)
+    return fields[4], fields[11][:_HARDWARE_SIZE]
+
+
+def parse(packet: bytes, source: str, at_s: float) -> DhcpMessage:
+    """Read a DHCP reply (RFC 2131 section 2, RFC 2132).
+
+    Options in several pieces are joined (RFC 3396), also over the ``file`` and ``sname`` fields
+    (RFC 2131 section 4.1). An option that breaks its RFC counts as missing, and a defect says so.
+
+    Raises:
+        MalformedError: the bytes are no DHCP reply at all. Nothing else, whatever the bytes.
+    """
+    if len(packet) < _MESSAGE.size:
+        raise MalformedError(f"{len(packet)} bytes are too short for a DHCP message")
+    fields = _MESSAGE.unpack_from(packet)
+    operation, offered, relay, cookie = fields[0], fields[8], fields[10], fields[14]
+    if operation != _BOOTREPLY:
+        raise MalformedError(f"operation code {operation} is not a reply")
+    if cookie != _COOKIE:
+        raise MalformedError(f"magic cookie {cookie.hex()} is not DHCP's")
+    options = _Options(packet[_MESSAGE.size :], server_name=fields[12], boot_file=fields[13])
+    return DhcpMessage(
+        source=source,
+        at_s=at_s,
+        kind=options.number(53, 1),
+        address=socket.inet_ntoa(offered),
+        relay=socket.inet_ntoa(relay),
+        server_id=options.host(54),
+        subnet_mask=options.mask(1),
+        routers=options.hosts(3),
+        dns=options.hosts(6),
+        ntp=options.hosts(42),
+        lease_s=options.number(51, 4),
+        routes=options.routes(121),
+        defects=tuple(options.defects),
+        raw=packet[:RAW_LIMIT],
+    )
+
+
+class _Options:
+    """The options of one message, joined, and what is wrong with them."""
+
+    def __init__(self, area: bytes, *, server_name: bytes, boot_file: bytes) -> None:
+        self.defects: list[str] = []
+        self._pieces: dict[int, list[bytes]] = {}
+        self._read(area, "options")
+        overload = self.number(52, 1) or 0
+        if overload > _FILE_FIELD | _SNAME_FIELD:
+            self._complain(f"option 52: value {overload}")
+            overload = 0
+        if overload & _FILE_FIELD:
+            self._read(boot_file, "file")
+        if overload & _SNAME_FIELD:
+            self._read(server_name, "sname")
+
+    def number(self, code: int, size: int) -> int | None:
+        value = self._sized(code, size)
+        return None if value is None else int.from_bytes(value, "big")
+
+    def host(self, code: int) -> str | None:
+        value = self._sized(code, _ADDRESS_SIZE)
+        return None if value is None else self._usable(code, value)
+
+    def hosts(self, code: int) -> tuple[str, ...]:
+        value = self._joined(code)
+        if value is None:
+            return ()
+        if not value or len(value) % _ADDRESS_SIZE:
+            self._complain(f"option {code}: length {len(value)}")
+            return ()
+        if len(value) > ADDRESS_LIMIT * _ADDRESS_SIZE:
+            self._complain(f"option {code}: more than {ADDRESS_LIMIT} addresses")
+        found = (
+            self._usable(code, value[at : at + _ADDRESS_SIZE])
+            for at in range(0, min(len(value), ADDRESS_LIMIT * _ADDRESS_SIZE), _ADDRESS_SIZE)
+        )
+        return tuple(address for address in found if address)
+
+    def mask(self, code: int) -> str | None:
+        value = self._sized(code, _ADDRESS_SIZE)
+        if value is None:
+            return None
+        mask = ipaddress.IPv4Address(value)
+        if not is_mask(mask):
+            self._complain(f"option {code}: {mask} is no subnet mask")
+            return None
+        return str(mask)
+
+    def routes(self, code: int) -> tuple[tuple[str, str], ...]:
+        """RFC 3442: prefix length, the significant bytes of the destination, router."""
+        value = self._joined(code)
+        if value is None:
+            return ()
+        found: list[tuple[str, str]] = []
+        at = 0
+        while at < len(value) and len(found) < ADDRESS_LIMIT:
+            prefix = value[at]
+            significant = (prefix + 7) // 8
+            router_at = at + 1 + significant
+            following = router_at + _ADDRESS_SIZE
+            if prefix > 32 or following > len(value):  # noqa: PLR2004 - bits of an IPv4 address
+                self._complain(f"option {code}: broken route at byte {at}")
+                return ()
+            destination = value[at + 1 : router_at].ljust(_ADDRESS_SIZE, b"\0")
+            network = ipaddress.IPv4Network((destination, prefix), strict=False)
+            found.append((str(network), socket.inet_ntoa(value[router_at:following])))
+            at = following
+        if not found:
+            self._complain(f"option {code}: length 0")
+        return tuple(found)
+
+    def _read(self, area: bytes, name: str) -> None:
+        at = 0
+        while at < len(area):
+            code = area[at]
+            if code == _END:
+                return
+            if code == _PAD:
+                at += 1
+                continue
+            if at + 1 == len(area) or at + 2 + area[at + 1] > len(area):
+                self._complain(f"option {code}: cut off at the end of {name}")
+                self._pieces.pop(code, None)
+                return
+            following = at + 2 + area[at + 1]
+            self._pieces.setdefault(code, []).append(area[at + 2 : following])
+            at = following
+        self._complain(f"{name}: no end option")
+
+    def _joined(self, code: int) -> bytes | None:
+        pieces = self._pieces.get(code)
+        return None if pieces is None else b"".join(pieces)
+
+    def _sized(self, code: int, size: int) -> bytes | None:
+        """Give an option of fixed size; the same value said again is a defect, yet readable."""
+        value = self._joined(code)
+        if value is None or len(value) == size:
+            return value
+        if len(value) > size and set(self._pieces[code]) == {value[:size]}:
+            self._complain(f"option {code}: given {len(self._pieces[code])} times")
+            return value[:size]
+        self._complain(f"option {code}: length {len(value)}")
+        return None
+
+    def _usable(self, code: int, value: bytes) -> str | None:
+        address = ipaddress.IPv4Address(value)
+        if not is_host(address):
+            self._complain(f"option {code}: {address} is no host's address")
+            return None
+        return str(address)
+
+    def _complain(self, defect: str) -> None:
+        if len(self.defects) < DEFECT_LIMIT:
+            self.defects.append(defect)
+
+
+def is_mask(mask: ipaddress.IPv4Address) -> bool:
+    """Tell whether it is ones followed by zeros (RFC 950 section 2.1), and not zeros only."""
+    host_bits = int(mask) ^ 0xFFFFFFFF
+    return bool(int(mask)) and not host_bits & (host_bits + 1)
+
+
+def is_host(address: ipaddress.IPv4Address) -> bool:
+    """Tell whether it can be one host's address: not 0.0.0.0, multicast, reserved, broadcast."""
+    return not (address.is_unspecified or address.is_multicast or address.is_reserved)
+
+
+def tells_enough(offer: DhcpMessage) -> bool:
+    """Tell whether an OFFER has what a CUBE needs: address, mask, server and a way out."""
+    way_out = offer.routers or any(target == "0.0.0.0/0" for target, _ in offer.routes)
+    return bool(offer.address != UNSPECIFIED and offer.subnet_mask and offer.server_id and way_out)
+
+
+# Writing a message
+
+
+def hardware_of(vantage: Vantage) -> bytes:
+    """Give the hardware address to ask with; a stand-in where the interface has none."""
+    try:
+        address = bytes.fromhex(vantage.mac.replace(":", ""))
+    except ValueError:
+        return STAND_IN_HARDWARE
+    if len(address) != _HARDWARE_SIZE or not any(address):
+        return STAND_IN_HARDWARE
+    return address
+
+
+def build_discover(transaction: int, hardware: bytes, elapsed_s: float) -> bytes:
+    """Write a DISCOVER with the broadcast flag (RFC 2131 sections 2, 4.1 and 4.4.1)."""
+    fixed = _MESSAGE.pack(
+        _BOOTREQUEST,
+        _ETHERNET,
+        _HARDWARE_SIZE,
+        0,
+        transaction,
+        int(elapsed_s),
+        _BROADCAST_FLAG,
+        *[bytes(_ADDRESS_SIZE)] * 4,
+        hardware,
+        b"",
+        b"",
+        _COOKIE,
+    )
+    options = (
+        (53, bytes((DISCOVER,))),
+        (61, b"\0" + CLIENT_NAME + hardware),
+        (57, MESSAGE_SIZE.to_bytes(2, "big")),
+        (55, bytes(REQUESTED)),
+    )
+    written = b"".join(bytes((code, len(value))) + value for code, value in options)
+    return (fixed + written + bytes((_END,))).ljust(BOOTP_SIZE, b"\0")
+
+
+# The two ways onto the wire
+
+
+def checksum(data: bytes) -> int:
+    """Compute the Internet checksum (RFC 1071)."""
+    padded = data + b"\0" * (len(data) % 2)
+    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total ^ 0xFFFF
+
+
+def wrap(payload: bytes, target: tuple[str, int], port_client: int) -> bytes:
+    """Write the IP and UDP headers of a message from 0.0.0.0 (RFC 791, RFC 768)."""
+    source, destination = bytes(_ADDRESS_SIZE), socket.inet_aton(target[0])
+    length = _UDP_HEADER.size + len(payload)
+    pseudo = source + destination + struct.pack("!HH", _UDP, length)
+    unsummed = _UDP_HEADER.pack(port_client, target[1], length, 0) + payload
+    udp = _UDP_HEADER.pack(port_client, target[1], length, checksum(pseudo + unsummed) or 0xFFFF)
+
+    def header(summed: int) -> bytes:
+        total = _IPV4_HEADER.size + length
+        return _IPV4_HEADER.pack(0x45, 0, total, 0, 0, _TTL, _UDP, summed, source, destination)
+
+    return header(checksum(header(0))) + udp + payload
+
+
+def unwrap(packet: bytes) -> Datagram:
+    """Read an IPv4 packet down to its UDP payload.
+
+    Checksums are not verified: a sender on the same computer, or a network card that computes
+    them late, hands them over unfinished.
+    """
+    if len(packet) < _IPV4_HEADER.size:
+        return Datagram(packet, defect="too short for an IPv4 packet")
+    first, _, total, _, fragment, _, protocol, _, source, _ = _IPV4_HEADER.unpack_from(packet)
+    header_size = (first & 0x0F) * 4
+    if first >> 4 != 4 or header_size < _IPV4_HEADER.size:  # noqa: PLR2004 - IP version 4
+        return Datagram(packet, defect="not an IPv4 packet")
+    address = socket.inet_ntoa(source)
+    datagram = packet[header_size:total]
+    if protocol != _UDP or fragment & _FRAGMENT or len(datagram) < _UDP_HEADER.size:
+        return Datagram(packet, address, defect="not a whole UDP datagram")
+    port, _, length, _ = _UDP_HEADER.unpack_from(datagram)
+    return Datagram(datagram[_UDP_HEADER.size : length], address, port)
+
+
+def port_filter(port: int) -> bytes:
+    """Write the kernel's filter program that lets unfragmented UDP to one port pass.
+
+    Without it every packet of the interface would fill the socket's buffer and push a reply out.
+    Classic BPF, which for this kind of socket starts at the IP header.
+    """
+    steps = (
+        (0x30, 0, 0, 9),  # load the byte of the protocol
+        (0x15, 0, 6, _UDP),  # other than UDP: refuse
+        (0x28, 0, 0, 6),  # load the half word of the fragment offset
+        (0x45, 4, 0, _FRAGMENT),  # a fragment: refuse
+        (0xB1, 0, 0, 0),  # load the length of the IP header as an index
+        (0x48, 0, 0, 2),  # load the half word of the destination port
+        (0x15, 0, 1, port),  # another port: refuse
+        (0x06, 0, 0, RECEIVE_LIMIT),  # accept
+        (0x06, 0, 0, 0),  # refuse
+    )
+    return b"".join(_FILTER_STEP.pack(*step) for step in steps)
+
+
+@dataclass(frozen=True, slots=True)
+class PacketWire:
+    """A packet socket of Linux (packet(7)) that writes the IP and UDP headers itself."""
+
+    sock: socket.socket
+    interface: str
+    target: tuple[str, int]
+    port_client: int
+    name: str = "packet socket"
+
+    def send(self, payload: bytes) -> None:
+        """Send to every station of the link, from 0.0.0.0."""
+        packet = wrap(payload, self.target, self.port_client)
+        self.sock.sendto(packet, (self.interface, _ETH_P_IP, 0, 0, _EVERYBODY))
+
+    def receive(self, limit_s: float) -> Datagram | None:
+        """Wait for one packet that the filter lets pass."""
+        received = _receive(self.sock, limit_s)
+        return None if received is None else unwrap(received[0])
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.sock.close()
+
+
+@dataclass(frozen=True, slots=True)
+class UdpWire:
+    """A UDP socket on the client's port."""
+
+    sock: socket.socket
+    target: tuple[str, int]
+    name: str = "UDP socket"
+
+    def send(self, payload: bytes) -> None:
+        """Send as the system does it, from an address of its choice."""
+        self.sock.sendto(payload, self.target)
+
+    def receive(self, limit_s: float) -> Datagram | None:
+        """Wait for one datagram."""
+        received = _receive(self.sock, limit_s)
+        return None if received is None else Datagram(received[0], *received[1][:2])
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.sock.close()
+
+
+def _receive(sock: socket.socket, limit_s: float) -> tuple[bytes, tuple[str, int]] | None:
+    sock.settimeout(max(limit_s, 0.001))
+    try:
+        return sock.recvfrom(RECEIVE_LIMIT)
+    except TimeoutError:
+        return None
+    except OSError:
+        time.sleep(min(limit_s, _PAUSE_S))
+        return None
+
+
+def grant_command(platform: str = sys.platform, executable: str = sys.executable) -> str:
+    """Give the command that grants the right to ask for an address, on this platform.
+
+    Linux: ``CAP_NET_RAW`` for this one run and for nothing else; it ends with the run, and the
+    options of the run go behind it. macOS: the run as root. Windows has no such right, there the
+    firewall has to let the replies in.
+    """
+    if platform.startswith("linux"):
+        identity = f"--reuid={os.getuid()} --regid={os.getgid()} --init-groups"
+        right = "--inh-caps=+net_raw --ambient-caps=+net_raw"
+        return f"sudo setpriv {identity} {right} -- {shlex.quote(executable)} -m pytest"
+    if platform == "win32":
+        return (
+            "New-NetFirewallRule -DisplayName cube-acceptance -Direction Inbound -Protocol UDP"
+            f' -LocalPort {CLIENT_PORT} -Program "{executable}" -Action Allow'
+        )
+    return f"sudo {shlex.quote(executable)} -m pytest"
+
+
+def link_is_up(interface: str) -> bool | None:
+    """Tell whether an interface is switched on and has a carrier; None where there is none."""
+    state = psutil.net_if_stats().get(interface)
+    return None if state is None else bool(state.isup)
+
+
+def open_wire(  # noqa: PLR0913 - the seams stand beside the three that matter
+    vantage: Vantage,
+    target: tuple[str, int],
+    port_client: int,
+    *,
+    platform: str = sys.platform,
+    new_socket: Callable[..., socket.socket] = socket.socket,
+    is_up: Callable[[str], bool | None] = link_is_up,
+) -> Wire:
+    """Open the best way onto the wire that this user may have.
+
+    Raises:
+        CannotAskError: ``not-permitted`` without the right to either way or with port 68 taken,
+            ``off-link`` for an interface that is down or without carrier, ``not-configured`` for
+            one that does not exist.
+    """
+    if not vantage.loopback:
+        _check_link(vantage.interface, is_up(vantage.interface))
+        if platform.startswith("linux"):
+            with contextlib.suppress(OSError):
+                sock = _packet_socket(vantage.interface, port_client, new_socket)
+                return PacketWire(sock, vantage.interface, target, port_client)
+    try:
+        if vantage.loopback:
+            return UdpWire(_local_socket(vantage, port_client, new_socket), target)
+        return UdpWire(_udp_socket(vantage, port_client, platform, new_socket), target)
+    except OSError as error:
+        raise _no_way(error, port_client, platform) from error
+
+
+def _check_link(interface: str, up: bool | None) -> None:  # noqa: FBT001 - three states
+    if up is None:
+        raise CannotAskError("not-configured", f"there is no interface {interface}")
+    if not up:
+        detail = f"{interface} is switched off or has no carrier"
+        raise CannotAskError("off-link", detail)
+
+
+def _local_socket(
+    vantage: Vantage, port_client: int, new_socket: Callable[..., socket.socket]
+) -> socket.socket:
+    sock = new_socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.bind((vantage.address, port_client))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _packet_socket(
+    interface: str, port_client: int, new_socket: Callable[..., socket.socket]
+) -> socket.socket:
+    # Protocol 0 receives nothing until the filter is in place and bind names the protocol.
+    sock = new_socket(_AF_PACKET, socket.SOCK_DGRAM, 0)
+    try:
+        steps = port_filter(port_client)
+        memory = ctypes.create_string_buffer(steps, len(steps))
+        program = struct.pack("@HP", len(steps) // _FILTER_STEP.size, ctypes.addressof(memory))
+        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+        sock.bind((interface, _ETH_P_IP))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _udp_socket(
+    vantage: Vantage,
+    port_client: int,
+    platform: str,
+    new_socket: Callable[..., socket.socket],
+) -> socket.socket:
+    sock = new_socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        bind_interface(sock, vantage, platform)
+        # Windows picks a broadcast's interface by the address bound; elsewhere a socket that is
+        # bound to an address receives no broadcast.
+        sock.bind((vantage.address if platform == "win32" else "", port_client))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _no_way(error: OSError, port_client: int, platform: str) -> CannotAskError:
+    if error.errno in _GONE:
+        return CannotAskError("off-link", f"the interface cannot be used: {_words(error)}")
+    if error.errno == errno.EADDRINUSE:
+        detail = f"another program of this computer keeps UDP port {port_client} for itself"
+    else:
+        detail = f"UDP port {port_client} cannot be used: {_words(error)}"
+    if platform.startswith("linux"):
+        detail = f"a packet socket is not permitted, and {detail}"
+    return CannotAskError("not-permitted", detail, grant_command(platform))
+
+
+# The measurement
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What one run has sent and received so far."""
+
+    transaction: int
+    hardware: bytes
+    tries: list[Try] = field(default_factory=list)
+    offers: list[DhcpMessage] = field(default_factory=list)
+    ignored: list[Ignored] = field(default_factory=list)
+    told: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpProbe:
+    """Broadcast one DISCOVER and collect the OFFERs; never a REQUEST (RFC 2131 section 3.1).
+
+    Repeated with the same transaction id while no OFFER has come. ``on_offer`` is called at most
+    once, from within :meth:`run`: with the first OFFER that :func:`tells_enough`, as soon as it is
+    there, or at the end with the first of those that do not. What it raises is discarded, and it
+    must return at once.
+    """
+
+    vantage: Vantage
+    port_server: int = SERVER_PORT
+    port_client: int = CLIENT_PORT
+    server_address: str = BROADCAST
+    on_offer: Callable[[DhcpMessage], None] | None = field(default=None, compare=False, repr=False)
+    send_at_s: tuple[float, ...] = SEND_AT_S
+    silence_s: float = SILENCE_S
+    listen_s: float = LISTEN_S
+    after_offer_s: float = AFTER_OFFER_S
+    wire: Callable[[Vantage, tuple[str, int], int], Wire] = field(
+        default=open_wire, compare=False, repr=False
+    )
+    is_up: Callable[[str], bool | None] = field(default=link_is_up, compare=False, repr=False)
+
+    @property
+    def key(self) -> str:
+        """``dhcp``: there is one vantage in a session."""
+        return "dhcp"
+
+    def run(self) -> DhcpObserved | CannotMeasure:
+        """Measure once; ends after :attr:`silence_s` at the latest when nothing comes."""
+        return measured(self._measure)
+
+    def _measure(self, watch: Stopwatch) -> DhcpObserved:
+        findings = _Findings(secrets.randbits(32), hardware_of(self.vantage))
+        target = (self.server_address, self.port_server)
+        with contextlib.closing(self.wire(self.vantage, target, self.port_client)) as wire:
+            self._converse(wire, watch, findings)
+        if not findings.offers:
+            self._check_silence(findings.tries)
+        elif not findings.told:
+            self._tell(findings.offers[0])
+        return DhcpObserved(
+            started=watch.started,
+            duration_s=watch.elapsed(),
+            tries=tuple(findings.tries),
+            ignored=tuple(findings.ignored),
+            offers=tuple(findings.offers),
+        )
+
+    def _converse(self, wire: Wire, watch: Stopwatch, findings: _Findings) -> None:
+        waiting = list(self.send_at_s)
+        while True:
+            if findings.offers:
+                waiting.clear()
+            if waiting and watch.left(waiting[0]) == 0:
+                del waiting[0]
+                findings.tries.append(self._send(wire, watch, findings))
+            end_s = self._end(findings.offers)
+            if watch.left(end_s) == 0:
+                return
+            datagram = wire.receive(watch.left(min([end_s, *waiting])))
+            if datagram is not None:
+                self._take(datagram, watch.elapsed(), findings)
+
+    def _check_silence(self, tries: list[Try]) -> None:
+        """Refuse to call it silence when this computer's own link went away meanwhile."""
+        unsent = [attempt for attempt in tries if attempt.result == "not-sent"]
+        if unsent:
+            raise CannotAskError("off-link", f"the sending failed later on: {unsent[0].detail}")
+        if not self.vantage.loopback:
+            _check_link(self.vantage.interface, self.is_up(self.vantage.interface))
+
+    def _end(self, offers: list[DhcpMessage]) -> float:
+        if not offers:
+            return self.silence_s
+        return max(self.listen_s, offers[0].at_s + self.after_offer_s)
+
+    def _send(self, wire: Wire, watch: Stopwatch, findings: _Findings) -> Try:
+        at_s = watch.elapsed()
+        discover = build_discover(findings.transaction, findings.hardware, at_s)
+        result, detail = "silence", wire.name
+        try:
+            wire.send(discover)
+        except OSError as error:
+            if not findings.tries:
+                raise _not_sent(error) from error
+            result, detail = "not-sent", _words(error)
+        to = f"{self.server_address}:{self.port_server}"
+        return Try(at_s=at_s, to=to, result=result, sent=discover, detail=detail)
+
+    def _take(self, datagram: Datagram, at_s: float, findings: _Findings) -> None:
+        try:
+            message = _read_offer(datagram, at_s, findings)
+        except UnwantedError as reason:
+            if len(findings.ignored) < IGNORED_LIMIT:
+                raw = datagram.payload[:RAW_LIMIT]
+                findings.ignored.append(
+                    Ignored(at_s=at_s, source=datagram.source, reason=str(reason), raw=raw)
+                )
+            return
+        if not findings.offers:
+            findings.tries[:] = _answered(findings.tries, message.raw, datagram.source)
+        findings.offers.append(message)
+        if not findings.told and tells_enough(message):
+            findings.told = True
+            self._tell(message)
+
+    def _tell(self, offer: DhcpMessage) -> None:
+        if self.on_offer is not None:
+            with contextlib.suppress(Exception):
+                self.on_offer(offer)
+
+
+def _read_offer(datagram: Datagram, at_s: float, findings: _Findings) -> DhcpMessage:
+    """Read an OFFER to us (RFC 2131 section 4.4.1: the transaction id must be ours)."""
+    if datagram.defect:
+        raise MalformedError(datagram.defect)
+    message = parse(datagram.payload, datagram.address, at_s)
+    transaction, hardware = header_of(datagram.payload)
+    if transaction != findings.transaction:
+        raise UnwantedError(f"transaction id {transaction:08x} is not ours")
+    if hardware != findings.hardware:
+        raise UnwantedError(f"hardware address {hardware.hex(':')} is not ours")
+    if message.kind is None:
+        raise UnwantedError("no readable message type")
+    if message.kind != OFFER:
+        name = MESSAGE_NAMES.get(message.kind, "unknown")
+        raise UnwantedError(f"message type {message.kind} ({name}) is not an OFFER")
+    if any(_what_it_says(message) == _what_it_says(other) for other in findings.offers):
+        raise UnwantedError("the same OFFER again")
+    if len(findings.offers) >= OFFER_LIMIT:
+        raise UnwantedError(f"more than {OFFER_LIMIT} OFFERs")
+    return message
+
+
+def _what_it_says(message: DhcpMessage) -> DhcpMessage:
+    """Leave out when it came and its bytes: a server may answer each DISCOVER that it hears."""
+    return msgspec.structs.replace(message, at_s=0.0, raw=b"")
+
+
+def _answered(tries: list[Try], received: bytes, source: str) -> list[Try]:
+    """Note the answer at the last DISCOVER that was sent; all share one transaction id."""
+    sent = [at for at, attempt in enumerate(tries) if attempt.result == "silence"]
+    if not sent:
+        return tries
+    last = sent[-1]
+    answered = msgspec.structs.replace(
+        tries[last], result="answer", received=received, source=source
+    )
+    return [*tries[:last], answered, *tries[last + 1 :]]
+
+
+def _not_sent(error: OSError) -> CannotAskError:
+    if error.errno in _FORBIDDEN:
+        detail = f"this computer's own firewall forbids the sending: {_words(error)}"
+        return CannotAskError("not-permitted", detail, grant_command())
+    return CannotAskError("off-link", f"nothing can be sent: {_words(error)}")
+
+
+def _words(error: OSError) -> str:
+    return error.strerror or type(error).__name__

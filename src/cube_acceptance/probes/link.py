@@ -1,0 +1,319 @@
+"""The way onto the network that all probes share: bound to the vantage and honest about errors.
+
+Every socket is bound to the vantage interface and to one of its addresses, so that neither a
+VPN nor a second network card can answer for the network under test. Before anything is sent,
+the system's own route to the target must leave by that interface; otherwise the question
+cannot be asked and :class:`CannotAskError` says why.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+import struct
+import sys
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+import psutil
+
+from cube_acceptance.evidence import CannotMeasure, Trouble, Vantage, timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cube_acceptance.evidence import CannotCause, TroubleKind
+
+ObservationT = TypeVar("ObservationT")
+
+UNREACHABLE = 3
+"""ICMP type destination unreachable (RFC 792)."""
+PROHIBITED_CODES = frozenset({9, 10, 13})
+"""Its codes for a prohibition by an administrator (RFC 1812 section 5.2.7.1)."""
+CLOSED_CODES = frozenset({2, 3})
+"""Its codes for a protocol or a port that nobody serves (RFC 792)."""
+
+_IP_RECVERR = 11  # linux/in.h; the socket module does not name it
+_MSG_ERRQUEUE = 0x2000  # linux/socket.h
+_SO_EE_ORIGIN_ICMP = 2  # linux/errqueue.h
+_IP_BOUND_IF = 25  # netinet/in.h on macOS
+_EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
+
+_REFUSED = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
+_NO_ROUTE = frozenset(
+    {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL}
+)
+_FORBIDDEN = frozenset({errno.EPERM, errno.EACCES})
+
+
+class CannotAskError(Exception):
+    """The question cannot be put on the wire from this computer; becomes a CannotMeasure."""
+
+    def __init__(self, cause: CannotCause, detail: str, command: str = "") -> None:
+        """Name the cause, what stood in the way, and the command that removes it, if any."""
+        super().__init__(detail)
+        self.cause: CannotCause = cause
+        self.detail = detail
+        self.command = command
+
+
+class ReachError(Exception):
+    """The target was asked and cannot be reached; carries the :class:`Trouble`."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        """Keep what the wire showed."""
+        super().__init__(trouble.detail)
+        self.trouble = trouble
+
+
+class Stopwatch:
+    """When a probe started and how long it has been running."""
+
+    def __init__(self) -> None:
+        """Start now."""
+        self.started = timestamp()
+        self._begin = time.monotonic()
+
+    def elapsed(self) -> float:
+        """Seconds since the start, to the microsecond."""
+        return round(time.monotonic() - self._begin, 6)
+
+    def left(self, limit_s: float) -> float:
+        """Seconds until ``limit_s`` after the start, never negative."""
+        return max(0.0, self._begin + limit_s - time.monotonic())
+
+    def wait_until(self, moment_s: float) -> None:
+        """Sleep until ``moment_s`` seconds after the start; at once when that has passed."""
+        time.sleep(self.left(moment_s))
+
+
+def measured(measure: Callable[[Stopwatch], ObservationT]) -> ObservationT | CannotMeasure:
+    """Run a measurement and turn a question that cannot be asked into :class:`CannotMeasure`."""
+    watch = Stopwatch()
+    try:
+        return measure(watch)
+    except CannotAskError as obstacle:
+        return CannotMeasure(
+            started=watch.started,
+            duration_s=watch.elapsed(),
+            cause=obstacle.cause,
+            detail=obstacle.detail,
+            command=obstacle.command,
+        )
+
+
+def interface_networks(interface: str) -> tuple[ipaddress.IPv4Interface, ...]:
+    """List the interface's IPv4 addresses with their prefixes, in the system's order."""
+    return tuple(
+        ipaddress.IPv4Interface(f"{entry.address}/{entry.netmask or 32}")
+        for entry in psutil.net_if_addrs().get(interface, ())
+        if entry.family == socket.AF_INET
+    )
+
+
+def interface_of(address: str) -> str | None:
+    """Name the interface that has this IPv4 address; None where none has it."""
+    for name, entries in psutil.net_if_addrs().items():
+        if any(entry.family == socket.AF_INET and entry.address == address for entry in entries):
+            return name
+    return None
+
+
+def routed_source(target: str) -> str | None:
+    """Ask the system which of its addresses it would reach ``target`` from; sends nothing.
+
+    None where there is no route. A UDP ``connect`` makes the system look up the route only.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as query:
+        try:
+            query.connect((target, 9))
+        except OSError:
+            return None
+        source: str = query.getsockname()[0]
+        return source
+
+
+def find_vantage(target: str, interface: str = "") -> Vantage:
+    """Find the place to measure from: the named interface, or the one that reaches ``target``.
+
+    ``target`` is the first CUBE's address, or any far address for the default route. An
+    interface without an IPv4 address gives a vantage with an empty address: DHCP can still be
+    measured from there.
+
+    Raises:
+        CannotAskError: there is no such interface, or no route and no interface named.
+    """
+    source = routed_source(target)
+    if not interface:
+        interface = (source and interface_of(source)) or ""
+        if not interface:
+            raise CannotAskError(
+                "other-route", f"this computer has no route to {target}", "ip route get " + target
+            )
+    entries = psutil.net_if_addrs().get(interface)
+    if entries is None:
+        known = ", ".join(sorted(psutil.net_if_addrs()))
+        raise CannotAskError(
+            "not-configured", f"there is no interface {interface}; this computer has {known}"
+        )
+    networks = interface_networks(interface)
+    chosen = next(
+        (network for network in networks if str(network.ip) == source),
+        networks[0] if networks else None,
+    )
+    hardware = [entry.address for entry in entries if entry.family == psutil.AF_LINK]
+    return Vantage(
+        interface=interface,
+        address=str(chosen.ip) if chosen else "",
+        prefix=chosen.network.prefixlen if chosen else 32,
+        mac=(hardware[0] if hardware else "").lower().replace("-", ":"),
+        loopback=bool(chosen and chosen.ip.is_loopback),
+    )
+
+
+def on_link(vantage: Vantage, address: str) -> bool:
+    """Tell whether ``address`` is in one of the networks that the vantage interface is in."""
+    if not vantage.address:
+        return False
+    own = ipaddress.IPv4Interface(f"{vantage.address}/{vantage.prefix}")
+    there = ipaddress.IPv4Address(address)
+    return there in own.network or any(
+        there in network.network for network in interface_networks(vantage.interface)
+    )
+
+
+def source_for(vantage: Vantage, target: str) -> str:
+    """Give the vantage address that packets to ``target`` leave from.
+
+    Raises:
+        CannotAskError: the interface has no address (``off-link``), the target is one of this
+            computer's own addresses, or the route to it leaves elsewhere (``other-route``).
+    """
+    if not vantage.address:
+        raise CannotAskError("off-link", f"{vantage.interface} has no IPv4 address")
+    source = routed_source(target)
+    if source is None:
+        raise CannotAskError(
+            "other-route", f"this computer has no route to {target}", f"ip route get {target}"
+        )
+    if source == target and not vantage.loopback:
+        raise CannotAskError(
+            "other-route", f"{target} is one of this computer's own addresses", "ip address"
+        )
+    if source == vantage.address:
+        return source
+    interface = interface_of(source)
+    if interface != vantage.interface:
+        raise CannotAskError(
+            "other-route",
+            f"the route to {target} leaves by {interface or source}, not by {vantage.interface}",
+            f"ip route get {target}",
+        )
+    return source
+
+
+def bind_interface(sock: socket.socket, vantage: Vantage, platform: str = sys.platform) -> None:
+    """Tie a socket to the vantage interface, by the means of the platform.
+
+    Linux allows it without privilege since 5.7. Windows has no such means for TCP; there the
+    route check and the source address have to do.
+    """
+    if platform.startswith("linux"):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, vantage.interface.encode())
+    elif platform == "darwin":
+        index = socket.if_nametoindex(vantage.interface)
+        sock.setsockopt(socket.IPPROTO_IP, _IP_BOUND_IF, index)
+
+
+def _prepare(sock: socket.socket, vantage: Vantage, target: str) -> None:
+    source = source_for(vantage, target)
+    bind_interface(sock, vantage)
+    if sys.platform.startswith("linux"):
+        sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+    sock.bind((source, 0))
+
+
+def open_udp(vantage: Vantage, address: str, port: int) -> socket.socket:
+    """Open a UDP socket bound to the vantage and connected to one peer.
+
+    Connected, so that only packets from that address and port are received and an ICMP error
+    ends the wait (RFC 1122 section 4.1.3.3).
+
+    Raises:
+        CannotAskError: see :func:`source_for`.
+    """
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        _prepare(sock, vantage, address)
+        sock.connect((address, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def open_tcp(vantage: Vantage, address: str, port: int, limit_s: float) -> socket.socket:
+    """Connect to one address within ``limit_s`` seconds, from the vantage.
+
+    Raises:
+        CannotAskError: see :func:`source_for`, and a local firewall that forbids sending.
+        ReachError: the connection did not come about; phase ``tcp``.
+    """
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        _prepare(sock, vantage, address)
+        sock.settimeout(max(limit_s, 0.001))
+        try:
+            sock.connect((address, port))
+        except OSError as error:
+            raise ReachError(trouble(sock, error, "tcp")) from error
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def icmp_error(sock: socket.socket) -> tuple[int, int, str] | None:
+    """Read type, code and sender of the ICMP error that a socket met; None where unknown.
+
+    Linux keeps it in the socket's error queue (``IP_RECVERR``), for TCP since 5.9.
+    """
+    try:
+        _, ancillary, _, _ = sock.recvmsg(512, 512, _MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+    except (OSError, AttributeError):
+        return None
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.IPPROTO_IP, _IP_RECVERR) and len(data) >= _EXTENDED_ERROR.size:
+            _, origin, icmp_type, code, _, _, _ = _EXTENDED_ERROR.unpack_from(data)
+            if origin == _SO_EE_ORIGIN_ICMP:
+                offender = data[_EXTENDED_ERROR.size :]
+                sender = socket.inet_ntoa(offender[4:8]) if len(offender) >= 8 else ""  # noqa: PLR2004 - sockaddr_in
+                return icmp_type, code, sender
+    return None
+
+
+def trouble(sock: socket.socket, error: OSError, phase: str) -> Trouble:
+    """Say in the evidence's words what an operating system error on a socket means.
+
+    Raises:
+        CannotAskError: this computer's own packet filter forbade the sending.
+    """
+    if isinstance(error, TimeoutError):
+        return Trouble(kind="no-answer", phase=phase, detail="nothing came back in time")
+    message = icmp_error(sock)
+    if message and message[0] == UNREACHABLE:
+        _, code, sender = message
+        kind: TroubleKind = "refused" if code in PROHIBITED_CODES | CLOSED_CODES else "no-route"
+        detail = f"ICMP destination unreachable, code {code}, from {sender}"
+        return Trouble(kind=kind, phase=phase, detail=detail, icmp_code=code)
+    detail = error.strerror or type(error).__name__
+    if error.errno in _FORBIDDEN:
+        raise CannotAskError(
+            "not-permitted", f"this computer's own firewall forbids the sending: {detail}"
+        )
+    if error.errno in _REFUSED:
+        return Trouble(kind="refused", phase=phase, detail=detail)
+    if error.errno in _NO_ROUTE:
+        return Trouble(kind="no-route", phase=phase, detail=detail)
+    return Trouble(kind="no-answer", phase=phase, detail=detail)

@@ -1,0 +1,316 @@
+"""One run: its folder, its setup, and the order in which its files are written."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import ipaddress
+import os
+import platform
+import re
+import secrets
+import shutil
+import subprocess
+import uuid
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cube_acceptance import __version__, plan, survey
+from cube_acceptance.certificate import build, mend, page, signature
+from cube_acceptance.evidence import CannotMeasure, timestamp
+from cube_acceptance.probes import link
+
+if TYPE_CHECKING:
+    from cube_acceptance.catalogue import Catalogue, Language
+    from cube_acceptance.evidence import Vantage
+    from cube_acceptance.ledger import Ledger
+    from cube_acceptance.plan import Setup
+    from cube_acceptance.site import LoadedSite, Site
+    from cube_acceptance.survey import Saved
+
+FAR_AWAY = "1.1.1.1"
+"""An address outside every plant; the system's route to it is looked up, nothing is sent."""
+
+PACKAGES = (
+    "pytest",
+    "pytest-html",
+    "pytest-xdist",
+    "dnspython",
+    "ntplib",
+    "paramiko",
+    "certifi",
+    "msgspec",
+)
+
+PROBES = {
+    "dhcp": "DhcpProbe",
+    "ntp": "NtpProbe",
+    "dns": "DnsProbe",
+    "https": "HttpsProbe",
+    "icmp": "PingProbe",
+    "http": "PageProbe",
+    "mdns": "MdnsProbe",
+    "llmnr": "LlmnrProbe",
+    "ssh": "SshProbe",
+}
+
+LIMIT_FIELD = re.compile(r".*_s|tries|count")
+"""Which fields of a probe are its limits."""
+
+SECRET_OPTIONS = ("--sign",)
+"""Options whose value does not belong on a certificate."""
+
+GIT_LIMIT_S = 5.0
+
+ANNEX = ".annex.html"
+"""pytest-html's page while it is not yet a certificate."""
+
+ANNEX_HASH = "certificate.html without the certificate"
+"""Under which name the page's hash stands in ``certificate.json``."""
+
+CERTIFICATE_MARK = "<!-- cube-acceptance: the certificate stands here -->"
+"""What holds the certificate's place in pytest-html's page. The page's hash with the mark in it
+goes into ``certificate.json``; so every byte of the finished page can be checked against it."""
+
+
+def slug(text: str) -> str:
+    """Make a text fit for a file name: lower-case letters, digits and single hyphens."""
+    plain = text.lower()
+    for umlaut, letters in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss")):
+        plain = plain.replace(umlaut, letters)
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].rstrip("-") or "site"
+
+
+def folder_name(site: Site, moment: datetime) -> str:
+    """Name a run's folder: UTC time, site, and a few random letters."""
+    name = site.site.name or (site.cubes[0].name if site.cubes else "")
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}-{slug(name)}-{secrets.token_hex(3)}"
+
+
+def find_vantage(site: Site) -> Vantage | CannotMeasure:
+    """Find the place to measure from, or say why there is none."""
+    watch = link.Stopwatch()
+    try:
+        target = site.cubes[0].address if site.cubes else FAR_AWAY
+        vantage = link.find_vantage(target, site.vantage.interface)
+    except link.CannotAskError as obstacle:
+        return CannotMeasure(
+            started=watch.started,
+            duration_s=watch.elapsed(),
+            cause=obstacle.cause,
+            detail=obstacle.detail,
+            command=obstacle.command,
+        )
+    network = site.vantage.network
+    if network and vantage.address:
+        own = ipaddress.IPv4Address(vantage.address)
+        if own not in ipaddress.IPv4Network(network):
+            return CannotMeasure(
+                started=watch.started,
+                duration_s=watch.elapsed(),
+                cause="off-link",
+                detail=f"{vantage.interface} has {vantage.address}, which is not in {network}",
+            )
+    return vantage
+
+
+def vantage_facts(vantage: Vantage | CannotMeasure) -> dict[str, Any]:
+    """Describe the vantage and its computer for the certificate."""
+    facts: dict[str, Any] = {
+        "host": platform.node(),
+        "system": f"{platform.system()} {platform.release()}",
+        "privilege": "root" if getattr(os, "geteuid", lambda: 1)() == 0 else "user",
+        "interface": "",
+        "address": "",
+        "prefix": 0,
+        "mac": "",
+        "addresses": [],
+        "gateway": default_gateway(),
+        "problem": "",
+    }
+    if isinstance(vantage, CannotMeasure):
+        return facts | {"problem": vantage.detail}
+    return facts | {
+        "interface": vantage.interface,
+        "address": vantage.address,
+        "prefix": vantage.prefix,
+        "mac": vantage.mac,
+        "addresses": [str(network) for network in link.interface_networks(vantage.interface)],
+    }
+
+
+def default_gateway(routes: Path = Path("/proc/net/route")) -> str:
+    """Read the default gateway from Linux's routing table; empty elsewhere and where none is."""
+    try:
+        lines = routes.read_text("ascii").splitlines()[1:]
+    except OSError:
+        return ""
+    for line in lines:
+        fields = line.split()
+        if len(fields) > 2 and fields[1] == "00000000":  # noqa: PLR2004 - destination and gateway
+            return str(ipaddress.IPv4Address(bytes.fromhex(fields[2])[::-1]))
+    return ""
+
+
+def commit(folder: Path) -> str:
+    """Give the commit that this suite's source stands at; empty outside a checkout."""
+    git = shutil.which("git")
+    if not git or not (folder / ".git").exists():
+        return ""
+    asked = subprocess.run(  # noqa: S603 - fixed arguments
+        [git, "-C", str(folder), "rev-parse", "HEAD"],
+        capture_output=True,
+        text=True,
+        timeout=GIT_LIMIT_S,
+        check=False,
+    )
+    return asked.stdout.strip() if asked.returncode == 0 else ""
+
+
+def command_line(arguments: tuple[str, ...]) -> list[str]:
+    """Repeat the command line without the values that do not belong on a certificate."""
+    shown, hide = ["pytest"], False
+    for argument in arguments:
+        option, equals, _ = argument.partition("=")
+        if hide:
+            shown.append("…")
+        elif option in SECRET_OPTIONS and equals:
+            shown.append(f"{option}=…")
+        else:
+            shown.append(argument)
+        hide = argument in SECRET_OPTIONS
+    return shown
+
+
+def limits() -> dict[str, dict[str, float]]:
+    """List every probe's tries and time limits, in seconds, as the probes themselves have them."""
+    return {
+        protocol: {
+            field.name: field.default
+            for field in dataclasses.fields(
+                getattr(importlib.import_module(f"cube_acceptance.probes.{protocol}"), name)
+            )
+            if LIMIT_FIELD.fullmatch(field.name) and isinstance(field.default, int | float)
+        }
+        for protocol, name in PROBES.items()
+    }
+
+
+def sha256(data: bytes) -> str:
+    """Give the SHA-256 in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def method(arguments: tuple[str, ...]) -> dict[str, Any]:
+    """Describe by what the measurements were made."""
+    return {
+        "suite": "cube-acceptance",
+        "version": __version__,
+        "commit": commit(Path(__file__).parents[2]),
+        "command_line": command_line(arguments),
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "limits": limits(),
+    }
+
+
+def times(saved: Saved) -> dict[str, Any]:
+    """Say when the measurements were made, and in which zone the reader's clock runs."""
+    here = datetime.fromisoformat(saved.started).astimezone()
+    offset = here.utcoffset()
+    return {
+        "started": saved.started,
+        "ended": saved.ended,
+        "zone": here.tzname() or "UTC",
+        "utc_offset_min": int(offset.total_seconds() // 60) if offset else 0,
+    }
+
+
+def whole_page(annex: str, certificate: dict[str, Any]) -> str:
+    """Put the certificate into its place in the mended page of pytest-html."""
+    return annex.replace(CERTIFICATE_MARK, page.render(certificate, certificate["language"]), 1)
+
+
+class Run:
+    """The controller's side of a session: one folder, one survey, one certificate."""
+
+    def __init__(  # noqa: PLR0913 - what a run is made of
+        self,
+        catalogue: Catalogue,
+        setup: Setup,
+        folder: Path,
+        language: Language,
+        arguments: tuple[str, ...],
+        *,
+        replayed: bool,
+        key: Path | None = None,
+    ) -> None:
+        """Prepare the run; touches nothing yet."""
+        self.catalogue = catalogue
+        self.setup = setup
+        self.folder = folder
+        self.language: Language = language
+        self._arguments = arguments
+        self._replayed = replayed
+        self._key = key
+        self._started = timestamp()
+
+    def open(self) -> None:
+        """Make the folder, with a page that says that the run has not finished."""
+        self.folder.mkdir(parents=True)
+        facts = {
+            "started": self._started,
+            "site": self.setup.site.site.name,
+            "folder": self.folder.name,
+        }
+        self._write("certificate.html", page.unfinished(self.language, facts).encode())
+
+    def conclude(self, ledger: Ledger, saved: Saved) -> dict[str, Any]:
+        """Write the evidence and ``certificate.json``, then everything rendered from it."""
+        self._write("evidence.json", survey.dump(saved))
+        annex = mend.mend((self.folder / ANNEX).read_text("utf-8"), self.language)
+        certificate = build.build(
+            self.catalogue,
+            ledger,
+            saved,
+            build.Facts(
+                certificate_id=str(uuid.uuid4()),
+                language=self.language,
+                replayed=self._replayed,
+                method=method(self._arguments),
+                vantage=vantage_facts(saved.setup.vantage),
+                time=times(saved),
+                today=datetime.fromisoformat(saved.started).date(),
+                files={
+                    "evidence.json": sha256((self.folder / "evidence.json").read_bytes()),
+                    "junit.xml": sha256((self.folder / "junit.xml").read_bytes()),
+                    ANNEX_HASH: sha256(annex.encode()),
+                },
+                signature=self._announcement(),
+            ),
+        )
+        self._write("certificate.json", build.dump(certificate))
+        if self._key:
+            signature.sign(self.folder / "certificate.json", self._key)
+        self._write("certificate.html", whole_page(annex, certificate).encode())
+        (self.folder / ANNEX).unlink()
+        return certificate
+
+    def _announcement(self) -> dict[str, str] | None:
+        if self._key is None:
+            return None
+        fingerprint = signature.fingerprint(self._key)
+        return {"fingerprint": fingerprint, "command": signature.command(fingerprint)}
+
+    def _write(self, name: str, data: bytes) -> None:
+        part = self.folder / f".{name}.part"
+        part.write_bytes(data)
+        part.replace(self.folder / name)
+
+
+def make_setup(loaded: LoadedSite) -> Setup:
+    """Settle what the run will measure and from where; for a real site."""
+    return plan.Setup(loaded=loaded, vantage=find_vantage(loaded.site))

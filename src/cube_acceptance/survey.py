@@ -1,0 +1,523 @@
+"""Runs the probes that a session needs, each once, side by side; saves and replays what came.
+
+The survey starts when the session knows its cases and goes on while they are judged. What
+depends on DHCP starts with the first complete offer, what depends on a name with the first
+usable answer. A case that reads an observation waits for that one and for no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cube_acceptance import __version__, plan
+from cube_acceptance.evidence import (
+    CannotMeasure,
+    DhcpObserved,
+    DnsObserved,
+    Observation,
+    timestamp,
+)
+from cube_acceptance.plan import Setup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cube_acceptance.evidence import DhcpMessage, Vantage
+    from cube_acceptance.plan import HandedOut, Owed
+    from cube_acceptance.probes import Probe
+    from cube_acceptance.site import Cube
+
+EVIDENCE_SCHEMA = "cube-acceptance/evidence/1"
+
+WORKERS = 512
+"""Probes under way at once; what is beyond waits its turn. A probe spends its life waiting, so
+this bounds sockets and threads, not the processor."""
+
+STACK_SIZE = 256 * 1024
+"""Bytes of stack for each probe's thread."""
+
+POLL_S = 0.02
+"""How often a worker process looks for an observation that the controller makes."""
+
+CONNECTOR_UNREACHABLE = "Connection to CloudConnector could not be established"
+"""What the Cloud-Connector's page says when its service is away (tapio's documentation)."""
+
+_LAN = frozenset({"DHCP-01", "NTP-01", "DNS-01", "HTTPS-01", "PING-01"})
+_NAMES = frozenset({"NTP-01", "DNS-01", "HTTPS-01"})
+
+
+class NotMeasuredError(LookupError):
+    """The observation was not made and will not be."""
+
+
+class EvidenceError(Exception):
+    """A saved evidence file cannot be judged; says why."""
+
+
+class Saved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The content of ``evidence.json``."""
+
+    schema: str
+    suite: str
+    setup: Setup
+    started: str
+    ended: str
+    observations: dict[str, Observation]
+
+
+class Store:
+    """Observations by key, for those who have to wait for them."""
+
+    def __init__(self, vantage: Vantage | CannotMeasure | None = None) -> None:
+        """Start empty; a vantage that cannot be measured from answers every question itself."""
+        self._vantage = vantage
+        self._changed = threading.Condition()
+        self._observations: dict[str, Observation] = {}
+        self._closed = False
+
+    def put(self, key: str, observation: Observation) -> None:
+        """Add an observation; the first one for a key stays."""
+        with self._changed:
+            self._observations.setdefault(key, observation)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Say that nothing more will come."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def get(self, key: str) -> Observation:
+        """Give an observation, waiting until it is there.
+
+        Raises:
+            NotMeasuredError: the store was closed without it.
+        """
+        if isinstance(self._vantage, CannotMeasure):
+            return self._vantage
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or key in self._observations)
+            if key not in self._observations:
+                raise NotMeasuredError(f"no observation of {key}")
+            return self._observations[key]
+
+    def all(self) -> dict[str, Observation]:
+        """Copy what is there, sorted by key."""
+        with self._changed:
+            return dict(sorted(self._observations.items()))
+
+
+class Survey:
+    """The measurements of one session, under way in threads of their own."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        needs: Iterable[Owed],
+        spool: Spool | None = None,
+    ) -> None:
+        """Prepare to measure what ``needs`` rest on; worker processes read from the spool."""
+        self.started = timestamp()
+        self._setup = setup
+        self._needs = tuple(needs)
+        self._spool = spool
+        self._store = Store(setup.vantage)
+        self._lock = threading.Lock()
+        self._pending: dict[str, None] = {}
+        self._seen: set[str] = set()
+        self._tasks: queue.SimpleQueue[tuple[Probe, Callable[[Observation], None]]] = (
+            queue.SimpleQueue()
+        )
+        self._threads = 0
+        self._done = threading.Event()
+        self._followed = False
+        self._named: set[str] = set()
+
+    def start(self) -> None:
+        """Send out the first probes; returns at once."""
+        vantage = self._setup.vantage
+        if isinstance(vantage, CannotMeasure):
+            if self._spool:
+                self._spool.put("vantage", vantage)
+            self._close()
+            return
+        with self._lock:
+            self._pending["start"] = None
+        required = {need.requirement for need in self._needs}
+        if required & _LAN:
+            self._ask_dhcp(vantage)
+        subjects: dict[str, set[str]] = {}
+        for need in self._needs:
+            subjects.setdefault(need.subject, set()).add(need.requirement)
+        for cube in self._setup.site.cubes:
+            self._ask_cube(vantage, cube, subjects.get(cube.name, set()))
+        self._finished("start")
+
+    def get(self, key: str) -> Observation:
+        """Give an observation, waiting until it is there.
+
+        Raises:
+            NotMeasuredError: the survey ended without it.
+        """
+        return self._store.get(key)
+
+    def progress(self) -> tuple[int, int, tuple[str, ...]]:
+        """Say how many observations are in, how many were asked for, and what is waited for."""
+        with self._lock:
+            return len(self._seen) - len(self._pending), len(self._seen), tuple(self._pending)
+
+    def wait(self, limit_s: float) -> bool:
+        """Wait until every probe is back, at most ``limit_s`` seconds; tell whether they are."""
+        return self._done.wait(limit_s)
+
+    def saved(self) -> Saved:
+        """Give what was observed so far in the form of ``evidence.json``."""
+        return Saved(
+            schema=EVIDENCE_SCHEMA,
+            suite=__version__,
+            setup=self._setup,
+            started=self.started,
+            ended=timestamp(),
+            observations=self._store.all(),
+        )
+
+    # What follows from what.
+
+    def _ask_dhcp(self, vantage: Vantage) -> None:
+        from cube_acceptance.probes.dhcp import DhcpProbe
+
+        ports = self._setup.ports
+        probe = DhcpProbe(
+            vantage=vantage,
+            port_server=ports.dhcp_server,
+            port_client=ports.dhcp_client,
+            server_address="127.0.0.1" if vantage.loopback else "255.255.255.255",
+            on_offer=lambda offer: self._first_offer(vantage, offer),
+        )
+        self._submit(probe, lambda observation: self._dhcp_done(vantage, observation))
+
+    def _first_offer(self, vantage: Vantage, offer: DhcpMessage) -> None:
+        if plan.complete(offer):
+            self._follow(
+                vantage,
+                plan.HandedOut(origin="dhcp", dns=plan.hosts(offer.dns), ntp=plan.hosts(offer.ntp)),
+            )
+
+    def _dhcp_done(self, vantage: Vantage, observation: Observation) -> None:
+        if isinstance(observation, DhcpObserved):
+            self._follow(vantage, plan.handed_out(self._store))
+            return
+        from cube_acceptance.probes.leases import LeaseProbe
+
+        self._submit(
+            LeaseProbe(vantage=vantage),
+            lambda _lease: self._follow(vantage, plan.handed_out(self._store)),
+        )
+
+    def _follow(self, vantage: Vantage, given: HandedOut) -> None:
+        with self._lock:
+            if self._followed:
+                return
+            self._followed = True
+        required = {need.requirement for need in self._needs}
+        if "NTP-01" in required:
+            self._ask_time(vantage, plan.time_servers(self._setup.site, given).addresses)
+        hosts = {need.host for need in self._needs if need.requirement in _NAMES} - {""}
+        if "NTP-01" in required:
+            hosts |= set(self._setup.site.cloud.hosts)
+        if "PING-01" in required:
+            hosts.add(self._setup.site.cloud.ping_target)
+        servers = plan.name_servers(self._setup.site, given).addresses
+        self._ask_names(vantage, servers, sorted(hosts))
+
+    def _ask_time(self, vantage: Vantage, servers: tuple[str, ...]) -> None:
+        from cube_acceptance.probes.ntp import NtpProbe
+
+        for server in servers:
+            self._submit(NtpProbe(vantage=vantage, server=server, port=self._setup.ports.ntp))
+
+    def _ask_names(self, vantage: Vantage, servers: tuple[str, ...], hosts: list[str]) -> None:
+        from cube_acceptance.probes.dns import DnsProbe
+
+        port = self._setup.ports.dns
+        for server in servers:
+            for host in hosts:
+                self._submit(
+                    DnsProbe(vantage=vantage, server=server, name=host, port=port),
+                    lambda observation, host=host: self._named_host(vantage, host, observation),
+                )
+            if any(need.requirement == "DNS-01" for need in self._needs):
+                self._submit(DnsProbe.inventing(vantage=vantage, server=server, port=port))
+
+    def _named_host(self, vantage: Vantage, host: str, answer: Observation) -> None:
+        if not isinstance(answer, DnsObserved):
+            return
+        addresses = plan.usable_addresses(self._setup, answer)
+        with self._lock:
+            if not addresses or host in self._named:
+                return
+            self._named.add(host)
+        site = self._setup.site
+        required = {need.requirement for need in self._needs}
+        wanted = any(need.requirement == "HTTPS-01" and need.host == host for need in self._needs)
+        if wanted or ("NTP-01" in required and host in site.cloud.hosts):
+            from cube_acceptance.probes.https import HttpsProbe
+
+            self._submit(
+                HttpsProbe(
+                    vantage=vantage,
+                    host=host,
+                    addresses=addresses,
+                    port=self._setup.ports.https,
+                    ca_pem=self._setup.loaded.ca_pem,
+                )
+            )
+        if "PING-01" in required and host == site.cloud.ping_target:
+            self._ping(vantage, host, addresses[0])
+
+    def _ask_cube(self, vantage: Vantage, cube: Cube, required: set[str]) -> None:
+        ports = self._setup.ports
+        if required & {"DIAG-01", "CONN-01"}:
+            from cube_acceptance.probes.http import PageProbe
+
+            wanted = (cube.page_contains,) if cube.page_contains else ()
+            pages = ports.diag(cube.version) if "DIAG-01" in required else ()
+            looked_for = dict.fromkeys(pages, wanted)
+            if "CONN-01" in required:
+                looked_for[ports.conn] = (CONNECTOR_UNREACHABLE,)
+            for port, texts in looked_for.items():
+                self._submit(
+                    PageProbe(vantage=vantage, address=cube.address, port=port, look_for=texts)
+                )
+        if "SSH-01" in required:
+            from cube_acceptance.probes.ssh import SshProbe
+
+            self._submit(SshProbe(vantage=vantage, address=cube.address, port=ports.ssh))
+        if "PING-02" in required:
+            self._ping(vantage, cube.address, cube.address)
+        if "MDNS-01" in required:
+            from cube_acceptance.probes.mdns import MdnsProbe
+
+            self._submit(
+                MdnsProbe(
+                    vantage=vantage,
+                    cube=cube.name,
+                    address=cube.address,
+                    hostname=cube.hostname,
+                    port=ports.mdns,
+                )
+            )
+        if "LLMNR-01" in required:
+            from cube_acceptance.probes.llmnr import LlmnrProbe
+
+            self._submit(
+                LlmnrProbe(
+                    vantage=vantage,
+                    cube=cube.name,
+                    address=cube.address,
+                    hostname=cube.hostname,
+                    port=ports.llmnr,
+                )
+            )
+
+    def _ping(self, vantage: Vantage, subject: str, address: str) -> None:
+        from cube_acceptance.probes.icmp import PingProbe
+
+        self._submit(PingProbe(vantage=vantage, subject=subject, address=address))
+
+    # How it is run.
+
+    def _submit(
+        self,
+        probe: Probe,
+        then: Callable[[Observation], None] = lambda _observation: None,
+    ) -> None:
+        with self._lock:
+            if probe.key in self._seen:
+                return
+            self._seen.add(probe.key)
+            self._pending[probe.key] = None
+            self._tasks.put((probe, then))
+            if self._threads >= min(WORKERS, len(self._pending)):
+                return
+            self._threads += 1
+            previous = threading.stack_size(STACK_SIZE)
+            try:
+                threading.Thread(target=self._work, name="probe", daemon=True).start()
+            finally:
+                threading.stack_size(previous)
+
+    def _work(self) -> None:
+        while True:
+            try:
+                probe, then = self._tasks.get_nowait()
+            except queue.Empty:
+                with self._lock:
+                    self._threads -= 1
+                    restart = not self._tasks.empty()
+                    self._threads += restart
+                if restart:
+                    continue
+                return
+            self._measure(probe, then)
+
+    def _measure(self, probe: Probe, then: Callable[[Observation], None]) -> None:
+        begin, started = time.monotonic(), timestamp()
+        try:
+            observation = probe.run()
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not end the run
+            observation = CannotMeasure(
+                started=started,
+                duration_s=round(time.monotonic() - begin, 6),
+                cause="internal-error",
+                detail=f"{type(error).__name__} in {probe.key}: {error}",
+            )
+        self._store.put(probe.key, observation)
+        if self._spool:
+            self._spool.put(probe.key, observation)
+        try:
+            then(observation)
+        finally:
+            self._finished(probe.key)
+
+    def _finished(self, key: str) -> None:
+        with self._lock:
+            del self._pending[key]
+            last = not self._pending
+        if last:
+            self._close()
+
+    def _close(self) -> None:
+        self._store.close()
+        if self._spool:
+            self._spool.close()
+        self._done.set()
+
+
+class Replay:
+    """Saved observations in the place of measurements."""
+
+    def __init__(self, saved: Saved) -> None:
+        """Judge again what was observed."""
+        self.evidence = saved
+        self._store = Store(saved.setup.vantage)
+        for key, observation in saved.observations.items():
+            self._store.put(key, observation)
+        self._store.close()
+
+    def get(self, key: str) -> Observation:
+        """Give a saved observation.
+
+        Raises:
+            NotMeasuredError: the evidence does not hold it.
+        """
+        return self._store.get(key)
+
+    def saved(self) -> Saved:
+        """Give the evidence as it was loaded."""
+        return self.evidence
+
+
+class Spool:
+    """A folder through which the controller hands observations to its worker processes."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use an existing folder."""
+        self.folder = folder
+
+    @classmethod
+    def make(cls) -> Spool:
+        """Make a new private folder."""
+        return cls(Path(tempfile.mkdtemp(prefix="cube-acceptance-")))
+
+    def put(self, key: str, observation: Observation) -> None:
+        """Publish an observation; readers never see half of it."""
+        _write_whole(self._path(key), msgspec.json.encode(observation))
+
+    def close(self) -> None:
+        """Say that nothing more will come."""
+        _write_whole(self.folder / "closed", b"")
+
+    def ask(self, needs: tuple[Owed, ...]) -> None:
+        """Leave word of what the session's cases need, from the first worker that knows."""
+        _write_whole(self.folder / "needs", msgspec.json.encode(needs))
+
+    def asked(self) -> tuple[Owed, ...] | None:
+        """Read what the session's cases need; None while nobody knows."""
+        path = self.folder / "needs"
+        if not path.exists():
+            return None
+        return msgspec.json.decode(path.read_bytes(), type=tuple[plan.Owed, ...])
+
+    def get(self, key: str) -> Observation:
+        """Give an observation, waiting until the controller has published it.
+
+        Raises:
+            NotMeasuredError: the controller closed the folder without it.
+        """
+        paths = self._path(key), self._path("vantage")
+        while True:
+            closed = (self.folder / "closed").exists()
+            for path in paths:
+                if path.exists():
+                    observation: Observation = msgspec.json.decode(
+                        path.read_bytes(), type=Observation
+                    )
+                    return observation
+            if closed:
+                raise NotMeasuredError(f"no observation of {key}")
+            time.sleep(POLL_S)
+
+    def remove(self) -> None:
+        """Delete the folder and what is in it."""
+        for path in self.folder.iterdir():
+            path.unlink()
+        self.folder.rmdir()
+
+    def _path(self, key: str) -> Path:
+        return self.folder / hashlib.sha256(key.encode()).hexdigest()
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(data)
+    Path(file.name).replace(path)
+
+
+def dump(saved: Saved) -> bytes:
+    """Write evidence as the bytes of ``evidence.json``."""
+    return msgspec.json.format(msgspec.json.encode(saved, order="sorted"), indent=1) + b"\n"
+
+
+def load(path: Path) -> Saved:
+    """Read an ``evidence.json``.
+
+    Raises:
+        EvidenceError: it cannot be read, is no evidence, or is of a version that this one
+            does not know.
+    """
+    try:
+        data = path.read_bytes()
+        head = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    except OSError as error:
+        raise EvidenceError(f"{path}: {error.strerror}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise EvidenceError(f"{path}: this is no evidence file: {error}") from error
+    schema = bytes(head.get("schema", b"null"))
+    if schema != msgspec.json.encode(EVIDENCE_SCHEMA):
+        raise EvidenceError(
+            f"{path}: its schema is {schema[:80].decode(errors='replace')}, "
+            f"this version judges {EVIDENCE_SCHEMA}"
+        )
+    try:
+        return msgspec.json.decode(data, type=Saved)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise EvidenceError(f"{path}: {error}") from error

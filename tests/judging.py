@@ -1,0 +1,82 @@
+"""What several case files share: how the judgement on many servers becomes one ruling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cube_acceptance.evidence import CannotMeasure, DnsObserved
+from cube_acceptance.plan import dns_key, handed_out, name_servers
+from cube_acceptance.ruling import Word, obstacle, on_the_wire
+
+if TYPE_CHECKING:
+    from cube_acceptance.evidence import Trouble
+    from cube_acceptance.plan import Servers, Setup
+    from cube_acceptance.ruling import Judge
+
+TROUBLE_WORDS = {
+    "no-answer": Word("silence"),
+    "refused": Word("refusal"),
+    "no-route": Word("unreachable"),
+    "malformed": Word("nonsense"),
+}
+
+
+NAME_RANKING = ("wrong-answer", "malformed", "refused", "no-route", "no-answer", "not-offered")
+"""Causes in the order of how close a DNS server came to an answer."""
+
+
+class Flaw(NamedTuple):
+    """What is wrong with one of several servers."""
+
+    server: str
+    cause: str
+    text: str
+    detail: str
+    """For the sentence about this server: a sign of the protocol or a catalogue word."""
+    facts: dict[str, object]
+
+
+def flaw_of(server: str, trouble: Trouble) -> Flaw:
+    """Say what is wrong with a server that gave no usable answer."""
+    return Flaw(
+        server, trouble.kind, trouble.kind, TROUBLE_WORDS[trouble.kind],
+        {"detail": on_the_wire(trouble)},
+    )  # fmt: skip
+
+
+def some(judge: Judge, servers: Servers) -> tuple[str, ...]:
+    """Give the servers to be asked; rules where there are none."""
+    if not servers.addresses:
+        if servers.obstacle:
+            raise obstacle(servers.obstacle)
+        judge.fail("not-offered")
+    return servers.addresses
+
+
+def none_works(
+    judge: Judge, flaws: list[Flaw], blocked: list[CannotMeasure], ranking: tuple[str, ...]
+) -> None:
+    """Rule on servers of which none works: by the flaw that came closest to working.
+
+    A server that could not be asked might work, so the others' failing proves nothing.
+    """
+    if blocked:
+        raise obstacle(blocked[0])
+    closest = min(flaws, key=lambda flaw: ranking.index(flaw.cause))
+    alike = [flaw.server for flaw in flaws if flaw.text == closest.text]
+    judge.fail(closest.cause, closest.text, servers=alike, **closest.facts)
+
+
+def fail_without_address(judge: Judge, setup: Setup, host: str) -> None:
+    """Rule on a host without an address: as DNS-01 fares for it, naming DNS as the reason."""
+    servers = name_servers(setup.site, handed_out(judge))
+    if servers.obstacle:
+        raise obstacle(servers.obstacle)
+    causes = {"not-offered"}
+    for server in servers.addresses:
+        answer = judge.get(dns_key(server, host))
+        if isinstance(answer, CannotMeasure):
+            raise obstacle(answer)
+        trouble = answer.trouble if isinstance(answer, DnsObserved) else None
+        causes.add(trouble.kind if trouble else "wrong-answer")
+    judge.fail(min(causes, key=NAME_RANKING.index), "dns", host=host)

@@ -1,0 +1,104 @@
+"""DHCP-01: a DHCP server gives the CUBE its address (RFC 2131, RFC 2132)."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cube_acceptance.evidence import CannotMeasure, DhcpObserved, LeaseObserved
+from cube_acceptance.plan import hosts, leading_offer, missing
+from cube_acceptance.ruling import Word, obstacle
+
+if TYPE_CHECKING:
+    from cube_acceptance.evidence import DhcpMessage
+    from cube_acceptance.ruling import Judge
+    from cube_acceptance.site import Site
+
+SHORT_LEASE_S = 600
+
+
+@pytest.mark.requirement("DHCP-01")
+def test_a_dhcp_server_offers_an_address(judge: Judge, site: Site) -> None:
+    """A DHCP server gives the CUBE its address."""
+    observed = judge.get("dhcp")
+    if isinstance(observed, CannotMeasure):
+        own_lease_proves_a_server(judge, observed, site)
+        return
+    offers = judge.measured("dhcp", DhcpObserved)
+    offer = leading_offer(offers)
+    if offer is None:
+        judge.fail("no-answer", seconds=round(offers.duration_s))
+    note_rivals(judge, offers.offers)
+    note_values(judge, offer, site)
+    if lacking := missing(offer):
+        judge.fail(
+            "wrong-answer", server=offer.server_id or offer.source, missing=list(map(Word, lacking))
+        )
+    judge.passes(
+        server=offer.server_id,
+        address=offer.address,
+        subnet_mask=offer.subnet_mask,
+        routers=offer.routers,
+        dns=offer.dns,
+        ntp=offer.ntp,
+        lease_s=offer.lease_s or 0,
+    )
+
+
+def own_lease_proves_a_server(judge: Judge, blocked: CannotMeasure, site: Site) -> None:
+    """Rule from the address that this computer itself obtained, where port 68 is not permitted."""
+    if blocked.cause != "not-permitted":
+        raise obstacle(blocked)
+    lease = judge.get("lease")
+    if not isinstance(lease, LeaseObserved):
+        raise obstacle(blocked)
+    judge.note("from-lease", client=lease.client)
+    note_offer(judge, lease.address, lease.lease_s, lease.dns, lease.ntp, site)
+    judge.passes(
+        client=lease.client,
+        server=lease.server_id or "",
+        address=lease.address,
+        dns=lease.dns,
+        ntp=lease.ntp,
+    )
+
+
+def note_rivals(judge: Judge, offers: tuple[DhcpMessage, ...]) -> None:
+    """Note a second server, and values in which the servers disagree."""
+    servers = {offer.server_id or offer.source: offer for offer in offers}
+    if len(servers) < 2:
+        return
+    judge.note("second-server", servers=list(servers))
+    if len({offer.routers for offer in servers.values()}) > 1:
+        judge.note("servers-disagree", what=Word("routers"))
+    if len({offer.dns for offer in servers.values()}) > 1:
+        judge.note("servers-disagree", what=Word("name-servers"))
+
+
+def note_values(judge: Judge, offer: DhcpMessage, site: Site) -> None:
+    """Note what is odd about the values of the offer that counts."""
+    if offer.defects:
+        judge.note("malformed-option", defects=offer.defects)
+    note_offer(judge, offer.address, offer.lease_s, offer.dns, offer.ntp, site)
+
+
+def note_offer(
+    judge: Judge,
+    address: str,
+    lease_s: int | None,
+    dns: tuple[str, ...],
+    ntp: tuple[str, ...],
+    site: Site,
+) -> None:
+    """Note a short lease, an address outside the network, and options that are missing."""
+    if lease_s is not None and lease_s < SHORT_LEASE_S:
+        judge.note("short-lease", seconds=lease_s)
+    network = site.vantage.network
+    if network and IPv4Address(address) not in IPv4Network(network):
+        judge.note("outside-network", address=address, network=network)
+    if not hosts(ntp):
+        judge.note("no-time-server")
+    if not hosts(dns):
+        judge.note("no-name-server")

@@ -1,0 +1,174 @@
+"""NTP-01: the time server that DHCP hands out answers and is right (RFC 5905, RFC 4330)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from cube_acceptance.evidence import CannotMeasure, HttpsObserved, NtpObserved, Trouble
+from cube_acceptance.plan import handed_out, time_servers
+from cube_acceptance.ruling import Word
+from judging import Flaw, flaw_of, none_works, some
+
+if TYPE_CHECKING:
+    from cube_acceptance.evidence import NtpReply
+    from cube_acceptance.ruling import Judge
+    from cube_acceptance.site import Site
+
+UNSYNCHRONISED_LEAP = 3
+LAST_STRATUM = 15
+ROOT_DISTANCE_LIMIT_S = 5.0
+DATE_RESOLUTION_S = 1.0
+
+RANKING = ("wrong-time", "unsynchronised", "malformed", "refused", "no-route", "no-answer")
+"""Causes in the order of how close a server came to working."""
+
+
+class Clock(NamedTuple):
+    """A clock to compare with: how far it is ahead of this computer's, and how sure that is."""
+
+    offset_s: float
+    uncertainty_s: float
+    name: Word
+
+
+OWN_CLOCK = Clock(0.0, 0.0, Word("own-clock"))
+
+
+@pytest.mark.requirement("NTP-01")
+def test_a_time_server_answers_with_the_right_time(judge: Judge, site: Site) -> None:
+    """A time server that DHCP hands out is synchronised and gives the right time."""
+    servers = some(judge, time_servers(site, handed_out(judge)))
+    replies, flaws, blocked = ask_all(judge, servers)
+    clouds = cloud_clocks(judge, site)
+    unclear = []
+    right = []
+    for server, reply in replies.items():
+        agreeing, disagreeing = compare(server, replies, clouds, site.ntp.tolerance_s)
+        if agreeing:
+            right.append((server, reply, agreeing))
+        elif disagreeing is OWN_CLOCK:
+            unclear.append((server, reply))
+        else:
+            flaws.append(wrong_time(server, reply, disagreeing, site.ntp.tolerance_s))
+    if not right and unclear and not blocked:
+        server, reply = unclear[0]
+        judge.inconclusive("ambiguous", servers=server, offset=reply.offset_s)
+    if not right:
+        none_works(judge, flaws, blocked, RANKING)
+    for flaw in flaws:
+        judge.note("server-failed", server=flaw.server, detail=flaw.detail)
+    for server, _ in unclear:
+        judge.note("server-failed", server=server, detail=Word("bad-time"))
+    server, reply, reference = right[0]
+    if reference is not OWN_CLOCK and abs(reply.offset_s) > site.ntp.tolerance_s + margin(reply):
+        judge.note("own-clock", offset=-reply.offset_s, reference=reference.name)
+    judge.passes(
+        server=server,
+        stratum=reply.stratum,
+        offset_s=round(reply.offset_s, 6),
+        root_distance_s=round(reply.root_distance_s, 6),
+        reference=reference.name,
+    )
+
+
+def ask_all(
+    judge: Judge, servers: tuple[str, ...]
+) -> tuple[dict[str, NtpReply], list[Flaw], list[CannotMeasure]]:
+    """Sort the servers: those that are synchronised, those that are not, those not askable."""
+    good, flaws, blocked = {}, [], []
+    for server in servers:
+        observed = judge.get(f"ntp/{server}")
+        if isinstance(observed, CannotMeasure):
+            blocked.append(observed)
+            continue
+        answer = judge.measured(f"ntp/{server}", NtpObserved)
+        if answer.reply is None:
+            silence = Trouble(kind="no-answer", phase="udp")
+            flaws.append(flaw_of(server, answer.trouble or silence))
+        elif reason := unsynchronised(answer.reply):
+            flaws.append(
+                Flaw(server, "unsynchronised", "unsynchronised", reason, {"detail": reason})
+            )
+        else:
+            good[server] = answer.reply
+    return good, flaws, blocked
+
+
+def unsynchronised(reply: NtpReply) -> str:
+    """Say why a server does not count as synchronised; empty where it does (RFC 5905 7.3, 7.4)."""
+    if reply.stratum == 0:
+        return f"kiss-o'-death {reply.reference_id}"
+    if reply.stratum > LAST_STRATUM:
+        return f"stratum {reply.stratum}"
+    if reply.leap == UNSYNCHRONISED_LEAP:
+        return "leap 3"
+    return Word("root-distance") if reply.root_distance_s > ROOT_DISTANCE_LIMIT_S else ""
+
+
+def cloud_clocks(judge: Judge, site: Site) -> list[Clock]:
+    """List the clocks of the cloud hosts, as their ``Date`` over verified TLS told them."""
+    clocks = []
+    for host in site.cloud.hosts:
+        try:
+            observed = judge.get(f"https/{host}")
+        except LookupError:  # without an address for the host there was nothing to ask
+            continue
+        if isinstance(observed, HttpsObserved) and observed.date_offset_s is not None:
+            clocks.append(
+                Clock(
+                    observed.date_offset_s,
+                    DATE_RESOLUTION_S + observed.date_uncertainty_s,
+                    Word("cloud-time"),
+                )
+            )
+    return clocks
+
+
+def margin(reply: NtpReply) -> float:
+    """Give how far an offset can be off by the exchange alone, in seconds (RFC 5905 section 8)."""
+    return abs(reply.delay_s) / 2
+
+
+def agree(reply: NtpReply, clock: Clock, tolerance_s: float) -> bool:
+    """Tell whether a server and a clock show the same time within the tolerance."""
+    allowed = tolerance_s + clock.uncertainty_s + margin(reply)
+    return abs(reply.offset_s - clock.offset_s) <= allowed
+
+
+def compare(
+    server: str, replies: dict[str, NtpReply], clouds: list[Clock], tolerance_s: float
+) -> tuple[Clock | None, Clock | None]:
+    """Find a clock that confirms a server's time, or else the one that speaks against it.
+
+    The cloud's time decides where there is one; then another time server or this computer's
+    clock confirms. Where only this computer's clock is left to disagree, nothing is decided.
+    """
+    reply = replies[server]
+    if clouds:
+        confirming = next((clock for clock in clouds if agree(reply, clock, tolerance_s)), None)
+        return confirming, clouds[0]
+    others = [
+        Clock(other.offset_s, margin(other), Word("other-server"))
+        for address, other in replies.items()
+        if address != server
+    ]
+    for clock in [OWN_CLOCK, *others]:
+        if agree(reply, clock, tolerance_s):
+            return clock, None
+    confirmed = any(
+        agree(other, OWN_CLOCK, tolerance_s) for name, other in replies.items() if name != server
+    )
+    return None, others[0] if confirmed else OWN_CLOCK
+
+
+def wrong_time(server: str, reply: NtpReply, against: Clock | None, tolerance_s: float) -> Flaw:
+    """Say by how much a server's time is wrong."""
+    clock = against or OWN_CLOCK
+    facts: dict[str, object] = {
+        "offset": reply.offset_s - clock.offset_s,
+        "reference": clock.name,
+        "tolerance": tolerance_s,
+    }
+    return Flaw(server, "wrong-time", "wrong-time", Word("bad-time"), facts)

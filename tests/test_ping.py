@@ -1,0 +1,56 @@
+"""PING-01, PING-02: the tapio Cloud and the CUBE answer pings (RFC 792)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cube_acceptance.evidence import PingObserved
+from cube_acceptance.plan import addresses
+from cube_acceptance.ruling import on_the_wire
+from judging import fail_without_address
+
+if TYPE_CHECKING:
+    from cube_acceptance.plan import Setup
+    from cube_acceptance.ruling import Judge
+    from cube_acceptance.site import Cube
+
+
+@pytest.mark.requirement("PING-01")
+def test_the_cloud_answers_pings(judge: Judge, setup: Setup) -> None:
+    """The tapio Cloud answers echo requests."""
+    host = setup.site.cloud.ping_target
+    if not addresses(setup, judge, host):
+        fail_without_address(judge, setup, host)
+    rule_on_echoes(judge, judge.measured(f"ping/{host}", PingObserved))
+
+
+@pytest.mark.requirement("PING-02")
+def test_the_cube_answers_pings(judge: Judge, cube: Cube) -> None:
+    """The CUBE answers echo requests, at most one a second."""
+    rule_on_echoes(judge, judge.measured(f"ping/{cube.address}", PingObserved))
+
+
+def rule_on_echoes(judge: Judge, seen: PingObserved) -> None:
+    """Rule on a few echo requests: one reply from the address asked is enough."""
+    replies = [echo for echo in seen.echoes if echo.result == "reply"]
+    sent = len(seen.echoes)
+    if not replies:
+        strangers = [echo.source for echo in seen.echoes if echo.result == "wrong-host"]
+        if strangers:
+            judge.fail("wrong-host", address=seen.address, source=strangers[0])
+        trouble = seen.trouble
+        cause = trouble.kind if trouble and trouble.kind in {"refused", "no-route"} else "no-answer"
+        detail = on_the_wire(trouble) if trouble else ""
+        judge.fail(cause, address=seen.address, sent=sent, detail=detail)
+    if len(replies) < sent:
+        judge.note("lost", lost=sent - len(replies), sent=sent, address=seen.address)
+    times = [echo.rtt_s for echo in replies if echo.rtt_s is not None]
+    judge.passes(
+        address=seen.address,
+        replies=len(replies),
+        sent=sent,
+        fastest_ms=round(min(times, default=0.0) * 1000, 3),
+        method=seen.method,
+    )
