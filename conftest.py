@@ -1,3 +1,3 @@
 """Loads the plugin and the fixtures; everything else is theirs."""
 
-pytest_plugins = ["cube_acceptance.plugin", "fixtures"]
+pytest_plugins = ["cube_acceptance.entry", "cube_acceptance.plugin", "fixtures.given"]

@@ -98,27 +98,27 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
+def passes(project: Path) -> bool:
+    """Tell whether the tests pass in a copy of the project."""
+    command = (sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *TESTS)
+    try:
+        run = subprocess.run(
+            command, cwd=project / "selftests", capture_output=True, timeout=LIMIT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return run.returncode == 0
+
+
 def survives(mutant: Mutant, project: Path) -> bool:
     """Tell whether the tests pass in spite of the change."""
     target = project / mutant.file.relative_to(PROJECT)
     original = target.read_text("utf-8")
     target.write_text(mutant.source, "utf-8")
     try:
-        run = subprocess.run(
-            [
-                *(sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"),
-                *TESTS,
-            ],
-            cwd=project / "selftests",
-            capture_output=True,
-            timeout=LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return False
+        return passes(project)
     finally:
         target.write_text(original, "utf-8")
-    return run.returncode == 0
 
 
 def main(arguments: list[str]) -> int:
@@ -132,7 +132,11 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="mutate-") as scratch:
         copies: SimpleQueue[Path] = SimpleQueue()
         for number in range(COPIES):
-            copies.put(copy_project(Path(scratch) / str(number)))
+            project = copy_project(Path(scratch) / str(number))
+            if not passes(project):
+                print("the tests do not pass even without a change")
+                return 2
+            copies.put(project)
 
         def attempt(mutant: Mutant) -> None:
             project = copies.get()

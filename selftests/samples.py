@@ -1,4 +1,4 @@
-"""Makes certificates to look at and to test with: the words are the catalogue's, the facts invented.
+"""Makes certificates to look at and to test with: the catalogue's words, invented facts.
 
 ``SAMPLES`` names them; each call gives a fresh dictionary as ``certificate.json`` holds it.
 """
@@ -166,7 +166,7 @@ def totals(results: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
     return counts
 
 
-def _result(  # noqa: PLR0917 - what a result is made of
+def _result(
     book: catalogue.Catalogue,
     requirement: Requirement,
     subject: str,
@@ -205,7 +205,9 @@ def _result(  # noqa: PLR0917 - what a result is made of
         "port": f"{requirement.protocol} {requirement.port}".strip(),
         "expected": words.expected,
         "meaning": words.meaning,
-        "outcome": "waived" if waiver else worst(case["outcome"] for case in cases)
+        "outcome": "waived"
+        if waiver
+        else worst(case["outcome"] for case in cases)
         if cases
         else "not-applicable",
         "cause": leading.get("cause", ""),
@@ -228,7 +230,7 @@ def _result(  # noqa: PLR0917 - what a result is made of
     }
 
 
-def _case(  # noqa: PLR0917 - what a case is made of
+def _case(
     book: catalogue.Catalogue,
     requirement: Requirement,
     subject: str,
@@ -355,16 +357,16 @@ def readiness(language: Language = "de") -> Certificate:
 
 def few(language: Language = "de") -> Certificate:
     """As many CUBEs as the first page lists one by one, a witness, some failures."""
-    made = certificate(
-        language, count=6, outcomes={("DIAG-01", "line-3"): ("fail", "no-answer")}
-    )
+    made = certificate(language, count=6, outcomes={("DIAG-01", "line-3"): ("fail", "no-answer")})
     made["people"]["witness"] = {"name": "Eva Maurer", "organisation": "Möbelwerke Ulm GmbH"}
     return made
 
 
 def fleet(language: Language = "de") -> Certificate:
     """200 CUBEs, some of which fail, some of which could not be measured."""
-    outcomes = {("CONN-01", f"line-{number}"): ("fail", "no-answer") for number in range(7, 200, 11)}
+    outcomes = {
+        ("CONN-01", f"line-{number}"): ("fail", "no-answer") for number in range(7, 200, 11)
+    }
     outcomes |= {
         ("DIAG-01", f"line-{number}"): ("inconclusive", "other-route") for number in (12, 90)
     }

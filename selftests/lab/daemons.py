@@ -69,6 +69,13 @@ FAKES = {
         ),
         "udp 67",
     ),
+    "dns": (
+        (
+            "--address", GATEWAY,
+            *(f"--record={name}={address}" for name, address in CLOUD.items()),
+        ),
+        "udp 53",
+    ),
 }  # fmt: skip
 """The simulator's servers: how they are usually started here, and where they then listen."""
 

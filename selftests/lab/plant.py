@@ -50,6 +50,8 @@ STOP_LIMIT_S = 3.0
 LISTENING = "0A"
 """The state of a listening TCP socket in /proc/net/tcp."""
 
+ANY = "0.0.0.0"  # noqa: S104 - read, not bound to
+
 _CLONE_NEWNET = 0x40000000
 _COUNTER = itertools.count()
 
@@ -277,7 +279,7 @@ def bound(pid: int, wanted: str) -> bool:
         local, _, state = row.split()[1:4]
         host, _, number = local.partition(":")
         dotted = ".".join(str(byte) for byte in reversed(bytes.fromhex(host)))
-        here = int(number, 16) == int(port) and address in {"", dotted}
+        here = int(number, 16) == int(port) and (dotted == ANY or address in {"", dotted})
         if here and (protocol == "udp" or state == LISTENING):
             return True
     return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import struct
 import time
@@ -263,7 +264,7 @@ class TestOptions:
             (b"\x00\x0a\x14\x00\x01", ("0.0.0.0/0", "10.20.0.1")),
             (b"\x18\x0a\x1e\x05\x0a\x14\x00\x01", ("10.30.5.0/24", "10.20.0.1")),
             (b"\x19\x0a\x1e\x05\x80\x0a\x14\x00\x01", ("10.30.5.128/25", "10.20.0.1")),
-            (b"\x20\x0a\x1e\x05\x07\x00\x00\x00\x00", ("10.30.5.7/32", "0.0.0.0")),
+            (b"\x20\x0a\x1e\x05\x07\x00\x00\x00\x00", ("10.30.5.7/32", "0.0.0.0")),  # noqa: S104 - in a packet
             (b"\x04\x1f\x0a\x14\x00\x01", ("16.0.0.0/4", "10.20.0.1")),
         ],
     )
@@ -485,7 +486,7 @@ class TestPortFilter:
         assert run_filter(dhcp.port_filter(68), bytes(packet)) == 0
 
 
-class FakeSocket:
+class _FakeSocket:
     """A socket that notes what is done to it and fails where it is told to."""
 
     def __init__(self, fails: dict[str, OSError] | None = None, arrives: object = None) -> None:
@@ -523,20 +524,20 @@ class FakeSocket:
         self.closed = True
 
 
-class Factory:
+class _Factory:
     """Gives out fake sockets by family; a family without one is not permitted."""
 
-    def __init__(self, **sockets: FakeSocket) -> None:
+    def __init__(self, **sockets: _FakeSocket) -> None:
         self.sockets = sockets
 
-    def __call__(self, family: int, *_: int) -> FakeSocket:
+    def __call__(self, family: int, *_: int) -> _FakeSocket:
         name = "udp" if family == socket.AF_INET else "packet"
         if name not in self.sockets:
             raise PermissionError(errno.EPERM, "Operation not permitted")
         return self.sockets[name]
 
 
-def open_plant(factory: Factory, platform: str = "linux", **changes: object) -> dhcp.Wire:
+def open_plant(factory: _Factory, platform: str = "linux", **changes: object) -> dhcp.Wire:
     """Open a wire on a plant's network by fake sockets."""
     return dhcp.open_wire(
         PLANT,
@@ -553,9 +554,9 @@ class TestOpenWire:
 
     def test_prefers_the_packet_socket(self) -> None:
         """It sees replies that this computer's own firewall would take away."""
-        fake = FakeSocket()
+        fake = _FakeSocket()
 
-        wire = open_plant(Factory(packet=fake, udp=FakeSocket()))
+        wire = open_plant(_Factory(packet=fake, udp=_FakeSocket()))
 
         assert wire.name == "packet socket"
         assert fake.bound == (LOOPBACK, 0x0800)
@@ -563,9 +564,9 @@ class TestOpenWire:
 
     def test_falls_back_to_a_udp_socket(self) -> None:
         """Port 68 alone is the smaller right."""
-        fake = FakeSocket()
+        fake = _FakeSocket()
 
-        wire = open_plant(Factory(udp=fake))
+        wire = open_plant(_Factory(udp=fake))
 
         assert wire.name == "UDP socket"
         assert fake.bound == ("", 68)
@@ -575,9 +576,9 @@ class TestOpenWire:
 
     def test_gives_back_a_packet_socket_that_cannot_be_bound(self) -> None:
         """A leaked socket is a warning, and a warning an error."""
-        broken = FakeSocket({"bind": OSError(errno.ENODEV, "No such device")})
+        broken = _FakeSocket({"bind": OSError(errno.ENODEV, "No such device")})
 
-        wire = open_plant(Factory(packet=broken, udp=FakeSocket()))
+        wire = open_plant(_Factory(packet=broken, udp=_FakeSocket()))
 
         assert wire.name == "UDP socket"
         assert broken.closed
@@ -585,9 +586,9 @@ class TestOpenWire:
     @pytest.mark.parametrize(("platform", "host"), [("darwin", ""), ("win32", "10.20.0.9")])
     def test_uses_udp_elsewhere(self, platform: str, host: str) -> None:
         """Packet sockets are Linux's own; Windows picks the interface by the address."""
-        fake = FakeSocket()
+        fake = _FakeSocket()
 
-        wire = open_plant(Factory(packet=FakeSocket(), udp=fake), platform)
+        wire = open_plant(_Factory(packet=_FakeSocket(), udp=fake), platform)
 
         assert wire.name == "UDP socket"
         assert fake.bound == (host, 68)
@@ -605,10 +606,10 @@ class TestOpenWire:
         self, platform: str, error: int, cause: str, words: str
     ) -> None:
         """Not being allowed to ask must never look like silence."""
-        fake = FakeSocket({"bind": OSError(error, "words")})
+        fake = _FakeSocket({"bind": OSError(error, "words")})
 
         with pytest.raises(CannotAskError, match=words) as caught:
-            open_plant(Factory(udp=fake), platform)
+            open_plant(_Factory(udp=fake), platform)
 
         assert fake.closed
         assert caught.value.cause == cause
@@ -616,10 +617,10 @@ class TestOpenWire:
 
     def test_notices_that_the_interface_may_not_be_tied(self) -> None:
         """Linux before 5.7 asks for a privilege for SO_BINDTODEVICE."""
-        fake = FakeSocket({f"setsockopt {socket.SO_BINDTODEVICE}": PermissionError(1, "words")})
+        fake = _FakeSocket({f"setsockopt {socket.SO_BINDTODEVICE}": PermissionError(1, "words")})
 
         with pytest.raises(CannotAskError, match="not permitted") as caught:
-            open_plant(Factory(udp=fake))
+            open_plant(_Factory(udp=fake))
 
         assert caught.value.cause == "not-permitted"
 
@@ -627,16 +628,16 @@ class TestOpenWire:
     def test_looks_at_the_cable_first(self, up: bool | None, cause: str) -> None:  # noqa: FBT001 - three states
         """Into an unplugged interface everything can be sent, and nothing comes back."""
         with pytest.raises(CannotAskError) as caught:
-            open_plant(Factory(packet=FakeSocket()), is_up=lambda _interface: up)
+            open_plant(_Factory(packet=_FakeSocket()), is_up=lambda _interface: up)
 
         assert caught.value.cause == cause
 
     def test_stays_on_the_loopback_interface_there(self) -> None:
         """The embedded site needs no privilege and must broadcast nothing."""
-        fake = FakeSocket()
+        fake = _FakeSocket()
 
         wire = dhcp.open_wire(
-            LOCAL, ("127.0.0.1", 40067), 0, new_socket=Factory(packet=FakeSocket(), udp=fake)
+            LOCAL, ("127.0.0.1", 40067), 0, new_socket=_Factory(packet=_FakeSocket(), udp=fake)
         )
 
         assert wire.name == "UDP socket"
@@ -645,10 +646,10 @@ class TestOpenWire:
 
     def test_says_that_a_local_address_is_not_ours(self) -> None:
         """A site file's mistake is no crash."""
-        fake = FakeSocket({"bind": OSError(errno.EADDRNOTAVAIL, "words")})
+        fake = _FakeSocket({"bind": OSError(errno.EADDRNOTAVAIL, "words")})
 
         with pytest.raises(CannotAskError, match="cannot be used"):
-            dhcp.open_wire(LOCAL, ("127.0.0.1", 40067), 0, new_socket=Factory(udp=fake))
+            dhcp.open_wire(LOCAL, ("127.0.0.1", 40067), 0, new_socket=_Factory(udp=fake))
 
         assert fake.closed
 
@@ -670,7 +671,7 @@ class TestWires:
 
     def test_sends_packets_to_everybody(self) -> None:
         """The whole link hears it, as a CUBE's own DISCOVER."""
-        fake = FakeSocket()
+        fake = _FakeSocket()
         wire = dhcp.PacketWire(fake, "eth0", ("255.255.255.255", 67), 68)
 
         wire.send(b"payload")
@@ -683,20 +684,20 @@ class TestWires:
     def test_receives_packets(self) -> None:
         """The headers are the wire's business, the payload the probe's."""
         packet = dhcp.wrap(b"payload", ("255.255.255.255", 68), 67)
-        wire = dhcp.PacketWire(FakeSocket(arrives=(packet, ())), "eth0", ("", 67), 68)
+        wire = dhcp.PacketWire(_FakeSocket(arrives=(packet, ())), "eth0", ("", 67), 68)
 
         assert wire.receive(0.1) == Datagram(b"payload", "0.0.0.0", 67)  # noqa: S104 - in a packet
 
     def test_receives_datagrams(self) -> None:
         """The kernel has taken the headers off."""
-        wire = dhcp.UdpWire(FakeSocket(arrives=(b"payload", ("10.20.0.1", 67))), ("", 67))
+        wire = dhcp.UdpWire(_FakeSocket(arrives=(b"payload", ("10.20.0.1", 67))), ("", 67))
 
         assert wire.receive(0.1) == Datagram(b"payload", "10.20.0.1", 67)
 
     @pytest.mark.parametrize("error", [TimeoutError(), OSError(errno.ENETDOWN, "down")])
     def test_calls_nothing_what_is_nothing(self, error: OSError) -> None:
         """A failed reception (an ICMP error on Windows, a link that goes down) is no answer."""
-        fake = FakeSocket({"recvfrom": error})
+        fake = _FakeSocket({"recvfrom": error})
 
         assert dhcp.UdpWire(fake, ("", 67)).receive(0.001) is None
         assert dhcp.PacketWire(fake, "eth0", ("", 67), 68).receive(0.001) is None
@@ -719,7 +720,7 @@ class TestGrantCommand:
         assert '-LocalPort 68 -Program "C:\\py.exe"' in dhcp.grant_command("win32", "C:\\py.exe")
 
 
-class FakeWire:
+class _FakeWire:
     """A link with a simulated server on it, without sockets: what is sent is answered at once."""
 
     name = "fake"
@@ -748,12 +749,12 @@ class FakeWire:
         self.closed = True
 
 
-def ask_by(wire: FakeWire, **changes: object) -> DhcpObserved | CannotMeasure:
+def ask_by(wire: _FakeWire, **changes: object) -> DhcpObserved | CannotMeasure:
     """Run the probe over a fake wire, ten times as fast as in a plant."""
     settings = {
         "vantage": PLANT,
         "send_at_s": (0.0, 0.02, 0.04, 0.06),
-        "silence_s": 0.2,
+        "silence_s": 0.3,
         "listen_s": 0.05,
         "after_offer_s": 0.02,
         "wire": lambda *_: wire,
@@ -767,7 +768,7 @@ class TestRun:
 
     def test_ends_with_the_offer(self) -> None:
         """The good case in full: one DISCOVER, one OFFER, no REQUEST, the wire given back."""
-        wire = FakeWire(DhcpServer(offered=LISTED))
+        wire = _FakeWire(DhcpServer(offered=LISTED))
 
         observed = ask_by(wire)
 
@@ -783,7 +784,7 @@ class TestRun:
 
     def test_repeats_the_question_in_silence(self) -> None:
         """One lost packet is no missing server; the transaction id stays (RFC 2131 4.1)."""
-        observed = ask_by(FakeWire(DhcpServer(Behaviour.SILENT)))
+        observed = ask_by(_FakeWire(DhcpServer(Behaviour.SILENT)))
 
         assert isinstance(observed, DhcpObserved)
         assert observed.offers == ()
@@ -792,26 +793,26 @@ class TestRun:
 
     def test_notes_which_question_was_answered(self) -> None:
         """A first DISCOVER that gets lost is worth knowing."""
-        observed = ask_by(FakeWire(DhcpServer(Behaviour.LOSES_FIRST)))
+        observed = ask_by(_FakeWire(DhcpServer(Behaviour.LOSES_FIRST)))
 
         assert [attempt.result for attempt in observed.tries] == ["silence", "answer"]
 
     def test_asks_anew_in_every_run(self) -> None:
         """A late reply to an earlier run must not count."""
-        first, second = (ask_by(FakeWire(DhcpServer())).tries[0].sent[4:8] for _ in range(2))
+        first, second = (ask_by(_FakeWire(DhcpServer())).tries[0].sent[4:8] for _ in range(2))
 
         assert first != second
 
     def test_hears_the_second_server(self) -> None:
         """It is why listening goes on."""
-        observed = ask_by(FakeWire(DhcpServer(Behaviour.TWO_SERVERS, offered=LISTED)))
+        observed = ask_by(_FakeWire(DhcpServer(Behaviour.TWO_SERVERS, offered=LISTED)))
 
         other = second_server(LISTED)
         assert [offer.server_id for offer in observed.offers] == ["10.20.0.1", other.server_id]
 
     def test_counts_the_same_offer_once(self) -> None:
         """A slow server answers every DISCOVER that it heard; that makes no second server."""
-        observed = ask_by(FakeWire(DhcpServer(Behaviour.SAME_TWICE)))
+        observed = ask_by(_FakeWire(DhcpServer(Behaviour.SAME_TWICE)))
 
         assert len(observed.offers) == 1
         assert [packet.reason for packet in observed.ignored] == ["the same OFFER again"]
@@ -829,17 +830,16 @@ class TestRun:
     )
     def test_keeps_what_does_not_count(self, behaviour: Behaviour, reason: str) -> None:
         """Each of these is no OFFER to us, and the administrator should see that it came."""
-        observed = ask_by(FakeWire(DhcpServer(behaviour)))
+        observed = ask_by(_FakeWire(DhcpServer(behaviour)))
 
         assert isinstance(observed, DhcpObserved)
         assert observed.offers == ()
         assert observed.ignored[0].source == "10.20.0.1:67"
-        with pytest.raises(AssertionError, match=reason):
-            raise AssertionError(observed.ignored[0].reason)
+        assert re.search(reason, observed.ignored[0].reason)
 
     def test_notes_a_refusal_and_takes_the_offer(self) -> None:
         """A NAK answers a REQUEST; to a DISCOVER it is noise."""
-        observed = ask_by(FakeWire(DhcpServer(Behaviour.REFUSES_FIRST)))
+        observed = ask_by(_FakeWire(DhcpServer(Behaviour.REFUSES_FIRST)))
 
         assert len(observed.offers) == 1
         assert observed.ignored[0].reason == "message type 6 (NAK) is not an OFFER"
@@ -858,14 +858,14 @@ class TestRun:
             def respond(self, request: bytes) -> list[Reply]:
                 return [Reply(reply(request, LISTED, options))]
 
-        observed = ask_by(FakeWire(Untyped()))
+        observed = ask_by(_FakeWire(Untyped()))
 
         assert observed.offers == ()
         assert observed.ignored[0].reason == reason
 
     def test_keeps_a_broken_packet(self) -> None:
         """What a packet socket could not read is no OFFER, and no crash."""
-        wire = FakeWire(DhcpServer(Behaviour.SILENT))
+        wire = _FakeWire(DhcpServer(Behaviour.SILENT))
         wire.waiting.append(Datagram(b"\x45", defect="too short for an IPv4 packet"))
 
         observed = ask_by(wire)
@@ -875,8 +875,8 @@ class TestRun:
 
     def test_bounds_what_it_keeps(self) -> None:
         """Whoever floods us must not fill the certificate, nor make the run longer."""
-        foreign = ask_by(FakeWire(DhcpServer(Behaviour.DRIP)))
-        offers = ask_by(FakeWire(DhcpServer(Behaviour.OFFER_FLOOD)))
+        foreign = ask_by(_FakeWire(DhcpServer(Behaviour.DRIP)))
+        offers = ask_by(_FakeWire(DhcpServer(Behaviour.OFFER_FLOOD)))
 
         assert len(foreign.ignored) == dhcp.IGNORED_LIMIT
         assert len(offers.offers) == dhcp.OFFER_LIMIT
@@ -902,7 +902,7 @@ class TestRun:
     )
     def test_says_that_nothing_could_be_sent(self, error: OSError, cause: str) -> None:
         """No question, no silence."""
-        wire = FakeWire(DhcpServer(), {1: error})
+        wire = _FakeWire(DhcpServer(), {1: error})
 
         observed = ask_by(wire)
 
@@ -912,7 +912,7 @@ class TestRun:
 
     def test_does_not_call_it_silence_when_the_link_went_down(self) -> None:
         """A cable pulled in the middle says nothing about the server."""
-        wire = FakeWire(DhcpServer(Behaviour.SILENT), {2: OSError(errno.ENETDOWN, "down")})
+        wire = _FakeWire(DhcpServer(Behaviour.SILENT), {2: OSError(errno.ENETDOWN, "down")})
 
         observed = ask_by(wire)
 
@@ -921,7 +921,7 @@ class TestRun:
 
     def test_looks_at_the_cable_after_silence(self) -> None:
         """Without a carrier sending goes on without an error."""
-        observed = ask_by(FakeWire(DhcpServer(Behaviour.SILENT)), is_up=lambda _interface: False)
+        observed = ask_by(_FakeWire(DhcpServer(Behaviour.SILENT)), is_up=lambda _interface: False)
 
         assert isinstance(observed, CannotMeasure)
         assert observed.cause == "off-link"
@@ -934,7 +934,7 @@ class TestRun:
                 self.requests.append((request, ("", 0)))
                 return super().respond(request) if len(self.requests) > 1 else []
 
-        observed = ask_by(FakeWire(Late(), {2: OSError(errno.ENOBUFS, "full")}))
+        observed = ask_by(_FakeWire(Late(), {2: OSError(errno.ENOBUFS, "full")}))
 
         assert isinstance(observed, DhcpObserved)
         assert [attempt.result for attempt in observed.tries] == ["silence", "not-sent", "answer"]
@@ -942,7 +942,7 @@ class TestRun:
     def test_brings_home_what_forbids_it(self) -> None:
         """The obstacle and its command reach the certificate."""
 
-        def refuse(*_: object) -> FakeWire:
+        def refuse(*_: object) -> _FakeWire:
             raise CannotAskError("not-permitted", "why", "sudo something")
 
         observed = DhcpProbe(vantage=PLANT, wire=refuse).run()
@@ -975,14 +975,14 @@ class TestOnOffer:
                 return [Reply(reply(request, one, write(options_of(one)))) for one in both]
 
         told: list[DhcpMessage] = []
-        observed = ask_by(FakeWire(RogueFirst()), on_offer=told.append)
+        observed = ask_by(_FakeWire(RogueFirst()), on_offer=told.append)
 
         assert len(observed.offers) == 3
         assert told == [observed.offers[1]]
 
     def test_does_not_wait_for_the_end(self) -> None:
         """Names, time and TLS start while others may still answer."""
-        wire = FakeWire(DhcpServer())
+        wire = _FakeWire(DhcpServer())
         open_then: list[bool] = []
 
         ask_by(wire, on_offer=lambda _offer: open_then.append(not wire.closed))
@@ -992,14 +992,14 @@ class TestOnOffer:
     def test_gets_an_incomplete_offer_at_the_end(self) -> None:
         """Better than nothing: its DNS server may still work."""
         told: list[DhcpMessage] = []
-        observed = ask_by(FakeWire(DhcpServer(Behaviour.NO_ROUTER)), on_offer=told.append)
+        observed = ask_by(_FakeWire(DhcpServer(Behaviour.NO_ROUTER)), on_offer=told.append)
 
         assert told == list(observed.offers)
 
     def test_is_not_called_in_silence(self) -> None:
         """There is nothing to tell."""
         told: list[DhcpMessage] = []
-        ask_by(FakeWire(DhcpServer(Behaviour.SILENT)), on_offer=told.append)
+        ask_by(_FakeWire(DhcpServer(Behaviour.SILENT)), on_offer=told.append)
 
         assert told == []
 
@@ -1009,7 +1009,7 @@ class TestOnOffer:
         def fail(_offer: DhcpMessage) -> None:
             raise RuntimeError
 
-        observed = ask_by(FakeWire(DhcpServer()), on_offer=fail)
+        observed = ask_by(_FakeWire(DhcpServer()), on_offer=fail)
 
         assert isinstance(observed, DhcpObserved)
         assert len(observed.offers) == 1

@@ -62,6 +62,12 @@ AWAY = Trouble(kind="no-route", phase="udp", icmp_code=1)
 NONSENSE = Trouble(kind="malformed", phase="udp")
 
 
+KISS_CODES = (
+    *("ACST", "AUTH", "AUTO", "BCST", "CRYP", "DENY", "DROP"),
+    *("RSTR", "INIT", "MCST", "NKEY", "RATE", "RMOT", "STEP"),
+)
+
+
 class Row(NamedTuple):
     """One condition: what is different, and what the cases have to say."""
 
@@ -385,7 +391,7 @@ ROWS = [
             {f"ntp/{SERVER}": ntp(stratum=0, reference_id=code)},
             {"NTP-01": "fail unsynchronised"},
         )
-        for code in "ACST AUTH AUTO BCST CRYP DENY DROP RSTR INIT MCST NKEY RATE RMOT STEP".split()
+        for code in KISS_CODES
     ),
     *(
         Row(

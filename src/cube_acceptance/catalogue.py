@@ -137,11 +137,16 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def text(self, requirement: str, key: str) -> Text:
         """Find the text for a requirement's cause or cause and variant.
 
+        A variant that nobody wrote a text for is told by its cause.
+
         Raises:
             KeyError: neither the requirement nor the common part has it.
         """
-        texts = self[requirement].texts
-        return texts[key] if key in texts else self.common.texts[key]
+        for wanted in (key, key.partition(".")[0]):
+            for texts in (self[requirement].texts, self.common.texts):
+                if wanted in texts:
+                    return texts[wanted]
+        raise KeyError(key)
 
     def word(self, key: str) -> Text:
         """Find a word that sentences are filled with.

@@ -346,6 +346,8 @@ class SshObserved(Observed, tag="ssh", frozen=True, kw_only=True):
     key_type: str = ""
     fingerprint: str = ""
     """The host key's ``SHA256:...`` fingerprint; empty where it could not be obtained."""
+    fingerprints: tuple[tuple[str, str], ...] = ()
+    """Key type and fingerprint of every host key that could be obtained."""
     trouble: Trouble | None = None
 
 

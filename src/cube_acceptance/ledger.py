@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cube_acceptance.ruling import Judgement
+from cube_acceptance.ruling import Judgement, fact
 from cube_acceptance.verdict import worst
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Ledger:
                 outcome="inconclusive",
                 cause="internal-error",
                 text="internal-error",
-                facts={"detail": detail},
+                facts={"detail": fact(detail)},
             ),
         )
 

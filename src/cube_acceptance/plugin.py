@@ -1,4 +1,4 @@
-"""The pytest plugin: options, parametrization, the ledger's hooks, exit status and last lines.
+"""The pytest plugin: parametrization, the ledger's hooks, exit status and last lines.
 
 It has no logic of its own. What is owed comes from the catalogue, what was seen from the
 survey, what it means from the cases, what follows from the verdict.
@@ -17,9 +17,10 @@ import pytest
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import plan, sentences, survey
+from cube_acceptance.certificate import signature
 from cube_acceptance.ledger import Ledger
 from cube_acceptance.ruling import Judge, Judgement
-from cube_acceptance.run import ANNEX, CERTIFICATE_MARK, Run, folder_name, make_setup
+from cube_acceptance.run import CERTIFICATE_MARK, Run, folder_name, make_setup
 from cube_acceptance.site import SiteError, load_site, site_for_cube
 from cube_acceptance.verdict import EXIT_STATUS
 
@@ -100,29 +101,7 @@ OWED = pytest.StashKey[plan.Owed]()
 JUDGE = pytest.StashKey[Judge]()
 
 
-# Options and configuration.
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the command line options."""
-    group = parser.getgroup("cube-acceptance", "acceptance of a network for a HOMAG CUBE")
-    group.addoption("--site", metavar="FILE", help="the site file that says what to test")
-    group.addoption("--cube", metavar="ADDRESS", help="test one CUBE, all else at its default")
-    group.addoption(
-        "--reports",
-        metavar="DIR",
-        default="",
-        help="where the run's folder goes (default: reports/)",
-    )
-    group.addoption(
-        "--lang",
-        choices=("de", "en"),
-        help="language of terminal and certificate (default: the site file's, else de)",
-    )
-    group.addoption("--sign", metavar="KEY", help="sign the certificate with this OpenSSH key")
-    group.addoption(
-        "--replay", metavar="FILE", help="judge a saved evidence.json instead of measuring"
-    )
+# Configuration.
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -177,9 +156,11 @@ def _replay(config: pytest.Config) -> survey.Replay | None:
             "--replay judges the site that its evidence was taken at; leave out --site and --cube"
         )
     try:
-        return survey.Replay(survey.load(Path(path)))
+        saved = survey.load(Path(path))
+        survey.check_belonging(Path(path))
     except survey.EvidenceError as error:
         raise pytest.UsageError(f"--replay: {error}") from error
+    return survey.Replay(saved)
 
 
 def _load(config: pytest.Config, catalogue: Catalogue) -> LoadedSite:
@@ -199,6 +180,12 @@ def _name_folder(config: pytest.Config, state: State) -> None:
     for name in ("html", "junitxml", "terminal"):
         if config.pluginmanager.is_blocked(name):
             raise pytest.UsageError(f"-p no:{name}: without it no certificate can be written")
+    key = config.getoption("sign")
+    if key:
+        try:
+            signature.fingerprint(config.invocation_params.dir / key)
+        except signature.SignatureError as error:
+            raise pytest.UsageError(f"--sign: {error}") from error
     reports = config.invocation_params.dir / (
         config.getoption("reports") or config.rootpath / "reports"
     )
@@ -211,7 +198,7 @@ def _name_folder(config: pytest.Config, state: State) -> None:
         )
         if wish
     }
-    config.option.htmlpath = str(folder / ANNEX)
+    config.option.htmlpath = str(folder / "certificate.html")
     config.option.self_contained_html = True
     config.option.xmlpath = str(folder / "junit.xml")
 
@@ -236,6 +223,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         state.language,
         config.invocation_params.args,
         replayed=bool(state.replay),
+        key=config.invocation_params.dir / config.getoption("sign")
+        if config.getoption("sign")
+        else None,
     )
     try:
         state.run.open()
@@ -418,13 +408,13 @@ class Bookkeeper:
             if report.failed:
                 self._ledger.complain("stray", report.nodeid)
             return
-        told = properties.get(JUDGEMENT_PROPERTY)
+        told = [value for name, value in report.user_properties if name == JUDGEMENT_PROPERTY]
         if report.when == "call" and told and not hasattr(report, "wasxfail"):
-            judgement = msgspec.json.decode(str(told), type=Judgement)
-            if report.passed == (judgement.outcome == "pass"):
-                self._ledger.record(case, judgement)
-            else:
-                self._ledger.broken(case, "pytest and the judge disagree")
+            for judgement in (msgspec.json.decode(str(text), type=Judgement) for text in told):
+                if report.passed == (judgement.outcome == "pass"):
+                    self._ledger.record(case, judgement)
+                else:
+                    self._ledger.broken(case, "pytest and the judge disagree")
         elif report.failed:
             self._ledger.broken(case, f"{report.when}: {_last_line(report)}")
 

@@ -7,6 +7,7 @@ says is a cause with facts, never a sentence: sentences are made for the reader'
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeVar
 
 import msgspec
@@ -40,7 +41,7 @@ def fact(value: object) -> Fact:
     """Make a value fit to travel: bounded, printable, its type known to JSON."""
     if isinstance(value, Word):
         return {"word": str(value)}
-    if isinstance(value, bool | int | float):
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if isinstance(value, tuple | list):
         return [fact(item) for item in value[:16]]

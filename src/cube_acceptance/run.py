@@ -65,13 +65,13 @@ SECRET_OPTIONS = ("--sign",)
 
 GIT_LIMIT_S = 5.0
 
-ANNEX = ".annex.html"
-"""pytest-html's page while it is not yet a certificate."""
-
 ANNEX_HASH = "certificate.html without the certificate"
 """Under which name the page's hash stands in ``certificate.json``."""
 
-CERTIFICATE_MARK = "<!-- cube-acceptance: the certificate stands here -->"
+CERTIFICATE_MARK = (
+    '<p class="unfinished"><strong>Dieser Lauf ist noch nicht beendet. '
+    "This run has not finished yet.</strong></p>"
+)
 """What holds the certificate's place in pytest-html's page. The page's hash with the mark in it
 goes into ``certificate.json``; so every byte of the finished page can be checked against it."""
 
@@ -229,9 +229,14 @@ def times(saved: Saved) -> dict[str, Any]:
     }
 
 
-def whole_page(annex: str, certificate: dict[str, Any]) -> str:
+def whole_page(annex: str, certificate: dict[str, Any], saved: Saved) -> str:
     """Put the certificate into its place in the mended page of pytest-html."""
-    return annex.replace(CERTIFICATE_MARK, page.render(certificate, certificate["language"]), 1)
+    return annex.replace(CERTIFICATE_MARK, certificate_part(certificate, saved), 1)
+
+
+def certificate_part(certificate: dict[str, Any], saved: Saved) -> str:
+    """Render the certificate, with the observations that it rests on."""
+    return page.render(certificate, certificate["language"], saved.observations)
 
 
 class Run:
@@ -260,7 +265,7 @@ class Run:
 
     def open(self) -> None:
         """Make the folder, with a page that says that the run has not finished."""
-        self.folder.mkdir(parents=True)
+        self.folder.mkdir(parents=True, exist_ok=True)  # pytest-html may have made it
         facts = {
             "started": self._started,
             "site": self.setup.site.site.name,
@@ -271,7 +276,9 @@ class Run:
     def conclude(self, ledger: Ledger, saved: Saved) -> dict[str, Any]:
         """Write the evidence and ``certificate.json``, then everything rendered from it."""
         self._write("evidence.json", survey.dump(saved))
-        annex = mend.mend((self.folder / ANNEX).read_text("utf-8"), self.language)
+        kind = {"simulated": self.setup.simulated, "stage": self.setup.site.stage}
+        written = (self.folder / "certificate.html").read_text("utf-8")
+        annex = mend.mend(written, self.language, page.title(kind, self.language))
         certificate = build.build(
             self.catalogue,
             ledger,
@@ -295,8 +302,7 @@ class Run:
         self._write("certificate.json", build.dump(certificate))
         if self._key:
             signature.sign(self.folder / "certificate.json", self._key)
-        self._write("certificate.html", whole_page(annex, certificate).encode())
-        (self.folder / ANNEX).unlink()
+        self._write("certificate.html", whole_page(annex, certificate, saved).encode())
         return certificate
 
     def _announcement(self) -> dict[str, str] | None:

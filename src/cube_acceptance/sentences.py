@@ -34,7 +34,7 @@ def number(value: float, language: Language) -> str:
     """Write a number: at most one decimal, a comma in German, thousands set apart (ISO 80000-1)."""
     text = f"{abs(value):,.1f}".replace(",", _GROUP).removesuffix(".0")
     text = text.replace(".", ",") if language == "de" else text
-    return f"{_MINUS}{text}" if value < 0 else text
+    return f"{_MINUS}{text}" if value < 0 and text != "0" else text
 
 
 def date(moment: str, language: Language) -> str:
@@ -53,7 +53,12 @@ def spoken(value: Fact, catalogue: Catalogue, language: Language) -> str:
         return ", ".join(spoken(item, catalogue, language) for item in value)
     if isinstance(value, int | float):
         return number(value, language)
-    return date(value, language) if _MOMENT.fullmatch(value) else value
+    if not _MOMENT.fullmatch(value):
+        return value
+    try:
+        return date(value, language)
+    except ValueError:  # a text from the network that only looks like a moment
+        return value
 
 
 def say(template: str, facts: dict[str, Fact], catalogue: Catalogue, language: Language) -> str:

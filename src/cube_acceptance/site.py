@@ -35,8 +35,6 @@ TEXT_LIMIT = 200
 """Characters of one text."""
 SERVER_LIMIT = 8
 """DNS or time servers that a site file may name; every one of them is asked."""
-HOST_LIMIT = 253
-"""Characters of a host name (RFC 1035 section 2.3.4, without the root's own)."""
 TOLERANCE_LIMITS_S = (0.001, 3600.0)
 """Smallest and largest ``ntp.tolerance_s``: beyond an hour, wrong time is no tolerance."""
 PREFIX_LIMITS = (8, 30)
@@ -148,7 +146,7 @@ def check_host(text: str) -> Complaint | None:
         if re.search(pattern, text):
             return Complaint(f"{_show(text)} {problem}", hint)
     labels = text.split(".")
-    if len(text) > HOST_LIMIT or not all(re.fullmatch(_LABEL, label) for label in labels):
+    if not all(re.fullmatch(_LABEL, label) for label in labels):
         return Complaint(f"{_show(text)} is not a host name", _WRITE_HOST)
     if len(labels) == 1:
         return Complaint(f"{_show(text)} has no domain", _WRITE_HOST)
@@ -251,7 +249,7 @@ Text = Annotated[str, Meta(max_length=TEXT_LIMIT)]
 Address = Annotated[str, Meta(pattern=f"^{_QUAD}$", extra={"check": check_address})]
 Host = Annotated[
     str,
-    Meta(max_length=HOST_LIMIT, pattern=rf"^({_LABEL}\.)+{_LABEL}$", extra={"check": check_host}),
+    Meta(max_length=TEXT_LIMIT, pattern=rf"^({_LABEL}\.)+{_LABEL}$", extra={"check": check_host}),
 ]
 Servers = Annotated[
     tuple[Address, ...],

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -521,3 +521,23 @@ def load(path: Path) -> Saved:
         return msgspec.json.decode(data, type=Saved)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise EvidenceError(f"{path}: {error}") from error
+
+
+def check_belonging(path: Path) -> None:
+    """Check saved evidence against the certificate that lies beside it, where one does.
+
+    Raises:
+        EvidenceError: the certificate was made from other evidence, so this one was changed.
+    """
+    certificate = path.with_name("certificate.json")
+    if not certificate.exists():
+        return
+    try:
+        files = msgspec.json.decode(certificate.read_bytes(), type=dict[str, Any])["files"]
+        recorded = files["evidence.json"]
+    except (OSError, msgspec.MsgspecError, KeyError, TypeError) as error:
+        raise EvidenceError(f"{certificate}: this is no certificate") from error
+    if hashlib.sha256(path.read_bytes()).hexdigest() != recorded:
+        raise EvidenceError(
+            f"{path}: it is not the evidence that the certificate beside it was made from"
+        )

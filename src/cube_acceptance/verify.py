@@ -19,7 +19,7 @@ import msgspec
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import plan, run, survey
-from cube_acceptance.certificate import build, page, signature
+from cube_acceptance.certificate import build, signature
 from cube_acceptance.certificate.model import Certificate
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def check_hashes(certificate: dict[str, Any], folder: Path) -> None:
 def check_page(certificate: dict[str, Any], folder: Path) -> None:
     """Check that ``certificate.html`` shows this certificate and has no other byte changed."""
     html = (folder / "certificate.html").read_bytes().decode("utf-8", errors="surrogateescape")
-    fragment = page.render(certificate, certificate["language"])
+    fragment = run.certificate_part(certificate, survey.load(folder / "evidence.json"))
     if html.count(fragment) != 1:
         raise BrokenError("certificate.html does not show this certificate")
     annex = html.replace(fragment, run.CERTIFICATE_MARK, 1)

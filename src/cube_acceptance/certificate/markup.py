@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from html import escape, unescape
+from html import escape
 from typing import TYPE_CHECKING
 
 from cube_acceptance.certificate.wording import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 VOID = frozenset({"meta", "path", "line", "circle", "rect", "polygon", "br"})
 """Elements that never have content here."""
@@ -47,27 +47,57 @@ def element(tag: str, /, *children: object, **attributes: object) -> Markup:
     return Markup(f"<{tag}{shown}>{join(children)}</{tag}>")
 
 
-def table(heads: Iterable[object], rows: Iterable[Iterable[object]], kind: str = "") -> Markup:
+def table(heads: Sequence[str], rows: Iterable[Iterable[object]], kind: str) -> Markup:
     """Build a table whose first column names its row; on narrow screens each cell is labelled."""
-    heads = [text(head) for head in heads]
     return element(
         "table",
-        element("thead", element("tr", join(element("th", head, scope="col") for head in heads))),
-        element("tbody", join((_row(heads, row) for row in rows), "\n")),
-        class_=kind or None,
+        _head(heads),
+        element("tbody", join((row(heads, cells) for cells in rows), "\n")),
+        class_=kind,
     )
 
 
-def _row(heads: list[Markup], cells: Iterable[object]) -> Markup:
+def prose(value: str) -> Markup:
+    """Turn a sentence into HTML text; what stands between backticks is set as code."""
+    parts = value.split("`")
+    return join(element("code", part) if number % 2 else part for number, part in enumerate(parts))
+
+
+def row(heads: Sequence[object], cells: Iterable[object], kind: str = "") -> Markup:
+    """Build one row of a table: its name, then its cells with their columns' names."""
     first, *others = cells
     return element(
         "tr",
         element("th", first, scope="row"),
         join(
-            element("td", cell, data_label=unescape(head))
+            element("td", cell, data_label=head)
             for head, cell in zip(heads[1:], others, strict=True)
         ),
+        class_=kind or None,
     )
+
+
+def grouped_table(
+    heads: Sequence[str], groups: Iterable[tuple[object, Iterable[Markup]]], kind: str
+) -> Markup:
+    """Build a table of finished rows in groups, each under a name of its own."""
+    return element(
+        "table",
+        _head(heads),
+        join(
+            element(
+                "tbody",
+                element("tr", element("th", name, colspan=len(heads), scope="rowgroup")),
+                join(rows, "\n"),
+            )
+            for name, rows in groups
+        ),
+        class_=kind,
+    )
+
+
+def _head(heads: Iterable[str]) -> Markup:
+    return element("thead", element("tr", join(element("th", head, scope="col") for head in heads)))
 
 
 def pairs(entries: Iterable[tuple[object, object]], kind: str = "") -> Markup:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cube_acceptance.certificate import picture, wording
 from cube_acceptance.certificate.markup import Markup, element, join, pairs, table
-from cube_acceptance.certificate.sections import Reading, Section, interface, sections
+from cube_acceptance.certificate.sections import Reading, Section, interface, sections, spoken
 from cube_acceptance.certificate.wording import say
 from cube_acceptance.verdict import OUTCOMES, worst
 
@@ -172,15 +172,25 @@ def front(reading: Reading, numbers: Mapping[str, int]) -> Markup:
         _verdict(reading),
         _circumstances(reading),
         _block(reading, "item", _item(reading, numbers)),
-        _block(reading, "path", _path(reading)),
-        _block(reading, "requirements", _requirements(reading)),
-        _block(reading, "signatures", _signatures(reading)),
+        _block(reading, "path", _path(reading), picture.legend(certificate, language)),
+        _block(
+            reading,
+            "requirements",
+            _requirements(reading),
+            element("p", reading.say("result.icmp_short"), class_="hint"),
+        ),
+        _block(reading, "signatures", *_signatures(reading)),
     ]
-    return element("section", join(blocks, "\n"), class_="front", aria_label=title(certificate, language))
+    name = title(certificate, language)
+    return element("section", join(blocks, "\n"), class_="front", aria_label=name)
 
 
-def _block(reading: Reading, key: str, body: Markup) -> Markup:
-    return element("section", element("h2", reading.say(f"front.{key}")), body, class_=f"block {key}")
+def _block(reading: Reading, key: str, body: Markup, aside: Markup | None = None) -> Markup:
+    """Build a part of the first page; ``aside`` stands beside its heading."""
+    head = element("h2", reading.say(f"front.{key}"))
+    if aside:
+        head = element("div", head, aside, class_="heading")
+    return element("section", head, body, class_=f"block {key}")
 
 
 def _verdict(reading: Reading) -> Markup:
@@ -188,15 +198,19 @@ def _verdict(reading: Reading) -> Markup:
     decided = certificate["verdict"]
     return element(
         "div",
-        picture.seal(decided),
+        picture.seal(decided, simulated=certificate["simulated"]),
         element(
             "div",
             element("p", reading.say("verdict.heading"), class_="verdict-label"),
             element("p", verdict(certificate, language), class_="verdict-word"),
             element("p", reading.say(f"because.{decided}"), class_="verdict-why"),
-            join(element("p", line, class_="totals") for line in totals(certificate, language)),
+            element(
+                "p",
+                join(element("span", line) for line in totals(certificate, language)),
+                class_="totals",
+            ),
         ),
-        class_=f"verdict verdict-{decided}",
+        class_="verdict simulated" if certificate["simulated"] else f"verdict verdict-{decided}",
     )
 
 
@@ -206,7 +220,12 @@ def totals(certificate: Mapping[str, Any], language: Language) -> list[str]:
     for level in ("required", "optional"):
         counts = certificate["totals"].get(level, {})
         shown = ", ".join(
-            say("result.total", language, count=counts[word], outcome=say(f"outcome.{word}", language))
+            say(
+                "result.total",
+                language,
+                count=counts[word],
+                outcome=say(f"outcome.{word}", language),
+            )
             for word in OUTCOMES
             if counts.get(word)
         )
@@ -227,9 +246,7 @@ def _circumstances(reading: Reading) -> Markup:
     certificate = reading.certificate
     site, people, vantage = certificate["site"], certificate["people"], certificate["vantage"]
     document = certificate["requirements_document"]
-    place = ", ".join(
-        text for text in (vantage["host"], interface(vantage)) if text
-    )
+    place = ", ".join(text for text in (vantage["host"], interface(vantage)) if text)
     return pairs(
         [
             (reading.say("front.site"), site["name"]),
@@ -315,7 +332,7 @@ def _fleet(reading: Reading, cubes: Sequence[Mapping[str, Any]], section: int) -
                 reading.say("front.span", start=addresses[0], end=addresses[-1]),
             ),
             (reading.say("cube.versions"), _versions(reading, cubes)),
-            (reading.say("cube.fleet_outcome"), element("ul", join(outcomes))),
+            (reading.say("cube.result"), element("ul", join(outcomes))),
         ],
         "fleet",
     )
@@ -339,40 +356,30 @@ def _versions(reading: Reading, cubes: Sequence[Mapping[str, Any]]) -> str:
 
 def _path(reading: Reading) -> Markup:
     return element(
-        "figure",
-        element(
-            "div",
-            picture.path(reading.certificate, reading.language),
-            class_="scroll",
-            tabindex="0",
-            role="group",
-            aria_label=reading.say("picture.scroll"),
-        ),
-        element("figcaption", picture.legend(reading.certificate, reading.language)),
+        "div",
+        picture.path(reading.certificate, reading.language),
+        class_="scroll",
+        tabindex="0",
+        role="group",
+        aria_label=reading.say("picture.scroll"),
     )
 
 
 def _requirements(reading: Reading) -> Markup:
     heads = ("requirement", "port", "level", "outcome")
-    return join(
+    groups = picture.by_requirement(reading.certificate["results"])
+    return table(
+        [reading.say(f"result.{head}") for head in heads],
         [
-            table(
-                [reading.say(f"result.{head}") for head in heads],
-                [
-                    [
-                        join([element("b", requirement), " ", results[0]["title"]]),
-                        results[0]["port"],
-                        reading.say(f"level.{results[0]['level']}"),
-                        _aggregate(reading, results),
-                    ]
-                    for requirement, results in picture.by_requirement(
-                        reading.certificate["results"]
-                    ).items()
-                ],
-                "requirements",
-            ),
-            element("p", reading.say("result.icmp_short"), class_="hint"),
-        ]
+            [
+                join([element("b", requirement), " ", results[0]["title"]]),
+                results[0]["port"],
+                reading.say(f"level.{results[0]['level']}"),
+                _aggregate(reading, results),
+            ]
+            for requirement, results in groups.items()
+        ],
+        "requirements",
     )
 
 
@@ -386,24 +393,19 @@ def _aggregate(reading: Reading, results: Sequence[Mapping[str, Any]]) -> Markup
     return join([shown, element("small", f" {count}/{len(results)}")])
 
 
-def _signatures(reading: Reading) -> Markup:
+def _signatures(reading: Reading) -> tuple[Markup, Markup | None]:
+    """Build the lines to sign on, and what signing means; a simulated run has neither."""
     certificate = reading.certificate
     if certificate["simulated"]:
-        return element("p", reading.say("signature.none"), class_="unsigned")
+        return element("p", reading.say("signature.none"), class_="unsigned"), None
     people = certificate["people"]
-    blocks = [("operator", people["operator"]), ("customer", people["approver"])]
+    roles = {"operator": people["operator"], "customer": people["approver"]}
     if people["witness"]:
-        blocks.append(("witness", people["witness"]))
+        roles["witness"] = people["witness"]
     statement = "readiness" if certificate["stage"] == "readiness" else certificate["verdict"]
-    return join(
-        [
-            element("p", reading.say(f"signature.{statement}"), class_="statement"),
-            element(
-                "div",
-                join(_signature(reading, role, who) for role, who in blocks),
-                class_="signatories",
-            ),
-        ]
+    return (
+        join(_signature(reading, role, who) for role, who in roles.items()),
+        element("p", reading.say(f"signature.{statement}"), class_="hint"),
     )
 
 
@@ -419,8 +421,9 @@ def _signature(reading: Reading, role: str, who: Mapping[str, str] | None) -> Ma
 
 
 def _line(name: str, filled: str) -> Markup:
+    """Leave a line to be filled in by hand, with its name below."""
     return element(
-        "p", element("span", filled, class_="rule"), element("span", name, class_="under")
+        "p", element("span", filled, class_="blank"), element("span", name, class_="under")
     )
 
 
@@ -430,7 +433,7 @@ def unfinished(language: Language, facts: Mapping[str, str]) -> str:
     ``facts`` may name ``started``, ``site`` and ``folder``; a reader sees what there is.
     """
     shown = pairs(
-        (say(f"unfinished.{key}", language), facts.get(key, ""))
+        (say(f"unfinished.{key}", language), spoken(facts.get(key, ""), language))
         for key in ("site", "started", "folder")
     )
     name = say("unfinished.title", language)

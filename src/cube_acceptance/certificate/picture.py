@@ -56,9 +56,9 @@ HOLLOW = frozenset({"not-run", "not-applicable"})
 """Outcomes without a statement: their sign is an outline, not a filled shape."""
 
 
-def _drawn(outcome: Outcome) -> Markup:
-    colour = COLOURS[outcome]
-    hollow = outcome in HOLLOW
+def _drawn(outcome: Outcome, *, hollow: bool = False) -> Markup:
+    hollow = hollow or outcome in HOLLOW
+    colour = COLOURS["not-run"] if hollow else COLOURS[outcome]
     shape = element(
         "path",
         d=_SHAPES[outcome],
@@ -100,13 +100,13 @@ def outcome(word: Outcome, language: Language) -> Markup:
     )
 
 
-def seal(verdict: Verdict) -> Markup:
-    """Draw a verdict's sign; the word stands beside it."""
+def seal(verdict: Verdict, *, simulated: bool = False) -> Markup:
+    """Draw a verdict's sign, a simulated one as an outline; the word stands beside it."""
     return element(
         "svg",
-        _drawn(SEALS[verdict]),
+        _drawn(SEALS[verdict], hollow=simulated),
         class_="seal",
-        viewBox="0 0 16 16",
+        viewBox="-1 -1 18 18",
         width="56",
         height="56",
         aria_hidden="true",
@@ -150,10 +150,10 @@ STOPS = {"HTTPS-01": ("tapio",)}
 """Places that a requirement also ends at on its way."""
 
 WIDTH = 760
-HEAD = 86
+HEAD = 76
 """The height of the row of places."""
 
-ROW = 24
+ROW = 23
 _LINES: dict[Outcome, str | None] = {
     "pass": None,
     "waived": "10 3 2 3",
@@ -222,7 +222,7 @@ def path(certificate: Mapping[str, Any], language: Language) -> Markup:
         element("line", class_="wire", x1=PLACES["cube"].x, x2=PLACES["homag"].x, y1=22, y2=22),
         join(_place(node, certificate, language, height) for node in NODES),
         join(rows),
-        class_="path",
+        class_="route",
         role="img",
         aria_labelledby="path-title",
         aria_describedby="path-desc",

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cube_acceptance import catalogue
 from cube_acceptance.certificate import picture, wording
-from cube_acceptance.certificate.markup import Markup, element, join, pairs, table
+from cube_acceptance.certificate.markup import (
+    Markup,
+    element,
+    grouped_table,
+    join,
+    pairs,
+    prose,
+    row,
+    table,
+)
 from cube_acceptance.certificate.wording import say
 
 if TYPE_CHECKING:
@@ -15,13 +25,15 @@ if TYPE_CHECKING:
     from cube_acceptance.catalogue import Language
     from cube_acceptance.evidence import Observation
 
-FULL_EVIDENCE_CUBES = 12
-"""Up to this many CUBEs every case shows its raw data; above, only cases that did not pass."""
+FLEET_CUBES = 12
+"""Above this many CUBEs, raw data and paper show only the cases that did not pass."""
 
 RAW_SHOWN = 256
 """How many bytes of one packet the page shows; ``evidence.json`` has the rest."""
 
 RAW_WIDTH = 16
+MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
+UTC: dict[str, object] = {"utc_offset_min": 0, "zone": "UTC"}
 ITEMS_SHOWN = 16
 """How many items of one list among a case's facts are shown."""
 
@@ -47,6 +59,11 @@ class Reading(NamedTuple):
     def several(self) -> bool:
         """Tell whether there is more than one CUBE."""
         return len(self.certificate["item"]["cubes"]) > 1
+
+    @property
+    def fleet(self) -> bool:
+        """Tell whether there are too many CUBEs to show everything about each."""
+        return len(self.certificate["item"]["cubes"]) > FLEET_CUBES
 
     def subject(self, name: str) -> str:
         """Name what a result is about."""
@@ -103,86 +120,82 @@ def _failure(reading: Reading, requirement: str, results: Sequence[Mapping[str, 
     return element(
         "section",
         element("h3", f"{requirement} {first['title']} ", element("small", f"({level})")),
-        pairs(
-            [
-                (reading.say("failed.expected"), first["expected"]),
-                (reading.say("failed.meaning"), first["meaning"]),
-            ]
-        ),
-        _found(reading, results),
+        _one(reading, first) if len(results) == 1 else _many(reading, results),
         _rules(reading, results),
         class_="failure",
     )
 
 
-def _found(reading: Reading, results: Sequence[Mapping[str, Any]]) -> Markup:
-    """Show what was observed and what to do: as a list for one subject, as a table for several."""
-    if len(results) == 1:
-        result = results[0]
-        return pairs(
-            [
-                (
-                    reading.say("result.outcome"),
-                    picture.outcome(result["outcome"], reading.language),
-                ),
-                (_if(reading.several, reading.say("result.subject")), _subject(reading, result)),
-                (reading.say("failed.observed"), _reasons(result, "reason")),
-                (reading.say("failed.remedy"), _reasons(result, "remedy")),
-                (reading.say("failed.waiver"), _waiver(reading, result["waiver"])),
-            ]
-        )
-    heads = ("result.subject", "result.outcome", "failed.observed", "failed.remedy")
-    return table(
-        [reading.say(head) for head in heads],
+def _one(reading: Reading, result: Mapping[str, Any]) -> Markup:
+    """Show what was expected and observed, what it means and what to do, of one subject."""
+    return pairs(
         [
-            [
-                reading.subject(result["subject"]),
-                picture.outcome(result["outcome"], reading.language),
-                join([_reasons(result, "reason"), _waiver(reading, result["waiver"])], " "),
-                _reasons(result, "remedy"),
-            ]
-            for result in results
-        ],
-        "found",
+            (reading.say("result.outcome"), picture.outcome(result["outcome"], reading.language)),
+            (
+                reading.say("result.subject"),
+                reading.several and reading.subject(result["subject"]),
+            ),
+            (reading.say("failed.expected"), result["expected"]),
+            (reading.say("failed.observed"), _said(result, "reason")),
+            (reading.say("failed.meaning"), result["meaning"]),
+            (reading.say("failed.remedy"), _said(result, "remedy")),
+        ]
     )
 
 
-def _if(condition: bool, word: str) -> str:  # noqa: FBT001 - reads as a sentence
-    return word if condition else ""
-
-
-def _subject(reading: Reading, result: Mapping[str, Any]) -> str:
-    return _if(reading.several, reading.subject(result["subject"]))
-
-
-def _reasons(result: Mapping[str, Any], key: str) -> Markup:
-    """Give what is said of a result, and what its other unsettled cases say beside it."""
-    said = [case[key] for case in result["cases"] if case["outcome"] not in SETTLED]
-    texts = [text for text in dict.fromkeys([result[key], *said]) if text]
-    if result["waiver"] and key == "reason":
-        texts = [result["reason"]]
-    return join((element("span", text, class_="line") for text in texts), " ")
-
-
-def _waiver(reading: Reading, waiver: Mapping[str, Any] | None) -> str:
-    if not waiver:
-        return ""
-    return reading.say(
-        "failed.waiver_text",
-        justification=waiver["justification"],
-        approver=waiver["approver"],
-        expires=wording.date(waiver["expires"], reading.language),
-    )
-
-
-def unique_rules(results: Iterable[Mapping[str, Any]]) -> list[Mapping[str, str]]:
-    """List the rules to ask for, each once."""
-    rules = {
-        tuple(rule[field] for field in RULE_FIELDS): rule
+def _many(reading: Reading, results: Sequence[Mapping[str, Any]]) -> Markup:
+    """Show what several subjects have in common once, and a row for each."""
+    first = results[0]
+    remedies = {result["remedy"] for result in results}
+    shared = _said(first, "remedy") if len(remedies) == 1 else Markup()
+    common = [
+        (reading.say("failed.expected"), first["expected"]),
+        (reading.say("failed.meaning"), first["meaning"]),
+        (reading.say("failed.remedy"), shared),
+    ]
+    heads = ["result.subject", "result.outcome", "failed.observed"]
+    heads += [] if shared else ["failed.remedy"]
+    rows = [
+        [
+            reading.subject(result["subject"]),
+            picture.outcome(result["outcome"], reading.language),
+            _said(result, "reason"),
+            *([] if shared else [_said(result, "remedy")]),
+        ]
         for result in results
-        for rule in result["requests"]
-    }
-    return list(rules.values())
+    ]
+    return join([pairs(common), table([reading.say(head) for head in heads], rows, "found")])
+
+
+def _said(result: Mapping[str, Any], key: str) -> Markup:
+    """Give what is said of a result, and what its other unsettled cases say beside it.
+
+    A waived result's reason holds its leading case's, so the cases are not repeated.
+    """
+    cases = [] if result["waiver"] else result["cases"]
+    texts = [result[key], *(case[key] for case in cases if case["outcome"] not in SETTLED)]
+    return join(
+        (element("span", prose(text), class_="line") for text in dict.fromkeys(texts) if text), " "
+    )
+
+
+def merged_rules(results: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """List the rules to ask for; those that differ in the destination only become one."""
+    destinations: dict[tuple[str, ...], dict[str, None]] = {}
+    for rule in (rule for result in results for rule in result["requests"]):
+        alike = tuple(rule[field] for field in (*RULE_FIELDS, "text") if field != "destination")
+        destinations.setdefault(alike, {})[rule["destination"]] = None
+    return [
+        {
+            "source": source,
+            "destination": ", ".join(places),
+            "protocol": protocol,
+            "port": port,
+            "direction": direction,
+            "text": text,
+        }
+        for (source, protocol, port, direction, text), places in destinations.items()
+    ]
 
 
 def rule_values(reading: Reading, rule: Mapping[str, str]) -> list[str]:
@@ -193,7 +206,7 @@ def rule_values(reading: Reading, rule: Mapping[str, str]) -> list[str]:
 
 
 def _rules(reading: Reading, results: Sequence[Mapping[str, Any]]) -> Markup:
-    rules = unique_rules(results)
+    rules = merged_rules(results)
     if not rules:
         return Markup()
     purposes = dict.fromkeys(rule["text"] for rule in rules)
@@ -251,7 +264,7 @@ def request_text(reading: Reading) -> str:
             if text
         )
         lines += [f"- {remedy}" for remedy in remedies]
-        for rule in unique_rules(results):
+        for rule in merged_rules(results):
             number += 1
             lines += ["", f"  {reading.say('request.rule', number=number)}: {rule['text']}"]
             lines += _aligned(reading, rule)
@@ -375,72 +388,69 @@ def bullets(texts: Sequence[str]) -> Markup:
 
 def evidence(reading: Reading) -> Markup:
     """Show for every case when it ran, how often it asked, and the key facts it rests on."""
-    time = reading.certificate["time"]
-    shown: set[str] = set()
-    parts = [
-        element(
-            "p",
-            reading.say("evidence.hint", zone=wording.zone(time, reading.language)),
-            class_="hint",
-        )
+    groups = picture.by_requirement(reading.certificate["results"])
+    heads = [
+        reading.say(head)
+        for head in ("evidence.case", "result.outcome", "evidence.time", "evidence.facts")
     ]
-    for requirement, results in picture.by_requirement(reading.certificate["results"]).items():
-        cases = [(result, case) for result in results for case in result["cases"]]
-        body = _cases(reading, cases) if cases else element("p", reading.say("evidence.none"))
-        raw = [_raw(reading, key) for key in _keys(reading, cases) if key not in shown]
-        shown.update(_keys(reading, cases))
-        parts.append(
-            element(
-                "section",
-                element("h3", f"{requirement} {results[0]['title']}"),
-                body,
-                join(raw, "\n"),
-                class_="evidence",
-            )
-        )
-    return join(parts, "\n")
+    zone = wording.zone(reading.certificate["time"], reading.language)
+    keys = dict.fromkeys(key for results in groups.values() for key in _raw_keys(reading, results))
+    raw = [_raw(reading, key) for key in keys]
+    return join(
+        [
+            element("p", reading.say("evidence.hint", zone=zone), class_="hint"),
+            element("p", reading.say("evidence.paper"), class_="hint") if reading.fleet else "",
+            grouped_table(
+                heads,
+                [
+                    (f"{requirement} {results[0]['title']}", _cases(reading, heads, results))
+                    for requirement, results in groups.items()
+                ],
+                "cases fleet-cases" if reading.fleet else "cases",
+            ),
+            join(raw, "\n"),
+        ],
+        "\n",
+    )
 
 
-Cases = list[tuple["Mapping[str, Any]", "Mapping[str, Any]"]]
-"""Results with one of their cases each."""
-
-
-def _keys(reading: Reading, cases: Cases) -> list[str]:
-    """List the observations whose raw data are shown."""
-    fleet = len(reading.certificate["item"]["cubes"]) > FULL_EVIDENCE_CUBES
+def _raw_keys(reading: Reading, results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """List the observations whose raw data are shown: of a fleet, those behind no pass."""
     return [
         key
-        for key in dict.fromkeys(
-            key
-            for _, case in cases
-            for key in case["evidence"]
-            if not (fleet and case["outcome"] in SETTLED)
-        )
-        if key in reading.observations
+        for result in results
+        for case in result["cases"]
+        for key in case["evidence"]
+        if key in reading.observations and not (reading.fleet and case["outcome"] in SETTLED)
     ]
 
 
-def _cases(reading: Reading, cases: Cases) -> Markup:
-    heads = ("evidence.case", "result.outcome", "evidence.time", "evidence.facts")
-    return table(
-        [reading.say(head) for head in heads],
-        [
+def _cases(
+    reading: Reading, heads: Sequence[str], results: Sequence[Mapping[str, Any]]
+) -> list[Markup]:
+    cases = [case for result in results for case in result["cases"]]
+    if not cases:
+        nothing = element("td", reading.say("evidence.none"), colspan=len(heads))
+        return [element("tr", nothing)]
+    return [
+        row(
+            heads,
             [
                 case["case"],
                 picture.outcome(case["outcome"], reading.language),
                 _timing(reading, case),
                 _facts(reading, case),
-            ]
-            for _, case in cases
-        ],
-        "cases",
-    )
+            ],
+            "settled" if case["outcome"] in SETTLED else "",
+        )
+        for case in cases
+    ]
 
 
 def _timing(reading: Reading, case: Mapping[str, Any]) -> Markup:
     time, language = reading.certificate["time"], reading.language
     if not case["started"]:
-        return Markup("–")
+        return Markup(reading.say("cube.unknown"))
     began = wording.clock(case["started"], time, language)
     lasted = wording.milliseconds(case["duration_s"], language)
     lines = [
@@ -459,8 +469,8 @@ def _facts(reading: Reading, case: Mapping[str, Any]) -> Markup:
     keys = join((element("code", key) for key in case["evidence"]), ", ")
     return join(
         [
-            case["reason"] and element("p", case["reason"]),
-            pairs([*facts, (_if(bool(keys), reading.say("evidence.keys")), keys)], "facts"),
+            case["reason"] and element("p", prose(case["reason"])),
+            pairs([*facts, (reading.say("evidence.keys"), keys)], "facts"),
         ]
     )
 
@@ -477,7 +487,8 @@ def spoken(value: object, language: Language) -> str:
     if isinstance(value, dict):
         word = catalogue.load().common.words.get(value.get("word", ""))
         return word.sentence(language) if word else _nested(value, language)
-    return str(value)
+    text = str(value)
+    return wording.moment(text, UTC, language) if MOMENT.fullmatch(text) else text
 
 
 def _nested(value: Mapping[str, Any], language: Language) -> str:

@@ -115,7 +115,7 @@ def read_message(packet: bytes) -> dns.message.Message:
         message = dns.message.from_wire(
             packet, keyring=False, ignore_trailing=True, continue_on_error=cut
         )
-    except Exception as error:  # noqa: BLE001 - whatever these bytes make the library raise
+    except Exception as error:  # whatever these bytes make the library raise
         raise MalformedError(f"malformed: {type(error).__name__}") from error
     if message.errors and not message.question:
         raise MalformedError("malformed: no question can be read")
@@ -239,6 +239,13 @@ def _read_exactly(sock: socket.socket, size: int, watch: Stopwatch, until_s: flo
             raise ReachError(Trouble(kind="no-answer", phase="tcp", detail=detail))
         data += piece
     return data
+
+
+def trouble_of(error: ReachError | UnwantedError) -> Trouble:
+    """Say in the evidence's words why asking over TCP gave no usable answer."""
+    if isinstance(error, ReachError):
+        return error.trouble
+    return Trouble(kind="malformed", phase="tcp", detail=str(error))
 
 
 # The measurement
@@ -404,7 +411,7 @@ class _Inquiry:
                 packet = exchange(sock, query.to_wire(), log.watch, until_s)
             answer = read_answer(query, packet)
         except (ReachError, UnwantedError) as error:
-            found = _trouble_of(error)
+            found = trouble_of(error)
             result = "silence" if found.kind == "no-answer" else found.kind
             log.end(number, result, found.detail, packet)
             return found
@@ -506,9 +513,3 @@ def _open_udp(probe: DnsProbe) -> socket.socket:
     except OSError as error:
         detail = f"{probe.vantage.interface} cannot be used: {error.strerror}"
         raise CannotAskError("off-link", detail) from error
-
-
-def _trouble_of(error: ReachError | UnwantedError) -> Trouble:
-    if isinstance(error, ReachError):
-        return error.trouble
-    return Trouble(kind="malformed", phase="tcp", detail=str(error))

@@ -133,10 +133,11 @@ def read_dhclient(text: str, interface: str) -> Lease | None:
     """
     found: Lease | None = None
     for block in re.findall(r'\blease\s*\{((?:"(?:\\.|[^"\\])*+"|[^"}])*+)\}', text):
-        statements = re.findall(r'\s*((?:"(?:\\.|[^"\\])*+"|[^";])++);', block)
-        values = dict(
-            (*statement.removeprefix("option ").split(None, 1), "")[:2] for statement in statements
-        )
+        statements = re.findall(r'((?:"(?:\\.|[^"\\])*+"|[^";])++);', block)
+        values = {}
+        for statement in statements:
+            name, _, value = statement.strip().removeprefix("option ").partition(" ")
+            values[name] = value.strip()
         if values.get("interface") == f'"{interface}"':
             found = _read_dhclient_block(values)
     return found
@@ -263,10 +264,11 @@ def _number(text: str) -> int | None:
 
 
 def _timespan(text: str) -> int | None:
-    parts = re.findall(r"([0-9]{1,10})([a-z]*)(?: |$)", text)
-    if not parts or any(unit not in _UNITS_S for _, unit in parts):
+    parts = [re.fullmatch(r"([0-9]{1,10})([a-z]*)", word) for word in text.split()]
+    amounts = [(int(part[1]), part[2]) for part in parts if part and part[2] in _UNITS_S]
+    if not parts or len(amounts) < len(parts):
         return None
-    return sum(int(amount) * _UNITS_S[unit] for amount, unit in parts)
+    return sum(amount * _UNITS_S[unit] for amount, unit in amounts)
 
 
 def _default_router(routes: str) -> str:

@@ -1,0 +1,105 @@
+"""Runs the acceptance suite on made-up evidence in a process of its own, as a user would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import healthy
+
+from cube_acceptance import survey
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROJECT = Path(__file__).parents[2]
+LIMIT_S = 120.0
+
+
+class Session(NamedTuple):
+    """What a run of the suite left behind."""
+
+    status: int
+    output: str
+    folders: list[Path]
+
+    @property
+    def folder(self) -> Path:
+        """The one folder that the run made."""
+        (folder,) = self.folders
+        return folder
+
+    @property
+    def certificate(self) -> dict[str, Any] | None:
+        """The certificate, where one was written."""
+        written = [folder / "certificate.json" for folder in self.folders]
+        found = [path for path in written if path.exists()]
+        certificate: dict[str, Any] | None = json.loads(found[0].read_bytes()) if found else None
+        return certificate
+
+    @property
+    def verdict(self) -> str | None:
+        """The certificate's verdict, where one was written."""
+        return self.certificate["verdict"] if self.certificate else None
+
+    def outcome(self, requirement: str) -> str:
+        """The outcome of a requirement's first result."""
+        assert self.certificate is not None
+        return next(
+            result["outcome"]
+            for result in self.certificate["results"]
+            if result["requirement"] == requirement
+        )
+
+
+def run(
+    scratch: Path,
+    *arguments: str,
+    saved: survey.Saved | None = None,
+    environment: Mapping[str, str] | None = None,
+    folder: Path = PROJECT,
+) -> Session:
+    """Judge evidence, the healthy site's by default; ``scratch`` keeps it and the reports."""
+    evidence = scratch / "given" / "evidence.json"
+    evidence.parent.mkdir(parents=True, exist_ok=True)
+    evidence.write_bytes(survey.dump(saved or healthy.saved()))
+    return start(
+        scratch, "--replay", str(evidence), *arguments, environment=environment, folder=folder
+    )
+
+
+def start(
+    scratch: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    folder: Path = PROJECT,
+) -> Session:
+    """Start pytest in the project as a user would."""
+    reports = scratch / "reports"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "--reports",
+            str(reports),
+            *arguments,
+        ],
+        cwd=folder,
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST")},
+            **(environment or {}),
+        },
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    folders = sorted(reports.iterdir()) if reports.exists() else []
+    return Session(done.returncode, done.stdout + done.stderr, folders)

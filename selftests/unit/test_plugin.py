@@ -1,0 +1,536 @@
+"""Whole sessions of the acceptance suite on made-up evidence, and every way to cheat it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import healthy
+import pytest
+import sessions
+from sessions import run, start
+
+from cube_acceptance import verify
+from cube_acceptance.evidence import DhcpObserved
+from cube_acceptance.site import Cube, Waiver
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+import datetime as dt
+
+import msgspec
+
+NO_DHCP = {"dhcp": DhcpObserved(started=healthy.STARTED, duration_s=10.0)}
+REJECTED = healthy.saved({"ntp/10.20.0.1": None} | NO_DHCP)
+
+
+class TestVerdict:
+    """The right end of an honest run."""
+
+    def test_healthy_site_is_accepted(self, tmp_path: Path) -> None:
+        """Eleven passes, exit 0, verdict and path last."""
+        session = run(tmp_path, "--lang", "en")
+
+        assert session.status == 0
+        assert session.verdict == "accepted"
+        lines = session.output.strip().splitlines()
+        assert lines[-2:] == ["Verdict: Accepted", str(session.folder / "certificate.html")]
+        assert {path.name for path in session.folder.iterdir()} == {
+            "certificate.json",
+            "certificate.html",
+            "evidence.json",
+            "junit.xml",
+        }
+
+    def test_workers_give_the_same_results(self, tmp_path: Path) -> None:
+        """Spreading over processes changes nothing but who did it."""
+        alone, spread = run(tmp_path / "a"), run(tmp_path / "b", "-n", "3")
+
+        assert spread.status == 0
+        assert alone.certificate is not None
+        assert spread.certificate is not None
+        assert alone.certificate["results"] == spread.certificate["results"]
+
+    def test_failure_rejects(self, tmp_path: Path) -> None:
+        """A required failure is exit 1, in the words of the chosen language."""
+        session = run(tmp_path, "--lang", "de", saved=healthy.saved(NO_DHCP))
+
+        assert session.status == 1
+        assert session.verdict == "rejected"
+        assert "Gesamturteil: Nicht abgenommen" in session.output
+        assert "Kein DHCP-Server hat innerhalb von 10 s eine Adresse angeboten." in session.output
+
+    def test_optional_failure_moves_nothing(self, tmp_path: Path) -> None:
+        """An optional failure is shown, and that is all."""
+        changes = {
+            "mdns/line-1": msgspec.structs.replace(
+                healthy.observations()["mdns/line-1"], replies=()
+            )
+        }
+        session = run(tmp_path, saved=healthy.saved(changes))
+
+        assert session.status == 0
+        assert session.verdict == "accepted"
+        assert session.outcome("MDNS-01") == "fail"
+
+    def test_waiver_reserves(self, tmp_path: Path) -> None:
+        """A waived failure is accepted with reservations."""
+        waiver = Waiver(
+            requirement="CONN-01",
+            justification="known",
+            approver="A. B.",
+            expires=dt.date(2027, 1, 1),
+        )
+        site = msgspec.structs.replace(healthy.SITE, waivers=(waiver,))
+        changes = {
+            "page/10.20.0.50:5555": healthy.page(5555, replies=(), redirect="http://elsewhere/")
+        }
+        changes["page/10.20.0.50:5555"] = healthy.page(
+            5555, replies=healthy.page(5555).replies, redirect="http://elsewhere/"
+        )
+        session = run(tmp_path, saved=healthy.saved(changes, site=site))
+
+        assert session.status == 0
+        assert session.verdict == "accepted-with-reservations"
+
+    def test_missing_observation_is_incomplete(self, tmp_path: Path) -> None:
+        """Evidence that lacks something proves nothing."""
+        session = run(tmp_path, saved=healthy.saved({"ntp/10.20.0.1": None}))
+
+        assert session.status == 10
+        assert session.outcome("NTP-01") == "inconclusive"
+
+    def test_readiness_without_a_cube(self, tmp_path: Path) -> None:
+        """Before a CUBE is there, internal requirements do not apply."""
+        site = msgspec.structs.replace(healthy.SITE, stage="readiness", cubes=())
+        session = run(tmp_path, saved=healthy.saved(site=site))
+
+        assert session.status == 0
+        assert session.outcome("DIAG-01") == "not-applicable"
+
+    def test_many_cubes(self, tmp_path: Path) -> None:
+        """Each CUBE has its results; one that was not measured leaves the run incomplete."""
+        cubes = (*healthy.SITE.cubes, Cube(name="line-2", address="10.20.0.51"))
+        site = msgspec.structs.replace(healthy.SITE, cubes=cubes)
+        session = run(tmp_path, saved=healthy.saved(site=site))
+
+        assert session.status == 10
+        assert session.certificate is not None
+        assert len(session.certificate["results"]) == 5 + 2 * 6
+
+
+class TestSelection:
+    """What was left out was not proven."""
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("-k", "not ntp and not time"),
+            ("-m", "optional"),
+            ("-m", "required and not lan"),
+            ("--deselect", "tests/test_ntp.py"),
+            ("--ignore", "tests/test_ntp.py"),
+            ("tests/test_ntp.py",),
+            ("tests/test_ntp.py", "tests/test_ntp.py"),
+            ("-k", "nothing_at_all"),
+            ("--setup-only",),
+            ("--setup-plan",),
+            ("-o", "python_functions=none_*"),
+            ("-o", "python_files=none_*"),
+            ("-n", "2", "-k", "dhcp"),
+            ("--noconftest",),
+            ("-p", "no:fixtures.given"),
+            ("-p", "no:cube_acceptance.plugin"),
+            ("-p", "no:cube_acceptance.entry"),
+            ("-p", "no:html"),
+            ("-p", "no:junitxml"),
+            ("-p", "no:terminal"),
+            ("-p", "no:python"),
+            ("-p", "no:runner"),
+        ],
+        ids=" ".join,
+    )
+    def test_never_accepted(self, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+        """No way of choosing cases or switching plugins off ends in an acceptance."""
+        session = run(tmp_path, *arguments)
+
+        assert session.status != 0
+        assert session.verdict in {None, "incomplete"}
+
+    def test_environment_selects_nothing_away(self, tmp_path: Path) -> None:
+        """Options from the environment are options."""
+        session = run(tmp_path, environment={"PYTEST_ADDOPTS": "-k dns"})
+
+        assert session.status == 10
+
+    def test_stop_at_the_first_failure(self, tmp_path: Path) -> None:
+        """A run that stops early says rejected and not what it did not see."""
+        session = run(tmp_path, "-x", saved=healthy.saved(NO_DHCP))
+
+        assert session.status == 1
+        assert session.outcome("SSH-01") == "not-run"
+
+    def test_required_only(self, tmp_path: Path) -> None:
+        """Required requirements alone decide; optional ones are shown as not run."""
+        session = run(tmp_path, "-m", "required")
+
+        assert session.status == 0
+        assert session.outcome("PING-01") == "not-run"
+
+    def test_collect_only_leaves_nothing(self, tmp_path: Path) -> None:
+        """Looking at the cases makes no folder."""
+        session = run(tmp_path, "--collect-only")
+
+        assert session.status == 0
+        assert not session.folders
+
+
+HOSTILE = {
+    "skips everything": """
+def pytest_collection_modifyitems(items):
+    for item in items: item.add_marker(pytest.mark.skip)
+""",
+    "expects every failure": """
+def pytest_collection_modifyitems(items):
+    for item in items: item.add_marker(pytest.mark.xfail)
+""",
+    "drops the cases that fail": """
+def pytest_collection_modifyitems(items):
+    items[:] = [item for item in items if "ntp" not in item.nodeid and "dhcp" not in item.nodeid]
+""",
+    "calls every failure a pass": """
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    report.outcome = "passed"
+    return report
+""",
+    "forges the judgement": """
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    report.outcome = "passed"
+    report.user_properties.append(("acceptance_judgement", '{"outcome":"pass"}'))
+    return report
+""",
+    "ends the run with 0": """
+def pytest_runtest_setup(item):
+    pytest.exit("enough", returncode=0)
+""",
+    "ends the run after a few cases": """
+def pytest_runtest_teardown(item):
+    if "https" in item.nodeid: item.session.shouldstop = "enough"
+""",
+    "runs no case": """
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    return True
+""",
+    "runs no loop": """
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session):
+    return True
+""",
+    "kills the process": """
+def pytest_runtest_setup(item):
+    import os; os._exit(0)
+""",
+    "breaks every teardown": """
+def pytest_runtest_teardown(item):
+    raise OSError("broken")
+""",
+    "swallows every report": """
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    return pytest.TestReport(item.nodeid, item.location, {}, "passed", None, call.when)
+""",
+    "sets the exit status": """
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    session.exitstatus = 0
+""",
+    "replaces the case": """
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    return True
+""",
+    "breaks collection of one file": """
+def pytest_collect_file(file_path):
+    if file_path.name == "test_ntp.py": raise OSError("broken")
+""",
+}
+
+
+class TestHostilePlugin:
+    """Somebody's plugin cannot turn a failing site into an accepted one."""
+
+    @pytest.mark.parametrize("code", HOSTILE.values(), ids=HOSTILE.keys())
+    @pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["alone", "spread"])
+    def test_failing_site_is_never_accepted(
+        self, tmp_path: Path, code: str, spread: tuple[str, ...]
+    ) -> None:
+        """Whatever the plugin does, there is no accepted certificate."""
+        (tmp_path / "hostile.py").write_text(f"import pytest\n{code}")
+        session = run(
+            tmp_path,
+            *("-p", "hostile"),
+            *spread,
+            saved=healthy.saved(NO_DHCP),
+            environment={"PYTHONPATH": str(tmp_path)},
+        )
+
+        assert session.verdict in {None, "incomplete", "rejected"}
+        assert session.status != 0 or session.verdict is None
+
+    def test_a_worker_that_dies_leaves_the_run_incomplete(self, tmp_path: Path) -> None:
+        """A case that is lost with its worker was not proven."""
+        code = (
+            "import os\ndef pytest_runtest_setup(item):\n    if 'ntp' in item.nodeid: os._exit(3)\n"
+        )
+        (tmp_path / "hostile.py").write_text(code)
+        session = run(
+            tmp_path,
+            *("-p", "hostile", "-n", "2"),
+            environment={"PYTHONPATH": str(tmp_path)},
+        )
+
+        assert session.status == 10
+        assert session.verdict == "incomplete"
+        assert session.outcome("NTP-01") == "not-run"
+
+
+class TestUsage:
+    """A user's mistake is a sentence and no traceback."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (("--site", "nowhere.toml"), "nowhere.toml"),
+            (("--cube", "10.20.0.256"), "--cube"),
+            (("--cube", "10.20.0.5", "--site", "x.toml"), "either --site or --cube"),
+            (("--replay", "nowhere.json"), "nowhere.json"),
+            (("--replay", "pyproject.toml"), "pyproject.toml"),
+            (("--cube", "10.20.0.5", "--replay", "x.json"), "--replay judges the site"),
+            (("--cube", "10.20.0.5", "--sign", "nowhere"), "there is no key nowhere"),
+            (("--cube", "10.20.0.5", "--sign", "README.md"), "--sign"),
+            (("--cube", "10.20.0.5", "--lang", "fr"), "--lang"),
+            (("--cube", "10.20.0.5", "-p", "no:html"), "no certificate"),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    )
+    def test_is_a_sentence(self, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+        """Exit 4, what was wrong, nothing left behind."""
+        session = start(tmp_path, *arguments)
+
+        assert session.status == 4
+        assert words in session.output
+        assert "Traceback" not in session.output
+        assert not session.folders
+
+    def test_outside_the_checkout(self, tmp_path: Path) -> None:
+        """Somebody who stands elsewhere is told where to go."""
+        session = run(tmp_path, folder=tmp_path)
+
+        assert session.status == 4
+        assert f"cd {sessions.PROJECT}" in session.output
+
+    def test_reports_that_cannot_be_written(self, tmp_path: Path) -> None:
+        """A folder that cannot be made is named."""
+        (tmp_path / "file").write_text("")
+        session = start(tmp_path, "--cube", "10.20.0.5", "--reports", str(tmp_path / "file"))
+
+        assert session.status == 4
+        assert "Traceback" not in session.output
+
+    def test_own_tests_beside_the_cases(self, tmp_path: Path) -> None:
+        """The suite's own tests never run beside the acceptance cases."""
+        session = run(tmp_path, "tests", "selftests/unit/test_site.py")
+
+        assert session.status == 4
+        assert "no acceptance case" in session.output
+
+    def test_changed_evidence_beside_its_certificate(self, tmp_path: Path) -> None:
+        """Evidence that its certificate does not know is not judged."""
+        first = run(tmp_path / "first", saved=healthy.saved(NO_DHCP))
+        evidence = first.folder / "evidence.json"
+        evidence.write_bytes(evidence.read_bytes().replace(b"no-answer", b"refused"))
+        evidence.write_bytes(evidence.read_bytes() + b"\n")
+        session = start(tmp_path / "second", "--replay", str(evidence))
+
+        assert session.status == 4
+        assert "not the evidence" in session.output
+
+
+class TestFiles:
+    """What a run leaves, and what it says about itself."""
+
+    def test_hashes_name_the_files_beside_it(self, tmp_path: Path) -> None:
+        """The certificate knows its siblings."""
+        session = run(tmp_path)
+
+        assert session.certificate is not None
+        for name in ("evidence.json", "junit.xml"):
+            digest = hashlib.sha256((session.folder / name).read_bytes()).hexdigest()
+            assert session.certificate["files"][name] == digest
+
+    def test_replay_is_marked_and_gives_the_same(self, tmp_path: Path) -> None:
+        """Judged again, everything but id and place is the same."""
+        first = run(tmp_path / "first")
+        again = start(tmp_path / "again", "--replay", str(first.folder / "evidence.json"))
+
+        assert first.certificate is not None
+        assert again.certificate is not None
+        assert again.certificate["replayed"] is True
+        assert again.certificate["results"] == first.certificate["results"]
+        assert (again.folder / "evidence.json").read_bytes() == (
+            first.folder / "evidence.json"
+        ).read_bytes()
+
+    def test_users_own_reports_are_written_as_well(self, tmp_path: Path) -> None:
+        """--html and --junitxml of the user's get what the run's folder has."""
+        html, junit = tmp_path / "mine" / "a.html", tmp_path / "mine" / "b.xml"
+        session = run(tmp_path, f"--html={html}", f"--junitxml={junit}")
+
+        assert html.read_bytes() == (session.folder / "certificate.html").read_bytes()
+        assert junit.read_bytes() == (session.folder / "junit.xml").read_bytes()
+
+    def test_key_path_does_not_reach_the_certificate(self, tmp_path: Path) -> None:
+        """The command line is repeated without what is secret."""
+        key = tmp_path / "secret-place"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+        session = run(tmp_path, "--sign", str(key))
+
+        assert "secret-place" not in (session.folder / "certificate.json").read_text("utf-8")
+        assert "secret-place" not in (session.folder / "certificate.html").read_text("utf-8")
+        assert (session.folder / "certificate.json.sig").exists()
+
+    def test_colours_and_escapes_of_the_network_stay_out(self, tmp_path: Path) -> None:
+        """What a device says never moves the terminal's cursor."""
+        page = healthy.page(80)
+        reply = msgspec.structs.replace(page.replies[0], status=500, title="\x1b[31mboo\x1b[0m")
+        changes = {
+            "page/10.20.0.50:80": msgspec.structs.replace(
+                page, replies=(reply,), redirect="x\x1b[2J"
+            )
+        }
+        session = run(tmp_path, saved=healthy.saved(changes))
+
+        assert session.status == 1
+        assert "\x1b[2J" not in session.output
+
+    def test_a_killed_run_leaves_a_page_that_says_so(self, tmp_path: Path) -> None:
+        """Without an end there is no certificate."""
+        (tmp_path / "hostile.py").write_text(
+            "import os\ndef pytest_runtest_setup(item):\n    os.kill(os.getpid(), 9)\n"
+        )
+        session = run(
+            tmp_path, "-p", "hostile", "--lang", "en", environment={"PYTHONPATH": str(tmp_path)}
+        )
+
+        assert session.status == -9
+        assert [path.name for path in session.folder.iterdir()] == ["certificate.html"]
+        page = (session.folder / "certificate.html").read_text("utf-8")
+        assert re.search("not (been )?finished", page)
+
+
+class TestVerify:
+    """A folder proves itself, and every change of it is noticed."""
+
+    @pytest.fixture(scope="class")
+    def signed(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+        """A signed run's folder, and the list of whose signature counts."""
+        scratch = tmp_path_factory.mktemp("signed")
+        key = scratch / "key"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+        signers = scratch / "signers"
+        signers.write_text(f"tester {key.with_suffix('.pub').read_text()}")
+        return run(scratch, "--sign", str(key)).folder, signers
+
+    def test_everything_holds(self, signed: tuple[Path, Path]) -> None:
+        """An untouched folder has nothing wrong with it."""
+        findings = verify.verify(*signed)
+
+        assert [finding.wrong for finding in findings if finding.wrong] == []
+        assert len(findings) == 7
+
+    def test_the_printed_command_holds(self, signed: tuple[Path, Path]) -> None:
+        """Anybody can check the signature with OpenSSH alone."""
+        folder, signers = signed
+        with (folder / "certificate.json").open("rb") as data:
+            done = subprocess.run(
+                [
+                    *("ssh-keygen", "-Y", "verify", "-f", str(signers), "-I", "tester"),
+                    *("-n", "cube-acceptance", "-s", str(folder / "certificate.json.sig")),
+                ],
+                stdin=data,
+                capture_output=True,
+                check=False,
+            )
+
+        assert done.returncode == 0
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "certificate.json",
+            "certificate.html",
+            "evidence.json",
+            "junit.xml",
+            "certificate.json.sig",
+        ],
+    )
+    def test_changed_bytes_are_noticed(
+        self,
+        signed: tuple[Path, Path],
+        tmp_path: Path,
+        name: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """A change anywhere in any file breaks at least one finding."""
+        monkeypatch.setattr(verify, "check_outcomes", lambda _certificate, _folder: None)
+        folder = tmp_path / "copy"
+        folder.mkdir()
+        for path in signed[0].iterdir():
+            (folder / path.name).write_bytes(path.read_bytes())
+        data = (folder / name).read_bytes()
+        step = max(1, len(data) // 40)
+        for at in range(0, len(data), step):
+            changed = bytearray(data)
+            changed[at] ^= 1
+            (folder / name).write_bytes(changed)
+
+            assert any(finding.wrong for finding in verify.verify(folder, signed[1])), at
+
+    def test_forged_outcome_is_noticed_even_with_new_hashes(self, tmp_path: Path) -> None:
+        """A rejected run that was rewritten to accepted does not follow from its evidence."""
+        session = run(tmp_path, saved=healthy.saved(NO_DHCP))
+        folder = session.folder
+        certificate = json.loads((folder / "certificate.json").read_bytes())
+        for result in certificate["results"]:
+            result |= {"outcome": "pass", "cause": "", "reason": "", "remedy": ""}
+            for case in result["cases"]:
+                case |= {"outcome": "pass", "cause": "", "reason": "", "remedy": ""}
+        certificate["verdict"] = "accepted"
+        (folder / "certificate.json").write_bytes(verify.build.dump(certificate))
+
+        wrong = {finding.what for finding in verify.verify(folder) if finding.wrong}
+
+        assert "outcomes" in wrong
+        assert "page" in wrong
+
+    def test_command_says_what_holds_and_what_does_not(self, tmp_path: Path) -> None:
+        """One line each, exit 0 or 1."""
+        folder = run(tmp_path).folder
+        command = [sys.executable, "-m", "cube_acceptance", "verify", str(folder)]
+        good = subprocess.run(command, capture_output=True, text=True, check=False)
+        (folder / "junit.xml").write_text("")
+        bad = subprocess.run(command, capture_output=True, text=True, check=False)
+
+        assert (good.returncode, bad.returncode) == (0, 1)
+        assert good.stdout.startswith("holds: form, completeness, verdict, hashes, page, outcomes")
+        assert "does not hold: hashes: junit.xml" in bad.stdout

@@ -1,0 +1,214 @@
+"""Mends what pytest-html's template cannot do, after it has written its page.
+
+The certificate (or the mark that holds its place) comes first, pytest-html's table follows as the
+technical annex. The page gets its language, a viewport, controls that everybody can use, and a
+content security policy under which nothing can run but pytest-html's own script. What the
+annex shows of test names, environment and logs becomes text, whatever it was.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html import escape, unescape
+from typing import TYPE_CHECKING, Any
+
+from cube_acceptance.certificate.markup import Markup, element, join, text
+from cube_acceptance.certificate.page import style
+from cube_acceptance.certificate.wording import plain, say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cube_acceptance.catalogue import Language
+
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""Nothing is loaded from anywhere, and the one script is known by its hash (CSP level 3)."""
+
+IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]*")
+
+RESULTS = frozenset(
+    {"passed", "skipped", "failed", "error", "xfailed", "xpassed", "rerun", "retried"}
+)
+"""pytest-html's own words for a result; its script makes a class name of them."""
+
+
+class TemplateError(ValueError):
+    """The page is not one that pytest-html 4 wrote; nothing can be said about its safety."""
+
+
+_STYLE = re.compile(r"<style[^>]*>(?P<sheet>.*?)</style>", re.DOTALL)
+_PREFIX = re.compile(
+    r'<div class="additional-summary prefix">.*?</div>(?=\s*<p class="run-count">)', re.DOTALL
+)
+_SCRIPT = re.compile(r"<script>(?P<code>.*)</script>", re.DOTALL)
+_BLOB = re.compile(r'data-jsonblob="(?P<blob>[^"]*)"')
+_BODY = re.compile(r"<body>(?P<body>.*)</body>", re.DOTALL)
+_RELOAD = re.compile(r'<div class="summary__reload">.*?</div>\s*</div>\s*</div>', re.DOTALL)
+_GLOBAL_RULE = re.compile(r"^(?:body|h1|h2|p|a|table) \{[^}]*\}\n?", re.MULTILINE)
+_CELL = re.compile(r"<td(?: class=\"(?P<kind>[\w -]*)\")?[^>]*>(?P<inner>.*)</td>", re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
+
+_EXPAND = '<button type="button" class="logexpander" aria-label="Expand or collapse log"></button>'
+_MOVE = '<button type="button" class="media-container__nav--{0}" aria-label="{0}">&{1}t;</button>'
+_SORT = r'<th class="sortable" data-column-type="\1"><button type="button" data-column-type="\1">'
+
+REPAIRS = (
+    (r'<h1 id="title">.*?</h1>\s*', ""),
+    (r"<h2>Environment</h2>", '<h3><button type="button">Environment</button></h3>'),
+    (r"<h2>Summary</h2>", "<h3>Summary</h3>"),
+    (
+        r'(<input checked="true" class="filter"[^>]*>)\s*(<span class="\w+">[^<]*</span>)',
+        r"<label>\1 \2</label>",
+    ),
+    (
+        r'<div class="logwrapper">',
+        '<div class="logwrapper" tabindex="0" role="group" aria-label="Log">',
+    ),
+    (r'<div class="logexpander"></div>', _EXPAND),
+    (r'<div class="media-container__nav--left">&lt;</div>', _MOVE.format("left", "l")),
+    (r'<div class="media-container__nav--right">&gt;</div>', _MOVE.format("right", "g")),
+    (r'<img src="" />', '<img src="data:," alt="" />'),
+    (
+        r'<th class="sortable" data-column-type="(\w+)">(.*?)</th>',
+        rf"{_SORT}\2</button></th>",
+    ),
+    (r'<a href="https://pypi[^"]*">pytest-html</a>', "pytest-html"),
+)
+"""What is wrong for readers with keyboard or screen reader in pytest-html's template, and its
+repair. A template without one of these is left as it is there: nothing here guards safety."""
+
+
+def mend(html: str, language: Language, title: str = "") -> str:
+    """Make the finished page from what pytest-html wrote with ``--self-contained-html``.
+
+    Args:
+        html: The page; its summary prefix holds the certificate or the mark in its place.
+        language: The certificate's language.
+        title: The page's title; by default one that holds for every run.
+
+    Raises:
+        TemplateError: the page is not of the form that pytest-html 4 writes.
+    """
+    html = html.replace("\r\n", "\n")
+    body = _only(_BODY, html)["body"]
+    prefix = _only(_PREFIX, body)[0]
+    body = body.replace(prefix, "", 1)
+    script = _only(_SCRIPT, body)
+    body = _RELOAD.sub("", body[: script.start()] + body[script.end() :])
+    for wrong, right in REPAIRS:
+        body = re.sub(wrong, right, body, flags=re.DOTALL)
+    blob = _only(_BLOB, body)
+    data = escape(json.dumps(cleaned(json.loads(unescape(blob["blob"])))), quote=True)
+    body = body[: blob.start("blob")] + data + body[blob.end("blob") :]
+    sheet = _GLOBAL_RULE.sub("", _only(_STYLE, html)["sheet"])
+    return _page(prefix, body, script["code"], sheet, language, title)
+
+
+def _only(pattern: re.Pattern[str], html: str) -> re.Match[str]:
+    found = pattern.search(html)
+    if found is None:
+        raise TemplateError(f"not a page of pytest-html 4: no {pattern.pattern[:40]}")
+    return found
+
+
+def _page(  # noqa: PLR0913, PLR0917 - the parts of a page
+    prefix: str, annex: str, code: str, sheet: str, language: Language, title: str
+) -> str:
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=POLICY.format(digest=digest)),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", title or say("document.file", language)),
+        element("style", Markup(sheet)),
+        element("style", Markup(style())),
+    )
+    aside = element(
+        "aside",
+        element("h2", say("annex.heading", language), id="title"),
+        element("p", say("annex.text", language)),
+        element("noscript", element("p", say("annex.noscript", language))),
+        element("div", Markup(annex), lang="en", class_="pytest-html"),
+        element("p", say("document.file_end", language), class_="end"),
+        class_="annex",
+        aria_labelledby="title",
+    )
+    script = Markup(f"<script>{code}</script>")
+    body = element("body", join([Markup(prefix), aside, script], "\n"))
+    return f"<!DOCTYPE html>\n{element('html', head, body, lang=language)}\n"
+
+
+def cleaned(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Make pytest-html's data safe to be put into the page as HTML, as its script does."""
+    return {
+        "title": plain(report.get("title", "")),
+        "environment": {
+            plain(name): text(_flat(value)) for name, value in report["environment"].items()
+        },
+        "renderCollapsed": [plain(name) for name in report.get("renderCollapsed", [])],
+        "initialSort": plain(report.get("initialSort", "result")),
+        "tests": {
+            plain(name): [_test(entry) for entry in entries]
+            for name, entries in report["tests"].items()
+        },
+    }
+
+
+def _flat(value: object) -> str:
+    """Write an environment value on one line; pytest-html would nest lists invalidly."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_flat(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(_flat(item) for item in value)
+    return str(value)
+
+
+def _test(entry: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {
+        "result": _result(entry.get("result", "")),
+        "testId": plain(entry.get("testId", "")),
+        "duration": plain(entry.get("duration", "")),
+        "resultsTableRow": [_cell(cell) for cell in entry.get("resultsTableRow", [])],
+        "extras": [_extra(extra) for extra in entry.get("extras", [])],
+        "log": _text(entry.get("log", "")),
+    }
+    more = {
+        name: _text(value) for name, value in entry.items() if name not in {*shown, "tableHtml"}
+    }
+    return more | shown
+
+
+def _result(word: object) -> str:
+    return str(word) if str(word).lower() in RESULTS else "Error"
+
+
+def _text(html: object) -> Markup:
+    """Show HTML, or text that somebody forgot to escape, as the text that it was made from."""
+    return text(unescape(str(html)))
+
+
+def _cell(html: object) -> Markup:
+    """Make a table cell again: its class stays, its content becomes text."""
+    found = _CELL.fullmatch(str(html).strip())
+    kind = found["kind"] if found else None
+    inner = found["inner"] if found else str(html)
+    if kind == "col-links":
+        inner = _TAG.sub(" ", inner)
+    return element("td", _text(inner), class_=kind)
+
+
+def _extra(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep pictures that are part of the page; everything else is shown as text."""
+    content = str(extra.get("content", ""))
+    name = plain(extra.get("name", ""))
+    if extra.get("format_type") == "image" and IMAGE.fullmatch(content):
+        return {"name": name, "format_type": "image", "content": content}
+    return {"name": name, "format_type": "html", "content": element("pre", content)}

@@ -1,0 +1,213 @@
+"""Ask the link for the CUBE's name: RFC 4795, and its section 2.4 over TCP after a cut reply.
+
+A query must go to the group; a UDP query straight to the CUBE is one that it must not answer
+(section 2.4). There is no way to list names, so without a host name nothing can be asked. The
+query has no EDNS, which breaks some responders.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from dataclasses import dataclass
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import msgspec
+
+from cube_acceptance.evidence import (
+    RAW_LIMIT,
+    CannotMeasure,
+    LlmnrObserved,
+    NameReply,
+    Trouble,
+    Try,
+    Vantage,
+)
+from cube_acceptance.probes.dns import (
+    UnwantedError,
+    exchange,
+    read_message,
+    reply_to,
+    same_question,
+    trouble_of,
+)
+from cube_acceptance.probes.link import (
+    CannotAskError,
+    ReachError,
+    Stopwatch,
+    bind_interface,
+    measured,
+    source_for,
+    trouble,
+)
+from cube_acceptance.probes.mdns import (
+    Arrival,
+    Asking,
+    Collected,
+    collect,
+    host_trouble,
+    names_in,
+    open_group,
+    question,
+)
+
+GROUP = "224.0.0.252"
+"""RFC 4795 section 2."""
+PORT = 5355
+"""RFC 4795 section 2, UDP and TCP."""
+TRIES = 3
+"""RFC 4795 section 2.7 allows no more."""
+WINDOW_S = 3.0
+"""How long replies are collected, from the first query on."""
+GRACE_S = 0.5
+"""How long others may still claim the name once the CUBE has answered. They wait a random time
+of up to 0.1 s first (RFC 4795 section 7); a wireless device that sleeps hears the query up to
+0.3 s late."""
+TCP_WAIT_S = 2.0
+"""How long asking again over TCP may take, from the first packet to the last byte."""
+TCP_HOPS = 1
+"""The TTL of what is sent over TCP: it must not leave the link (RFC 4795 section 2.5)."""
+
+CONFLICT = 0x0400
+"""The C bit of a response (RFC 4795 section 2.1.1), where DNS has AA."""
+TENTATIVE = 0x0100
+"""The T bit (RFC 4795 section 2.1.1), where DNS has RD."""
+
+
+def read_llmnr(
+    query: dns.message.Message, reply: dns.message.Message, arrival: Arrival
+) -> NameReply:
+    """Read an LLMNR response (RFC 4795 section 2.1.1).
+
+    Raises:
+        UnwantedError: the sender of the query must discard it: the question is not ours or the
+            code not zero. A tentative response is for the caller to tell by its mark.
+    """
+    if not same_question(query, reply):
+        raise UnwantedError("another question")
+    if reply.rcode() != dns.rcode.NOERROR:
+        raise UnwantedError(f"code {dns.rcode.to_text(reply.rcode())}")
+    return NameReply(
+        source=arrival.address,
+        source_port=arrival.port,
+        at_s=arrival.at_s,
+        names=names_in(reply),
+        conflict=bool(reply.flags & CONFLICT),
+        tentative=bool(reply.flags & TENTATIVE),
+        truncated=bool(reply.flags & dns.flags.TC),
+        raw=arrival.packet[:RAW_LIMIT],
+    )
+
+
+def connect(vantage: Vantage, address: str, port: int, limit_s: float) -> socket.socket:
+    """Connect to a host of the link with packets that cannot leave it (RFC 4795 section 2.5).
+
+    Raises:
+        CannotAskError: the route to the host does not leave by the vantage.
+        ReachError: the connection did not come about; phase ``tcp``.
+    """
+    source = source_for(vantage, address)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        bind_interface(sock, vantage)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, TCP_HOPS)
+        sock.bind((source, 0))
+        sock.settimeout(max(limit_s, 0.001))
+        try:
+            sock.connect((address, port))
+        except OSError as error:
+            raise ReachError(trouble(sock, error, "tcp")) from error
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmnrProbe:
+    """Ask for the A records of the CUBE's host name."""
+
+    vantage: Vantage
+    cube: str
+    address: str
+    hostname: str
+    group: str = GROUP
+    port: int = PORT
+    tries: int = TRIES
+    window_s: float = WINDOW_S
+    grace_s: float = GRACE_S
+    tcp_wait_s: float = TCP_WAIT_S
+
+    @property
+    def key(self) -> str:
+        """``llmnr/`` and the CUBE's name in the site file."""
+        return f"llmnr/{self.cube}"
+
+    def run(self) -> LlmnrObserved | CannotMeasure:
+        """Measure once; ends when the window closes, or one exchange over TCP later."""
+        return measured(self._measure)
+
+    def _measure(self, watch: Stopwatch) -> LlmnrObserved:
+        if not self.hostname:
+            raise CannotAskError("not-configured", "the site file has no host name of the CUBE")
+        name = dns.name.from_text(self.hostname)
+        asking = Asking(
+            group=self.group,
+            port=self.port,
+            tries=self.tries,
+            window_s=self.window_s,
+            grace_s=self.grace_s,
+            host=self.address,
+            claim=self.hostname.lower(),
+        )
+        with contextlib.closing(open_group(self.vantage, self.address)) as sock:
+            found = collect(sock, watch, asking, [(name, dns.rdatatype.A)], read_llmnr)
+        failure = host_trouble(found)
+        own = [reply for reply in found.replies if reply.source == self.address]
+        if any(reply.truncated for reply in own):
+            over_tcp = self._ask_tcp(watch, found, name)
+            # What was cut may still have held an address.
+            if not any(reply.names for reply in own):
+                failure = over_tcp
+        return LlmnrObserved(
+            started=watch.started,
+            duration_s=watch.elapsed(),
+            tries=tuple(found.tries),
+            ignored=tuple(found.ignored),
+            hostname=self.hostname,
+            replies=tuple(found.replies),
+            trouble=failure,
+        )
+
+    def _ask_tcp(self, watch: Stopwatch, found: Collected, name: dns.name.Name) -> Trouble | None:
+        query = question(name, dns.rdatatype.A)
+        at_s = watch.elapsed()
+        place = f"{self.address}:{self.port}"
+        attempt = Try(at_s=at_s, to=place, result="answer", sent=query.to_wire(), detail="tcp")
+        packet = b""
+        try:
+            with contextlib.closing(
+                connect(self.vantage, self.address, self.port, self.tcp_wait_s)
+            ) as sock:
+                packet = exchange(sock, query.to_wire(), watch, at_s + self.tcp_wait_s)
+            arrival = Arrival(packet, self.address, self.port, watch.elapsed())
+            message = read_message(packet)
+            reply_to(query, message)
+            reply = read_llmnr(query, message, arrival)
+        except (ReachError, UnwantedError) as error:
+            failure = trouble_of(error)
+            result = "silence" if failure.kind == "no-answer" else failure.kind
+            detail = f"tcp: {failure.detail}"
+            found.tries.append(
+                msgspec.structs.replace(
+                    attempt, result=result, received=packet[:RAW_LIMIT], detail=detail
+                )
+            )
+            return failure
+        found.tries.append(msgspec.structs.replace(attempt, received=reply.raw, source=place))
+        found.replies.append(msgspec.structs.replace(reply, over="tcp"))
+        return None

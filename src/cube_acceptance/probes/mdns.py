@@ -1,0 +1,428 @@
+"""Ask the link for the CUBE's name and services: RFC 6762, and RFC 6763 section 9 for the list.
+
+The questions go to the group from an ephemeral port, as RFC 6762 section 5.1 has it for one
+question that is asked once. Whoever answers must then do so by unicast, repeating our id
+(section 6.7), so nothing has to be joined, port 5353 stays with this computer's own responder,
+and a reply can be told from somebody else's. No packet to the group is ever forwarded: only who
+is on the link can know the id, which is what section 11 wants to be sure of.
+
+How a question is put to a group and what comes back is kept, :func:`collect` and what it works
+with, is the same for LLMNR.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import socket
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+import msgspec
+
+from cube_acceptance.evidence import (
+    RAW_LIMIT,
+    CannotMeasure,
+    Ignored,
+    MdnsObserved,
+    NameReply,
+    Trouble,
+    Try,
+    Vantage,
+)
+from cube_acceptance.probes.dns import (
+    MalformedError,
+    UnwantedError,
+    read_message,
+    reply_to,
+    text_of,
+)
+from cube_acceptance.probes.link import (
+    CannotAskError,
+    Stopwatch,
+    bind_interface,
+    measured,
+    on_link,
+    source_for,
+    trouble,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+GROUP = "224.0.0.251"
+"""RFC 6762 section 3."""
+PORT = 5353
+"""RFC 6762 section 3."""
+TRIES = 3
+WINDOW_S = 3.0
+"""How long replies are collected, from the first question on."""
+GRACE_S = 0.5
+"""How long others may still claim the name once the CUBE has answered everything. A responder
+answers for a name of its own within 10 ms and otherwise within 120 ms (RFC 6762 section 6); a
+wireless device that sleeps hears the question up to 0.3 s late."""
+HOPS = 255
+"""The TTL of what is sent (RFC 6762 section 11, RFC 4795 section 2.5)."""
+
+OWN_LIMIT = 16
+"""How many different replies of the CUBE are kept."""
+CLAIM_LIMIT = 32
+"""How many different replies are kept in which others claim the name."""
+OTHER_LIMIT = 16
+"""How many of all other replies are kept: every device of a plant answers for the service list."""
+IGNORED_LIMIT = 32
+"""How many packets that do not count are kept."""
+NAME_LIMIT = 64
+"""How many names, and how many services, of one reply are kept."""
+RECEIVE_LIMIT = 65535
+"""How many bytes of one packet are read: all that UDP can carry."""
+
+SERVICES = dns.name.from_text("_services._dns-sd._udp.local")
+"""RFC 6763 section 9."""
+LOCAL = dns.name.from_text("local")
+_CLASS_MASK = 0x7FFF  # RFC 6762 section 10.2: the top bit of a record's class is no class
+_PAUSE_S = 0.05
+"""How long to wait after a failed reception, which may fail again at once."""
+_ADDRESS_SIZE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How questions about one host are put to a multicast group."""
+
+    group: str
+    port: int
+    tries: int
+    window_s: float
+    grace_s: float
+    host: str
+    """The address of the host that is meant."""
+    claim: str = ""
+    """The name that only this host may answer for, as it stands in :class:`NameReply`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A packet, who sent it, and when it came."""
+
+    packet: bytes
+    address: str
+    port: int
+    at_s: float
+
+    @property
+    def source(self) -> str:
+        """The sender as ``address:port``."""
+        return f"{self.address}:{self.port}"
+
+
+class Reader(Protocol):
+    """What reads a reply by the rules of one protocol."""
+
+    def __call__(
+        self, query: dns.message.Message, reply: dns.message.Message, arrival: Arrival
+    ) -> NameReply:
+        """Give what the reply says; an UnwantedError says why it does not count."""
+        ...
+
+
+def open_group(vantage: Vantage, host: str) -> socket.socket:
+    """Open a UDP socket that sends to link-local groups from the vantage.
+
+    It has an ephemeral port, belongs to no group and needs no route to the group.
+
+    Raises:
+        CannotAskError: the host is not on the vantage's link, is reached by another interface,
+            or the interface cannot be used.
+    """
+    if not on_link(vantage, host):
+        detail = f"{host} is not in a network of {vantage.interface}"
+        raise CannotAskError("off-link", detail, f"ip route get {host}")
+    source = source_for(vantage, host)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        bind_interface(sock, vantage)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(source))
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, HOPS)
+        sock.bind((source, 0))
+    except OSError as error:
+        sock.close()
+        detail = f"{vantage.interface} cannot be used: {error.strerror}"
+        raise CannotAskError("off-link", detail) from error
+    return sock
+
+
+def names_in(message: dns.message.Message) -> tuple[tuple[str, str], ...]:
+    """Give owner and address of every A record in the answer and additional sections."""
+    found: dict[tuple[str, str], None] = {}
+    for records in (*message.answer, *message.additional):
+        if records.rdtype == dns.rdatatype.A and records.rdclass & _CLASS_MASK == dns.rdataclass.IN:
+            owner = text_of(records.name).lower()
+            for record in records:
+                data = record.to_wire()
+                # With the cache-flush bit the class is unknown to the library, the length free.
+                if len(data) == _ADDRESS_SIZE:
+                    found[owner, socket.inet_ntoa(data)] = None
+    return tuple(found)[:NAME_LIMIT]
+
+
+def services_in(message: dns.message.Message) -> tuple[str, ...]:
+    """Give the service types of the DNS-SD listing, ``_http._tcp`` (RFC 6763 section 9)."""
+    found: dict[str, None] = {}
+    for records in message.answer:
+        if records.rdtype == dns.rdatatype.PTR and records.name == SERVICES:
+            for record in records:
+                found[text_of(record.target.relativize(LOCAL))] = None
+    return tuple(found)[:NAME_LIMIT]
+
+
+def read_mdns(
+    query: dns.message.Message,  # noqa: ARG001 - only LLMNR must repeat the question
+    reply: dns.message.Message,
+    arrival: Arrival,
+) -> NameReply:
+    """Read an mDNS reply (RFC 6762 section 18).
+
+    Raises:
+        UnwantedError: its code is not zero, and it must be ignored (section 18.11).
+    """
+    if reply.rcode() != dns.rcode.NOERROR:
+        raise UnwantedError(f"code {dns.rcode.to_text(reply.rcode())}")
+    return NameReply(
+        source=arrival.address,
+        source_port=arrival.port,
+        at_s=arrival.at_s,
+        names=names_in(reply),
+        services=services_in(reply),
+        truncated=bool(reply.flags & dns.flags.TC),
+        raw=arrival.packet[:RAW_LIMIT],
+    )
+
+
+@dataclass(slots=True)
+class Collected:
+    """What was asked and what came back so far."""
+
+    asking: Asking
+    read: Reader
+    tries: list[Try] = field(default_factory=list)
+    ignored: list[Ignored] = field(default_factory=list)
+    replies: list[NameReply] = field(default_factory=list)
+    nonsense: bytes = b""
+    """What the host sent that is no DNS message."""
+    sent: dict[int, tuple[int, dns.message.Message]] = field(default_factory=dict)
+    """Number of the try and query, by id."""
+    answered: dict[dns.name.Name, float] = field(default_factory=dict)
+    """The questions that the host itself has answered, and when."""
+
+    def begin(self, query: dns.message.Message, at_s: float) -> None:
+        """Note a question that is about to be sent."""
+        to = f"{self.asking.group}:{self.asking.port}"
+        self.sent[query.id] = len(self.tries), query
+        self.tries.append(Try(at_s=at_s, to=to, result="silence", sent=query.to_wire()))
+
+    def not_sent(self, query: dns.message.Message, detail: str) -> None:
+        """Note that a question did not leave this computer."""
+        number, _ = self.sent[query.id]
+        self.tries[number] = msgspec.structs.replace(
+            self.tries[number], result="not-sent", detail=detail
+        )
+
+    def take(self, arrival: Arrival) -> None:
+        """Read one packet and keep what it says, or why it does not count."""
+        try:
+            number, query, reply = self._read(arrival)
+            if arrival.address == self.asking.host:
+                self._answered(number, query, reply)
+            self._keep(reply)
+        except UnwantedError as reason:
+            if isinstance(reason, MalformedError) and arrival.address == self.asking.host:
+                self.nonsense = arrival.packet[:RAW_LIMIT]
+            if len(self.ignored) < IGNORED_LIMIT:
+                raw = arrival.packet[:RAW_LIMIT]
+                self.ignored.append(
+                    Ignored(at_s=arrival.at_s, source=arrival.source, reason=str(reason), raw=raw)
+                )
+
+    def _read(self, arrival: Arrival) -> tuple[int, dns.message.Message, NameReply]:
+        if arrival.port != self.asking.port:
+            raise UnwantedError(f"not from port {self.asking.port}")
+        message = read_message(arrival.packet)
+        if message.id not in self.sent:
+            raise UnwantedError("another id")
+        number, query = self.sent[message.id]
+        reply_to(query, message)
+        return number, query, self.read(query, message, arrival)
+
+    def _answered(self, number: int, query: dns.message.Message, reply: NameReply) -> None:
+        source = f"{reply.source}:{reply.source_port}"
+        self.tries[number] = msgspec.structs.replace(
+            self.tries[number], result="answer", received=reply.raw, source=source
+        )
+        if not reply.tentative:
+            self.answered.setdefault(query.question[0].name, reply.at_s)
+
+    def _keep(self, reply: NameReply) -> None:
+        if any(_what_it_says(reply) == _what_it_says(kept) for kept in self.replies):
+            raise UnwantedError("the same reply again")
+        limits = (OWN_LIMIT, CLAIM_LIMIT, OTHER_LIMIT)
+        rank = self._rank(reply)
+        if sum(self._rank(kept) == rank for kept in self.replies) >= limits[rank]:
+            raise UnwantedError(f"more than {limits[rank]} such replies")
+        self.replies.append(reply)
+
+    def _rank(self, reply: NameReply) -> int:
+        """Tell the host's own replies (0) from claims of its name (1) and all others (2)."""
+        if reply.source == self.asking.host:
+            return 0
+        return 1 if any(owner == self.asking.claim for owner, _ in reply.names) else 2
+
+
+def _what_it_says(reply: NameReply) -> NameReply:
+    return msgspec.structs.replace(reply, at_s=0.0, raw=b"")
+
+
+def collect(
+    sock: socket.socket,
+    watch: Stopwatch,
+    asking: Asking,
+    questions: Iterable[tuple[dns.name.Name, dns.rdatatype.RdataType]],
+    read: Reader,
+) -> Collected:
+    """Ask a group and collect replies, from whomever, until the window closes.
+
+    What the host has not answered yet is asked again at each of the tries, which are spread
+    evenly over the window. When the host has answered everything, others get the grace to claim
+    its name, and that is the end.
+
+    Raises:
+        CannotAskError: not one question could be sent.
+    """
+    found = Collected(asking, read)
+    asked = tuple(questions)
+    rounds = 0
+    while True:
+        if rounds < asking.tries and not watch.left(rounds * asking.window_s / asking.tries):
+            for name, kind in asked:
+                if name not in found.answered:
+                    _send(sock, watch, found, question(name, kind))
+            rounds += 1
+        end_s = asking.window_s
+        if len(found.answered) == len(asked):
+            end_s = min(end_s, max(found.answered.values()) + asking.grace_s)
+        if not watch.left(end_s):
+            break
+        next_s = asking.window_s * (rounds / asking.tries if rounds < asking.tries else 1)
+        arrival = _receive(sock, watch, min(end_s, next_s))
+        if arrival:
+            found.take(arrival)
+    if all(attempt.result == "not-sent" for attempt in found.tries):
+        raise CannotAskError("off-link", f"nothing can be sent: {found.tries[-1].detail}")
+    return found
+
+
+def question(name: dns.name.Name, kind: dns.rdatatype.RdataType) -> dns.message.Message:
+    """Write one question with a random id, no flags and no EDNS.
+
+    One a message, for a simple responder reads no further; no recursion bit, which in LLMNR has
+    another meaning.
+    """
+    query = dns.message.make_query(name, kind, use_edns=False, flags=0)
+    query.id = secrets.randbits(16)
+    return query
+
+
+def _send(
+    sock: socket.socket, watch: Stopwatch, found: Collected, query: dns.message.Message
+) -> None:
+    found.begin(query, watch.elapsed())
+    try:
+        sock.sendto(query.to_wire(), (found.asking.group, found.asking.port))
+    except OSError as error:
+        found.not_sent(query, trouble(sock, error, "udp").detail)
+
+
+def _receive(sock: socket.socket, watch: Stopwatch, until_s: float) -> Arrival | None:
+    left_s = watch.left(until_s)
+    if not left_s:
+        return None
+    sock.settimeout(left_s)
+    try:
+        packet, (address, port) = sock.recvfrom(RECEIVE_LIMIT)
+    except TimeoutError:
+        return None
+    except OSError:
+        time.sleep(min(left_s, _PAUSE_S))
+        return None
+    return Arrival(packet, address, port, watch.elapsed())
+
+
+def host_trouble(found: Collected) -> Trouble | None:
+    """Say why the host itself gave no firm reply; None where it gave one."""
+    host = found.asking.host
+    own = [reply for reply in found.replies if reply.source == host]
+    if any(not reply.tentative for reply in own):
+        return None
+    if found.nonsense:
+        return Trouble(kind="malformed", phase="udp", detail=f"what {host} sent is no DNS message")
+    others = len({reply.source for reply in found.replies} - {host})
+    what = "only tentative replies" if own else "nothing"
+    detail = f"{what} came from {host} in time; {others} other hosts answered"
+    return Trouble(kind="no-answer", phase="udp", detail=detail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MdnsProbe:
+    """Ask for the CUBE's name, where it is known, and for the list of service types."""
+
+    vantage: Vantage
+    cube: str
+    address: str
+    hostname: str = ""
+    group: str = GROUP
+    port: int = PORT
+    tries: int = TRIES
+    window_s: float = WINDOW_S
+    grace_s: float = GRACE_S
+
+    @property
+    def key(self) -> str:
+        """``mdns/`` and the CUBE's name in the site file."""
+        return f"mdns/{self.cube}"
+
+    def run(self) -> MdnsObserved | CannotMeasure:
+        """Measure once; ends when the window closes at the latest."""
+        return measured(self._measure)
+
+    def _measure(self, watch: Stopwatch) -> MdnsObserved:
+        questions = [(SERVICES, dns.rdatatype.PTR)]
+        claim = f"{self.hostname.lower()}.local" if self.hostname else ""
+        if claim:
+            questions.insert(0, (dns.name.from_text(claim), dns.rdatatype.A))
+        asking = Asking(
+            group=self.group,
+            port=self.port,
+            tries=self.tries,
+            window_s=self.window_s,
+            grace_s=self.grace_s,
+            host=self.address,
+            claim=claim,
+        )
+        with contextlib.closing(open_group(self.vantage, self.address)) as sock:
+            found = collect(sock, watch, asking, questions, read_mdns)
+        return MdnsObserved(
+            started=watch.started,
+            duration_s=watch.elapsed(),
+            tries=tuple(found.tries),
+            ignored=tuple(found.ignored),
+            hostname=self.hostname,
+            replies=tuple(found.replies),
+            trouble=host_trouble(found),
+        )
