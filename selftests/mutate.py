@@ -80,13 +80,18 @@ def bend(node: ast.AST, way: int) -> str:
         node.op = ast.UAdd()
         node.operand = ast.Call(ast.Name("bool", ast.Load()), [node.operand], [])
         return "not is dropped"
-    if isinstance(node, ast.If | ast.IfExp) and way in {1, 2}:
+    if isinstance(node, ast.If | ast.IfExp) and way in {1, 2} and not for_types(node):
         node.test = ast.Constant(way == 1)
         return f"the condition is always {way == 1}"
     if isinstance(node, ast.Constant) and type(node.value) in {int, float} and way == 0:
         node.value += 1
         return f"the number is {node.value}"
     return ""
+
+
+def for_types(node: ast.If | ast.IfExp) -> bool:
+    """Tell whether a condition is the one around imports for types, which judges nothing."""
+    return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def copy_project(folder: Path) -> Path:

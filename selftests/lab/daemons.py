@@ -59,7 +59,7 @@ COMMON_CHRONYD = ["allow all", "port 123", "cmdport 0", "bindcmdaddress /"]
 CHRONYD = [*COMMON_CHRONYD, "local stratum 3", f"bindaddress {GATEWAY}"]
 
 
-SIMULATOR = Path(__file__).parents[2] / "fixtures" / "simulator"
+PROJECT = Path(__file__).parents[2]
 
 FAKES = {
     "dhcp": (
@@ -75,6 +75,20 @@ FAKES = {
             *(f"--record={name}={address}" for name, address in CLOUD.items()),
         ),
         "udp 53",
+    ),
+    "mdns": (
+        (
+            "--interface", "eth0", "--address", CUBE, "--hostname", "cube-4711",
+            "--service", "_http._tcp", "--other", "10.20.0.77",
+        ),
+        "udp 5353",
+    ),
+    "llmnr": (
+        (
+            "--interface", "eth0", "--address", CUBE, "--hostname", "cube-4711",
+            "--other", "10.20.0.77",
+        ),
+        "udp 5355",
     ),
 }  # fmt: skip
 """The simulator's servers: how they are usually started here, and where they then listen."""
@@ -339,12 +353,12 @@ def fake(number: int, line: str) -> Server:
     """A faulty server of the simulator: ``HOST PROTOCOL BEHAVIOUR [ARGUMENT ...]``."""
     host, protocol, behaviour, *arguments = shlex.split(line)
     usual, socket = FAKES[protocol]
-    # -P: the simulator's modules are named after protocols, as are modules that they import.
-    program = ("-P", str(SIMULATOR / f"{protocol}.py"), "--behaviour", behaviour)
+    where = f"PYTHONPATH={PROJECT}:{PROJECT / 'src'}"
+    program = ("-m", f"fixtures.simulator.{protocol}", "--behaviour", behaviour)
     return Server(
         host=host,
         name=f"fake-{number}-{protocol}",
-        command=(sys.executable, *program, *usual, *arguments),
+        command=("env", where, sys.executable, *program, *usual, *arguments),
         sockets=(socket,),
     )
 

@@ -50,7 +50,7 @@ STOP_LIMIT_S = 3.0
 LISTENING = "0A"
 """The state of a listening TCP socket in /proc/net/tcp."""
 
-ANY = "0.0.0.0"  # noqa: S104 - read, not bound to
+ANY = "0.0.0.0"
 
 _CLONE_NEWNET = 0x40000000
 _COUNTER = itertools.count()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[2]
 SESSION_LIMIT_S = 180.0
 ORDINARY_USER = 65534
+PACE_FOLDER = "/tmp/cube-acceptance-pace"  # noqa: S108 - where the suite keeps its pace
 
 SITE: dict[str, Any] = {
     "stage": "acceptance",
@@ -193,11 +194,12 @@ def command_line(
     reports, home, temporary = folder / "reports", folder / "home", folder / "upper"
     for made in (reports, home):
         made.mkdir(parents=True)
-    # One folder of temporary files for all sessions of this plant: what keeps sessions on one
-    # computer apart from each other is there, and other plants are other computers.
-    shared = plant.folder / "tmp"
-    shared.mkdir(exist_ok=True)
-    shared.chmod(0o1777)
+    # Sessions of one plant are on one computer and share what computers share; other plants are
+    # other computers, whose CUBEs happen to have the same address.
+    shared, pace = plant.folder / "tmp", plant.folder / "pace"
+    for folder_of_all in (shared, pace):
+        folder_of_all.mkdir(exist_ok=True)
+        folder_of_all.chmod(0o1777)
     site = plant.folder / f"{name}-site.toml"
     site.write_text(as_toml(site_file(condition)).replace("{fingerprint}", fingerprint(plant)))
     values = {"folder": str(plant.folder), "home": str(home)}
@@ -209,7 +211,7 @@ def command_line(
     env |= clock_environment(laptop.clock)
     env |= {key: text.format_map(values) for key, text in laptop.env.items()}
 
-    script = ["set -e"]
+    script = ["set -e", f"mkdir -p -m 1777 {PACE_FOLDER}", f"mount --bind {pace} {PACE_FOLDER}"]
     for path, text in laptop.files.items():
         copied = (plant.folder / text[1:]).read_text() if text.startswith("@") else text
         _place(temporary, home, path, copied)

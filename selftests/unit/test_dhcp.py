@@ -15,7 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cube_acceptance.evidence import RAW_LIMIT, CannotMeasure, DhcpMessage, DhcpObserved, Vantage
+from cube_acceptance.evidence import (
+    RAW_LIMIT,
+    CannotMeasure,
+    DhcpMessage,
+    DhcpObserved,
+    Try,
+    Vantage,
+)
 from cube_acceptance.probes import dhcp
 from cube_acceptance.probes.dhcp import Datagram, DhcpProbe, MalformedError
 from cube_acceptance.probes.link import CannotAskError
@@ -148,7 +155,7 @@ class TestOptions:
 
     def test_skips_padding_and_stops_at_the_end(self) -> None:
         """What stands behind the end option is rubbish from the server's buffer."""
-        message = offer(b"\0\0" + code(3, addresses("10.20.0.1")) + b"\xff" + code(6, bytes(4)))
+        message = offer(b"\0\0\0" + code(3, addresses("10.20.0.1")) + b"\xff" + code(6, bytes(4)))
 
         assert message.routers == ("10.20.0.1",)
         assert message.dns == ()
@@ -212,7 +219,7 @@ class TestOptions:
 
     def test_keeps_the_good_addresses_of_a_list(self) -> None:
         """One useless entry must not hide a server that works."""
-        message = offer(code(6, addresses("0.0.0.0", "10.20.0.3")) + b"\xff")  # noqa: S104 - in a packet
+        message = offer(code(6, addresses("0.0.0.0", "10.20.0.3")) + b"\xff")
 
         assert message.dns == ("10.20.0.3",)
 
@@ -264,7 +271,7 @@ class TestOptions:
             (b"\x00\x0a\x14\x00\x01", ("0.0.0.0/0", "10.20.0.1")),
             (b"\x18\x0a\x1e\x05\x0a\x14\x00\x01", ("10.30.5.0/24", "10.20.0.1")),
             (b"\x19\x0a\x1e\x05\x80\x0a\x14\x00\x01", ("10.30.5.128/25", "10.20.0.1")),
-            (b"\x20\x0a\x1e\x05\x07\x00\x00\x00\x00", ("10.30.5.7/32", "0.0.0.0")),  # noqa: S104 - in a packet
+            (b"\x20\x0a\x1e\x05\x07\x00\x00\x00\x00", ("10.30.5.7/32", "0.0.0.0")),
             (b"\x04\x1f\x0a\x14\x00\x01", ("16.0.0.0/4", "10.20.0.1")),
         ],
     )
@@ -295,7 +302,7 @@ class TestTellsEnough:
             ({"routers": ()}, False),
             ({"subnet_mask": None}, False),
             ({"server_id": None}, False),
-            ({"address": "0.0.0.0"}, False),  # noqa: S104 - in a packet
+            ({"address": "0.0.0.0"}, False),
         ],
     )
     def test_asks_for_what_a_cube_needs(self, changes: dict[str, object], expected: bool) -> None:  # noqa: FBT001 - the expectation
@@ -358,6 +365,18 @@ class TestHardwareOf:
         assert dhcp.hardware_of(vantage) == dhcp.STAND_IN_HARDWARE
 
 
+class TestChecksum:
+    """`checksum` is the Internet's."""
+
+    def test_adds_as_the_rfc_does(self) -> None:
+        """RFC 1071 section 3 has the example; the packets below are verified by this function."""
+        assert dhcp.checksum(bytes.fromhex("0001f203f4f5f6f7")) == 0xFFFF ^ 0xDDF2
+
+    def test_carries_around(self) -> None:
+        """One's complement: what overflows is added again; an odd byte counts as the high one."""
+        assert dhcp.checksum(b"\xff\xff\x00\x02\x01") == 0xFFFF ^ 0x0102
+
+
 class TestWrap:
     """`wrap` writes IP and UDP headers."""
 
@@ -395,7 +414,7 @@ class TestUnwrap:
         """The sender's address and port are evidence."""
         packet = dhcp.wrap(b"payload", ("255.255.255.255", 67), 68)
 
-        assert dhcp.unwrap(packet) == Datagram(b"payload", "0.0.0.0", 68)  # noqa: S104 - in a packet
+        assert dhcp.unwrap(packet) == Datagram(b"payload", "0.0.0.0", 68)
 
     def test_ignores_the_frames_padding(self) -> None:
         """An Ethernet frame has at least 46 bytes of payload."""
@@ -409,6 +428,12 @@ class TestUnwrap:
         packet[26:28] = b"\x12\x34"
 
         assert dhcp.unwrap(bytes(packet)).defect == ""
+
+    def test_accepts_an_empty_datagram(self) -> None:
+        """Nothing is wrong with it but that it is no DHCP message, which is said elsewhere."""
+        packet = dhcp.wrap(b"", ("255.255.255.255", 67), 68)
+
+        assert dhcp.unwrap(packet) == Datagram(b"", "0.0.0.0", 68)
 
     def test_skips_ip_options(self) -> None:
         """RFC 791: the header's length counts, not twenty bytes."""
@@ -496,6 +521,7 @@ class _FakeSocket:
         self.bound: object = None
         self.sent: list[tuple[bytes, object]] = []
         self.closed = False
+        self.limits_s: list[float] = []
 
     def _do(self, name: str) -> None:
         if name in self.fails:
@@ -514,7 +540,7 @@ class _FakeSocket:
         self.sent.append((data, target))
 
     def settimeout(self, limit_s: float) -> None:
-        assert limit_s > 0
+        self.limits_s.append(limit_s)
 
     def recvfrom(self, _limit: int) -> object:
         self._do("recvfrom")
@@ -529,8 +555,10 @@ class _Factory:
 
     def __init__(self, **sockets: _FakeSocket) -> None:
         self.sockets = sockets
+        self.asked: list[tuple[int, ...]] = []
 
-    def __call__(self, family: int, *_: int) -> _FakeSocket:
+    def __call__(self, family: int, *rest: int) -> _FakeSocket:
+        self.asked.append((family, *rest))
         name = "udp" if family == socket.AF_INET else "packet"
         if name not in self.sockets:
             raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -555,10 +583,12 @@ class TestOpenWire:
     def test_prefers_the_packet_socket(self) -> None:
         """It sees replies that this computer's own firewall would take away."""
         fake = _FakeSocket()
+        factory = _Factory(packet=fake, udp=_FakeSocket())
 
-        wire = open_plant(_Factory(packet=fake, udp=_FakeSocket()))
+        wire = open_plant(factory)
 
         assert wire.name == "packet socket"
+        assert factory.asked == [(17, socket.SOCK_DGRAM, 0)], "nothing arrives before the filter"
         assert fake.bound == (LOOPBACK, 0x0800)
         assert (socket.SOL_SOCKET, 26) in fake.options, "the filter is attached"
 
@@ -686,13 +716,22 @@ class TestWires:
         packet = dhcp.wrap(b"payload", ("255.255.255.255", 68), 67)
         wire = dhcp.PacketWire(_FakeSocket(arrives=(packet, ())), "eth0", ("", 67), 68)
 
-        assert wire.receive(0.1) == Datagram(b"payload", "0.0.0.0", 67)  # noqa: S104 - in a packet
+        assert wire.receive(0.1) == Datagram(b"payload", "0.0.0.0", 67)
 
     def test_receives_datagrams(self) -> None:
         """The kernel has taken the headers off."""
-        wire = dhcp.UdpWire(_FakeSocket(arrives=(b"payload", ("10.20.0.1", 67))), ("", 67))
+        fake = _FakeSocket(arrives=(b"payload", ("10.20.0.1", 67)))
+        wire = dhcp.UdpWire(fake, ("", 67))
 
         assert wire.receive(0.1) == Datagram(b"payload", "10.20.0.1", 67)
+        assert fake.limits_s == [0.1]
+
+    def test_never_waits_for_ever(self) -> None:
+        """A time limit of zero makes a socket non-blocking, one of None makes it wait."""
+        fake = _FakeSocket({"recvfrom": TimeoutError()})
+
+        assert dhcp.UdpWire(fake, ("", 67)).receive(0.0) is None
+        assert fake.limits_s == [0.001]
 
     @pytest.mark.parametrize("error", [TimeoutError(), OSError(errno.ENETDOWN, "down")])
     def test_calls_nothing_what_is_nothing(self, error: OSError) -> None:
@@ -892,6 +931,16 @@ class TestRun:
         assert len(findings.offers) == 1
         assert findings.tries == []
 
+    def test_leaves_what_could_not_be_sent_unanswered(self) -> None:
+        """The answer belongs to a DISCOVER that was on the wire."""
+        results = ("silence", "silence", "not-sent", "not-sent")
+        tries = [Try(at_s=0.0, to="", result=result) for result in results]
+
+        answered = dhcp._answered(tries, b"offer", "10.20.0.1:67")
+
+        found = [attempt.result for attempt in answered]
+        assert found == ["silence", "answer", "not-sent", "not-sent"]
+
     @pytest.mark.parametrize(
         ("error", "cause"),
         [
@@ -1059,7 +1108,7 @@ class TestRunOverSockets:
             (Behaviour.NO_MASK, "subnet_mask", None),
             (Behaviour.NO_SERVER_ID, "server_id", None),
             (Behaviour.NO_LEASE_TIME, "lease_s", None),
-            (Behaviour.NO_ADDRESS, "address", "0.0.0.0"),  # noqa: S104 - in a packet
+            (Behaviour.NO_ADDRESS, "address", "0.0.0.0"),
             (Behaviour.EMPTY_OPTIONS, "routers", ()),
             (Behaviour.CLASSLESS, "routes", (("0.0.0.0/0", "10.20.0.1"),)),
             (Behaviour.MALFORMED_LENGTHS, "subnet_mask", None),

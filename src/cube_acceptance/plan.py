@@ -20,7 +20,7 @@ from cube_acceptance.evidence import (
     LeaseObserved,
     Vantage,
 )
-from cube_acceptance.site import Cube, LoadedSite, Site, diag_ports
+from cube_acceptance.site import DIAG_NEW_PORT, DIAG_OLD_PORT, Cube, LoadedSite, Site, diag_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,13 +34,34 @@ SERVER_LIMIT = 8
 ADDRESS_LIMIT = 16
 """How many addresses of one name are kept."""
 
-DIAG_OLD_PORT = 45001
-
-_SHARED = ipaddress.IPv4Network("100.64.0.0/10")  # RFC 6598
-_BENCHMARK = ipaddress.IPv4Network("198.18.0.0/15")  # RFC 2544
-_DOCUMENTATION = tuple(
+_PRIVATE = tuple(
     ipaddress.IPv4Network(network)
-    for network in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")  # RFC 5737
+    for network in (
+        "10.0.0.0/8",  # RFC 1918
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",  # RFC 6598
+        "198.18.0.0/15",  # RFC 2544
+    )
+)
+_NOBODY = tuple(
+    ipaddress.IPv4Network(network)
+    for network in (
+        "0.0.0.0/8",  # RFC 1122 section 3.2.1.3
+        "169.254.0.0/16",  # RFC 3927
+        "192.0.0.0/24",  # RFC 6890
+        "192.0.2.0/24",  # RFC 5737
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+    )
+)
+_NO_HOSTS = tuple(
+    ipaddress.IPv4Network(network)
+    for network in (
+        "0.0.0.0/32",
+        "224.0.0.0/4",  # RFC 5771
+        "240.0.0.0/4",  # RFC 1112 section 4, and the broadcast address of RFC 919
+    )
 )
 
 
@@ -53,7 +74,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     dns: int = 53
     https: int = 443
     diag_old: int = DIAG_OLD_PORT
-    diag_new: int = 80
+    diag_new: int = DIAG_NEW_PORT
     conn: int = 5555
     mdns: int = 5353
     llmnr: int = 5355
@@ -67,11 +88,23 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         )
 
 
+class Computer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The computer that measures, for the certificate."""
+
+    host: str = ""
+    system: str = ""
+    privilege: Literal["root", "user"] = "user"
+    addresses: tuple[str, ...] = ()
+    """The vantage interface's IPv4 addresses with their prefixes."""
+    gateway: str = ""
+
+
 class Setup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that is settled before the first packet; travels to workers and into evidence."""
 
     loaded: LoadedSite
     vantage: Vantage | CannotMeasure
+    computer: Computer = Computer()
     ports: Ports = Ports()
     simulated: bool = False
 
@@ -222,13 +255,12 @@ def _servers(given: tuple[str, ...], configured: tuple[str, ...], source: Handed
 
 
 def is_host(address: str) -> bool:
-    """Tell whether an address can belong to one host at all."""
-    candidate = ipaddress.IPv4Address(address)
-    return not (
-        candidate.is_unspecified
-        or candidate.is_multicast
-        or candidate in ipaddress.IPv4Network("240.0.0.0/4")
-    )
+    """Tell whether a text is an address that can belong to one host at all."""
+    try:
+        candidate = ipaddress.IPv4Address(address)
+    except ValueError:
+        return False
+    return not any(candidate in network for network in _NO_HOSTS)
 
 
 def hosts(addresses: Iterable[str]) -> tuple[str, ...]:
@@ -242,19 +274,14 @@ def usable(address: str, *, allow_private: bool, simulated: bool = False) -> boo
     Private covers RFC 1918 and RFC 6598, and the benchmark range of RFC 2544, which labs use.
     Loopback counts only on the embedded site.
     """
+    if not is_host(address):
+        return False
     candidate = ipaddress.IPv4Address(address)
     if candidate.is_loopback:
         return simulated
-    if (
-        not is_host(address)
-        or candidate in ipaddress.IPv4Network("0.0.0.0/8")
-        or candidate.is_link_local
-        or any(candidate in network for network in _DOCUMENTATION)
-    ):
+    if any(candidate in network for network in _NOBODY):
         return False
-    return allow_private or not (
-        candidate.is_private or candidate in _SHARED or candidate in _BENCHMARK
-    )
+    return allow_private or not any(candidate in network for network in _PRIVATE)
 
 
 def usable_addresses(setup: Setup, answer: DnsObserved) -> tuple[str, ...]:

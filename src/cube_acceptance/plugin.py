@@ -338,7 +338,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 def _watch(reporter: pytest.TerminalReporter | None, state: State) -> None:
     if state.survey is None:
         return
-    live = reporter is not None and reporter.isatty
+    live = reporter is not None and bool(reporter.isatty)
     said = time.monotonic()
     while not state.survey.wait(REDRAW_S if live else PROGRESS_S):
         if reporter and (live or time.monotonic() - said >= PROGRESS_S):

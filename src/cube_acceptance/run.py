@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 from cube_acceptance import __version__, plan, survey
 from cube_acceptance.certificate import build, mend, page, signature
-from cube_acceptance.evidence import CannotMeasure, timestamp
+from cube_acceptance.evidence import CannotMeasure, Vantage, timestamp
+from cube_acceptance.plan import Computer
 from cube_acceptance.probes import link
 
 if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue, Language
-    from cube_acceptance.evidence import Vantage
     from cube_acceptance.ledger import Ledger
     from cube_acceptance.plan import Setup
     from cube_acceptance.site import LoadedSite, Site
@@ -117,18 +117,31 @@ def find_vantage(site: Site) -> Vantage | CannotMeasure:
     return vantage
 
 
-def vantage_facts(vantage: Vantage | CannotMeasure) -> dict[str, Any]:
+def this_computer(vantage: Vantage | CannotMeasure) -> Computer:
+    """Describe the computer that measures."""
+    networks = link.interface_networks(vantage.interface) if isinstance(vantage, Vantage) else ()
+    return Computer(
+        host=platform.node(),
+        system=f"{platform.system()} {platform.release()}",
+        privilege="root" if getattr(os, "geteuid", lambda: 1)() == 0 else "user",
+        addresses=tuple(map(str, networks)),
+        gateway=default_gateway(),
+    )
+
+
+def vantage_facts(setup: Setup) -> dict[str, Any]:
     """Describe the vantage and its computer for the certificate."""
-    facts: dict[str, Any] = {
-        "host": platform.node(),
-        "system": f"{platform.system()} {platform.release()}",
-        "privilege": "root" if getattr(os, "geteuid", lambda: 1)() == 0 else "user",
+    computer, vantage = setup.computer, setup.vantage
+    facts = {
+        "host": computer.host,
+        "system": computer.system,
+        "privilege": computer.privilege,
+        "addresses": list(computer.addresses),
+        "gateway": computer.gateway,
         "interface": "",
         "address": "",
         "prefix": 0,
         "mac": "",
-        "addresses": [],
-        "gateway": default_gateway(),
         "problem": "",
     }
     if isinstance(vantage, CannotMeasure):
@@ -138,7 +151,6 @@ def vantage_facts(vantage: Vantage | CannotMeasure) -> dict[str, Any]:
         "address": vantage.address,
         "prefix": vantage.prefix,
         "mac": vantage.mac,
-        "addresses": [str(network) for network in link.interface_networks(vantage.interface)],
     }
 
 
@@ -288,7 +300,7 @@ class Run:
                 language=self.language,
                 replayed=self._replayed,
                 method=method(self._arguments),
-                vantage=vantage_facts(saved.setup.vantage),
+                vantage=vantage_facts(saved.setup),
                 time=times(saved),
                 today=datetime.fromisoformat(saved.started).date(),
                 files={
@@ -319,4 +331,5 @@ class Run:
 
 def make_setup(loaded: LoadedSite) -> Setup:
     """Settle what the run will measure and from where; for a real site."""
-    return plan.Setup(loaded=loaded, vantage=find_vantage(loaded.site))
+    vantage = find_vantage(loaded.site)
+    return plan.Setup(loaded=loaded, vantage=vantage, computer=this_computer(vantage))

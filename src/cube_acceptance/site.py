@@ -243,7 +243,7 @@ _NO_HOSTS = {
 
 
 # The model. A pattern is for editors and for evidence that comes back; `check` is what a person
-# is told. An empty text is as good as none, except where a check wants one.
+# is told. An empty text is as good as none, except where a key is required.
 
 Text = Annotated[str, Meta(max_length=TEXT_LIMIT)]
 Address = Annotated[str, Meta(pattern=f"^{_QUAD}$", extra={"check": check_address})]

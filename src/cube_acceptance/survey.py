@@ -12,6 +12,8 @@ import queue
 import tempfile
 import threading
 import time
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +75,11 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     observations: dict[str, Observation]
 
 
+def run_probe(probe: Probe) -> Observation:
+    """Let a probe measure."""
+    return probe.run()
+
+
 class Store:
     """Observations by key, for those who have to wait for them."""
 
@@ -123,12 +130,14 @@ class Survey:
         setup: Setup,
         needs: Iterable[Owed],
         spool: Spool | None = None,
+        run: Callable[[Probe], Observation] = run_probe,
     ) -> None:
         """Prepare to measure what ``needs`` rest on; worker processes read from the spool."""
         self.started = timestamp()
         self._setup = setup
         self._needs = tuple(needs)
         self._spool = spool
+        self._run = run
         self._store = Store(setup.vantage)
         self._lock = threading.Lock()
         self._pending: dict[str, None] = {}
@@ -172,7 +181,8 @@ class Survey:
     def progress(self) -> tuple[int, int, tuple[str, ...]]:
         """Say how many observations are in, how many were asked for, and what is waited for."""
         with self._lock:
-            return len(self._seen) - len(self._pending), len(self._seen), tuple(self._pending)
+            waiting = tuple(key for key in self._pending if key in self._seen)
+            return len(self._seen) - len(waiting), len(self._seen), waiting
 
     def wait(self, limit_s: float) -> bool:
         """Wait until every probe is back, at most ``limit_s`` seconds; tell whether they are."""
@@ -252,7 +262,7 @@ class Survey:
             for host in hosts:
                 self._submit(
                     DnsProbe(vantage=vantage, server=server, name=host, port=port),
-                    lambda observation, host=host: self._named_host(vantage, host, observation),
+                    partial(self._named_host, vantage, host),
                 )
             if any(need.requirement == "DNS-01" for need in self._needs):
                 self._submit(DnsProbe.inventing(vantage=vantage, server=server, port=port))
@@ -352,6 +362,10 @@ class Survey:
             previous = threading.stack_size(STACK_SIZE)
             try:
                 threading.Thread(target=self._work, name="probe", daemon=True).start()
+            except RuntimeError:  # the system has no more threads: those under way have to do
+                self._threads -= 1
+                if not self._threads:
+                    raise
             finally:
                 threading.stack_size(previous)
 
@@ -372,19 +386,17 @@ class Survey:
     def _measure(self, probe: Probe, then: Callable[[Observation], None]) -> None:
         begin, started = time.monotonic(), timestamp()
         try:
-            observation = probe.run()
+            observation = self._run(probe)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not end the run
-            observation = CannotMeasure(
-                started=started,
-                duration_s=round(time.monotonic() - begin, 6),
-                cause="internal-error",
-                detail=f"{type(error).__name__} in {probe.key}: {error}",
-            )
-        self._store.put(probe.key, observation)
-        if self._spool:
-            self._spool.put(probe.key, observation)
+            observation = _defect(probe, started, time.monotonic() - begin, error)
         try:
+            self._store.put(probe.key, observation)
+            if self._spool:
+                self._spool.put(probe.key, observation)
             then(observation)
+        except Exception as error:  # noqa: BLE001 - nor keep others waiting for what follows
+            defect = _defect(probe, started, time.monotonic() - begin, error)
+            self._store.put(f"after/{probe.key}", defect)
         finally:
             self._finished(probe.key)
 
@@ -397,9 +409,20 @@ class Survey:
 
     def _close(self) -> None:
         self._store.close()
-        if self._spool:
-            self._spool.close()
-        self._done.set()
+        try:
+            if self._spool:
+                self._spool.close()
+        finally:
+            self._done.set()
+
+
+def _defect(probe: Probe, started: str, duration_s: float, error: Exception) -> CannotMeasure:
+    return CannotMeasure(
+        started=started,
+        duration_s=round(duration_s, 6),
+        cause="internal-error",
+        detail=f"{type(error).__name__} in {probe.key}: {error}",
+    )
 
 
 class Replay:
@@ -518,9 +541,12 @@ def load(path: Path) -> Saved:
             f"this version judges {EVIDENCE_SCHEMA}"
         )
     try:
-        return msgspec.json.decode(data, type=Saved)
+        saved = msgspec.json.decode(data, type=Saved)
+        for moment in (saved.started, saved.ended):
+            datetime.fromisoformat(moment)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise EvidenceError(f"{path}: {error}") from error
+    return saved
 
 
 def check_belonging(path: Path) -> None:

@@ -68,7 +68,7 @@ def row(heads: Sequence[object], cells: Iterable[object], kind: str = "") -> Mar
     first, *others = cells
     return element(
         "tr",
-        element("th", first, scope="row"),
+        element("th", first, scope="row", data_label=heads[0]),
         join(
             element("td", cell, data_label=head)
             for head, cell in zip(heads[1:], others, strict=True)

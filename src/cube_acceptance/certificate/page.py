@@ -146,7 +146,8 @@ def _notice(reading: Reading, kind: str) -> Markup:
 
 
 def _simulated_notice(reading: Reading) -> Markup:
-    mark = element("span", reading.say("notice.simulated_mark"))
+    """Lay the simulated run's mark over the screen and every printed page, and say what it is."""
+    mark = element("span", data_mark=reading.say("notice.simulated_mark"))
     watermark = element("div", join([mark] * WATERMARKS), class_="watermark", aria_hidden="true")
     return join([watermark, _notice(reading, "simulated")])
 

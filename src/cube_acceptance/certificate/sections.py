@@ -174,9 +174,7 @@ def _said(result: Mapping[str, Any], key: str) -> Markup:
     """
     cases = [] if result["waiver"] else result["cases"]
     texts = [result[key], *(case[key] for case in cases if case["outcome"] not in SETTLED)]
-    return join(
-        (element("span", prose(text), class_="line") for text in dict.fromkeys(texts) if text), " "
-    )
+    return stacked(dict.fromkeys(texts))
 
 
 def merged_rules(results: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -438,8 +436,8 @@ def _cases(
             [
                 case["case"],
                 picture.outcome(case["outcome"], reading.language),
-                _timing(reading, case),
-                _facts(reading, case),
+                stacked(_timing(reading, case)),
+                join([stacked([case["reason"]]), " ", stacked(_facts(reading, case))]),
             ],
             "settled" if case["outcome"] in SETTLED else "",
         )
@@ -447,32 +445,32 @@ def _cases(
     ]
 
 
-def _timing(reading: Reading, case: Mapping[str, Any]) -> Markup:
+def stacked(texts: Iterable[str]) -> Markup:
+    """Set each text on a line of its own, leaving out the empty ones."""
+    return join((element("span", prose(text), class_="line") for text in texts if text), " ")
+
+
+def _timing(reading: Reading, case: Mapping[str, Any]) -> list[str]:
     time, language = reading.certificate["time"], reading.language
     if not case["started"]:
-        return Markup(reading.say("cube.unknown"))
+        return [reading.say("cube.unknown")]
     began = wording.clock(case["started"], time, language)
     lasted = wording.milliseconds(case["duration_s"], language)
-    lines = [
+    return [
         reading.say("evidence.began", time=began),
         reading.say("evidence.lasted", time=lasted),
         reading.say("evidence.attempts", count=case["attempts"]),
     ]
-    return join((element("span", line, class_="line") for line in lines), " ")
 
 
-def _facts(reading: Reading, case: Mapping[str, Any]) -> Markup:
-    facts = [
-        (wording.label("fact", name, reading.language), spoken(value, reading.language))
+def _facts(reading: Reading, case: Mapping[str, Any]) -> list[str]:
+    """Write what a case goes by, name and value, and the keys of its observations."""
+    facts = {
+        wording.label("fact", name, reading.language): spoken(value, reading.language)
         for name, value in case["observed"].items()
-    ]
-    keys = join((element("code", key) for key in case["evidence"]), ", ")
-    return join(
-        [
-            case["reason"] and element("p", prose(case["reason"])),
-            pairs([*facts, (reading.say("evidence.keys"), keys)], "facts"),
-        ]
-    )
+    }
+    keys = {reading.say("evidence.keys"): ", ".join(case["evidence"])}
+    return [f"{name}: {value}" for name, value in (facts | keys).items() if value]
 
 
 def spoken(value: object, language: Language) -> str:
@@ -608,17 +606,9 @@ def _listed(entries: Mapping[str, Any]) -> str:
 
 
 def _limits(limits: Mapping[str, Any]) -> Markup:
-    return join(
-        (
-            element(
-                "span",
-                element("code", name),
-                f": {_listed(values) if isinstance(values, dict) else values}",
-                class_="line",
-            )
-            for name, values in limits.items()
-        ),
-        " ",
+    return stacked(
+        f"`{name}`: {_listed(values) if isinstance(values, dict) else values}"
+        for name, values in limits.items()
     )
 
 

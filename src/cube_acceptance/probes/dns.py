@@ -47,6 +47,7 @@ from cube_acceptance.probes.link import (
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterator
 
     from cube_acceptance.evidence import TroubleKind
 
@@ -248,6 +249,20 @@ def trouble_of(error: ReachError | UnwantedError) -> Trouble:
     return Trouble(kind="malformed", phase="tcp", detail=str(error))
 
 
+@contextlib.contextmanager
+def usable(vantage: Vantage) -> Iterator[None]:
+    """Say that the question cannot be asked when a socket cannot be opened at the vantage.
+
+    Raises:
+        CannotAskError: the interface or its address has gone since the run began.
+    """
+    try:
+        yield
+    except OSError as error:
+        detail = f"{vantage.interface} cannot be used: {error.strerror}"
+        raise CannotAskError("off-link", detail) from error
+
+
 # The measurement
 
 
@@ -379,7 +394,9 @@ class _Inquiry:
         probe = self._probe
         failures: list[Trouble] = []
         failed: Answer | None = None
-        with contextlib.closing(_open_udp(probe)) as sock:
+        with usable(probe.vantage):
+            opened = open_udp(probe.vantage, probe.server, probe.port)
+        with contextlib.closing(opened) as sock:
             conversation = _Conversation(sock, self._log, name)
             pause_s = 0.0
             for _ in range(probe.tries):
@@ -405,9 +422,9 @@ class _Inquiry:
         until_s = log.tries[number].at_s + probe.tcp_wait_s
         packet = b""
         try:
-            with contextlib.closing(
-                open_tcp(probe.vantage, probe.server, probe.port, probe.tcp_wait_s)
-            ) as sock:
+            with usable(probe.vantage):
+                opened = open_tcp(probe.vantage, probe.server, probe.port, probe.tcp_wait_s)
+            with contextlib.closing(opened) as sock:
                 packet = exchange(sock, query.to_wire(), log.watch, until_s)
             answer = read_answer(query, packet)
         except (ReachError, UnwantedError) as error:
@@ -505,11 +522,3 @@ def question(name: dns.name.Name) -> dns.message.QueryMessage:
     query = dns.message.make_query(name, dns.rdatatype.A, use_edns=False)
     query.id = secrets.randbits(16)
     return query
-
-
-def _open_udp(probe: DnsProbe) -> socket.socket:
-    try:
-        return open_udp(probe.vantage, probe.server, probe.port)
-    except OSError as error:
-        detail = f"{probe.vantage.interface} cannot be used: {error.strerror}"
-        raise CannotAskError("off-link", detail) from error

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import ctypes
 import errno
 import os
 import re
@@ -28,8 +29,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
-
-import msgspec
 
 from cube_acceptance.evidence import (
     RAW_LIMIT,
@@ -51,10 +50,12 @@ from cube_acceptance.probes.link import (
     measured,
     source_for,
 )
-from cube_acceptance.probes.pace import INTERVAL_S, Pace
+from cube_acceptance.probes.pace import INTERVAL_S, THIS_COMPUTER, Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cube_acceptance.evidence import TroubleKind
 
 Method = Literal["raw", "datagram", "command"]
 Result = Literal["reply", "silence", "unreachable", "prohibited", "wrong-host"]
@@ -83,7 +84,7 @@ ECHO_REPLY = 0
 ECHO_REQUEST = 8
 TIME_EXCEEDED = 11
 _ECHO = struct.Struct("!BBHHH")  # RFC 792: type, code, checksum, identifier, sequence number
-_ICMP = 1  # RFC 790
+_ICMP = b"\x01"  # RFC 790: the protocol's number
 _IP_HEADER_SIZE = 20  # RFC 791 section 3.1
 _NONCE_SIZE = 16
 _SIGNATURE = b"cube-acceptance echo request"
@@ -96,6 +97,8 @@ _EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
 _SOCKET_ADDRESS = struct.Struct("=H2x4s8x")  # struct sockaddr_in
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 _FILTER_STEP = struct.Struct("=HBBI")  # linux/filter.h, struct sock_filter
+_ERROR_LIMIT = 64
+"""How many queued ICMP errors are read at once."""
 _PAUSE_S = 0.05
 """How long to wait after a failed reception, which may fail again at once."""
 
@@ -192,16 +195,602 @@ class Reader:
     """Reads ICMP messages and finds out which of our requests they are about."""
 
     address: str
+    """The address asked."""
     identifier: int
     payload: bytes
 
-    def read(self, message: bytes, source: str, moment: float) -> Arrival:
-        """Read one ICMP message; never raises, whatever the bytes."""
-        arrival = Arrival(moment=moment, source=source, raw=message[:RAW_LIMIT])
+    def read(self, message: bytes, source: str) -> Arrival | None:
+        """Read one ICMP message; None where it has nothing to do with our requests."""
         if len(message) < _ECHO.size:
-            return msgspec_replace(arrival, detail="too short for ICMP")
-        return arrival
+            return None
+        icmp_type, code, _, identifier, sequence = _ECHO.unpack_from(message)
+        if icmp_type in {UNREACHABLE, TIME_EXCEEDED}:
+            quoted = message[_ECHO.size :]
+            if quoted[9:10] != _ICMP or quoted[16:20] != socket.inet_aton(self.address):
+                return None
+            return self.read_error(icmp_type, code, source, strip_ip_header(quoted))
+        if icmp_type != ECHO_REPLY or identifier != self.identifier:
+            return None
+        moment, raw = time.monotonic(), message[:RAW_LIMIT]
+        if message[_ECHO.size :] != self.payload:
+            detail = "a reply with another payload"
+            return Arrival(moment=moment, source=source, detail=detail, raw=raw)
+        result: Result = "reply" if source == self.address else "wrong-host"
+        return Arrival(moment=moment, source=source, sequence=sequence, result=result, raw=raw)
+
+    def read_error(self, icmp_type: int, code: int, source: str, quoted: bytes) -> Arrival | None:
+        """Read an ICMP error by the request that it quotes, from its ICMP header on (RFC 792)."""
+        if len(quoted) < _ECHO.size:
+            return None
+        quoted_type, _, _, identifier, sequence = _ECHO.unpack_from(quoted)
+        if (quoted_type, identifier) != (ECHO_REQUEST, self.identifier):
+            return None
+        unreachable = icmp_type == UNREACHABLE
+        kind = f"destination unreachable, code {code}," if unreachable else "time exceeded"
+        return Arrival(
+            moment=time.monotonic(),
+            source=source,
+            sequence=sequence,
+            result=error_result(icmp_type, code),
+            detail=f"ICMP {kind} from {source}",
+            code=code if unreachable else None,
+            raw=quoted[:RAW_LIMIT],
+        )
 
 
-def msgspec_replace(arrival: Arrival, detail: str) -> Arrival:
-    return arrival
+# Sockets
+
+
+def open_socket(vantage: Vantage, address: str, kind: socket.SocketKind) -> socket.socket | None:
+    """Open an ICMP socket bound to the vantage; None where this user may not have one.
+
+    Raises:
+        CannotAskError: see :func:`~cube_acceptance.probes.link.source_for`.
+    """
+    source = source_for(vantage, address)
+    sock = None
+    try:
+        sock = socket.socket(socket.AF_INET, kind, socket.IPPROTO_ICMP)
+        bind_interface(sock, vantage)
+        sock.bind((source, 0))
+    except OSError as error:
+        if sock:
+            sock.close()
+        if error.errno in _NO_SUCH_SOCKET:
+            return None
+        raise CannotAskError("off-link", f"no ICMP socket: {_words(error)}") from error
+    return sock
+
+
+def filter_program(identifier: int) -> bytes:
+    """Write a packet filter that lets through what can be about our requests.
+
+    A raw socket is given every ICMP packet of this computer; beside many other probes that is
+    more than a program can read. Echo replies pass with our identifier, errors when the packet
+    that they quote has it. Our own requests, which loopback shows as well, do not pass.
+    """
+    quoted_identifier = _ECHO.size + _IP_HEADER_SIZE + 4
+    steps = (
+        (0xB1, 0, 0, 0),  # x = length of the IP header
+        (0x50, 0, 0, 0),  # a = ICMP type
+        (0x15, 2, 0, ECHO_REPLY),
+        (0x15, 3, 0, UNREACHABLE),
+        (0x15, 2, 5, TIME_EXCEEDED),
+        (0x48, 0, 0, 4),  # a = identifier
+        (0x05, 0, 0, 1),
+        (0x48, 0, 0, quoted_identifier),
+        (0x15, 0, 1, identifier),
+        (0x06, 0, 0, 0xFFFF),  # let pass
+        (0x06, 0, 0, 0),  # drop
+    )
+    return b"".join(_FILTER_STEP.pack(*step) for step in steps)
+
+
+def attach_filter(sock: socket.socket, program: bytes) -> None:
+    """Give a packet filter to a socket (Linux)."""
+    buffer = ctypes.create_string_buffer(program, len(program))
+    steps = len(program) // _FILTER_STEP.size
+    described = struct.pack("@HP", steps, ctypes.addressof(buffer))
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
+
+
+class SocketWire:
+    """Echo requests over a raw or a datagram ICMP socket."""
+
+    def __init__(
+        self, sock: socket.socket, address: str, method: Method, platform: str = sys.platform
+    ) -> None:
+        """Take over a bound socket.
+
+        On Linux a datagram socket's identifier is the kernel's choice, what it receives is that
+        identifier's only and without the IP header, and ICMP errors come through its error queue.
+        """
+        self.method: Method = method
+        linux = platform.startswith("linux")
+        identifier = secrets.randbits(16)
+        if linux and method == "datagram":
+            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+            identifier = sock.getsockname()[1]
+        elif linux:
+            attach_filter(sock, filter_program(identifier))
+        self._sock = sock
+        self._address = address
+        self._bare = linux and method == "datagram"
+        self._reader = Reader(address, identifier, secrets.token_bytes(_NONCE_SIZE) + _SIGNATURE)
+        self._waiting: collections.deque[Arrival] = collections.deque()
+
+    def request(self, sequence: int) -> bytes:
+        """Give a request's bytes."""
+        return build_request(self._reader.identifier, sequence, self._reader.payload)
+
+    def send(self, sequence: int) -> float:
+        """Send one request; see :meth:`Wire.send`."""
+        self._read_errors()  # a waiting error would be taken for a failure to send
+        try:
+            self._sock.sendto(self.request(sequence), (self._address, 0))
+        except OSError as error:
+            self._waiting.append(_not_sent(error, sequence))
+        return 0.0
+
+    def receive(self, limit_s: float) -> Arrival | None:
+        """Wait at most ``limit_s`` seconds for one packet; None also for one of no meaning."""
+        if self._waiting:
+            return self._waiting.popleft()
+        self._sock.settimeout(max(limit_s, 0.0))
+        try:
+            packet, (source, _) = self._sock.recvfrom(RECEIVE_LIMIT)
+        except TimeoutError:
+            return None
+        except OSError:
+            self._read_errors()
+            if self._waiting:
+                return self._waiting.popleft()
+            time.sleep(min(max(limit_s, 0.0), _PAUSE_S))
+            return None
+        return self._reader.read(packet if self._bare else strip_ip_header(packet), source)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
+
+    def _read_errors(self) -> None:
+        """Read the queue of ICMP errors that a Linux datagram socket has."""
+        if not self._bare:
+            return
+        self._sock.settimeout(0)  # with a limit, Python would wait for something to read
+        for _ in range(_ERROR_LIMIT):
+            try:
+                quoted, notes, _, _ = self._sock.recvmsg(
+                    RECEIVE_LIMIT, 512, _MSG_ERRQUEUE | socket.MSG_DONTWAIT
+                )
+            except OSError:
+                return
+            for level, kind, data in notes:
+                arrival = None
+                if (level, kind) == (socket.IPPROTO_IP, _IP_RECVERR):
+                    arrival = self._read_note(data, quoted)
+                if arrival:
+                    self._waiting.append(arrival)
+
+    def _read_note(self, data: bytes, quoted: bytes) -> Arrival | None:
+        if len(data) < _EXTENDED_ERROR.size + _SOCKET_ADDRESS.size:
+            return None
+        _, origin, icmp_type, code, _, _, _ = _EXTENDED_ERROR.unpack_from(data)
+        if origin != _SO_EE_ORIGIN_ICMP or icmp_type not in {UNREACHABLE, TIME_EXCEEDED}:
+            return None
+        _, offender = _SOCKET_ADDRESS.unpack_from(data, _EXTENDED_ERROR.size)
+        return self._reader.read_error(icmp_type, code, socket.inet_ntoa(offender), quoted)
+
+
+def _not_sent(error: OSError, sequence: int) -> Arrival:
+    """Say what a failure to send means.
+
+    Raises:
+        CannotAskError: it says nothing about the target.
+    """
+    if error.errno in _FORBIDDEN:
+        raise CannotAskError(
+            "not-permitted", f"this computer's own firewall forbids the sending: {_words(error)}"
+        ) from error
+    if error.errno not in _NO_ROUTE:
+        raise CannotAskError("off-link", f"nothing can be sent: {_words(error)}") from error
+    return Arrival(
+        moment=time.monotonic(),
+        source="",
+        sequence=sequence,
+        result="unreachable",
+        detail=_words(error),
+    )
+
+
+def _words(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
+
+# The system's command
+
+_REPLY_LINE = re.compile(
+    r"^\d+ bytes from (?P<source>[\d.]+): .*?time[=<](?P<ms>[\d.]+) ?ms", re.MULTILINE
+)
+_ERROR_LINE = re.compile(
+    r"^(?:\d+ bytes f|F)rom (?P<source>[\d.]+):? (?:icmp_seq=\d+ )?(?P<text>[A-Z].*)$",
+    re.MULTILINE,
+)
+_SUMMARY_LINE = re.compile(r"^1 packets transmitted", re.MULTILINE)
+_WINDOWS_REPLY = re.compile(
+    r"(?P<source>\d+\.\d+\.\d+\.\d+): .*?[=<](?P<ms>\d+) ?ms .*?TTL=", re.IGNORECASE
+)
+_WINDOWS_SUMMARY = re.compile(r"= 1, .*= [01], .*= [01]\b")
+_UNREACHABLE_CODES = {
+    "Destination Net Unreachable": 0,
+    "Destination Host Unreachable": 1,
+    "Destination Protocol Unreachable": 2,
+    "Destination Port Unreachable": 3,
+    "Destination Net Prohibited": 9,
+    "Destination Host Prohibited": 10,
+    "Packet filtered": 13,
+    "Communication prohibited by filter": 13,
+}
+"""ICMP codes by the words of iputils and of the BSDs; what is not here is read as no way there."""
+_SEARCH_PATH = "/usr/bin:/bin:/usr/sbin:/sbin:/run/wrappers/bin:/usr/local/bin"
+
+
+def find_ping(platform: str = sys.platform) -> str | None:
+    """Find the system's ``ping`` where systems keep it; None where there is none."""
+    if platform == "win32":
+        system = Path(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32")
+        return shutil.which("ping", path=str(system))
+    return shutil.which("ping", path=_SEARCH_PATH)
+
+
+def ping_arguments(
+    vantage: Vantage, source: str, address: str, wait_s: float, platform: str = sys.platform
+) -> list[str]:
+    """Give the command's arguments for one echo request from the vantage."""
+    milliseconds = str(round(wait_s * 1000))
+    if platform == "win32":
+        return ["-4", "-n", "1", "-w", milliseconds, "-S", source, address]
+    if platform == "darwin":
+        bound = ["-b", vantage.interface, "-S", source]
+        return ["-n", "-c", "1", "-W", milliseconds, *bound, address]
+    bound = ["-I", vantage.interface, "-I", source]
+    return ["-n", "-c", "1", "-W", f"{wait_s:g}", *bound, address]
+
+
+def read_output(output: str, sequence: int, address: str, platform: str) -> Arrival | None:
+    """Read what ``ping`` says about its one request; None where it did not send it."""
+    moment = time.monotonic()
+    windows = platform == "win32"
+    if reply := (_WINDOWS_REPLY if windows else _REPLY_LINE).search(output):
+        source = reply["source"]
+        return Arrival(
+            moment=moment,
+            source=source,
+            sequence=sequence,
+            result="reply" if source == address else "wrong-host",
+            rtt_s=_seconds(reply["ms"]),
+            detail=reply[0][:200],
+        )
+    if error := None if windows else _ERROR_LINE.search(output):
+        code = _UNREACHABLE_CODES.get(error["text"].strip())
+        return Arrival(
+            moment=moment,
+            source=error["source"],
+            sequence=sequence,
+            result="unreachable" if code is None else error_result(UNREACHABLE, code),
+            detail=error[0][:200],
+            code=code,
+        )
+    if (_WINDOWS_SUMMARY if windows else _SUMMARY_LINE).search(output):
+        return Arrival(moment=moment, source="", sequence=sequence, result="silence")
+    return None
+
+
+def _seconds(milliseconds: str) -> float | None:
+    try:
+        return round(float(milliseconds) / 1000, 6)
+    except ValueError:
+        return None
+
+
+class CommandWire:
+    """Echo requests by the system's ``ping``, one process each."""
+
+    method: Method = "command"
+
+    def __init__(
+        self, command: list[str], address: str, wait_s: float, platform: str = sys.platform
+    ) -> None:
+        """Use this command for every request."""
+        self._command = command
+        self._address = address
+        self._wait_s = wait_s
+        self._platform = platform
+        self._waiting: collections.deque[Arrival] = collections.deque()
+
+    def request(self, sequence: int) -> bytes:  # noqa: ARG002 - see Wire
+        """Know nothing about the bytes."""
+        return b""
+
+    def send(self, sequence: int) -> float:
+        """Send one request and wait for what comes of it; see :meth:`Wire.send`."""
+        try:
+            ended = subprocess.run(  # noqa: S603 - a fixed command, no shell
+                self._command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=self._wait_s + COMMAND_GRACE_S,
+                env={**os.environ, "LC_ALL": "C"},
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise CannotAskError("not-permitted", f"ping did not work: {error}", PERMIT) from error
+        output = ended.stdout[:OUTPUT_LIMIT].decode("ascii", "replace")
+        arrival = read_output(output, sequence, self._address, self._platform)
+        if arrival is None:
+            words = " ".join(ended.stderr[:OUTPUT_LIMIT].decode("ascii", "replace").split())
+            detail = f"ping ended with {ended.returncode}: {words or 'no word'}"
+            raise CannotAskError("not-permitted", printable(detail), PERMIT)
+        self._waiting.append(arrival)
+        return self._wait_s if arrival.result == "silence" else 0.0
+
+    def receive(self, limit_s: float) -> Arrival | None:
+        """Give what the last request came to, or wait."""
+        if self._waiting:
+            return self._waiting.popleft()
+        time.sleep(max(limit_s, 0.0))
+        return None
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def printable(text: str) -> str:
+    """Give at most 300 characters of a text, those that are not printable replaced."""
+    return "".join(
+        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[:300]
+    )
+
+
+def open_wire(vantage: Vantage, address: str, wait_s: float, platform: str = sys.platform) -> Wire:
+    """Open the first way onto the wire that this user may use.
+
+    Raises:
+        CannotAskError: there is none, or see :func:`~cube_acceptance.probes.link.source_for`.
+    """
+    if platform != "win32":  # its own firewall keeps replies from sockets, but not from its ping
+        kinds: tuple[tuple[socket.SocketKind, Method], ...]
+        kinds = ((socket.SOCK_RAW, "raw"), (socket.SOCK_DGRAM, "datagram"))
+        for kind, method in kinds:
+            if sock := open_socket(vantage, address, kind):
+                return SocketWire(sock, address, method, platform)
+    source = source_for(vantage, address)
+    ping = find_ping(platform)
+    if ping is None:
+        raise CannotAskError(
+            "not-permitted",
+            "this user may open no ICMP socket, and there is no ping command (iputils-ping)",
+            PERMIT,
+        )
+    arguments = ping_arguments(vantage, source, address, wait_s, platform)
+    return CommandWire([ping, *arguments], address, wait_s, platform)
+
+
+# The probe
+
+
+@dataclass(slots=True, kw_only=True)
+class _Request:
+    """One echo request that was sent, and the best that is known of it."""
+
+    sequence: int
+    at_s: float
+    moment: float
+    sent: bytes
+    note: str
+    arrival: Arrival | None = None
+
+    @property
+    def result(self) -> Result:
+        return self.arrival.result if self.arrival else "silence"
+
+    def rtt(self, arrival: Arrival) -> float:
+        if arrival.rtt_s is not None:
+            return arrival.rtt_s
+        return round(max(0.0, arrival.moment - self.moment), 6)
+
+    def echo(self) -> Echo:
+        arrival = self.arrival
+        if arrival is None:
+            return Echo(sequence=self.sequence, at_s=self.at_s, result="silence")
+        return Echo(
+            sequence=self.sequence,
+            at_s=self.at_s,
+            result=arrival.result,
+            source=arrival.source,
+            rtt_s=self.rtt(arrival) if arrival.result in {"reply", "wrong-host"} else None,
+            detail=arrival.detail,
+        )
+
+    def attempt(self, to: str) -> Try:
+        arrival = self.arrival
+        return Try(
+            at_s=self.at_s,
+            to=to,
+            result=_TRY_RESULTS.get(self.result, self.result),
+            sent=self.sent,
+            received=arrival.raw if arrival else b"",
+            source=arrival.source if arrival else "",
+            detail="; ".join(filter(None, (self.note, arrival.detail if arrival else ""))),
+        )
+
+
+_TRY_RESULTS = {"reply": "answer", "prohibited": "refused", "unreachable": "no-route"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PingProbe:
+    """Ask one address for a few echoes; every one is sent, since loss is worth knowing."""
+
+    vantage: Vantage
+    subject: str
+    """The CUBE's address or the cloud's host name: what the observation is filed under."""
+    address: str
+    """The IPv4 address to ask."""
+    count: int = COUNT
+    interval_s: float = INTERVAL_S
+    wait_s: float = WAIT_S
+    patience_s: float = PATIENCE_S
+    pace: Pace = THIS_COMPUTER
+    """What holds the computer's other programs back, and this probe for them."""
+    wire: Callable[[Vantage, str, float], Wire] = field(default=open_wire, repr=False)
+    """How to get onto the wire."""
+
+    @property
+    def key(self) -> str:
+        """The observation's name: ``ping/<subject>``."""
+        return f"ping/{self.subject}"
+
+    def run(self) -> PingObserved | CannotMeasure:
+        """Measure once; ends with the last reply, or when the last request's wait is over."""
+        return measured(self._measure)
+
+    def _measure(self, watch: Stopwatch) -> PingObserved:
+        with contextlib.closing(self.wire(self.vantage, self.address, self.wait_s)) as wire:
+            course = _Course(self, wire, watch)
+            course.run()
+        requests = course.requests
+        return PingObserved(
+            started=watch.started,
+            duration_s=watch.elapsed(),
+            tries=tuple(request.attempt(self.address) for request in requests),
+            ignored=tuple(course.ignored),
+            address=self.address,
+            method=wire.method,
+            echoes=tuple(request.echo() for request in requests),
+            trouble=trouble_of([request.arrival for request in requests], wire.method),
+        )
+
+
+class _Course:
+    """The course of one measurement: what was sent so far and what is known of it."""
+
+    def __init__(self, probe: PingProbe, wire: Wire, watch: Stopwatch) -> None:
+        self.requests: list[_Request] = []
+        self.ignored: list[Ignored] = []
+        self._probe = probe
+        self._wire = wire
+        self._watch = watch
+        self._next_s = 0.0
+        self._asked_s = 0.0
+        self._obstacle: CannotAskError | None = None
+
+    def run(self) -> None:
+        """Send all requests and listen until each is answered or its time is over.
+
+        Raises:
+            CannotAskError: not all could be sent, and none was answered.
+        """
+        while True:
+            end_s = self._end()
+            if self._watch.left(end_s) == 0:
+                if not self._sending():
+                    break
+                self._send()
+                continue
+            arrival = self._wire.receive(self._watch.left(end_s))
+            if arrival:
+                self._take(arrival)
+        if self._obstacle and not any(request.result == "reply" for request in self.requests):
+            raise self._obstacle
+
+    def _sending(self) -> bool:
+        return self._obstacle is None and len(self.requests) < self._probe.count
+
+    def _end(self) -> float:
+        """Give the moment until which there is nothing to do but listen."""
+        if self._sending():
+            return self._next_s
+        waiting = [request.at_s for request in self.requests if request.arrival is None]
+        return max(waiting) + self._probe.wait_s if waiting else 0.0
+
+    def _send(self) -> None:
+        sequence = len(self.requests) + 1
+        try:
+            turn = self._probe.pace.send(self._probe.address, lambda: self._send_now(sequence))
+        except CannotAskError as obstacle:
+            del self.requests[sequence - 1 :]
+            self._obstacle = obstacle
+            return
+        if not turn.wait_s:
+            if turn.limits:
+                self.requests[-1].note = f"the pace is not kept computer-wide: {turn.limits}"
+            self._next_s = self._asked_s = (
+                self.requests[-1].at_s + self._probe.interval_s + COURTESY_S
+            )
+        elif self._watch.left(self._asked_s + self._probe.patience_s) == 0:
+            self._obstacle = CannotAskError(
+                "ambiguous",
+                f"other programs on this computer use up the echo requests that"
+                f" {self._probe.address} may get",
+            )
+        else:
+            self._next_s = self._watch.elapsed() + turn.wait_s
+
+    def _send_now(self, sequence: int) -> float:
+        self.requests.append(
+            _Request(
+                sequence=sequence,
+                at_s=self._watch.elapsed(),
+                moment=time.monotonic(),
+                sent=self._wire.request(sequence),
+                note="",
+            )
+        )
+        return self._wire.send(sequence)
+
+    def _take(self, arrival: Arrival) -> None:
+        reason = self._reject(arrival)
+        if reason and len(self.ignored) < IGNORED_LIMIT:
+            self.ignored.append(
+                Ignored(
+                    at_s=self._watch.elapsed(),
+                    source=arrival.source,
+                    reason=reason,
+                    raw=arrival.raw,
+                )
+            )
+
+    def _reject(self, arrival: Arrival) -> str:
+        """Note an arrival at its request, or say why it does not count."""
+        if arrival.sequence is None:
+            return arrival.detail
+        if not 1 <= arrival.sequence <= len(self.requests):
+            return f"sequence number {arrival.sequence} was not sent"
+        request = self.requests[arrival.sequence - 1]
+        if arrival.result in {"reply", "wrong-host"} and request.rtt(arrival) > self._probe.wait_s:
+            return f"too late, after {request.rtt(arrival)} s"
+        if request.result == "reply":
+            return "a second answer to the same request"
+        if request.arrival and arrival.result != "reply":
+            return "a second message about the same request"
+        request.arrival = arrival
+        return ""
+
+
+def trouble_of(arrivals: list[Arrival | None], method: Method) -> Trouble | None:
+    """Say why no request was answered; None where one was."""
+    known = [arrival for arrival in arrivals if arrival]
+    if any(arrival.result == "reply" for arrival in known):
+        return None
+    kinds: dict[Result, TroubleKind] = {"prohibited": "refused", "unreachable": "no-route"}
+    for result, kind in kinds.items():
+        for arrival in known:
+            if arrival.result == result:
+                return Trouble(
+                    kind=kind, phase="icmp", detail=arrival.detail, icmp_code=arrival.code
+                )
+    detail = "no reply from the address asked"
+    if method == "command":
+        detail += "; ping does not say whether this computer's own firewall kept requests back"
+    return Trouble(kind="no-answer", phase="icmp", detail=detail)

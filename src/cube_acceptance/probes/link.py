@@ -14,7 +14,7 @@ import socket
 import struct
 import sys
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 
@@ -103,18 +103,29 @@ def measured(measure: Callable[[Stopwatch], ObservationT]) -> ObservationT | Can
         )
 
 
+def system_interfaces() -> dict[str, list[Any]]:
+    """List the addresses of every interface, as psutil gives them.
+
+    An address with a label of its own, ``eth0:1`` on Linux, belongs to its interface.
+    """
+    found: dict[str, list[Any]] = {}
+    for name, entries in psutil.net_if_addrs().items():
+        found.setdefault(name.partition(":")[0], []).extend(entries)
+    return found
+
+
 def interface_networks(interface: str) -> tuple[ipaddress.IPv4Interface, ...]:
     """List the interface's IPv4 addresses with their prefixes, in the system's order."""
     return tuple(
         ipaddress.IPv4Interface(f"{entry.address}/{entry.netmask or 32}")
-        for entry in psutil.net_if_addrs().get(interface, ())
+        for entry in system_interfaces().get(interface, ())
         if entry.family == socket.AF_INET
     )
 
 
 def interface_of(address: str) -> str | None:
     """Name the interface that has this IPv4 address; None where none has it."""
-    for name, entries in psutil.net_if_addrs().items():
+    for name, entries in system_interfaces().items():
         if any(entry.family == socket.AF_INET and entry.address == address for entry in entries):
             return name
     return None
@@ -151,9 +162,9 @@ def find_vantage(target: str, interface: str = "") -> Vantage:
             raise CannotAskError(
                 "other-route", f"this computer has no route to {target}", "ip route get " + target
             )
-    entries = psutil.net_if_addrs().get(interface)
-    if entries is None:
-        known = ", ".join(sorted(psutil.net_if_addrs()))
+    interfaces = system_interfaces()
+    if interface not in interfaces:
+        known = ", ".join(sorted(interfaces))
         raise CannotAskError(
             "not-configured", f"there is no interface {interface}; this computer has {known}"
         )
@@ -162,7 +173,7 @@ def find_vantage(target: str, interface: str = "") -> Vantage:
         (network for network in networks if str(network.ip) == source),
         networks[0] if networks else None,
     )
-    hardware = [entry.address for entry in entries if entry.family == psutil.AF_LINK]
+    hardware = [entry.address for entry in interfaces[interface] if entry.family == psutil.AF_LINK]
     return Vantage(
         interface=interface,
         address=str(chosen.ip) if chosen else "",
@@ -226,12 +237,23 @@ def bind_interface(sock: socket.socket, vantage: Vantage, platform: str = sys.pl
         sock.setsockopt(socket.IPPROTO_IP, _IP_BOUND_IF, index)
 
 
-def _prepare(sock: socket.socket, vantage: Vantage, target: str) -> None:
+def _unusable(vantage: Vantage, error: OSError) -> CannotAskError:
+    cause: CannotCause = "not-permitted" if error.errno in _FORBIDDEN else "off-link"
+    detail = f"{vantage.interface} cannot be used: {error.strerror or type(error).__name__}"
+    return CannotAskError(cause, detail)
+
+
+def _prepare(
+    sock: socket.socket, vantage: Vantage, target: str, platform: str = sys.platform
+) -> None:
     source = source_for(vantage, target)
-    bind_interface(sock, vantage)
-    if sys.platform.startswith("linux"):
-        sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
-    sock.bind((source, 0))
+    try:
+        bind_interface(sock, vantage, platform)
+        if platform.startswith("linux"):
+            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+        sock.bind((source, 0))
+    except OSError as error:
+        raise _unusable(vantage, error) from error
 
 
 def open_udp(vantage: Vantage, address: str, port: int) -> socket.socket:
@@ -241,12 +263,15 @@ def open_udp(vantage: Vantage, address: str, port: int) -> socket.socket:
     ends the wait (RFC 1122 section 4.1.3.3).
 
     Raises:
-        CannotAskError: see :func:`source_for`.
+        CannotAskError: see :func:`source_for`, and an interface that cannot be used.
     """
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         _prepare(sock, vantage, address)
-        sock.connect((address, port))
+        try:
+            sock.connect((address, port))
+        except OSError as error:
+            raise _unusable(vantage, error) from error
     except BaseException:
         sock.close()
         raise
@@ -257,7 +282,8 @@ def open_tcp(vantage: Vantage, address: str, port: int, limit_s: float) -> socke
     """Connect to one address within ``limit_s`` seconds, from the vantage.
 
     Raises:
-        CannotAskError: see :func:`source_for`, and a local firewall that forbids sending.
+        CannotAskError: see :func:`source_for`, an interface that cannot be used, and a local
+            firewall that forbids sending.
         ReachError: the connection did not come about; phase ``tcp``.
     """
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

@@ -34,6 +34,7 @@ from cube_acceptance.probes.dns import (
     reply_to,
     same_question,
     trouble_of,
+    usable,
 )
 from cube_acceptance.probes.link import (
     CannotAskError,
@@ -107,15 +108,17 @@ def connect(vantage: Vantage, address: str, port: int, limit_s: float) -> socket
     """Connect to a host of the link with packets that cannot leave it (RFC 4795 section 2.5).
 
     Raises:
-        CannotAskError: the route to the host does not leave by the vantage.
+        CannotAskError: the route to the host does not leave by the vantage, or the vantage cannot
+            be used any more.
         ReachError: the connection did not come about; phase ``tcp``.
     """
     source = source_for(vantage, address)
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        bind_interface(sock, vantage)
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, TCP_HOPS)
-        sock.bind((source, 0))
+        with usable(vantage):
+            bind_interface(sock, vantage)
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, TCP_HOPS)
+            sock.bind((source, 0))
         sock.settimeout(max(limit_s, 0.001))
         try:
             sock.connect((address, port))

@@ -43,6 +43,7 @@ from cube_acceptance.probes.dns import (
     read_message,
     reply_to,
     text_of,
+    usable,
 )
 from cube_acceptance.probes.link import (
     CannotAskError,
@@ -148,14 +149,14 @@ def open_group(vantage: Vantage, host: str) -> socket.socket:
     source = source_for(vantage, host)
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        bind_interface(sock, vantage)
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(source))
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, HOPS)
-        sock.bind((source, 0))
-    except OSError as error:
+        with usable(vantage):
+            bind_interface(sock, vantage)
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(source))
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, HOPS)
+            sock.bind((source, 0))
+    except BaseException:
         sock.close()
-        detail = f"{vantage.interface} cannot be used: {error.strerror}"
-        raise CannotAskError("off-link", detail) from error
+        raise
     return sock
 
 

@@ -372,3 +372,7 @@ class Pace:
 
 def _stamp(moment: int) -> bytes:
     return b"%0*d" % (_STAMP_SIZE, max(moment, 0))
+
+
+THIS_COMPUTER = Pace()
+"""The pace that all echo requests of this computer keep."""

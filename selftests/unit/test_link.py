@@ -1,0 +1,677 @@
+"""Tests of the way onto the network, with real sockets on the loopback interface."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+import time
+from contextlib import ExitStack, closing, contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, NamedTuple
+
+import psutil
+import pytest
+
+from cube_acceptance.evidence import CannotMeasure, Trouble, Vantage
+from cube_acceptance.probes import link
+from cube_acceptance.probes.link import CannotAskError, ReachError, Stopwatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOOPBACK = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
+ELSEWHERE = Vantage(interface="eth9", address="10.99.0.1", prefix=24)
+NO_ROUTE = "255.255.255.255"
+"""Where no ordinary socket can be connected to, whatever routes this computer has."""
+
+
+class Entry(NamedTuple):
+    """One address of an interface, as psutil gives it."""
+
+    family: int
+    address: str
+    netmask: str | None = None
+
+
+def ipv4(address: str, netmask: str | None = "255.255.255.0") -> Entry:
+    """An IPv4 address of an interface."""
+    return Entry(socket.AF_INET, address, netmask)
+
+
+def hardware(address: str) -> Entry:
+    """A hardware address of an interface."""
+    return Entry(psutil.AF_LINK, address)
+
+
+@pytest.fixture
+def interfaces(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Entry]]:
+    """A computer with two network cards instead of this one."""
+    table = {
+        "lo": [ipv4("127.0.0.1", "255.0.0.0")],
+        "eth9": [
+            Entry(socket.AF_INET6, "fe80::1"),
+            hardware("02-00-00-00-00-AA"),
+            ipv4("10.99.0.1"),
+        ],
+        "eth9:1": [ipv4("10.98.0.1", "255.255.0.0")],
+        "wlan0": [hardware("02:00:00:00:00:bb")],
+        "tun0": [ipv4("10.97.0.1", None)],
+    }
+    monkeypatch.setattr(psutil, "net_if_addrs", lambda: table)
+    return table
+
+
+@pytest.fixture
+def routes(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What this computer's routes say, instead of what they say here."""
+    table: dict[str, str] = {}
+    monkeypatch.setattr(link, "routed_source", table.get)
+    return table
+
+
+@contextmanager
+def listening(backlog: int = 1) -> Iterator[int]:
+    """A TCP port that somebody listens on and nobody answers."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(backlog)
+        yield server.getsockname()[1]
+
+
+def closed_port(kind: socket.SocketKind) -> int:
+    """A port that nobody listens on."""
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+class QueuedError:
+    """Fakes a socket with something in its error queue."""
+
+    def __init__(self, *ancillary: tuple[int, int, bytes]) -> None:
+        """Hold this ancillary data."""
+        self._ancillary = list(ancillary)
+
+    def recvmsg(self, *_: int) -> tuple[bytes, list[tuple[int, int, bytes]], int, None]:
+        """Give what is in the queue."""
+        return b"", self._ancillary, 0, None
+
+
+def extended(icmp_type: int, code: int, *, origin: int = 2, offender: str = "10.0.0.1") -> bytes:
+    """A ``struct sock_extended_err`` as Linux writes it, with the sender after it."""
+    sender = struct.pack("=HH4s8x", socket.AF_INET, 0, socket.inet_aton(offender))
+    return struct.pack("=IBBBBII", errno.EHOSTUNREACH, origin, icmp_type, code, 0, 0, 0) + sender
+
+
+def icmp(icmp_type: int, code: int, **changes: object) -> QueuedError:
+    """A socket that met an ICMP error."""
+    return QueuedError((socket.IPPROTO_IP, 11, extended(icmp_type, code, **changes)))
+
+
+EMPTY = QueuedError()
+
+
+class TestStopwatch:
+    """Time within one probe."""
+
+    def test_counts_from_its_start(self) -> None:
+        """Tries are placed in time by it."""
+        watch = Stopwatch()
+
+        first = watch.elapsed()
+        assert 0.0 <= first <= watch.elapsed()
+        assert watch.started.endswith("Z")
+
+    def test_knows_what_is_left(self) -> None:
+        """A deadline is for the whole, so what is left shrinks and never gets negative."""
+        watch = Stopwatch()
+
+        assert 3599.0 < watch.left(3600.0) <= 3600.0
+        assert watch.left(0.0) == 0.0
+        assert watch.left(-5.0) == 0.0
+
+    def test_waits_until_a_moment(self) -> None:
+        """Pacing counts from the start, not from the last packet."""
+        watch = Stopwatch()
+
+        watch.wait_until(0.02)
+
+        assert watch.elapsed() >= 0.02
+
+    def test_does_not_wait_for_the_past(self) -> None:
+        """A moment that has passed is no reason to sleep, nor to fail."""
+        watch = Stopwatch()
+
+        watch.wait_until(-1.0)
+
+        assert watch.left(60.0) > 0
+
+
+class TestMeasured:
+    """From an error to an observation."""
+
+    def test_gives_what_was_measured(self) -> None:
+        """The usual way through."""
+        assert measure_with(LOOPBACK) == LOOPBACK
+
+    def test_turns_an_obstacle_into_an_observation(self) -> None:
+        """Could-not-ask is evidence as well, with the command that helps."""
+        seen = measure_with(CannotAskError("not-permitted", "port 68", "setcap x"))
+
+        assert isinstance(seen, CannotMeasure)
+        assert (seen.cause, seen.detail, seen.command) == ("not-permitted", "port 68", "setcap x")
+        assert seen.duration_s >= 0.0
+
+    def test_hides_no_defect(self) -> None:
+        """What is neither is for the survey to notice."""
+        with pytest.raises(ZeroDivisionError):
+            link.measured(lambda _: 1 // 0)
+
+
+def measure_with(result: object) -> object:
+    """Run a measurement that ends in this."""
+
+    def measure(watch: Stopwatch) -> object:
+        assert watch.elapsed() >= 0.0
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    return link.measured(measure)
+
+
+class TestInterfaces:
+    """What this computer has."""
+
+    @pytest.mark.usefixtures("interfaces")
+    def test_lists_an_interfaces_networks(self) -> None:
+        """A labelled address is an address of its interface, on which alone a socket can be."""
+        assert [str(network) for network in link.interface_networks("eth9")] == [
+            "10.99.0.1/24",
+            "10.98.0.1/16",
+        ]
+        assert [str(network) for network in link.interface_networks("tun0")] == ["10.97.0.1/32"]
+        assert link.interface_networks("wlan0") == ()
+        assert link.interface_networks("eth7") == ()
+
+    @pytest.mark.usefixtures("interfaces")
+    def test_finds_the_owner_of_an_address(self) -> None:
+        """The route check asks by address."""
+        assert link.interface_of("10.99.0.1") == "eth9"
+        assert link.interface_of("10.98.0.1") == "eth9"
+        assert link.interface_of("10.96.0.1") is None
+
+    def test_sees_the_real_ones(self) -> None:
+        """Every computer has a loopback interface."""
+        assert link.interface_of("127.0.0.1") == "lo"
+        assert "127.0.0.1/8" in [str(network) for network in link.interface_networks("lo")]
+
+
+class TestRoutedSource:
+    """The system's own opinion about the way to a target."""
+
+    def test_of_this_computer(self) -> None:
+        """The loopback network is reached from the loopback address."""
+        assert link.routed_source("127.0.0.1") == "127.0.0.1"
+
+    def test_without_a_route(self) -> None:
+        """No route is no error of ours."""
+        assert link.routed_source(NO_ROUTE) is None
+
+
+class TestFindVantage:
+    """Where to measure from."""
+
+    def test_takes_the_interface_of_the_route(self) -> None:
+        """Without a wish, the way to the CUBE decides."""
+        found = link.find_vantage("127.0.0.1")
+
+        assert (found.interface, found.address, found.prefix) == ("lo", "127.0.0.1", 8)
+        assert found.loopback
+
+    @pytest.mark.usefixtures("interfaces")
+    def test_takes_the_interface_named(self, routes: dict[str, str]) -> None:
+        """The site file's wish counts, even where the route leads elsewhere."""
+        routes["10.0.0.9"] = "10.97.0.1"
+
+        found = link.find_vantage("10.0.0.9", "eth9")
+
+        assert found == Vantage(
+            interface="eth9", address="10.99.0.1", prefix=24, mac="02:00:00:00:00:aa"
+        )
+
+    @pytest.mark.usefixtures("interfaces")
+    def test_takes_the_address_that_the_route_leaves_from(self, routes: dict[str, str]) -> None:
+        """An interface may have several; the first is not always the one."""
+        routes["10.98.0.9"] = "10.98.0.1"
+
+        found = link.find_vantage("10.98.0.9")
+
+        assert (found.interface, found.address, found.prefix) == ("eth9", "10.98.0.1", 16)
+
+    @pytest.mark.usefixtures("interfaces", "routes")
+    def test_can_do_without_an_address(self) -> None:
+        """DHCP is asked by a computer that has no address yet."""
+        assert link.find_vantage("10.0.0.9", "wlan0") == Vantage(
+            interface="wlan0", address="", prefix=32, mac="02:00:00:00:00:bb"
+        )
+
+    @pytest.mark.usefixtures("interfaces")
+    def test_can_do_without_a_hardware_address(self, routes: dict[str, str]) -> None:
+        """A tunnel has none."""
+        routes["10.0.0.9"] = "10.97.0.1"
+
+        assert link.find_vantage("10.0.0.9").mac == ""
+
+    @pytest.mark.usefixtures("interfaces")
+    def test_refuses_an_unknown_interface(self) -> None:
+        """A misspelled name is told together with the right ones."""
+        with pytest.raises(CannotAskError, match=r"eth7.*eth9, lo, tun0, wlan0") as obstacle:
+            link.find_vantage("127.0.0.1", "eth7")
+
+        assert obstacle.value.cause == "not-configured"
+
+    def test_needs_a_route_or_a_wish(self, routes: dict[str, str]) -> None:
+        """Without either there is no place to stand."""
+        routes["10.0.0.9"] = "10.96.0.1"
+
+        for target in ("10.0.0.8", "10.0.0.9"):
+            with pytest.raises(CannotAskError, match="no route") as obstacle:
+                link.find_vantage(target)
+            assert obstacle.value.cause == "other-route"
+            assert obstacle.value.command == f"ip route get {target}"
+
+
+class TestOnLink:
+    """Who can be reached without a router."""
+
+    @pytest.mark.parametrize(
+        ("address", "expected"),
+        [
+            ("10.99.0.200", True),
+            ("10.98.77.1", True),
+            ("10.99.1.1", False),
+            ("10.97.0.2", False),
+        ],
+    )
+    @pytest.mark.usefixtures("interfaces")
+    def test_knows_every_network_of_the_interface(self, address: str, *, expected: bool) -> None:
+        """Multicast reaches all networks on the wire, whatever their numbers."""
+        assert link.on_link(ELSEWHERE, address) == expected
+
+    def test_goes_by_the_vantage_first(self) -> None:
+        """In replay the interface of the evidence is not there any more."""
+        assert link.on_link(ELSEWHERE, "10.99.0.200")
+
+    def test_needs_an_address(self) -> None:
+        """Who has no address is in no network."""
+        assert not link.on_link(Vantage(interface="lo", address="", prefix=32), "127.0.0.1")
+
+
+class TestSourceFor:
+    """Whether a packet would leave by the vantage."""
+
+    @pytest.mark.usefixtures("interfaces")
+    def test_is_the_vantage_address(self, routes: dict[str, str]) -> None:
+        """The usual way."""
+        routes["10.99.0.50"] = "10.99.0.1"
+
+        assert link.source_for(ELSEWHERE, "10.99.0.50") == "10.99.0.1"
+
+    @pytest.mark.usefixtures("interfaces")
+    def test_may_be_another_address_of_the_interface(self, routes: dict[str, str]) -> None:
+        """The system knows better which of its addresses fits the target."""
+        routes["10.98.0.50"] = "10.98.0.1"
+
+        assert link.source_for(ELSEWHERE, "10.98.0.50") == "10.98.0.1"
+
+    @pytest.mark.parametrize(
+        ("source", "detail"),
+        [
+            ("10.97.0.1", "leaves by tun0, not by eth9"),
+            ("10.96.0.1", "leaves by 10.96.0.1, not by eth9"),
+            ("10.0.0.9", "one of this computer's own addresses"),
+            (None, "no route"),
+        ],
+    )
+    @pytest.mark.usefixtures("interfaces")
+    def test_refuses_another_way(
+        self, routes: dict[str, str], source: str | None, detail: str
+    ) -> None:
+        """A VPN that reaches the target says nothing about the network under test."""
+        if source:
+            routes["10.0.0.9"] = source
+
+        with pytest.raises(CannotAskError, match=detail) as obstacle:
+            link.source_for(ELSEWHERE, "10.0.0.9")
+
+        assert obstacle.value.cause == "other-route"
+        assert obstacle.value.command.startswith("ip ")
+
+    def test_needs_an_address(self) -> None:
+        """DHCP aside, nothing can be asked without one."""
+        with pytest.raises(CannotAskError, match="no IPv4 address") as obstacle:
+            link.source_for(Vantage(interface="eth9", address="", prefix=32), "10.0.0.9")
+
+        assert obstacle.value.cause == "off-link"
+
+    def test_may_be_the_target_on_the_embedded_site(self) -> None:
+        """There both ends are this computer."""
+        assert link.source_for(LOOPBACK, "127.0.0.1") == "127.0.0.1"
+
+    def test_is_not_the_target_elsewhere(self) -> None:
+        """A CUBE's address that this computer took by mistake must not pass."""
+        with pytest.raises(CannotAskError, match="own addresses"):
+            link.source_for(ELSEWHERE, "127.0.0.1")
+
+
+class TestBindInterface:
+    """Tying a socket to an interface."""
+
+    def test_on_linux(self) -> None:
+        """The kernel then refuses every other way out."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            link.bind_interface(sock, LOOPBACK, "linux")
+
+            bound = sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16)
+            assert bound.rstrip(b"\0") == b"lo"
+
+    @pytest.mark.parametrize(
+        ("platform", "calls"),
+        [("darwin", [(socket.IPPROTO_IP, 25, 1)]), ("win32", [])],
+    )
+    def test_elsewhere(self, platform: str, calls: list[tuple[int, int, int]]) -> None:
+        """A Mac goes by the interface's number; Windows has no such means."""
+        made: list[tuple[int, int, int]] = []
+        sock = SimpleNamespace(setsockopt=lambda *arguments: made.append(arguments))
+
+        link.bind_interface(sock, LOOPBACK, platform)
+
+        assert made == calls
+
+    def test_other_platforms_have_no_error_queue(self) -> None:
+        """Only Linux knows the option; elsewhere it would be another one."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            link._prepare(sock, LOOPBACK, "127.0.0.1", "win32")
+
+            assert sock.getsockopt(socket.IPPROTO_IP, 11) == 0
+            assert sock.getsockname()[0] == "127.0.0.1"
+
+
+class TestOpenUdp:
+    """A UDP socket to one peer."""
+
+    def test_is_bound_to_the_vantage(self) -> None:
+        """Neither another interface nor another address may answer for the network."""
+        with closing(link.open_udp(LOOPBACK, "127.0.0.1", 9)) as sock:
+            bound = sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16)
+
+            assert bound.rstrip(b"\0") == b"lo"
+            assert sock.getsockname()[0] == "127.0.0.1"
+            assert sock.getpeername() == ("127.0.0.1", 9)
+
+    def test_hears_its_peer_only(self) -> None:
+        """A stranger's packet must not even arrive."""
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
+        ):
+            peer.bind(("127.0.0.1", 0))
+            with closing(link.open_udp(LOOPBACK, *peer.getsockname())) as sock:
+                stranger.sendto(b"stranger", sock.getsockname())
+                peer.sendto(b"peer", sock.getsockname())
+                sock.settimeout(5.0)
+
+                assert sock.recv(100) == b"peer"
+
+    def test_hears_a_refusal(self) -> None:
+        """A closed port is not silence: the host says so by ICMP."""
+        port = closed_port(socket.SOCK_DGRAM)
+        with closing(link.open_udp(LOOPBACK, "127.0.0.1", port)) as sock:
+            sock.settimeout(5.0)
+            sock.send(b"?")
+            with pytest.raises(OSError, match="refused") as refusal:
+                sock.recv(100)
+
+            assert link.trouble(sock, refusal.value, "udp") == Trouble(
+                kind="refused",
+                phase="udp",
+                detail="ICMP destination unreachable, code 3, from 127.0.0.1",
+                icmp_code=3,
+            )
+
+    def test_hears_silence(self) -> None:
+        """A filtered port says nothing."""
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute,
+        ):
+            mute.bind(("127.0.0.1", 0))
+            with closing(link.open_udp(LOOPBACK, *mute.getsockname())) as sock:
+                sock.settimeout(0.01)
+                sock.send(b"?")
+                with pytest.raises(TimeoutError) as silence:
+                    sock.recv(100)
+
+                assert link.trouble(sock, silence.value, "udp").kind == "no-answer"
+
+    def test_cannot_be_without_a_way(self) -> None:
+        """A question that cannot be sent says so instead of looking like silence."""
+        with pytest.raises(CannotAskError, match="no route"):
+            link.open_udp(LOOPBACK, NO_ROUTE, 53)
+
+    def test_cannot_be_on_an_interface_that_is_gone(self, routes: dict[str, str]) -> None:
+        """A cable that is pulled out during the run is not the network's failure."""
+        gone = Vantage(interface="gone0", address="10.99.0.1", prefix=24)
+        routes["10.99.0.9"] = "10.99.0.1"
+
+        with pytest.raises(CannotAskError, match="gone0 cannot be used") as obstacle:
+            link.open_udp(gone, "10.99.0.9", 53)
+
+        assert obstacle.value.cause == "off-link"
+
+    def test_cannot_be_from_an_address_that_is_gone(self, routes: dict[str, str]) -> None:
+        """A lease that ran out during the run is not the network's failure either."""
+        gone = Vantage(interface="lo", address="10.99.0.1", prefix=24)
+        routes["10.99.0.9"] = "10.99.0.1"
+
+        with pytest.raises(CannotAskError, match="lo cannot be used") as obstacle:
+            link.open_udp(gone, "10.99.0.9", 53)
+
+        assert obstacle.value.cause == "off-link"
+
+    def test_cannot_be_where_connecting_is_refused_at_home(self, routes: dict[str, str]) -> None:
+        """The route check and the socket can disagree, as with rules by interface."""
+        routes[NO_ROUTE] = "127.0.0.1"
+
+        with pytest.raises(CannotAskError, match="lo cannot be used") as obstacle:
+            link.open_udp(LOOPBACK, NO_ROUTE, 53)
+
+        assert obstacle.value.cause == "not-permitted"
+
+
+class TestOpenTcp:
+    """A TCP connection."""
+
+    def test_connects_from_the_vantage(self) -> None:
+        """An open port is reached from the vantage's address."""
+        with listening() as port, closing(link.open_tcp(LOOPBACK, "127.0.0.1", port, 5.0)) as sock:
+            bound = sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16)
+
+            assert bound.rstrip(b"\0") == b"lo"
+            assert sock.getpeername() == ("127.0.0.1", port)
+            assert sock.getsockname()[0] == "127.0.0.1"
+
+    def test_hears_a_reset(self) -> None:
+        """The host is there and the service is not."""
+        with pytest.raises(ReachError) as refusal:
+            link.open_tcp(LOOPBACK, "127.0.0.1", closed_port(socket.SOCK_STREAM), 5.0)
+
+        assert refusal.value.trouble == Trouble(
+            kind="refused", phase="tcp", detail="Connection refused"
+        )
+
+    def test_hears_silence(self) -> None:
+        """A listener whose queue is full drops what comes, as a firewall does."""
+        with listening(0) as port, ExitStack() as stack:
+            for _ in range(3):
+                other = stack.enter_context(socket.socket())
+                other.settimeout(0.0)
+                other.connect_ex(("127.0.0.1", port))
+            with pytest.raises(ReachError) as silence:
+                link.open_tcp(LOOPBACK, "127.0.0.1", port, 0.05)
+
+        assert silence.value.trouble == Trouble(
+            kind="no-answer", phase="tcp", detail="nothing came back in time"
+        )
+
+    def test_has_no_time_left(self) -> None:
+        """A limit of nothing must not mean to wait for ever, nor not to wait at all."""
+        with listening() as port, closing(link.open_tcp(LOOPBACK, "127.0.0.1", port, 0.0)) as sock:
+            assert sock.gettimeout() == pytest.approx(0.001)
+
+    def test_cannot_be_by_another_way(self) -> None:
+        """The obstacle passes through, and the socket is closed."""
+        with pytest.raises(CannotAskError, match="own addresses"):
+            link.open_tcp(ELSEWHERE, "127.0.0.1", 80, 1.0)
+
+    def test_cannot_be_on_an_interface_that_is_gone(self, routes: dict[str, str]) -> None:
+        """As for UDP."""
+        gone = Vantage(interface="gone0", address="10.99.0.1", prefix=24)
+        routes["10.99.0.9"] = "10.99.0.1"
+
+        with pytest.raises(CannotAskError, match="gone0 cannot be used"):
+            link.open_tcp(gone, "10.99.0.9", 80, 1.0)
+
+    def test_says_why_it_could_not_connect(self, routes: dict[str, str]) -> None:
+        """The network out of reach at connect is what the wire showed."""
+        routes["224.0.0.9"] = "127.0.0.1"
+
+        with pytest.raises(ReachError) as failure:
+            link.open_tcp(LOOPBACK, "224.0.0.9", 80, 1.0)
+
+        assert failure.value.trouble.phase == "tcp"
+        assert failure.value.trouble.kind == "no-route"
+
+
+class TestIcmpError:
+    """What the kernel keeps of an ICMP error."""
+
+    def test_reads_type_code_and_sender(self) -> None:
+        """The sender is the firewall that an administrator has to look at."""
+        assert link.icmp_error(icmp(3, 13, offender="10.0.0.254")) == (3, 13, "10.0.0.254")
+
+    def test_finds_it_among_others(self) -> None:
+        """Other options may deliver something as well."""
+        queue = QueuedError(
+            (socket.SOL_SOCKET, 29, b"x" * 64),
+            (socket.IPPROTO_IP, 11, extended(3, 1)),
+        )
+
+        assert link.icmp_error(queue) == (3, 1, "10.0.0.1")
+
+    def test_can_do_without_the_sender(self) -> None:
+        """The kernel does not always know who it was."""
+        queue = QueuedError((socket.IPPROTO_IP, 11, extended(3, 1)[:16]))
+
+        assert link.icmp_error(queue) == (3, 1, "")
+
+    @pytest.mark.parametrize(
+        "queue",
+        [
+            EMPTY,
+            QueuedError((socket.SOL_SOCKET, 11, extended(3, 1))),
+            QueuedError((socket.IPPROTO_IP, 8, extended(3, 1))),
+            QueuedError((socket.IPPROTO_IP, 11, b"short")),
+            icmp(3, 1, origin=1),
+            object(),
+        ],
+    )
+    def test_is_unknown_otherwise(self, queue: object) -> None:
+        """Where the system says nothing, nothing is made up."""
+        assert link.icmp_error(queue) is None
+
+    def test_of_a_healthy_socket_is_none(self) -> None:
+        """An empty queue is the usual case, and reading it must not block."""
+        with closing(link.open_udp(LOOPBACK, "127.0.0.1", 9)) as sock:
+            assert link.icmp_error(sock) is None
+
+
+class TestTrouble:
+    """From the system's words to the evidence's."""
+
+    @pytest.mark.parametrize(
+        ("number", "kind"),
+        [
+            (errno.ECONNREFUSED, "refused"),
+            (errno.ECONNRESET, "refused"),
+            (errno.ECONNABORTED, "refused"),
+            (errno.EPIPE, "refused"),
+            (errno.EHOSTUNREACH, "no-route"),
+            (errno.ENETUNREACH, "no-route"),
+            (errno.EHOSTDOWN, "no-route"),
+            (errno.ENETDOWN, "no-route"),
+            (errno.EADDRNOTAVAIL, "no-route"),
+            (errno.ETIMEDOUT, "no-answer"),
+            (errno.EMSGSIZE, "no-answer"),
+            (errno.EIO, "no-answer"),
+        ],
+    )
+    def test_follows_the_number(self, number: int, kind: str) -> None:
+        """Each number points the administrator at another device."""
+        error = OSError(number, "in words")
+
+        found = link.trouble(EMPTY, error, "tcp")
+
+        assert (found.kind, found.phase, found.icmp_code) == (kind, "tcp", None)
+
+    def test_keeps_the_systems_words(self) -> None:
+        """They are for the evidence."""
+        assert (
+            link.trouble(EMPTY, OSError(errno.EPIPE, "Broken pipe"), "tls").detail == "Broken pipe"
+        )
+        assert link.trouble(EMPTY, OSError(), "tls").detail == "OSError"
+
+    @pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES])
+    def test_own_firewall_is_no_answer_of_the_network(self, number: int) -> None:
+        """What this computer forbids says nothing about the network."""
+        with pytest.raises(CannotAskError, match="own firewall") as obstacle:
+            link.trouble(EMPTY, OSError(number, "Operation not permitted"), "udp")
+
+        assert obstacle.value.cause == "not-permitted"
+
+    @pytest.mark.parametrize(
+        ("code", "kind"),
+        [
+            (0, "no-route"),  # network
+            (1, "no-route"),  # host
+            (2, "refused"),  # protocol
+            (3, "refused"),  # port
+            (4, "no-route"),  # fragmentation needed
+            (9, "refused"),  # network prohibited
+            (10, "refused"),  # host prohibited
+            (13, "refused"),  # communication prohibited
+        ],
+    )
+    def test_icmp_knows_better_than_the_number(self, code: int, kind: str) -> None:
+        """Linux reports a prohibition as host unreachable; the code tells them apart."""
+        error = OSError(errno.EHOSTUNREACH, "No route to host")
+
+        found = link.trouble(icmp(3, code), error, "tcp")
+
+        assert (found.kind, found.icmp_code) == (kind, code)
+        assert found.detail == f"ICMP destination unreachable, code {code}, from 10.0.0.1"
+
+    def test_another_icmp_type_leaves_it_to_the_number(self) -> None:
+        """Time exceeded is a routing loop and no destination unreachable."""
+        found = link.trouble(icmp(11, 0), OSError(errno.EHOSTUNREACH, "No route"), "tcp")
+
+        assert (found.kind, found.icmp_code, found.detail) == ("no-route", None, "No route")
+
+    def test_silence_needs_no_queue(self) -> None:
+        """A time limit that ran out is nobody's error."""
+        before = time.monotonic()
+
+        assert link.trouble(object(), TimeoutError(), "ssh").kind == "no-answer"
+        assert time.monotonic() >= before

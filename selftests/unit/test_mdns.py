@@ -1,0 +1,458 @@
+"""The mDNS probe against a simulated device that behaves well and in every bad way we know of."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import TYPE_CHECKING
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rdatatype
+import dns.rrset
+import msgspec
+import pytest
+
+from cube_acceptance.evidence import CannotMeasure, MdnsObserved, NameReply, Observation, Vantage
+from cube_acceptance.probes import mdns as probed
+from cube_acceptance.probes.link import CannotAskError, Stopwatch
+from cube_acceptance.probes.mdns import (
+    CLAIM_LIMIT,
+    IGNORED_LIMIT,
+    NAME_LIMIT,
+    OTHER_LIMIT,
+    OWN_LIMIT,
+    Asking,
+    MdnsProbe,
+    collect,
+    names_in,
+    open_group,
+    question,
+    read_mdns,
+    services_in,
+)
+from fixtures.simulator.mdns import Behaviour, MdnsResponder
+
+if TYPE_CHECKING:
+    from typing import Any
+
+LOOPBACK = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
+CUBE = "127.0.0.1"
+OTHER = "127.0.0.2"
+HOSTNAME = "cube-4711"
+NAME = "cube-4711.local"
+SERVICES = ("_http._tcp", "_workstation._tcp")
+SHORT = {"window_s": 0.45, "grace_s": 0.05}
+"""For what waits until its limit."""
+
+
+def ask(device: MdnsResponder, **changes: Any) -> MdnsObserved:  # noqa: ANN401 - any field of the probe
+    """Ask the link of a simulated device; answers have all the time that the probe gives."""
+    fields = {"hostname": HOSTNAME, "grace_s": 0.2} | changes
+    probe = MdnsProbe(vantage=LOOPBACK, cube="line-1", address=CUBE, port=device.port, **fields)
+    observed = probe.run()
+    assert isinstance(observed, MdnsObserved)
+    return observed
+
+
+def observe(behaviour: Behaviour, **changes: Any) -> MdnsObserved:  # noqa: ANN401 - likewise
+    """Ask a device that behaves in this way."""
+    with MdnsResponder(behaviour) as device:
+        return ask(device, **changes)
+
+
+def claims(observed: MdnsObserved) -> set[tuple[str, str]]:
+    """Give who says which address of the CUBE's name."""
+    return {
+        (reply.source, address)
+        for reply in observed.replies
+        for owner, address in reply.names
+        if owner == NAME
+    }
+
+
+def services(observed: MdnsObserved) -> set[str]:
+    """Give every service type that came, whoever sent it."""
+    return {service for reply in observed.replies for service in reply.services}
+
+
+class TestAnswer:
+    """What the CUBE says comes home as it was said."""
+
+    def test_has_a_key_of_its_own(self) -> None:
+        """Cases look the observation up by the CUBE's name in the site file."""
+        assert MdnsProbe(vantage=LOOPBACK, cube="line-1", address=CUBE).key == "mdns/line-1"
+
+    def test_gives_name_and_services(self) -> None:
+        """This is what a CUBE in order looks like."""
+        observed = observe(Behaviour.GOOD)
+
+        assert claims(observed) == {(CUBE, CUBE)}
+        assert services(observed) == set(SERVICES)
+        assert observed.trouble is None
+        assert [attempt.result for attempt in observed.tries] == ["answer", "answer"]
+        assert not any(reply.conflict or reply.tentative for reply in observed.replies)
+
+    def test_asks_for_services_only_without_a_name(self) -> None:
+        """A site that does not know the host name can still be tested."""
+        with MdnsResponder() as device:
+            observed = ask(device, hostname="")
+
+        assert [request.name for request in device.requests] == [probed.SERVICES]
+        assert services(observed) == set(SERVICES)
+        assert observed.hostname == ""
+
+    def test_asks_as_a_legacy_client(self) -> None:
+        """One plain question a packet, from an ephemeral port (RFC 6762 sections 5.1 and 6.7)."""
+        with MdnsResponder() as device:
+            ask(device)
+
+        for request in device.requests:
+            assert request.sender[1] != device.port
+            assert request.query.flags == 0
+            assert request.query.edns == -1
+            assert len(request.query.question) == 1
+
+    def test_travels_through_json(self) -> None:
+        """A replay judges the same observation."""
+        observed = observe(Behaviour.TWO_HOSTS)
+
+        assert msgspec.json.decode(msgspec.json.encode(observed), type=Observation) == observed
+
+    @pytest.mark.parametrize(
+        "behaviour", [Behaviour.CACHE_FLUSH, Behaviour.CASE, Behaviour.NO_QUESTION]
+    )
+    def test_takes_what_deviates_harmlessly(self, behaviour: Behaviour) -> None:
+        """Responders that keep the cache-flush bit or the query's spelling are in use."""
+        observed = observe(behaviour)
+
+        assert claims(observed) == {(CUBE, CUBE)}
+        assert services(observed) == set(SERVICES)
+
+    def test_takes_the_name_without_services(self) -> None:
+        """A CUBE that publishes no service answered nevertheless."""
+        observed = observe(Behaviour.NAME_ONLY, **SHORT)
+
+        assert claims(observed) == {(CUBE, CUBE)}
+        assert observed.trouble is None
+        assert observed.tries[0].result == "answer"
+        assert observed.tries[-1].result == "silence"
+
+    def test_takes_the_services_without_the_name(self) -> None:
+        """A CUBE with another name than the site file says is the case's to judge."""
+        observed = observe(Behaviour.OTHER_NAME, **SHORT)
+
+        assert claims(observed) == set()
+        assert services(observed) == set(SERVICES)
+        assert observed.trouble is None
+
+    def test_asks_in_the_site_files_spelling(self) -> None:
+        """A host name written with capitals is no other name."""
+        assert claims(observe(Behaviour.GOOD, hostname="CUBE-4711")) == {(CUBE, CUBE)}
+
+    def test_waits_for_a_slow_answer(self) -> None:
+        """An answer to the first try counts when it comes during the second."""
+        observed = observe(Behaviour.SLOW, window_s=0.9)
+
+        assert claims(observed) == {(CUBE, CUBE)}
+        assert observed.tries[0].result == "answer"
+
+    def test_asks_again_after_a_loss(self) -> None:
+        """One lost packet is not a closed firewall."""
+        observed = observe(Behaviour.LOSES_FIRST, window_s=0.9)
+
+        assert claims(observed) == {(CUBE, CUBE)}
+        assert observed.tries[0].result == "silence"
+
+
+class TestOtherHosts:
+    """Everybody on the link may answer; who did is what the case needs."""
+
+    def test_keeps_a_wrong_address(self) -> None:
+        """A device may still publish the address it had before."""
+        assert claims(observe(Behaviour.OTHER_ADDRESS)) == {(CUBE, OTHER)}
+
+    def test_keeps_both_addresses(self) -> None:
+        """A device with two network cards publishes both."""
+        assert claims(observe(Behaviour.TWO_ADDRESSES)) == {(CUBE, CUBE), (CUBE, OTHER)}
+
+    def test_keeps_another_hosts_claim(self) -> None:
+        """The CUBE's silence stays visible behind another device's answer."""
+        observed = observe(Behaviour.OTHER_HOST, **SHORT)
+
+        assert claims(observed) == {(OTHER, OTHER)}
+        assert observed.trouble is not None
+        assert observed.trouble.kind == "no-answer"
+        assert "1 other hosts answered" in observed.trouble.detail
+
+    @pytest.mark.parametrize("behaviour", [Behaviour.TWO_HOSTS, Behaviour.LATE_CLAIM])
+    def test_hears_a_second_claim(self, behaviour: Behaviour) -> None:
+        """The CUBE's own answer must not end the listening before others are heard."""
+        observed = observe(behaviour, grace_s=0.6)
+
+        assert claims(observed) == {(CUBE, CUBE), (OTHER, OTHER)}
+
+    def test_finds_the_cube_in_a_crowd(self) -> None:
+        """The answers of a plant full of devices must not crowd out the CUBE's own."""
+        observed = observe(Behaviour.CROWD, grace_s=0.4)
+
+        assert [reply.source for reply in observed.replies].count(CUBE) == 2
+        assert len(observed.replies) == OTHER_LIMIT + 2
+        assert observed.trouble is None
+
+    def test_bounds_claims_and_own_replies(self) -> None:
+        """A device with ever new addresses must not fill the evidence."""
+        observed = observe(Behaviour.CLAIM_FLOOD, grace_s=0.4)
+        sources = [reply.source for reply in observed.replies]
+
+        assert sources.count(CUBE) == OWN_LIMIT
+        assert CLAIM_LIMIT <= sources.count(OTHER) <= CLAIM_LIMIT + 1
+        assert len(observed.ignored) <= IGNORED_LIMIT
+
+    def test_keeps_the_same_reply_once(self) -> None:
+        """A device with two network cards in one network says everything twice."""
+        observed = observe(Behaviour.SAME_TWICE)
+
+        assert len(observed.replies) == 2
+        assert {ignored.reason for ignored in observed.ignored} == {"the same reply again"}
+
+
+class TestForeign:
+    """What is not a reply to one of our questions does not count and is kept."""
+
+    @pytest.mark.parametrize(
+        ("behaviour", "reason"),
+        [
+            (Behaviour.WRONG_ID, "another id"),
+            (Behaviour.ERROR, "code REFUSED"),
+            (Behaviour.QUERY_BACK, "a query, not a reply"),
+        ],
+    )
+    def test_ignores_it_with_a_reason(self, behaviour: Behaviour, reason: str) -> None:
+        """The reason is what an administrator can act on."""
+        observed = observe(behaviour, **SHORT)
+
+        assert {ignored.reason for ignored in observed.ignored} == {reason}
+        assert observed.replies == ()
+        assert observed.trouble is not None
+        assert observed.trouble.kind == "no-answer"
+
+    def test_ignores_another_source_port(self) -> None:
+        """A response must come from the group's port (RFC 6762 section 6)."""
+        with MdnsResponder(Behaviour.WRONG_PORT) as device:
+            observed = ask(device, **SHORT)
+
+        assert {ignored.reason for ignored in observed.ignored} == {f"not from port {device.port}"}
+
+    @pytest.mark.parametrize("behaviour", [Behaviour.GARBAGE, Behaviour.GARBAGE_WITH_ID])
+    def test_says_malformed(self, behaviour: Behaviour) -> None:
+        """Another program on the CUBE's port is a cause of its own."""
+        observed = observe(behaviour, **SHORT)
+
+        assert observed.trouble is not None
+        assert observed.trouble.kind == "malformed"
+
+    def test_leaves_other_hosts_nonsense_to_them(self) -> None:
+        """What another device sends must not be charged to the CUBE."""
+        with MdnsResponder(Behaviour.GARBAGE) as device:
+            probe = MdnsProbe(vantage=LOOPBACK, cube="x", address=OTHER, port=device.port, **SHORT)
+            observed = probe.run()
+
+        assert isinstance(observed, MdnsObserved)
+        assert observed.trouble is not None
+        assert observed.trouble.kind == "no-answer"
+
+    def test_ends_at_the_limit_under_a_flood(self) -> None:
+        """Foreign packets neither extend the time nor fill the evidence."""
+        observed = observe(Behaviour.DRIP, window_s=0.6)
+
+        assert len(observed.tries) == 6
+        assert len(observed.ignored) == IGNORED_LIMIT
+
+
+class TestSilence:
+    """Nothing came, after every try."""
+
+    def test_says_no_answer(self) -> None:
+        """Silence is an observation with a cause."""
+        observed = observe(Behaviour.SILENT, **SHORT)
+
+        assert observed.trouble is not None
+        assert observed.trouble.kind == "no-answer"
+        assert [attempt.result for attempt in observed.tries] == ["silence"] * 6
+
+
+def reply_holding(*found: dns.rrset.RRset) -> dns.message.Message:
+    """Write a message whose answer section holds these records."""
+    message = dns.message.Message(id=1)
+    message.answer = list(found)
+    return dns.message.from_wire(message.to_wire())
+
+
+class TestReading:
+    """Names and services are read from any message, bounded and in one spelling."""
+
+    def test_skips_an_address_of_another_length(self) -> None:
+        """With the cache-flush bit set, nothing else checks the length of an address."""
+        record = dns.rrset.from_text("x.local.", 1, "CLASS32769", "A", "\\# 3 0a1400")
+
+        assert names_in(reply_holding(record)) == ()
+
+    def test_skips_other_classes(self) -> None:
+        """An address of the Hesiod class is no Internet address."""
+        record = dns.rrset.from_text("x.local.", 1, "CLASS4", "A", "\\# 4 0a140001")
+
+        assert names_in(reply_holding(record)) == ()
+
+    def test_escapes_what_is_not_printable(self) -> None:
+        """A name from the network must not move the cursor of whoever reads the report."""
+        record = dns.rrset.from_text("\\027[2J.local.", 1, "IN", "A", "10.0.0.1")
+
+        assert names_in(reply_holding(record)) == (("\\027[2j.local", "10.0.0.1"),)
+
+    def test_bounds_names_and_services(self) -> None:
+        """One packet must not fill the evidence."""
+        names = [
+            dns.rrset.from_text(f"n{number}.local.", 1, "IN", "A", "10.0.0.1")
+            for number in range(100)
+        ]
+        listed = dns.rrset.from_text(
+            probed.SERVICES, 1, "IN", "PTR", *[f"_s{number}._tcp.local." for number in range(100)]
+        )
+        message = reply_holding(*names, listed)
+
+        assert len(names_in(message)) == NAME_LIMIT
+        assert len(services_in(message)) == NAME_LIMIT
+
+    def test_reads_the_list_only(self) -> None:
+        """A pointer to an instance is no service type."""
+        pointer = dns.rrset.from_text("_http._tcp.local.", 1, "IN", "PTR", "x._http._tcp.local.")
+
+        assert services_in(reply_holding(pointer)) == ()
+
+
+class Failing:
+    """A socket that fails to send, or to receive, as often as told."""
+
+    def __init__(self, send: list[OSError], receive: list[OSError] | None = None) -> None:
+        """Fail with these errors, one after the other."""
+        self.send_errors = send
+        self.receive_errors = receive or []
+
+    def sendto(self, packet: bytes, _target: tuple[str, int]) -> int:
+        """Fail or take the packet."""
+        if self.send_errors:
+            raise self.send_errors.pop(0)
+        return len(packet)
+
+    def recvfrom(self, _size: int) -> tuple[bytes, tuple[str, int]]:
+        """Fail or time out."""
+        raise self.receive_errors.pop(0) if self.receive_errors else TimeoutError
+
+    def recvmsg(self, *_: int) -> tuple[bytes, list[object], int, object]:
+        """Know nothing of an ICMP error."""
+        return b"", [], 0, None
+
+    def setblocking(self, _on: bool) -> None:  # noqa: FBT001 - the socket's own signature
+        """Accept any mode."""
+
+    def settimeout(self, _limit: float | None) -> None:
+        """Accept any limit."""
+
+    def gettimeout(self) -> float:
+        """Give some limit."""
+        return 1.0
+
+
+ASKING = Asking(
+    group=probed.GROUP, port=probed.PORT, tries=3, window_s=0.06, grace_s=0.01, host=CUBE
+)
+QUESTIONS = [(probed.SERVICES, dns.rdatatype.PTR)]
+
+
+class TestUnasked:
+    """A question that could not be asked is neither silence nor an answer."""
+
+    def test_says_that_the_cube_is_off_link(self) -> None:
+        """Behind a router, silence is what a correct responder owes (RFC 6762 section 5.5)."""
+        observed = MdnsProbe(vantage=LOOPBACK, cube="x", address="10.20.0.50").run()
+
+        assert isinstance(observed, CannotMeasure)
+        assert observed.cause == "off-link"
+        assert observed.command == "ip route get 10.20.0.50"
+
+    def test_says_that_the_interface_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An adapter that was pulled is not the CUBE's silence; the socket is given back."""
+
+        def gone(*_: object) -> None:
+            raise OSError(errno.ENODEV, "No such device")
+
+        monkeypatch.setattr(probed, "bind_interface", gone)
+
+        with pytest.raises(CannotAskError) as caught:
+            open_group(LOOPBACK, CUBE)
+
+        assert caught.value.cause == "off-link"
+
+    def test_says_that_nothing_can_be_sent(self) -> None:
+        """A pulled cable on this computer must not fail the CUBE."""
+        sock = Failing([OSError(errno.ENETUNREACH, "Network is unreachable") for _ in range(3)])
+
+        with pytest.raises(CannotAskError) as caught:
+            collect(sock, Stopwatch(), ASKING, QUESTIONS, read_mdns)
+
+        assert caught.value.cause == "off-link"
+        assert "Network is unreachable" in caught.value.detail
+
+    def test_says_that_this_computers_firewall_forbids_it(self) -> None:
+        """A packet filter on this computer is not the CUBE's silence."""
+        sock = Failing([PermissionError(errno.EPERM, "Operation not permitted")])
+
+        with pytest.raises(CannotAskError) as caught:
+            collect(sock, Stopwatch(), ASKING, QUESTIONS, read_mdns)
+
+        assert caught.value.cause == "not-permitted"
+
+    def test_goes_on_after_errors(self) -> None:
+        """What was sent decides; what was not is recorded."""
+        sock = Failing(
+            [OSError(errno.ENOBUFS, "No buffer space")], [ConnectionResetError(), OSError()]
+        )
+        found = collect(sock, Stopwatch(), ASKING, QUESTIONS, read_mdns)
+
+        assert [attempt.result for attempt in found.tries] == ["not-sent", "silence", "silence"]
+        assert found.tries[0].detail == "No buffer space"
+
+
+class TestSocket:
+    """Packets to a group leave by the vantage, and with the TTL that the RFCs want."""
+
+    def test_is_bound_to_the_vantage(self) -> None:
+        """Without a default route, or with two network cards, it is the vantage's that asks."""
+        with open_group(LOOPBACK, CUBE) as sock:
+            assert sock.getsockname()[0] == CUBE
+            assert sock.getsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL) == 255
+            chosen = sock.getsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, 4)
+
+        assert socket.inet_ntoa(chosen) == CUBE
+
+    def test_asks_with_random_ids(self) -> None:
+        """Nobody who has not heard the question can answer it."""
+        ids = {question(probed.SERVICES, dns.rdatatype.PTR).id for _ in range(8)}
+
+        assert len(ids) > 1
+
+
+def test_reads_a_truncated_reply_as_such() -> None:
+    """The mark stays visible in the evidence."""
+    reply = dns.message.Message(id=1)
+    reply.flags = dns.flags.Flag(dns.flags.QR | dns.flags.TC)
+    seen = read_mdns(
+        question(probed.SERVICES, dns.rdatatype.PTR),
+        reply,
+        probed.Arrival(reply.to_wire(), CUBE, 5353, 0.0),
+    )
+
+    assert isinstance(seen, NameReply)
+    assert seen.truncated

@@ -1,0 +1,542 @@
+"""Tests of the plan: what is owed, and what follows from what was seen."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from builders import SECOND, Known, cannot, dhcp, lease
+from healthy import CUBE, HOSTS, OFFER, SERVER, SITE, STARTED, VANTAGE
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cube_acceptance import catalogue as catalogues
+from cube_acceptance import plan
+from cube_acceptance.evidence import DhcpMessage, DnsObserved, Trouble
+from cube_acceptance.plan import HandedOut, Owed, Ports, Servers, Setup
+from cube_acceptance.site import Cloud, Cube, Dns, LoadedSite, Ntp, Site
+
+THIRD = "10.20.0.3"
+TWO_CUBES = (
+    Cube(name="line-1", address="10.20.0.50"),
+    Cube(name="line-2", address="10.20.0.51"),
+)
+TAPIO = "disco.tapio.one"
+HOMAG = "connect.homag.cloud"
+
+
+def cases(site: Site) -> list[str]:
+    """Name the cases that a site owes."""
+    return [owing.case for owing in plan.owed(catalogues.load(), site)]
+
+
+def offer(**changes: object) -> DhcpMessage:
+    """A complete offer with some values changed."""
+    return msgspec.structs.replace(OFFER, **changes)
+
+
+def answer(server: str, *addresses: str, rcode: str = "NOERROR") -> DnsObserved:
+    """What a DNS server said about tapio's host."""
+    return DnsObserved(
+        started=STARTED,
+        duration_s=0.01,
+        server=server,
+        name=TAPIO,
+        rcode=rcode,
+        addresses=addresses,
+    )
+
+
+def setup(site: Site = SITE, *, simulated: bool = False) -> Setup:
+    """A session's setup at a site."""
+    return Setup(loaded=LoadedSite(site=site), vantage=VANTAGE, simulated=simulated)
+
+
+class TestOwed:
+    """What a complete run holds."""
+
+    def test_for_one_cube(self) -> None:
+        """The list that completeness is measured by, in the source's order."""
+        assert cases(SITE) == [
+            "DHCP-01",
+            "NTP-01",
+            f"DNS-01[{TAPIO}]",
+            f"DNS-01[{HOMAG}]",
+            f"HTTPS-01[{TAPIO}]",
+            f"HTTPS-01[{HOMAG}]",
+            "PING-01",
+            "DIAG-01[line-1]",
+            "CONN-01[line-1]",
+            "MDNS-01[line-1]",
+            "LLMNR-01[line-1]",
+            "PING-02[line-1]",
+            "SSH-01[line-1]",
+        ]
+
+    def test_for_two_cubes(self) -> None:
+        """Each CUBE is tested for itself; a good one must not speak for a bad one."""
+        mine = cases(Site(cubes=TWO_CUBES))
+
+        assert len(mine) == len(set(mine)) == 19
+        assert [case for case in mine if case.startswith("DIAG-01")] == [
+            "DIAG-01[line-1]",
+            "DIAG-01[line-2]",
+        ]
+
+    def test_before_a_cube_is_there(self) -> None:
+        """Readiness owes nothing internal, even where CUBEs are named already."""
+        ready = cases(Site(stage="readiness", cubes=TWO_CUBES))
+
+        assert ready == cases(SITE)[:7]
+        assert cases(Site(stage="readiness")) == ready
+
+    def test_for_more_hosts(self) -> None:
+        """Each cloud host must work by itself."""
+        site = Site(cubes=TWO_CUBES[:1], cloud=Cloud(tapio=("a.tapio.one", "b.tapio.one")))
+
+        assert [case for case in cases(site) if case.startswith("HTTPS")] == [
+            "HTTPS-01[a.tapio.one]",
+            "HTTPS-01[b.tapio.one]",
+            f"HTTPS-01[{HOMAG}]",
+        ]
+
+    def test_says_what_each_case_is_about(self) -> None:
+        """The certificate files a case under its requirement and subject."""
+        owed = plan.owed(catalogues.load(), SITE)
+
+        assert owed[2] == Owed(
+            requirement="DNS-01", subject="site", case=f"DNS-01[{TAPIO}]", host=TAPIO
+        )
+        assert owed[7] == Owed(requirement="DIAG-01", subject="line-1", case="DIAG-01[line-1]")
+
+    def test_every_subject_of_what_applies_is_owed(self) -> None:
+        """Results and cases are made from two lists, which have to agree."""
+        for site in (SITE, Site(cubes=TWO_CUBES), Site(stage="readiness")):
+            owed = {(each.requirement, each.subject) for each in plan.owed(catalogues.load(), site)}
+            expected = {
+                (entry.id, subject)
+                for entry in catalogues.load().requirement
+                if plan.applies(entry, site)
+                for subject in plan.subjects(entry, site)
+            }
+
+            assert owed == expected
+
+
+class TestSubjects:
+    """What a requirement has results about."""
+
+    def test_without_a_cube_there_is_the_site(self) -> None:
+        """An internal entry of a readiness run still shows, once, as not applicable."""
+        entry = catalogues.load()["DIAG-01"]
+
+        assert plan.subjects(entry, Site(stage="readiness")) == ("site",)
+        assert plan.subjects(entry, Site(cubes=TWO_CUBES)) == ("line-1", "line-2")
+
+    def test_outbound_is_about_the_site(self) -> None:
+        """The way out is the same for all CUBEs of a network."""
+        assert plan.subjects(catalogues.load()["NTP-01"], Site(cubes=TWO_CUBES)) == ("site",)
+
+
+class TestCubeNamed:
+    """From a result's subject back to the CUBE."""
+
+    def test_finds_it(self) -> None:
+        """The second one, so that the first is not simply taken."""
+        assert plan.cube_named(Site(cubes=TWO_CUBES), "line-2").address == "10.20.0.51"
+
+    def test_does_not_invent_one(self) -> None:
+        """A name from nowhere is an error of the caller."""
+        with pytest.raises(KeyError):
+            plan.cube_named(SITE, "line-9")
+
+
+class TestPorts:
+    """Where the services are asked."""
+
+    @pytest.mark.parametrize(
+        ("version", "ports"),
+        [
+            ("0.129.7", (45001,)),
+            ("0.129.10", (80,)),
+            ("0.131.0", (80,)),
+            ("0.9.0", (45001,)),
+            ("", (45001, 80)),
+        ],
+    )
+    def test_diag_follows_the_version(self, version: str, ports: tuple[int, ...]) -> None:
+        """0.129.10 is later than 0.129.7, though it sorts before it as text."""
+        assert Ports().diag(version) == ports
+
+    def test_diag_of_the_embedded_site(self) -> None:
+        """Which port is meant and where it is asked are two things there."""
+        ports = Ports(diag_old=10001, diag_new=10002)
+
+        assert ports.diag("0.129.7") == (10001,)
+        assert ports.diag("0.130") == (10002,)
+        assert ports.diag("") == (10001, 10002)
+
+    def test_are_the_documented_ones(self) -> None:
+        """What the source page prints; a typing error here would test another service."""
+        assert msgspec.structs.asdict(Ports()) == {
+            "dhcp_server": 67,
+            "dhcp_client": 68,
+            "ntp": 123,
+            "dns": 53,
+            "https": 443,
+            "diag_old": 45001,
+            "diag_new": 80,
+            "conn": 5555,
+            "mdns": 5353,
+            "llmnr": 5355,
+            "ssh": 22,
+        }
+
+
+class TestSetup:
+    """What is settled before the first packet."""
+
+    def test_travels_as_json(self) -> None:
+        """Worker processes and evidence get it as JSON."""
+        for vantage in (VANTAGE, cannot("off-link")):
+            before = msgspec.structs.replace(setup(), vantage=vantage)
+
+            assert msgspec.json.decode(msgspec.json.encode(before), type=Setup) == before
+
+    def test_names_its_site(self) -> None:
+        """A short way that everybody goes."""
+        assert setup().site is SITE
+
+
+class TestMissing:
+    """What an offer lacks."""
+
+    @pytest.mark.parametrize(
+        ("changes", "lacking"),
+        [
+            ({}, ()),
+            ({"address": "0.0.0.0"}, ("address",)),
+            ({"subnet_mask": None}, ("subnet-mask",)),
+            ({"routers": ()}, ("router",)),
+            ({"routers": ("0.0.0.0",)}, ("router",)),
+            ({"routers": ("0.0.0.0", SERVER)}, ()),
+            ({"routers": (), "routes": (("0.0.0.0/0", SERVER),)}, ()),
+            ({"routers": (), "routes": (("10.0.0.0/8", SERVER),)}, ("router",)),
+            ({"routers": (), "routes": (("0.0.0.0/0", "0.0.0.0"),)}, ("router",)),
+            ({"server_id": None}, ("server-identifier",)),
+            ({"server_id": "0.0.0.0"}, ("server-identifier",)),
+            (
+                {"address": "255.255.255.255", "subnet_mask": "", "routers": (), "server_id": ""},
+                ("address", "subnet-mask", "router", "server-identifier"),
+            ),
+        ],
+    )
+    def test_is_named(self, changes: dict[str, object], lacking: tuple[str, ...]) -> None:
+        """Each missing value makes an offer useless, and the sentence names it."""
+        assert plan.missing(offer(**changes)) == lacking
+        assert plan.complete(offer(**changes)) == (not lacking)
+
+    def test_has_words(self) -> None:
+        """What is missing is said in the reader's language."""
+        lacking = plan.missing(offer(address="0.0.0.0", subnet_mask="", routers=(), server_id=""))
+
+        assert set(lacking) <= catalogues.load().common.words.keys()
+
+
+class TestLeadingOffer:
+    """Of several offers the one that everything follows."""
+
+    def test_is_the_first_complete_one(self) -> None:
+        """A client takes what it can use, not what comes first."""
+        poor, good, late = offer(routers=()), offer(dns=(SECOND,)), offer(dns=(THIRD,))
+
+        assert plan.leading_offer(dhcp(poor, good, late)) is good
+
+    def test_is_the_first_where_none_is_complete(self) -> None:
+        """What is wrong is said of the offer that came first."""
+        poor, poorer = offer(routers=()), offer(routers=(), subnet_mask=None)
+
+        assert plan.leading_offer(dhcp(poor, poorer)) is poor
+
+    def test_of_none_is_none(self) -> None:
+        """Silence has no offer."""
+        assert plan.leading_offer(dhcp()) is None
+
+
+class TestHandedOut:
+    """What the network told a newcomer."""
+
+    def test_by_an_offer(self) -> None:
+        """The offer counts; this computer's own lease is not even looked at."""
+        evidence = Known({"dhcp": dhcp(offer(dns=(SERVER, SECOND), ntp=(THIRD,)))})
+
+        given = plan.handed_out(evidence)
+
+        assert given == HandedOut(origin="dhcp", dns=(SERVER, SECOND), ntp=(THIRD,))
+        assert evidence.asked == ["dhcp"]
+
+    def test_cleans_the_lists(self) -> None:
+        """Doubles and addresses of nobody are not asked."""
+        evidence = Known({"dhcp": dhcp(offer(dns=(SERVER, "0.0.0.0", SERVER), ntp=("224.0.1.1",)))})
+
+        assert plan.handed_out(evidence) == HandedOut(origin="dhcp", dns=(SERVER,), ntp=())
+
+    def test_silence_hands_out_nothing(self) -> None:
+        """DHCP was asked and nobody answered: that is no obstacle, and no lease replaces it."""
+        evidence = Known({"dhcp": dhcp(), "lease": lease()})
+
+        assert plan.handed_out(evidence) == HandedOut(origin="nobody")
+
+    def test_by_the_own_lease(self) -> None:
+        """Without the right to use port 68 the own lease tells the same."""
+        evidence = Known({"dhcp": cannot(), "lease": lease(ntp=(SECOND, "0.0.0.0"))})
+
+        assert plan.handed_out(evidence) == HandedOut(origin="lease", dns=(SERVER,), ntp=(SECOND,))
+
+    def test_by_nobody_for_a_reason(self) -> None:
+        """What DHCP would have told is unknown, which is not the same as not offered."""
+        evidence = Known({"dhcp": cannot(), "lease": cannot("not-configured")})
+
+        assert plan.handed_out(evidence) == HandedOut(origin="nobody", obstacle=cannot())
+
+    def test_ignores_another_kind(self) -> None:
+        """Evidence that was tampered with has no say."""
+        evidence = Known({"dhcp": answer(SERVER), "lease": answer(SERVER)})
+
+        assert plan.handed_out(evidence) == HandedOut(origin="nobody")
+
+    def test_says_when_nothing_was_measured(self) -> None:
+        """No observation is neither silence nor an obstacle."""
+        with pytest.raises(LookupError):
+            plan.handed_out(Known())
+
+
+class TestServers:
+    """Which servers are asked, and who named them."""
+
+    CONFIGURED = Site(dns=Dns(servers=(SECOND,)), ntp=Ntp(servers=(THIRD,)))
+
+    def test_those_handed_out_go_first(self) -> None:
+        """The CUBE uses what DHCP says; the site file is for networks without it."""
+        given = HandedOut(origin="dhcp", dns=(SERVER,), ntp=(SERVER,))
+
+        for servers in (
+            plan.name_servers(self.CONFIGURED, given),
+            plan.time_servers(self.CONFIGURED, given),
+        ):
+            assert servers == Servers(addresses=(SERVER,), origin="dhcp")
+
+    def test_those_of_a_lease_say_so(self) -> None:
+        """The origin is told on the certificate."""
+        given = HandedOut(origin="lease", dns=(SERVER,), ntp=(SERVER,))
+
+        assert plan.name_servers(SITE, given).origin == "lease"
+
+    def test_those_of_the_site_file_fill_in(self) -> None:
+        """Each kind by itself: DHCP may hand out one and not the other."""
+        given = HandedOut(origin="dhcp", dns=(SERVER,))
+
+        assert plan.name_servers(self.CONFIGURED, given).origin == "dhcp"
+        assert plan.time_servers(self.CONFIGURED, given) == Servers(
+            addresses=(THIRD,), origin="site"
+        )
+
+    def test_nobody_named_any(self) -> None:
+        """Not offered, or not known because of an obstacle."""
+        assert plan.name_servers(SITE, HandedOut(origin="dhcp")) == Servers(
+            addresses=(), origin="nobody"
+        )
+        blocked = HandedOut(origin="nobody", obstacle=cannot())
+        assert plan.time_servers(SITE, blocked) == Servers(
+            addresses=(), origin="nobody", obstacle=cannot()
+        )
+
+    def test_configured_ones_outlive_an_obstacle(self) -> None:
+        """The site file's servers can be asked without DHCP."""
+        blocked = HandedOut(origin="nobody", obstacle=cannot())
+
+        assert plan.name_servers(self.CONFIGURED, blocked) == Servers(
+            addresses=(SECOND,), origin="site"
+        )
+
+
+class TestHosts:
+    """Addresses that can belong to a server."""
+
+    def test_are_bounded(self) -> None:
+        """A DHCP option can list sixty servers; nobody means that."""
+        many = [f"10.0.0.{n}" for n in range(1, 60)]
+
+        assert plan.hosts(many) == tuple(many[: plan.SERVER_LIMIT])
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "0.0.0.0",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+            "",
+            "ntp",
+            "::1",
+        ],
+    )
+    def test_leave_out_nobody(self, address: str) -> None:
+        """A packet to one of these would reach no server, or too many."""
+        assert plan.hosts([address, SERVER]) == (SERVER,)
+        assert not plan.is_host(address)
+
+    @given(st.lists(st.ip_addresses(v=4).map(str), max_size=30))
+    def test_are_distinct_and_in_order(self, addresses: list[str]) -> None:
+        """The order is the network's preference."""
+        kept = plan.hosts(addresses)
+
+        assert len(set(kept)) == len(kept) <= plan.SERVER_LIMIT
+        assert sorted(kept, key=addresses.index) == list(kept)
+
+
+class TestUsable:
+    """Which addresses a cloud service can have."""
+
+    @pytest.mark.parametrize(
+        ("address", "public", "lab"),
+        [
+            ("20.50.2.1", True, True),
+            ("1.1.1.1", True, True),
+            ("223.255.255.255", True, True),
+            ("0.0.0.0", False, False),  # unspecified
+            ("0.1.2.3", False, False),  # RFC 1122 section 3.2.1.3
+            ("10.0.0.0", False, True),  # RFC 1918, first and last
+            ("10.255.255.255", False, True),
+            ("9.255.255.255", True, True),
+            ("11.0.0.0", True, True),
+            ("172.15.255.255", True, True),
+            ("172.16.0.0", False, True),
+            ("172.31.255.255", False, True),
+            ("172.32.0.0", True, True),
+            ("192.167.255.255", True, True),
+            ("192.168.0.0", False, True),
+            ("192.168.255.255", False, True),
+            ("192.169.0.0", True, True),
+            ("100.63.255.255", True, True),
+            ("100.64.0.0", False, True),  # RFC 6598
+            ("100.127.255.255", False, True),
+            ("100.128.0.0", True, True),
+            ("198.17.255.255", True, True),
+            ("198.18.0.0", False, True),  # RFC 2544
+            ("198.19.255.255", False, True),
+            ("198.20.0.0", True, True),
+            ("169.253.255.255", True, True),
+            ("169.254.0.1", False, False),  # RFC 3927
+            ("169.255.0.0", True, True),
+            ("192.0.0.1", False, False),  # RFC 6890
+            ("192.0.1.0", True, True),
+            ("192.0.2.1", False, False),  # RFC 5737
+            ("198.51.100.255", False, False),
+            ("203.0.113.0", False, False),
+            ("203.0.114.0", True, True),
+            ("224.0.0.1", False, False),  # multicast
+            ("239.255.255.255", False, False),
+            ("240.0.0.1", False, False),  # reserved
+            ("255.255.255.255", False, False),
+            ("127.0.0.1", False, False),
+            ("127.255.255.254", False, False),
+            ("not an address", False, False),
+        ],
+    )
+    def test_range(self, address: str, *, public: bool, lab: bool) -> None:
+        """A filtering resolver answers with one of the others; a lab may use private ones."""
+        assert plan.usable(address, allow_private=False) == public
+        assert plan.usable(address, allow_private=True) == lab
+
+    @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.53"])
+    def test_loopback_is_for_the_embedded_site_only(self, address: str) -> None:
+        """A cloud name that leads to the asking computer itself is blocked by somebody."""
+        assert plan.usable(address, allow_private=False, simulated=True)
+        assert not plan.usable(address, allow_private=True)
+
+    @given(st.ip_addresses(v=4).map(str))
+    def test_private_only_adds(self, address: str) -> None:
+        """The lab setting must not refuse what counts without it."""
+        if plan.usable(address, allow_private=False):
+            assert plan.usable(address, allow_private=True)
+
+
+class TestUsableAddresses:
+    """What counts of one answer."""
+
+    def test_keeps_the_good_ones_in_order(self) -> None:
+        """One sinkhole address among good ones does no harm."""
+        mixed = answer(SERVER, "11.0.0.2", "0.0.0.0", "11.0.0.1", "11.0.0.2")
+
+        assert plan.usable_addresses(setup(), mixed) == ("11.0.0.2", "11.0.0.1")
+
+    @pytest.mark.parametrize("rcode", ["NXDOMAIN", "SERVFAIL", "REFUSED", ""])
+    def test_only_of_a_good_answer(self, rcode: str) -> None:
+        """An address beside an error is not an answer."""
+        assert plan.usable_addresses(setup(), answer(SERVER, "11.0.0.1", rcode=rcode)) == ()
+
+    def test_are_bounded(self) -> None:
+        """A reply can list hundreds."""
+        many = answer(SERVER, *(f"11.0.0.{n}" for n in range(100)))
+
+        assert len(plan.usable_addresses(setup(), many)) == plan.ADDRESS_LIMIT
+
+    def test_follow_the_site(self) -> None:
+        """Private addresses count in a lab, loopback on the embedded site."""
+        private, own = answer(SERVER, "10.1.1.1"), answer(SERVER, "127.0.0.1")
+        lab = Site(cloud=Cloud(allow_private=True))
+
+        assert plan.usable_addresses(setup(), private) == ()
+        assert plan.usable_addresses(setup(lab), private) == ("10.1.1.1",)
+        assert plan.usable_addresses(setup(lab), own) == ()
+        assert plan.usable_addresses(setup(simulated=True), own) == ("127.0.0.1",)
+
+
+class TestAddresses:
+    """What all DNS servers together said about a host."""
+
+    def test_merges_the_servers_answers(self) -> None:
+        """In the servers' order, each address once."""
+        evidence = Known(
+            {
+                "dhcp": dhcp(offer(dns=(SERVER, SECOND, THIRD))),
+                f"dns/{SERVER}/{TAPIO}": answer(SERVER, "11.0.0.2", "11.0.0.1"),
+                f"dns/{SECOND}/{TAPIO}": cannot("other-route"),
+                f"dns/{THIRD}/{TAPIO}": answer(THIRD, "11.0.0.3", "11.0.0.2"),
+            }
+        )
+
+        assert plan.addresses(setup(), evidence, TAPIO) == ("11.0.0.2", "11.0.0.1", "11.0.0.3")
+
+    def test_of_a_silent_server_are_none(self) -> None:
+        """HTTPS-01 then names DNS as the reason."""
+        silent = DnsObserved(
+            started=STARTED,
+            duration_s=6.0,
+            server=SERVER,
+            name=TAPIO,
+            trouble=Trouble(kind="no-answer", phase="udp"),
+        )
+        evidence = Known({"dhcp": dhcp(OFFER), f"dns/{SERVER}/{TAPIO}": silent})
+
+        assert plan.addresses(setup(), evidence, TAPIO) == ()
+
+    def test_without_servers_are_none(self) -> None:
+        """Nobody to ask is nobody's answer."""
+        assert plan.addresses(setup(), Known({"dhcp": dhcp()}), TAPIO) == ()
+
+    def test_says_when_a_server_was_not_asked(self) -> None:
+        """Missing evidence must not become a missing address."""
+        with pytest.raises(LookupError):
+            plan.addresses(setup(), Known({"dhcp": dhcp(OFFER)}), TAPIO)
+
+
+class TestKeys:
+    """The names of observations."""
+
+    def test_are_stable(self) -> None:
+        """Saved evidence is found by these names for years."""
+        assert plan.dns_key(SERVER, TAPIO) == f"dns/10.20.0.1/{TAPIO}"
+        assert plan.page_key(CUBE, 80) == "page/10.20.0.50:80"
+        assert list(HOSTS) == [TAPIO, HOMAG]

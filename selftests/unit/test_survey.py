@@ -1,0 +1,1047 @@
+"""Tests of the survey: each question once, in the right order, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from builders import SECOND, cannot, dhcp, lease
+from healthy import CUBE, ENDED, HOSTS, OFFER, SERVER, SITE, STARTED, VANTAGE, observations, saved
+
+from cube_acceptance import __version__, plan, survey
+from cube_acceptance import catalogue as catalogues
+from cube_acceptance.evidence import CannotMeasure, DhcpObserved, DnsObserved, Vantage
+from cube_acceptance.plan import Owed, Ports, Setup
+from cube_acceptance.probes.dhcp import DhcpProbe
+from cube_acceptance.site import Cube, Dns, LoadedSite, Ntp, Site
+from cube_acceptance.survey import (
+    EvidenceError,
+    NotMeasuredError,
+    Replay,
+    Spool,
+    Store,
+    Survey,
+    check_belonging,
+    dump,
+    load,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from cube_acceptance.evidence import Observation
+    from cube_acceptance.probes import Probe
+
+TAPIO, HOMAG = HOSTS
+LIMIT_S = 20.0
+"""How long a test waits for what must happen at once; reached only where it fails."""
+
+
+class Network:
+    """Runs probes by looking their observation up; holds those back that wait for another."""
+
+    def __init__(self, changes: dict[str, Observation | None] | None = None) -> None:
+        """Answer as the healthy site does, but for the changes."""
+        self.answers = observations() | (changes or {})
+        self.waits: dict[str, str] = {}
+        """Which observation comes only after which other one."""
+        self.probes: list[Probe] = []
+        self._changed = threading.Condition()
+        self._done: list[str] = []
+
+    @property
+    def asked(self) -> list[str]:
+        """The keys of what was asked, in order."""
+        return [probe.key for probe in self.probes]
+
+    @property
+    def answered(self) -> list[str]:
+        """The keys of what was answered, in order."""
+        return self._done
+
+    def probe(self, key: str) -> Probe:
+        """Find what was asked."""
+        return next(probe for probe in self.probes if probe.key == key)
+
+    def __call__(self, probe: Probe) -> Observation:
+        """Run a probe, as far as it can tell."""
+        with self._changed:
+            self.probes.append(probe)
+        answer = self.answers[probe.key]
+        if isinstance(probe, DhcpProbe) and isinstance(answer, DhcpObserved) and answer.offers:
+            assert probe.on_offer
+            probe.on_offer(answer.offers[0])
+        with self._changed:
+            other = self.waits.get(probe.key)
+            assert self._changed.wait_for(lambda: not other or other in self._done, LIMIT_S)
+            self._done.append(probe.key)
+            self._changed.notify_all()
+        assert answer is not None
+        return answer
+
+
+def setup(site: Site = SITE, **changes: object) -> Setup:
+    """A session's setup at a site."""
+    return Setup(**({"loaded": LoadedSite(site=site), "vantage": VANTAGE} | changes))
+
+
+def owed(*requirements: str, site: Site = SITE) -> tuple[Owed, ...]:
+    """What a session owes: everything, or what belongs to some requirements."""
+    return tuple(
+        owing
+        for owing in plan.owed(catalogues.load(), site)
+        if not requirements or owing.requirement in requirements
+    )
+
+
+def run(
+    network: Network, *requirements: str, site: Site = SITE, **changes: object
+) -> tuple[Survey, set[str]]:
+    """Survey a site to the end; gives the survey and what was asked."""
+    surveyed = Survey(setup(site, **changes), owed(*requirements, site=site), run=network)
+    surveyed.start()
+    assert surveyed.wait(LIMIT_S)
+    assert len(network.asked) == len(set(network.asked))
+    return surveyed, set(network.asked)
+
+
+def answer(server: str, *addresses: str) -> DnsObserved:
+    """What a DNS server said about tapio's host."""
+    return DnsObserved(
+        started=STARTED,
+        duration_s=0.01,
+        server=server,
+        name=TAPIO,
+        rcode="NOERROR",
+        addresses=addresses,
+    )
+
+
+class FakeProbe:
+    """A probe of no protocol."""
+
+    def __init__(self, key: str, result: Observation | None = None) -> None:
+        """Bring home this result, or a lease."""
+        self.key = key
+        self._result = result or lease()
+
+    def run(self) -> Observation:
+        """Bring it home."""
+        return self._result
+
+
+class TestWhatIsAsked:
+    """From what is owed to what is asked."""
+
+    def test_a_whole_session_asks_everything_once(self) -> None:
+        """Every case finds its observation, and no server is asked twice."""
+        surveyed, asked = run(Network())
+
+        assert asked == set(observations())
+        assert surveyed.saved().observations == observations()
+
+    @pytest.mark.parametrize(
+        ("requirements", "keys"),
+        [
+            (("DHCP-01",), {"dhcp"}),
+            (
+                ("NTP-01",),
+                {
+                    "dhcp",
+                    f"ntp/{SERVER}",
+                    f"dns/{SERVER}/{TAPIO}",
+                    f"dns/{SERVER}/{HOMAG}",
+                    f"https/{TAPIO}",
+                    f"https/{HOMAG}",
+                },
+            ),
+            (
+                ("DNS-01",),
+                {
+                    "dhcp",
+                    f"dns/{SERVER}/{TAPIO}",
+                    f"dns/{SERVER}/{HOMAG}",
+                    f"dns/{SERVER}/invalid",
+                },
+            ),
+            (
+                ("HTTPS-01",),
+                {
+                    "dhcp",
+                    f"dns/{SERVER}/{TAPIO}",
+                    f"dns/{SERVER}/{HOMAG}",
+                    f"https/{TAPIO}",
+                    f"https/{HOMAG}",
+                },
+            ),
+            (("PING-01",), {"dhcp", f"dns/{SERVER}/{TAPIO}", f"ping/{TAPIO}"}),
+            (("DIAG-01",), {f"page/{CUBE}:80"}),
+            (("CONN-01",), {f"page/{CUBE}:5555"}),
+            (("MDNS-01",), {"mdns/line-1"}),
+            (("LLMNR-01",), {"llmnr/line-1"}),
+            (("PING-02",), {f"ping/{CUBE}"}),
+            (("SSH-01",), {f"ssh/{CUBE}"}),
+        ],
+    )
+    def test_a_part_asks_what_it_rests_on(
+        self, requirements: tuple[str, ...], keys: set[str]
+    ) -> None:
+        """A run of one requirement has its evidence, and leaves everybody else alone."""
+        assert run(Network(), *requirements)[1] == keys
+
+    def test_one_host_alone(self) -> None:
+        """Selecting one case must not ask for the other host."""
+        network = Network()
+        needs = [owing for owing in owed("HTTPS-01") if owing.host == HOMAG]
+        surveyed = Survey(setup(), needs, run=network)
+        surveyed.start()
+
+        assert surveyed.wait(LIMIT_S)
+        assert set(network.asked) == {"dhcp", f"dns/{SERVER}/{HOMAG}", f"https/{HOMAG}"}
+
+    def test_nothing_owed_asks_nothing(self) -> None:
+        """A session without cases sends no packet."""
+        surveyed, asked = run(Network(), "nothing")
+
+        assert asked == set()
+        assert surveyed.saved().observations == {}
+
+    def test_every_cube_is_asked(self) -> None:
+        """A CUBE without a known version is asked on both ports of its page."""
+        site = Site(cubes=(Cube(name="a", address=CUBE), Cube(name="b", address="10.20.0.51")))
+        page = observations()[f"page/{CUBE}:80"]
+        keys = {f"page/{address}:{port}" for address in (CUBE, "10.20.0.51") for port in (80, 45001)}
+
+        assert run(Network(dict.fromkeys(keys, page)), "DIAG-01", site=site)[1] == keys
+
+    def test_a_cube_that_is_not_selected_is_left_alone(self) -> None:
+        """Another CUBE's cases are no reason to talk to this one."""
+        site = Site(cubes=(*SITE.cubes, Cube(name="b", address="10.20.0.51")))
+        network = Network()
+        needs = [owing for owing in owed("SSH-01", site=site) if owing.subject == "line-1"]
+        surveyed = Survey(setup(site), needs, run=network)
+        surveyed.start()
+
+        assert surveyed.wait(LIMIT_S)
+        assert network.asked == [f"ssh/{CUBE}"]
+
+    def test_probes_are_told_what_the_site_says(self) -> None:
+        """Ports, texts and authorities come from the setup and from nowhere else."""
+        ports = Ports(
+            dhcp_server=1067,
+            dhcp_client=1068,
+            ntp=1123,
+            dns=1053,
+            https=1443,
+            diag_new=1080,
+            conn=1555,
+            mdns=1353,
+            llmnr=1355,
+            ssh=1022,
+        )
+        cube = msgspec.structs.replace(SITE.cubes[0], page_contains="IoT")
+        site = msgspec.structs.replace(SITE, cubes=(cube,))
+        page = observations()[f"page/{CUBE}:80"]
+        network = Network({f"page/{CUBE}:1080": page, f"page/{CUBE}:1555": page})
+
+        run(
+            network,
+            site=site,
+            ports=ports,
+            loaded=LoadedSite(site=site, ca_pem="-----BEGIN CERTIFICATE-----"),
+        )
+
+        def of(key: str, *names: str) -> tuple[object, ...]:
+            return tuple(getattr(network.probe(key), name) for name in names)
+
+        assert of("dhcp", "port_server", "port_client", "server_address") == (
+            1067,
+            1068,
+            "255.255.255.255",
+        )
+        assert of(f"ntp/{SERVER}", "server", "port") == (SERVER, 1123)
+        assert of(f"dns/{SERVER}/{TAPIO}", "server", "name", "port") == (SERVER, TAPIO, 1053)
+        assert of(f"dns/{SERVER}/invalid", "server", "port") == (SERVER, 1053)
+        assert of(f"https/{TAPIO}", "host", "addresses", "port", "ca_pem") == (
+            TAPIO,
+            (HOSTS[TAPIO],),
+            1443,
+            "-----BEGIN CERTIFICATE-----",
+        )
+        assert of(f"page/{CUBE}:1080", "address", "look_for") == (CUBE, ("IoT",))
+        assert of(f"page/{CUBE}:1555", "look_for") == ((survey.CONNECTOR_UNREACHABLE,),)
+        assert of("mdns/line-1", "address", "hostname", "port") == (CUBE, "cube-4711", 1353)
+        assert of("llmnr/line-1", "address", "hostname", "port") == (CUBE, "cube-4711", 1355)
+        assert of(f"ssh/{CUBE}", "address", "port") == (CUBE, 1022)
+        assert of(f"ping/{CUBE}", "address") == (CUBE,)
+        assert of(f"ping/{TAPIO}", "address") == (HOSTS[TAPIO],)
+        assert {probe.vantage for probe in network.probes} == {VANTAGE}
+
+    def test_a_page_without_a_wanted_text_looks_for_none(self) -> None:
+        """An empty text would be found on every page."""
+        network = Network()
+        run(network, "DIAG-01")
+
+        assert network.probe(f"page/{CUBE}:80").look_for == ()
+
+    def test_the_embedded_site_is_asked_on_loopback(self) -> None:
+        """A broadcast would leave this computer."""
+        network = Network()
+        loopback = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
+
+        run(network, "DHCP-01", vantage=loopback)
+
+        assert network.probe("dhcp").server_address == "127.0.0.1"
+
+
+class TestWhatFollowsFromWhat:
+    """The order of the questions."""
+
+    def test_names_and_time_do_not_wait_for_other_offers(self) -> None:
+        """DHCP goes on listening for a second server for seconds; nobody has to wait for it."""
+        network = Network()
+        network.waits = {"dhcp": f"https/{TAPIO}"}
+
+        run(network)
+
+        answered = network.answered
+        assert answered.index(f"https/{TAPIO}") < answered.index("dhcp")
+        assert set(network.asked) == set(observations())
+
+    def test_an_incomplete_offer_decides_only_at_the_end(self) -> None:
+        """A complete offer may still come, and counts then."""
+        poor = msgspec.structs.replace(OFFER, routers=(), dns=(SECOND,), ntp=(SECOND,))
+        network = Network({"dhcp": dhcp(poor, OFFER)})
+
+        assert run(network, "NTP-01")[1] == set(
+            Network().answers
+        ) & {
+            "dhcp",
+            f"ntp/{SERVER}",
+            f"dns/{SERVER}/{TAPIO}",
+            f"dns/{SERVER}/{HOMAG}",
+            f"https/{TAPIO}",
+            f"https/{HOMAG}",
+        }
+
+    def test_an_incomplete_offer_is_better_than_none(self) -> None:
+        """What it says about servers can be measured; DHCP-01 fails by itself."""
+        poor = msgspec.structs.replace(OFFER, routers=())
+
+        assert f"ntp/{SERVER}" in run(Network({"dhcp": dhcp(poor)}), "NTP-01")[1]
+
+    def test_https_needs_a_name(self) -> None:
+        """Without a usable address there is nothing to connect to."""
+        sinkhole = answer(SERVER, "0.0.0.0")
+        silent = msgspec.structs.replace(sinkhole, rcode=None, addresses=())
+
+        for bad in (sinkhole, silent, cannot()):
+            asked = run(
+                Network({f"dns/{SERVER}/{TAPIO}": bad}), "HTTPS-01", "PING-01"
+            )[1]
+            assert f"https/{TAPIO}" not in asked
+            assert f"ping/{TAPIO}" not in asked
+            assert f"https/{HOMAG}" in asked
+
+    def test_the_first_usable_answer_leads_on(self) -> None:
+        """One server of two that filters names must not keep the other's answer away."""
+        network = Network(
+            {
+                "dhcp": dhcp(msgspec.structs.replace(OFFER, dns=(SERVER, SECOND))),
+                f"dns/{SERVER}/{TAPIO}": answer(SERVER, "0.0.0.0"),
+                f"dns/{SECOND}/{TAPIO}": answer(SECOND, "11.20.0.77", "11.20.0.78"),
+                f"dns/{SECOND}/{HOMAG}": answer(SECOND, "11.20.0.79"),
+                f"dns/{SECOND}/invalid": answer(SECOND),
+            }
+        )
+        network.waits = {f"dns/{SECOND}/{HOMAG}": f"https/{HOMAG}"}
+
+        run(network, "DNS-01", "HTTPS-01", "PING-01")
+
+        assert network.probe(f"https/{TAPIO}").addresses == ("11.20.0.77", "11.20.0.78")
+        assert network.probe(f"ping/{TAPIO}").address == "11.20.0.77"
+        assert network.probe(f"https/{HOMAG}").addresses == (HOSTS[HOMAG],)
+
+    def test_the_own_lease_fills_in(self) -> None:
+        """Without the right to use port 68 the lease names the servers."""
+        network = Network({"dhcp": cannot(), "lease": lease(dns=(SECOND,), ntp=(SECOND,))})
+        network.answers |= {
+            f"ntp/{SECOND}": network.answers[f"ntp/{SERVER}"],
+            f"dns/{SECOND}/{TAPIO}": answer(SECOND, HOSTS[TAPIO]),
+            f"dns/{SECOND}/{HOMAG}": answer(SECOND, HOSTS[HOMAG]),
+        }
+
+        surveyed, asked = run(network, "DHCP-01", "NTP-01")
+
+        assert asked == {
+            "dhcp",
+            "lease",
+            f"ntp/{SECOND}",
+            f"dns/{SECOND}/{TAPIO}",
+            f"dns/{SECOND}/{HOMAG}",
+            f"https/{TAPIO}",
+            f"https/{HOMAG}",
+        }
+        assert surveyed.get("lease").dns == (SECOND,)
+
+    def test_without_a_lease_nothing_follows(self) -> None:
+        """There is nobody to ask."""
+        network = Network({"dhcp": cannot(), "lease": cannot()})
+
+        assert run(network, "DHCP-01", "NTP-01", "DNS-01", "HTTPS-01")[1] == {"dhcp", "lease"}
+
+    def test_silence_leads_to_the_site_files_servers(self) -> None:
+        """A network without DHCP values to follow is what they are for; no lease is read."""
+        site = msgspec.structs.replace(
+            SITE, dns=Dns(servers=(SERVER,)), ntp=Ntp(servers=(SERVER,))
+        )
+        asked = run(Network({"dhcp": dhcp()}), "NTP-01", site=site)[1]
+
+        assert {f"ntp/{SERVER}", f"dns/{SERVER}/{TAPIO}"} <= asked
+        assert "lease" not in asked
+
+    def test_the_clouds_clocks_are_for_time_alone(self) -> None:
+        """A ping target that is no cloud host is resolved, but nobody connects to it."""
+        cloud = msgspec.structs.replace(SITE.cloud, ping="ping.tapio.one")
+        site = msgspec.structs.replace(SITE, cloud=cloud)
+        network = Network(
+            {
+                f"dns/{SERVER}/ping.tapio.one": answer(SERVER, "11.20.0.30"),
+                "ping/ping.tapio.one": observations()[f"ping/{TAPIO}"],
+            }
+        )
+
+        asked = run(network, "NTP-01", "PING-01", site=site)[1]
+
+        assert "ping/ping.tapio.one" in asked
+        assert "https/ping.tapio.one" not in asked
+
+
+class TestHowItIsRun:
+    """Threads, defects, and the end."""
+
+    def test_probes_run_themselves(self) -> None:
+        """What is put in its place in these tests is what a probe's own run is otherwise."""
+        surveyed = Survey(setup(), ())
+        surveyed._pending["start"] = None
+        surveyed._submit(FakeProbe("mine", cannot("ambiguous")))
+        surveyed._finished("start")
+
+        assert surveyed.wait(LIMIT_S)
+        assert surveyed.get("mine") == cannot("ambiguous")
+
+    def test_a_crash_is_an_obstacle(self) -> None:
+        """A defect of one probe ends neither the run nor the others, and passes nothing."""
+        network = Network()
+        del network.answers[f"ssh/{CUBE}"]
+
+        surveyed, _ = run(network)
+
+        seen = surveyed.get(f"ssh/{CUBE}")
+        assert isinstance(seen, CannotMeasure)
+        assert seen.cause == "internal-error"
+        assert "KeyError" in seen.detail
+        assert set(surveyed.saved().observations) == set(observations())
+
+    def test_a_crash_of_dhcp_leads_to_the_lease(self) -> None:
+        """What follows from DHCP must not wait for ever."""
+        network = Network({"lease": lease()})
+        del network.answers["dhcp"]
+
+        assert f"ntp/{SERVER}" in run(network, "NTP-01")[1]
+
+    def test_a_crash_in_what_follows_keeps_nobody_waiting(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The cases that would need it learn that it was not measured."""
+
+        def crash(*_: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(plan, "usable_addresses", crash)
+
+        surveyed, _ = run(Network(), "HTTPS-01")
+
+        with pytest.raises(NotMeasuredError):
+            surveyed.get(f"https/{TAPIO}")
+        assert surveyed.get(f"after/dns/{SERVER}/{TAPIO}").cause == "internal-error"
+
+    def test_what_was_not_asked_is_not_measured(self) -> None:
+        """A case of another session must not wait for what nobody asks."""
+        surveyed, _ = run(Network(), "SSH-01")
+
+        with pytest.raises(NotMeasuredError, match="dhcp"):
+            surveyed.get("dhcp")
+
+    def test_a_case_waits_for_its_own_observation_only(self) -> None:
+        """Judging begins while slow probes are still out."""
+        network = Network()
+        network.waits = {"mdns/line-1": "never"}
+        network.answers["never"] = cannot()
+        surveyed = Survey(setup(), owed("SSH-01", "MDNS-01"), run=network)
+        surveyed.start()
+
+        assert surveyed.get(f"ssh/{CUBE}") == observations()[f"ssh/{CUBE}"]
+        assert not surveyed.wait(0.0)
+        network(FakeProbe("never"))
+        assert surveyed.wait(LIMIT_S)
+
+    def test_the_same_question_is_asked_once(self) -> None:
+        """Two cases that rest on one observation share it."""
+        network = Network({"mine": cannot()})
+        surveyed = Survey(setup(), (), run=network)
+        surveyed._pending["start"] = None
+        surveyed._submit(FakeProbe("mine"))
+        surveyed._submit(FakeProbe("mine"))
+        surveyed._finished("start")
+
+        assert surveyed.wait(LIMIT_S)
+        assert network.asked == ["mine"]
+
+    def test_threads_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Many CUBEs must not exhaust this computer's sockets; what is beyond waits its turn."""
+        monkeypatch.setattr(survey, "WORKERS", 3)
+        lock = threading.Lock()
+        together = threading.Barrier(3)
+        under_way = most = 0
+
+        def measure(_: Probe) -> Observation:
+            nonlocal under_way, most
+            with lock:
+                under_way += 1
+                most = max(most, under_way)
+            together.wait(LIMIT_S)
+            with lock:
+                under_way -= 1
+            return cannot()
+
+        surveyed = Survey(setup(), (), run=measure)
+        surveyed._pending["start"] = None
+        for number in range(12):
+            surveyed._submit(FakeProbe(f"probe/{number}"))
+        surveyed._finished("start")
+
+        assert surveyed.wait(LIMIT_S)
+        assert most == 3
+        assert len(surveyed.saved().observations) == 12
+
+    def test_threads_end_with_the_survey(self) -> None:
+        """Nothing is left running behind the cases."""
+        surveyed, _ = run(Network())
+        deadline = time.monotonic() + LIMIT_S
+        while surveyed._threads and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+        assert surveyed._threads == 0
+
+    def test_a_thread_does_not_leave_work_behind(self) -> None:
+        """A task that comes while the last thread is about to leave is taken."""
+
+        class Blink:
+            """Looks empty once, just when the thread looks."""
+
+            def __init__(self) -> None:
+                self.tasks = [(FakeProbe("late"), lambda _: None)]
+                self.looked = False
+
+            def get_nowait(self) -> object:
+                if not self.looked:
+                    self.looked = True
+                    raise survey.queue.Empty
+                if not self.tasks:
+                    raise survey.queue.Empty
+                return self.tasks.pop()
+
+            def empty(self) -> bool:
+                return not self.tasks
+
+        surveyed = Survey(setup(), ())
+        surveyed._tasks = Blink()
+        surveyed._pending["late"] = None
+        surveyed._threads = 1
+        surveyed._work()
+
+        assert surveyed.wait(0.0)
+        assert surveyed._threads == 0
+        assert surveyed.get("late") == lease()
+
+    def test_stack_size_is_put_back(self) -> None:
+        """Other threads of the session keep the stack that they are used to."""
+        before = threading.stack_size()
+        run(Network())
+
+        assert threading.stack_size() == before
+
+    def test_goes_on_with_the_threads_there_are(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A computer that grants no more threads makes the survey slower, not shorter."""
+        start = threading.Thread.start
+        started: list[threading.Thread] = []
+
+        def grudging(thread: threading.Thread) -> None:
+            if any(other.is_alive() for other in started):
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+            start(thread)
+
+        network = Network()
+        network.answers |= {"first": cannot(), "go": cannot()}
+        network.waits["first"] = "go"
+        surveyed = Survey(setup(), (), run=network)
+        surveyed._pending["start"] = None
+        monkeypatch.setattr(threading.Thread, "start", grudging)
+        surveyed._submit(FakeProbe("first"))
+        for number in range(5):
+            network.answers[f"more/{number}"] = cannot()
+            surveyed._submit(FakeProbe(f"more/{number}"))
+        surveyed._finished("start")
+        network(FakeProbe("go"))
+
+        assert surveyed.wait(LIMIT_S)
+        assert len(started) == 1
+        assert len(surveyed.saved().observations) == 6
+
+    def test_says_so_without_any_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without one nothing can be measured, and waiting would last for ever."""
+
+        def never(_: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(threading.Thread, "start", never)
+        surveyed = Survey(setup(), owed(), run=Network())
+
+        with pytest.raises(RuntimeError, match="can't start"):
+            surveyed.start()
+
+    def test_without_a_vantage_nothing_is_asked(self) -> None:
+        """Every question has the same obstacle."""
+        network = Network()
+        obstacle = cannot("off-link")
+        surveyed = Survey(setup(vantage=obstacle), owed(), run=network)
+        surveyed.start()
+
+        assert surveyed.wait(0.0)
+        assert network.asked == []
+        assert surveyed.get("dhcp") == surveyed.get("anything") == obstacle
+        assert surveyed.saved().observations == {}
+
+
+class TestProgress:
+    """What the terminal shows meanwhile."""
+
+    def test_counts_what_is_in(self) -> None:
+        """A user sees that something goes on, and what it waits for."""
+        network = Network({"never": cannot()})
+        network.waits = {"mdns/line-1": "never"}
+        surveyed = Survey(setup(), owed("SSH-01", "MDNS-01"), run=network)
+
+        assert surveyed.progress() == (0, 0, ())
+        surveyed.start()
+        surveyed.get(f"ssh/{CUBE}")
+        deadline = time.monotonic() + LIMIT_S
+        while surveyed.progress()[0] < 1 and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+        assert surveyed.progress() == (1, 2, ("mdns/line-1",))
+        network(FakeProbe("never"))
+        assert surveyed.wait(LIMIT_S)
+        assert surveyed.progress() == (2, 2, ())
+
+    def test_leaves_out_the_start_itself(self) -> None:
+        """Preparing the questions is no question."""
+        surveyed = Survey(setup(), ())
+        surveyed._pending["start"] = None
+
+        assert surveyed.progress() == (0, 0, ())
+
+
+class TestSaved:
+    """The form of ``evidence.json``."""
+
+    def test_holds_all_that_judging_needs(self) -> None:
+        """Replay has nothing else."""
+        surveyed, _ = run(Network())
+
+        evidence = surveyed.saved()
+
+        assert evidence.schema == "cube-acceptance/evidence/1"
+        assert evidence.suite == __version__
+        assert evidence.setup == setup()
+        assert evidence.started == surveyed.started <= evidence.ended
+        assert list(evidence.observations) == sorted(evidence.observations)
+
+
+class TestStore:
+    """Observations for those who wait."""
+
+    def test_gives_at_once_what_is_there(self) -> None:
+        """Most cases come after their observation."""
+        store = Store()
+        store.put("a", cannot())
+
+        assert store.get("a") == cannot()
+
+    def test_the_first_stays(self) -> None:
+        """Cases that read the same key must see the same observation."""
+        store = Store()
+        store.put("a", cannot())
+        store.put("a", lease())
+
+        assert store.get("a") == cannot()
+
+    def test_waits_for_what_comes(self) -> None:
+        """A case may come before its observation."""
+        store = Store()
+        found: list[Observation] = []
+        waiting = threading.Thread(target=lambda: found.append(store.get("b")), daemon=True)
+        waiting.start()
+        store.put("a", lease())
+        store.put("b", cannot())
+        waiting.join(LIMIT_S)
+
+        assert found == [cannot()]
+
+    def test_closing_ends_the_waiting(self) -> None:
+        """What does not come any more is told, not waited for."""
+        store = Store()
+        ended: list[bool] = []
+
+        def wait() -> None:
+            with pytest.raises(NotMeasuredError):
+                store.get("b")
+            ended.append(True)
+
+        waiting = threading.Thread(target=wait, daemon=True)
+        waiting.start()
+        store.put("a", lease())
+        store.close()
+        waiting.join(LIMIT_S)
+
+        assert ended == [True]
+        assert store.get("a") == lease()
+
+    def test_an_obstacle_answers_everything(self) -> None:
+        """Without a vantage every case says why."""
+        store = Store(cannot("off-link"))
+        store.put("a", lease())
+
+        assert store.get("a") == cannot("off-link")
+
+    def test_a_vantage_answers_nothing(self) -> None:
+        """Only the obstacle does."""
+        store = Store(VANTAGE)
+        store.close()
+
+        with pytest.raises(NotMeasuredError):
+            store.get("a")
+
+    def test_lists_in_order(self) -> None:
+        """Two runs with the same observations write the same evidence."""
+        store = Store()
+        for key in "bac":
+            store.put(key, cannot())
+
+        assert list(store.all()) == ["a", "b", "c"]
+
+
+class TestReplay:
+    """Saved observations in the place of measurements."""
+
+    def test_gives_what_was_saved(self) -> None:
+        """Judging again must see what was seen."""
+        evidence = saved()
+        replay = Replay(evidence)
+
+        assert replay.saved() is evidence
+        assert replay.get("dhcp") == observations()["dhcp"]
+
+    def test_does_not_wait(self) -> None:
+        """What is not saved will not come."""
+        with pytest.raises(NotMeasuredError):
+            Replay(saved()).get("dns/elsewhere")
+
+    def test_keeps_the_obstacle(self) -> None:
+        """A run without a vantage is judged again as one."""
+        replay = Replay(saved(vantage=cannot("off-link")))
+
+        assert replay.get("dhcp") == cannot("off-link")
+
+
+class TestSpool:
+    """The folder between the controller and its workers."""
+
+    @pytest.fixture
+    def ends(self, tmp_path: Path) -> tuple[Spool, Spool]:
+        """One folder seen by a controller and by a worker."""
+        return Spool(tmp_path), Spool(tmp_path)
+
+    def test_hands_over_every_kind(self, ends: tuple[Spool, Spool]) -> None:
+        """What a worker judges is what the controller measured."""
+        controller, worker = ends
+        for key, observation in observations().items():
+            controller.put(key, observation)
+
+        assert {key: worker.get(key) for key in observations()} == observations()
+
+    def test_waits_for_what_comes(self, ends: tuple[Spool, Spool]) -> None:
+        """A worker may come first."""
+        controller, worker = ends
+        found: list[Observation] = []
+        waiting = threading.Thread(target=lambda: found.append(worker.get("b")), daemon=True)
+        waiting.start()
+        controller.put("a", lease())
+        controller.put("b", cannot())
+        waiting.join(LIMIT_S)
+
+        assert found == [cannot()]
+
+    def test_closing_ends_the_waiting(self, ends: tuple[Spool, Spool]) -> None:
+        """A worker must not wait for what nobody measures, and keeps what was measured."""
+        controller, worker = ends
+        controller.put("a", lease())
+        controller.close()
+
+        assert worker.get("a") == lease()
+        with pytest.raises(NotMeasuredError, match="no observation of b"):
+            worker.get("b")
+
+    def test_an_obstacle_answers_everything(self, ends: tuple[Spool, Spool]) -> None:
+        """As in one process."""
+        controller, worker = ends
+        surveyed = Survey(setup(vantage=cannot("off-link")), owed(), controller)
+        surveyed.start()
+
+        assert worker.get("dhcp") == cannot("off-link")
+
+    def test_a_survey_publishes_what_it_finds(self, ends: tuple[Spool, Spool]) -> None:
+        """Workers get the crashes as well."""
+        controller, worker = ends
+        network = Network()
+        del network.answers[f"ssh/{CUBE}"]
+        surveyed = Survey(setup(), owed(), controller, run=network)
+        surveyed.start()
+
+        assert surveyed.wait(LIMIT_S)
+        for key, observation in surveyed.saved().observations.items():
+            assert worker.get(key) == observation
+        with pytest.raises(NotMeasuredError):
+            worker.get("lease")
+
+    def test_a_broken_folder_keeps_nobody_waiting(
+        self, ends: tuple[Spool, Spool], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A full disk must not make the controller wait for ever."""
+        controller, _ = ends
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(controller, "put", full)
+        surveyed = Survey(setup(), owed(), controller, run=Network())
+        surveyed.start()
+
+        assert surveyed.wait(LIMIT_S)
+        assert surveyed.get("dhcp") == observations()["dhcp"]
+        assert surveyed.get("after/dhcp").cause == "internal-error"
+
+    def test_the_end_comes_even_if_it_cannot_be_told(
+        self, ends: tuple[Spool, Spool], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As above, at the very end."""
+        controller, _ = ends
+
+        def full() -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(controller, "close", full)
+        surveyed = Survey(setup(vantage=cannot("off-link")), owed(), controller)
+
+        with pytest.raises(OSError, match="No space"):
+            surveyed.start()
+        assert surveyed.wait(0.0)
+
+    def test_carries_what_is_needed(self, ends: tuple[Spool, Spool]) -> None:
+        """Only a worker knows which cases were collected."""
+        controller, worker = ends
+
+        assert controller.asked() is None
+        worker.ask(owed("SSH-01"))
+        assert controller.asked() == owed("SSH-01")
+        worker.ask(())
+        assert controller.asked() == ()
+
+    def test_leaves_nothing_half_written(self, ends: tuple[Spool, Spool]) -> None:
+        """Readers look at any moment."""
+        controller, _ = ends
+        controller.put("a", lease())
+
+        names = [path.name for path in controller.folder.iterdir()]
+        assert names == [hashlib.sha256(b"a").hexdigest()]
+
+    def test_is_private_and_goes_away(self) -> None:
+        """Observations of a customer's network are nobody else's business."""
+        spool = Spool.make()
+        spool.put("../../etc/passwd", lease())
+        spool.close()
+
+        assert spool.folder.stat().st_mode & 0o077 == 0
+        spool.remove()
+        assert not spool.folder.exists()
+
+
+class TestDumpAndLoad:
+    """``evidence.json``."""
+
+    def test_round_trip(self, tmp_path: Path) -> None:
+        """Replay sees what was saved, and saving again gives the same bytes."""
+        path = tmp_path / "evidence.json"
+        path.write_bytes(dump(saved()))
+
+        assert load(path) == saved()
+        assert dump(load(path)) == path.read_bytes()
+
+    def test_round_trip_of_an_obstacle(self, tmp_path: Path) -> None:
+        """A run without a vantage can be judged again."""
+        path = tmp_path / "evidence.json"
+        path.write_bytes(dump(saved(vantage=cannot("off-link"))))
+
+        assert load(path).setup.vantage == cannot("off-link")
+
+    def test_is_readable(self) -> None:
+        """People look into it as well."""
+        text = dump(saved()).decode()
+
+        assert text.endswith("}\n")
+        assert text.count("\n") > 100
+        assert json.loads(text)["observations"].keys() == observations().keys()
+
+    def changed(self, **changes: object) -> bytes:
+        """The healthy evidence with some keys of its top level changed."""
+        return json.dumps(json.loads(dump(saved())) | changes).encode()
+
+    def test_refuses_what_is_not_there(self, tmp_path: Path) -> None:
+        """A wrong path is a sentence and no traceback."""
+        with pytest.raises(EvidenceError, match="No such file"):
+            load(tmp_path / "evidence.json")
+        with pytest.raises(EvidenceError, match="directory"):
+            load(tmp_path)
+
+    @pytest.mark.parametrize(
+        "data", [b"", b"\xff\xfe", b"[]", b"null", b"<html>", b'{"a":', b"[" * 100_000]
+    )
+    def test_refuses_what_is_no_evidence(self, tmp_path: Path, data: bytes) -> None:
+        """Any other file that somebody names by mistake."""
+        path = tmp_path / "evidence.json"
+        path.write_bytes(data)
+
+        with pytest.raises(EvidenceError, match="no evidence file"):
+            load(path)
+
+    @pytest.mark.parametrize(
+        "schema",
+        ["cube-acceptance/evidence/2", "cube-acceptance/certificate/1", "", None, 1, ["x" * 500]],
+    )
+    def test_refuses_another_schema(self, tmp_path: Path, schema: object) -> None:
+        """What another version wrote may mean something else."""
+        path = tmp_path / "evidence.json"
+        path.write_bytes(self.changed(schema=schema))
+
+        with pytest.raises(EvidenceError, match="this version judges cube-acceptance/evidence/1"):
+            load(path)
+
+    def test_refuses_no_schema(self, tmp_path: Path) -> None:
+        """Some other JSON."""
+        path = tmp_path / "evidence.json"
+        path.write_bytes(b"{}")
+
+        with pytest.raises(EvidenceError, match="null"):
+            load(path)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"observations": []},
+            {"observations": {"dhcp": {"type": "dhcp"}}},
+            {"observations": {"dhcp": {"type": "dhpc", "started": STARTED, "duration_s": 1.0}}},
+            {"extra": 1},
+            {"setup": {}},
+            {"started": "yesterday"},
+            {"ended": "2026-13-01T00:00:00.000Z"},
+            {"started": None},
+        ],
+    )
+    def test_refuses_what_does_not_fit(self, tmp_path: Path, changes: dict[str, object]) -> None:
+        """Evidence that was changed by hand must not be judged half."""
+        path = tmp_path / "evidence.json"
+        path.write_bytes(self.changed(**changes))
+
+        with pytest.raises(EvidenceError, match=r"evidence\.json: "):
+            load(path)
+
+    def test_refuses_depth(self, tmp_path: Path) -> None:
+        """Hostile nesting is refused, not recursed into."""
+        path = tmp_path / "evidence.json"
+        deep = b"[" * 5000 + b"]" * 5000
+        path.write_bytes(dump(saved()).replace(b'"observations": {', b'"observations": {"x":' + deep + b","))
+
+        with pytest.raises(EvidenceError):
+            load(path)
+
+    def test_keeps_its_moments(self) -> None:
+        """The certificate of a replay tells when it was measured, not when it was judged."""
+        assert (saved().started, saved().ended) == (STARTED, ENDED)
+
+
+class TestCheckBelonging:
+    """Evidence beside the certificate that was made from it."""
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        """An ``evidence.json`` alone in its folder."""
+        path = tmp_path / "evidence.json"
+        path.write_bytes(dump(saved()))
+        return path
+
+    def certify(self, path: Path, content: object) -> None:
+        """Put a certificate beside it."""
+        path.with_name("certificate.json").write_text(json.dumps(content))
+
+    def test_alone_it_is_taken(self, path: Path) -> None:
+        """Evidence may be sent without its certificate."""
+        check_belonging(path)
+
+    def test_with_its_certificate_it_is_taken(self, path: Path) -> None:
+        """The usual case: the folder as the run left it."""
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.certify(path, {"files": {"evidence.json": digest}})
+
+        check_belonging(path)
+
+    def test_changed_evidence_is_refused(self, path: Path) -> None:
+        """A folder whose evidence was edited must not yield a certificate."""
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.certify(path, {"files": {"evidence.json": digest}})
+        path.write_bytes(path.read_bytes() + b"\n")
+
+        with pytest.raises(EvidenceError, match="not the evidence"):
+            check_belonging(path)
+
+    @pytest.mark.parametrize("content", [{}, {"files": {}}, {"files": []}, [], {"files": None}])
+    def test_beside_something_else_it_is_refused(self, path: Path, content: object) -> None:
+        """A file of that name that is no certificate proves nothing."""
+        self.certify(path, content)
+
+        with pytest.raises(EvidenceError, match="no certificate"):
+            check_belonging(path)
+
+    def test_beside_a_folder_of_that_name_it_is_refused(self, path: Path) -> None:
+        """What cannot be read proves nothing either."""
+        path.with_name("certificate.json").mkdir()
+
+        with pytest.raises(EvidenceError, match="no certificate"):
+            check_belonging(path)

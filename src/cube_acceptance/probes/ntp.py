@@ -1,0 +1,301 @@
+"""Ask a time server for the time as a simple client does: SNTP version 4 (RFC 5905, RFC 4330).
+
+The transmit timestamp of a question is a random number and not our time: the server only has to
+give it back as the origin timestamp (RFC 5905 section 8), nobody can guess it, and it tells nothing
+about this computer. When the question left is kept aside, on the monotonic clock, so that a clock
+that is set during the exchange cannot bend the result.
+
+Stratum 0 is a kiss-o'-death or a server that is not synchronised yet (RFC 5905 section 7.4). It
+counts as a reply even without a transmit timestamp: some servers leave it empty, ntpd puts our own
+number there. Its timestamps must not be used, so it has no transmit time and no offset.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import socket
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import ntplib
+
+from cube_acceptance.evidence import (
+    RAW_LIMIT,
+    CannotMeasure,
+    Ignored,
+    NtpObserved,
+    NtpReply,
+    Trouble,
+    Try,
+    Vantage,
+    timestamp,
+)
+from cube_acceptance.probes.link import CannotAskError, Stopwatch, measured, open_udp, trouble
+
+PORT = 123
+"""RFC 5905 section 7.2."""
+TRIES = 2
+WAIT_S = 3.0
+"""How long an answer may take."""
+INTERVAL_S = 2.0
+"""From one question to the next at least; servers send the impatient away (RFC 4330 section 10)."""
+IGNORED_LIMIT = 32
+"""How many packets that do not count are kept."""
+RECEIVE_LIMIT = 65535
+"""How many bytes of one packet are read; any, since Windows reports a longer one as an error."""
+
+VERSION = 4
+CLIENT = 3
+SERVER = 4
+HEADER_SIZE = 48
+"""RFC 5905 section 7.3."""
+
+_TIMESTAMP_SIZE = 8
+_ORIGIN = slice(24, 32)
+_TRANSMIT_AT = 40
+_ERA_S = 2**32
+"""RFC 5905 section 6: after so many seconds the timestamps start again, next in February 2036."""
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class UnwantedError(Exception):
+    """A packet is no answer to our questions; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A question that was sent."""
+
+    packet: bytes
+    at_s: float
+    """When, in seconds since the probe started."""
+    moment: float
+    """When, by ``time.monotonic``."""
+    clock_s: float
+    """When, by this computer's clock, in seconds since 1970."""
+
+    @property
+    def number(self) -> bytes:
+        """The random number in the place of the transmit timestamp."""
+        return self.packet[_TRANSMIT_AT:]
+
+
+def build_question() -> bytes:
+    """Write a client's packet with nothing in it but version, mode and a random number."""
+    header: bytes = ntplib.NTPPacket(version=VERSION, mode=CLIENT).to_data()[:_TRANSMIT_AT]
+    return header + secrets.token_bytes(_TIMESTAMP_SIZE)
+
+
+def seconds_between(later_s: float, earlier_s: float) -> float:
+    """Subtract two timestamps, whatever eras they are from (RFC 5905 section 6).
+
+    The result is the one nearest to zero, within 68 years.
+    """
+    return (later_s - earlier_s + _ERA_S / 2) % _ERA_S - _ERA_S / 2
+
+
+def reference_id(stratum: int, raw: bytes) -> str:
+    """Write the reference id: a kiss code for stratum 0, four numbers otherwise."""
+    code = raw.rstrip(b"\0 ").decode("ascii", "replace")
+    if stratum == 0 and code and code.isascii() and code.isprintable():
+        return code
+    return socket.inet_ntoa(raw)
+
+
+def read_reply(packet: bytes, question: Question, moment: float) -> NtpReply:
+    """Read an answer that arrived at ``moment`` (RFC 5905 sections 7.3 and 8).
+
+    A server that leaves the receive timestamp empty is taken to have answered at once.
+    """
+    header = ntplib.NTPPacket()
+    header.from_data(packet)
+    stratum: int = header.stratum
+    transmit, offset_s = "", 0.0
+    delay_s = moment - question.moment
+    if stratum:
+        sent_s = ntplib.system_to_ntp_time(question.clock_s)
+        arrived_s = sent_s + delay_s
+        taken_s = header.recv_timestamp or header.tx_timestamp
+        delay_s -= seconds_between(header.tx_timestamp, taken_s)
+        ahead_s = seconds_between(header.tx_timestamp, arrived_s)
+        offset_s = (seconds_between(taken_s, sent_s) + ahead_s) / 2
+        told = timedelta(seconds=question.clock_s + moment - question.moment + ahead_s)
+        transmit = timestamp(_UNIX_EPOCH + told)
+    return NtpReply(
+        leap=header.leap,
+        version=header.version,
+        mode=header.mode,
+        stratum=stratum,
+        reference_id=reference_id(stratum, header.ref_id.to_bytes(4, "big")),
+        root_delay_s=round(header.root_delay, 6),
+        root_dispersion_s=round(header.root_dispersion, 6),
+        root_distance_s=round(header.root_delay / 2 + header.root_dispersion, 6),
+        transmit=transmit,
+        offset_s=round(offset_s, 6),
+        delay_s=round(delay_s, 6),
+    )
+
+
+def question_of(packet: bytes, questions: list[Question]) -> Question:
+    """Find the question that a packet answers (RFC 5905 section 8, RFC 4330 section 5).
+
+    Raises:
+        UnwantedError: it answers none.
+    """
+    if len(packet) < HEADER_SIZE:
+        raise UnwantedError(f"{len(packet)} bytes are too short for NTP")
+    mode, stratum = packet[0] & 0x07, packet[1]
+    if mode != SERVER:
+        raise UnwantedError(f"mode {mode} is not a server's answer")
+    if stratum and not any(packet[_TRANSMIT_AT:HEADER_SIZE]):
+        raise UnwantedError("no transmit timestamp")
+    for question in questions:
+        if question.number == packet[_ORIGIN]:
+            return question
+    raise UnwantedError("the origin timestamp is not ours")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NtpProbe:
+    """Ask one time server, once more if nothing comes."""
+
+    vantage: Vantage
+    server: str
+    """IPv4 address."""
+    port: int = PORT
+    tries: int = TRIES
+    wait_s: float = WAIT_S
+    interval_s: float = INTERVAL_S
+
+    @property
+    def key(self) -> str:
+        """The observation's name: ``ntp/<server>``."""
+        return f"ntp/{self.server}"
+
+    def run(self) -> NtpObserved | CannotMeasure:
+        """Measure once; ends with the first answer, whatever it says."""
+        return measured(self._measure)
+
+    def _measure(self, watch: Stopwatch) -> NtpObserved:
+        with contextlib.closing(self._open()) as sock:
+            exchange = _Exchange(self, sock, watch)
+            exchange.run()
+        return NtpObserved(
+            started=watch.started,
+            duration_s=watch.elapsed(),
+            tries=tuple(exchange.tries),
+            ignored=tuple(exchange.ignored),
+            server=self.server,
+            reply=exchange.reply,
+            trouble=None if exchange.reply else exchange.trouble(),
+        )
+
+    def _open(self) -> socket.socket:
+        try:
+            return open_udp(self.vantage, self.server, self.port)
+        except OSError as error:
+            raise CannotAskError("off-link", f"no socket: {error.strerror}") from error
+
+
+class _Exchange:
+    """The course of one measurement."""
+
+    def __init__(self, probe: NtpProbe, sock: socket.socket, watch: Stopwatch) -> None:
+        self.tries: list[Try] = []
+        self.ignored: list[Ignored] = []
+        self.reply: NtpReply | None = None
+        self._probe = probe
+        self._sock = sock
+        self._watch = watch
+        self._peer = f"{probe.server}:{probe.port}"
+        self._questions: list[Question] = []
+        self._trouble: Trouble | None = None
+        self._unwanted: list[str] = []
+
+    def run(self) -> None:
+        """Ask until an answer comes or the tries are used up."""
+        while self.reply is None and len(self.tries) < self._probe.tries:
+            if self._questions:
+                self._watch.wait_until(self._questions[-1].at_s + self._probe.interval_s)
+            self.tries.append(self._ask())
+
+    def trouble(self) -> Trouble:
+        """Say why there is no answer: by what came closest to one."""
+        if self._unwanted:
+            return Trouble(kind="malformed", phase="udp", detail=self._unwanted[-1])
+        silence = Trouble(kind="no-answer", phase="udp", detail="nothing came back in time")
+        return self._trouble or silence
+
+    def _ask(self) -> Try:
+        packet = build_question()
+        # An ICMP error that waits from the question before would be taken for a failure to send.
+        self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        question = Question(
+            packet=packet,
+            at_s=self._watch.elapsed(),
+            moment=time.monotonic(),
+            clock_s=time.time(),
+        )
+        self._questions.append(question)
+        unwanted = len(self._unwanted)
+        received, result, detail = b"", "silence", ""
+        try:
+            self._sock.send(packet)
+            received = self._listen(question.at_s + self._probe.wait_s)
+        except OSError as error:
+            # With a time limit, Python would wait for the error queue as for a packet.
+            self._sock.settimeout(0)
+            self._trouble = trouble(self._sock, error, "udp")
+            result, detail = self._trouble.kind, self._trouble.detail
+        if received:
+            result = "answer"
+        elif len(self._unwanted) > unwanted:
+            result, detail = "malformed", self._unwanted[-1]
+        return Try(
+            at_s=question.at_s,
+            to=self._peer,
+            result=result,
+            sent=packet,
+            received=received[:RAW_LIMIT],
+            source=self._peer if received else "",
+            detail=detail,
+        )
+
+    def _listen(self, end_s: float) -> bytes:
+        """Give the packet that answers, empty where none comes until ``end_s``."""
+        while left_s := self._watch.left(end_s):
+            self._sock.settimeout(left_s)
+            try:
+                packet = self._sock.recv(RECEIVE_LIMIT)
+            except TimeoutError:
+                break
+            if self._accept(packet, time.monotonic()):
+                return packet
+        return b""
+
+    def _accept(self, packet: bytes, moment: float) -> bool:
+        try:
+            question = question_of(packet, self._questions)
+        except UnwantedError as reason:
+            self._unwanted = [*self._unwanted[-1:], str(reason)]
+            self._ignore(packet, str(reason))
+            return False
+        took_s = moment - question.moment
+        if took_s > self._probe.wait_s:
+            self._ignore(packet, f"too late, after {took_s:.3f} s")
+            return False
+        self.reply = read_reply(packet, question, moment)
+        return True
+
+    def _ignore(self, packet: bytes, reason: str) -> None:
+        if len(self.ignored) < IGNORED_LIMIT:
+            self.ignored.append(
+                Ignored(
+                    at_s=self._watch.elapsed(),
+                    source=self._peer,
+                    reason=reason,
+                    raw=packet[:RAW_LIMIT],
+                )
+            )
