@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cube_acceptance.evidence import CannotMeasure, DhcpObserved, LeaseObserved
-from cube_acceptance.plan import hosts, leading_offer, missing
+from cube_acceptance.evidence import CannotMeasure, DhcpObserved, LeaseObserved, Vantage
+from cube_acceptance.plan import hosts, leading_offer, missing, silence_is_doubtful
 from cube_acceptance.ruling import Word, obstacle
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import DhcpMessage
+    from cube_acceptance.plan import Setup
     from cube_acceptance.ruling import Judge
     from cube_acceptance.site import Site
 
@@ -20,18 +21,23 @@ SHORT_LEASE_S = 600
 
 
 @pytest.mark.requirement("DHCP-01")
-def test_a_dhcp_server_offers_an_address(judge: Judge, site: Site) -> None:
+def test_a_dhcp_server_offers_an_address(judge: Judge, setup: Setup) -> None:
     """A DHCP server gives the CUBE its address."""
     observed = judge.get("dhcp")
+    site = setup.site
     if isinstance(observed, CannotMeasure):
         own_lease_proves_a_server(judge, observed, site)
         return
     offers = judge.measured("dhcp", DhcpObserved)
     offer = leading_offer(offers)
     if offer is None:
+        if silence_is_doubtful(offers) and isinstance(judge.get("lease"), LeaseObserved):
+            judge.inconclusive("ambiguous")
         judge.fail("no-answer", seconds=round(offers.duration_s))
     note_rivals(judge, offers.offers)
     note_values(judge, offer, site)
+    if isinstance(setup.vantage, Vantage) and offer.address == setup.vantage.address:
+        judge.note("own-address", address=offer.address)
     if lacking := missing(offer):
         judge.fail(
             "wrong-answer", server=offer.server_id or offer.source, missing=list(map(Word, lacking))

@@ -30,6 +30,7 @@ from cube_acceptance.evidence import (
     PingObserved,
     SshObserved,
     Trouble,
+    Try,
     VerifyError,
 )
 from cube_acceptance.site import Cloud, Cube, Dns, Ntp, Site, VantageWish
@@ -227,6 +228,14 @@ BANNER = "SSH-2.0-OpenSSH_9.2"
 NAME = ("cube-4711.local", CUBE)
 LABEL = ("cube-4711", CUBE)
 
+LEASE = LeaseObserved(
+    **COMMON, client="dhclient", address="10.20.0.20", dns=(SERVER,), ntp=(SERVER,)
+)
+HEARD_NOTHING = DhcpObserved(
+    started=STARTED,
+    duration_s=10.0,
+    tries=(Try(at_s=0.0, to="255.255.255.255:67", result="silence", detail="UDP socket"),),
+)
 NO_SERVERS = {
     "NTP-01": "fail not-offered",
     **every(DNS_CASES + HTTPS_CASES, "fail not-offered"),
@@ -339,9 +348,7 @@ ROWS = [
         "port 68 not permitted, a lease to be read",
         {
             "dhcp": cannot("not-permitted", "sudo"),
-            "lease": LeaseObserved(
-                **COMMON, client="dhclient", address="10.20.0.20", dns=(SERVER,), ntp=(SERVER,)
-            ),
+            "lease": LEASE,
         },
         {},
         ("from-lease",),
@@ -360,6 +367,44 @@ ROWS = [
         {"dhcp": cannot("not-permitted"), "lease": cannot("not-permitted")},
         {"DHCP-01": "inconclusive not-permitted"},
         site=SITE_SERVERS,
+    ),
+    Row(
+        "silence on a UDP socket, although this computer holds a lease",
+        {"dhcp": HEARD_NOTHING, "lease": LEASE},
+        {"DHCP-01": "inconclusive ambiguous"},
+    ),
+    Row(
+        "silence on a UDP socket, and the lease names no servers",
+        {
+            "dhcp": HEARD_NOTHING,
+            "lease": msgspec.structs.replace(LEASE, dns=(), ntp=()),
+            **no_cloud(),
+        },
+        {
+            "DHCP-01": "inconclusive ambiguous",
+            "NTP-01": "inconclusive ambiguous",
+            **every(OUTBOUND, "inconclusive ambiguous"),
+        },
+    ),
+    Row(
+        "silence on a UDP socket, and no lease either",
+        {"dhcp": HEARD_NOTHING, "lease": cannot("not-permitted"), **no_cloud()},
+        {"DHCP-01": "fail no-answer", **NO_SERVERS},
+    ),
+    Row(
+        "port 68 not permitted, the lease names no time server",
+        {
+            "dhcp": cannot("not-permitted", "sudo"),
+            "lease": msgspec.structs.replace(LEASE, ntp=()),
+        },
+        {"NTP-01": "inconclusive not-permitted"},
+        ("from-lease", "no-time-server"),
+    ),
+    Row(
+        "the offer is the address that this computer has already",
+        {"dhcp": offer(address=healthy.LAPTOP)},
+        {},
+        ("own-address",),
     ),
     Row(
         "DHCP could not be asked for another reason",

@@ -323,7 +323,7 @@ class TestObstacle:
         assert obstacle(cannot("not-permitted")).text == "not-permitted.blocked"
 
     @pytest.mark.parametrize(
-        "cause", ["off-link", "other-route", "not-configured", "ambiguous", "internal-error"]
+        "cause", ["off-link", "other-route", "not-configured", "internal-error"]
     )
     def test_keeps_every_other_cause(self, cause: str) -> None:
         """The cause is the probe's to know."""
@@ -331,6 +331,10 @@ class TestObstacle:
 
         assert isinstance(ruling, InconclusiveError)
         assert (ruling.cause, ruling.text) == (cause, cause)
+
+    def test_keeps_a_disturbance_apart_from_what_a_case_finds_ambiguous(self) -> None:
+        """A case has words of its own for what it finds ambiguous, with facts of its own."""
+        assert obstacle(cannot("ambiguous")).text == "ambiguous.disturbed"
 
     def test_of_every_kind_is_inconclusive(self) -> None:
         """Could-not-ask never looks like an answer."""

@@ -220,20 +220,41 @@ def leading_offer(observed: DhcpObserved) -> DhcpMessage | None:
 def handed_out(evidence: Evidence) -> HandedOut:
     """Read from the evidence what DHCP told: by an offer, or else by this computer's own lease.
 
+    A lease only holds what its client asked for. A list that it lacks may be handed out all the
+    same, so its absence is an obstacle and no proof.
+
     Raises:
         LookupError: DHCP was not measured.
     """
     observed = evidence.get("dhcp")
     if isinstance(observed, DhcpObserved):
         offer = leading_offer(observed)
-        if offer is None:
+        if offer is not None:
+            return HandedOut(origin="dhcp", dns=hosts(offer.dns), ntp=hosts(offer.ntp))
+        if not silence_is_doubtful(observed):
             return HandedOut(origin="nobody")
-        return HandedOut(origin="dhcp", dns=hosts(offer.dns), ntp=hosts(offer.ntp))
     lease = evidence.get("lease")
-    if isinstance(lease, LeaseObserved):
-        return HandedOut(origin="lease", dns=hosts(lease.dns), ntp=hosts(lease.ntp))
     obstacle = observed if isinstance(observed, CannotMeasure) else None
-    return HandedOut(origin="nobody", obstacle=obstacle)
+    if not isinstance(lease, LeaseObserved):
+        return HandedOut(origin="nobody", obstacle=obstacle)
+    doubt = CannotMeasure(
+        started=lease.started,
+        duration_s=lease.duration_s,
+        cause="ambiguous",
+        detail="this computer holds a lease, but no DHCP server could be heard",
+    )
+    return HandedOut(
+        origin="lease", dns=hosts(lease.dns), ntp=hosts(lease.ntp), obstacle=obstacle or doubt
+    )
+
+
+def silence_is_doubtful(observed: DhcpObserved) -> bool:
+    """Tell whether silence may be the doing of this computer's own firewall.
+
+    A packet socket hears what the firewall drops, a UDP socket does not; the detail of a try
+    says which one was used.
+    """
+    return not observed.offers and any("UDP socket" in one.detail for one in observed.tries)
 
 
 def name_servers(site: Site, given: HandedOut) -> Servers:

@@ -214,10 +214,12 @@ class Judge:
 
 def obstacle(observation: CannotMeasure) -> InconclusiveError:
     """Make the ruling that follows from a question that could not be asked."""
-    blocked = observation.cause == "not-permitted" and not observation.command
+    variants = {"ambiguous": "ambiguous.disturbed"}
+    if not observation.command:
+        variants["not-permitted"] = "not-permitted.blocked"
     return InconclusiveError(
         observation.cause,
-        "not-permitted.blocked" if blocked else "",
+        variants.get(observation.cause, ""),
         detail=observation.detail,
         command=observation.command,
     )

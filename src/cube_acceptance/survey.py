@@ -222,7 +222,7 @@ class Survey:
             )
 
     def _dhcp_done(self, vantage: Vantage, observation: Observation) -> None:
-        if isinstance(observation, DhcpObserved):
+        if isinstance(observation, DhcpObserved) and not plan.silence_is_doubtful(observation):
             self._follow(vantage, plan.handed_out(self._store))
             return
         from cube_acceptance.probes.leases import LeaseProbe

@@ -13,7 +13,7 @@ from cube_acceptance import plan, sentences
 from cube_acceptance.catalogue import LEVELS, SITE, Language
 from cube_acceptance.evidence import NtpObserved
 from cube_acceptance.survey import NotMeasuredError, Replay
-from cube_acceptance.verdict import OUTCOMES, decide, worst
+from cube_acceptance.verdict import decide, worst
 
 if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue, Requirement
@@ -122,7 +122,7 @@ def verdict_of(results: list[dict[str, Any]], complaints: list[str]) -> Verdict:
 
 def dump(certificate: dict[str, Any]) -> bytes:
     """Write a certificate as the bytes of ``certificate.json``: UTF-8, sorted keys."""
-    text = json.dumps(certificate, ensure_ascii=False, indent=1, sort_keys=True)
+    text = json.dumps(certificate, ensure_ascii=False, allow_nan=False, indent=1, sort_keys=True)
     return text.encode() + b"\n"
 
 
@@ -163,8 +163,10 @@ def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
         if owing.requirement == requirement.id and owing.subject == subject
     ]
     cases = [_case(catalogue, owing, ledger.judgement(owing.case), language) for owing in owed]
-    outcome: Outcome = worst(case["outcome"] for case in cases)
-    leading = next((case for case in cases if case["outcome"] == outcome), None) or {}
+    waiver = waivers.get(requirement.id) if requirement.level == "required" else None
+    outcomes = [_with_waiver(case["outcome"], waiver) for case in cases]
+    outcome = worst(outcomes)
+    leading = cases[outcomes.index(outcome)] if cases else {}
     result |= {
         "outcome": outcome,
         "cause": leading.get("cause", ""),
@@ -173,10 +175,8 @@ def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
         "cases": cases,
         "requests": _requests(catalogue, requirement, owed, ledger, saved, language),
     }
-    waiver = waivers.get(requirement.id)
-    if outcome == "fail" and waiver and requirement.level == "required":
+    if waiver and outcome == "waived":
         result |= {
-            "outcome": "waived",
             "waiver": msgspec.to_builtins(waiver),
             "reason": sentences.say(
                 catalogue.common.texts["waived"].sentence(language),
@@ -191,6 +191,11 @@ def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
             ),
         }
     return result
+
+
+def _with_waiver(outcome: Outcome, waiver: Waiver | None) -> Outcome:
+    """Give what a case counts as: a waiver covers a failure, not what nobody measured."""
+    return "waived" if waiver and outcome == "fail" else outcome
 
 
 def _case(
@@ -337,16 +342,8 @@ def _ends(  # noqa: PLR0913, PLR0917 - see above
 def cubes_as_source(site: Site) -> str:
     """Name the CUBEs as the source of a rule: their addresses, or their network."""
     addresses = [cube.address for cube in site.cubes]
-    if addresses and len(addresses) <= NAMES_IN_RULE:
+    if not addresses:
+        return site.vantage.network or "CUBE"
+    if len(addresses) <= NAMES_IN_RULE:
         return ", ".join(addresses)
-    return (
-        site.vantage.network or ", ".join(addresses[:NAMES_IN_RULE]) + " …"
-        if addresses
-        else (site.vantage.network or "CUBE")
-    )
-
-
-def outcome_counts(results: list[dict[str, Any]]) -> dict[Outcome, int]:
-    """Count the results by outcome, the worst first."""
-    counts = Counter(result["outcome"] for result in results)
-    return {outcome: counts[outcome] for outcome in OUTCOMES if counts[outcome]}
+    return site.vantage.network or ", ".join(addresses[:NAMES_IN_RULE]) + " …"

@@ -211,8 +211,8 @@ class _Exchange:
         self._watch = watch
         self._peer = f"{probe.server}:{probe.port}"
         self._questions: list[Question] = []
-        self._trouble: Trouble | None = None
-        self._unwanted: list[str] = []
+        self._troubles: list[Trouble] = []
+        self._unwanted = ""
 
     def run(self) -> None:
         """Ask until an answer comes or the tries are used up."""
@@ -223,10 +223,9 @@ class _Exchange:
 
     def trouble(self) -> Trouble:
         """Say why there is no answer: by what came closest to one."""
-        if self._unwanted:
-            return Trouble(kind="malformed", phase="udp", detail=self._unwanted[-1])
         silence = Trouble(kind="no-answer", phase="udp", detail="nothing came back in time")
-        return self._trouble or silence
+        unreadable = [met for met in self._troubles if met.kind == "malformed"]
+        return (unreadable or self._troubles or [silence])[-1]
 
     def _ask(self) -> Try:
         packet = build_question()
@@ -239,28 +238,29 @@ class _Exchange:
             clock_s=time.time(),
         )
         self._questions.append(question)
-        unwanted = len(self._unwanted)
-        received, result, detail = b"", "silence", ""
+        self._unwanted = ""
+        received = b""
+        met = None
         try:
             self._sock.send(packet)
             received = self._listen(question.at_s + self._probe.wait_s)
         except OSError as error:
             # With a time limit, Python would wait for the error queue as for a packet.
             self._sock.settimeout(0)
-            self._trouble = trouble(self._sock, error, "udp")
-            result, detail = self._trouble.kind, self._trouble.detail
-        if received:
-            result = "answer"
-        elif len(self._unwanted) > unwanted:
-            result, detail = "malformed", self._unwanted[-1]
+            met = trouble(self._sock, error, "udp")
+        if self._unwanted:
+            met = Trouble(kind="malformed", phase="udp", detail=self._unwanted)
+        if met:
+            self._troubles.append(met)
+        result = met.kind if met else "silence"
         return Try(
             at_s=question.at_s,
             to=self._peer,
-            result=result,
+            result="answer" if received else result,
             sent=packet,
             received=received[:RAW_LIMIT],
             source=self._peer if received else "",
-            detail=detail,
+            detail=met.detail if met else "",
         )
 
     def _listen(self, end_s: float) -> bytes:
@@ -279,7 +279,7 @@ class _Exchange:
         try:
             question = question_of(packet, self._questions)
         except UnwantedError as reason:
-            self._unwanted = [*self._unwanted[-1:], str(reason)]
+            self._unwanted = str(reason)
             self._ignore(packet, str(reason))
             return False
         took_s = moment - question.moment
