@@ -90,6 +90,7 @@ FAKES = {
         ),
         "udp 5355",
     ),
+    "ntp": (("--address", GATEWAY, "--other-address", "10.20.0.2"), "udp 123"),
 }  # fmt: skip
 """The simulator's servers: how they are usually started here, and where they then listen."""
 

@@ -55,6 +55,14 @@ SITE: dict[str, Any] = {
 }
 """The site file of the healthy plant."""
 
+RELATIVE_SLEEP = """\
+import select
+import time
+
+time.sleep = lambda seconds: select.select([], [], [], seconds) and None
+"""
+"""libfaketime breaks sleeping until an absolute time, which is how Python sleeps."""
+
 READ_FROM_THE_COMPUTER = (
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "NETRC",
@@ -208,7 +216,10 @@ def command_line(
     clean = {key: text for key, text in os.environ.items() if not _read_from_computer(key)}
     env = clean | {"HOME": str(home), "TMPDIR": str(shared)}
     env |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(PROJECT / "src")}
-    env |= clock_environment(laptop.clock)
+    if laptop.clock:
+        env |= clock_environment(laptop.clock)
+        (folder / "sitecustomize.py").write_text(RELATIVE_SLEEP)
+        env["PYTHONPATH"] += f":{folder}"
     env |= {key: text.format_map(values) for key, text in laptop.env.items()}
 
     script = ["set -e", f"mkdir -p -m 1777 {PACE_FOLDER}", f"mount --bind {pace} {PACE_FOLDER}"]

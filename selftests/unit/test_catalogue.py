@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args, get_type_hints
 
 import pytest
+from builders import cannot
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.catalogue import IDS, CatalogueError, Text, parse, placeholders
 from cube_acceptance.evidence import CannotMeasure
+from cube_acceptance.ruling import obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -330,9 +332,12 @@ class TestShippedTexts:
         obstacles = get_args(get_type_hints(CannotMeasure)["cause"])
 
         assert set(obstacles) == UNCLEAR
-        for cause in (*obstacles, "not-permitted.blocked"):
-            for entry in catalogue.requirement:
-                assert catalogue.text(entry.id, cause).ask_en
+        for cause in obstacles:
+            for command in ("", "setcap x"):
+                key = obstacle(cannot(cause, command=command)).text
+                assert key in catalogue.common.texts
+                for entry in catalogue.requirement:
+                    assert catalogue.text(entry.id, key).ask_en
 
     def test_lists_what_the_source_documents(self, catalogue: Catalogue) -> None:
         """Levels and directions are the manufacturer's, not ours to move."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import plan
-from cube_acceptance.evidence import DhcpMessage, DnsObserved, Trouble
+from cube_acceptance.evidence import DhcpMessage, DhcpObserved, DnsObserved, Trouble, Try
 from cube_acceptance.plan import HandedOut, Owed, Ports, Servers, Setup
 from cube_acceptance.site import Cloud, Cube, Dns, LoadedSite, Ntp, Site
 
@@ -44,6 +44,12 @@ def answer(server: str, *addresses: str, rcode: str = "NOERROR") -> DnsObserved:
         rcode=rcode,
         addresses=addresses,
     )
+
+
+def silence(socket: str) -> DhcpObserved:
+    """A DISCOVER that nobody answered, and the socket that it was sent from."""
+    sent = Try(at_s=0.0, to="255.255.255.255:67", result="silence", detail=f"sent from a {socket}")
+    return msgspec.structs.replace(dhcp(), tries=(sent,))
 
 
 def setup(site: Site = SITE, *, simulated: bool = False) -> Setup:
@@ -290,7 +296,33 @@ class TestHandedOut:
         """Without the right to use port 68 the own lease tells the same."""
         evidence = Known({"dhcp": cannot(), "lease": lease(ntp=(SECOND, "0.0.0.0"))})
 
-        assert plan.handed_out(evidence) == HandedOut(origin="lease", dns=(SERVER,), ntp=(SECOND,))
+        assert plan.handed_out(evidence) == HandedOut(
+            origin="lease", dns=(SERVER,), ntp=(SECOND,), obstacle=cannot()
+        )
+
+    def test_a_lease_that_lacks_a_list_leaves_a_doubt(self) -> None:
+        """A client does not ask for time servers, so a lease without them proves nothing."""
+        evidence = Known({"dhcp": cannot(), "lease": lease(ntp=())})
+
+        servers = plan.time_servers(SITE, plan.handed_out(evidence))
+
+        assert servers == Servers(addresses=(), origin="nobody", obstacle=cannot())
+
+    def test_a_lease_speaks_against_doubtful_silence(self) -> None:
+        """Who holds a lease has heard a server before; the silence is then this computer's own."""
+        evidence = Known({"dhcp": silence("UDP socket"), "lease": lease()})
+
+        given = plan.handed_out(evidence)
+
+        assert (given.origin, given.dns) == ("lease", (SERVER,))
+        assert given.obstacle is not None
+        assert given.obstacle.cause == "ambiguous"
+
+    def test_doubtful_silence_without_a_lease_stays_silence(self) -> None:
+        """Nothing speaks against it."""
+        evidence = Known({"dhcp": silence("UDP socket"), "lease": cannot("not-configured")})
+
+        assert plan.handed_out(evidence) == HandedOut(origin="nobody")
 
     def test_by_nobody_for_a_reason(self) -> None:
         """What DHCP would have told is unknown, which is not the same as not offered."""
@@ -308,6 +340,23 @@ class TestHandedOut:
         """No observation is neither silence nor an obstacle."""
         with pytest.raises(LookupError):
             plan.handed_out(Known())
+
+
+class TestSilenceIsDoubtful:
+    """Whether this computer's own firewall may have swallowed an offer."""
+
+    @pytest.mark.parametrize(
+        ("observed", "doubtful"),
+        [
+            (silence("UDP socket"), True),
+            (silence("packet socket"), False),
+            (msgspec.structs.replace(silence("UDP socket"), offers=(OFFER,)), False),
+            (dhcp(), False),
+        ],
+    )
+    def test_by_the_socket_that_was_used(self, observed: DhcpObserved, *, doubtful: bool) -> None:
+        """Only a packet socket hears what a firewall drops; an offer ends all doubt."""
+        assert plan.silence_is_doubtful(observed) == doubtful
 
 
 class TestServers:

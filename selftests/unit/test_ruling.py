@@ -336,6 +336,12 @@ class TestObstacle:
         """A case has words of its own for what it finds ambiguous, with facts of its own."""
         assert obstacle(cannot("ambiguous")).text == "ambiguous.disturbed"
 
+    def test_names_a_disturbance_for_what_it_is(self) -> None:
+        """What a probe finds ambiguous is something on this computer, not a requirement's doubt."""
+        ruling = obstacle(cannot("ambiguous"))
+
+        assert (ruling.cause, ruling.text) == ("ambiguous", "ambiguous.disturbed")
+
     def test_of_every_kind_is_inconclusive(self) -> None:
         """Could-not-ask never looks like an answer."""
         assert obstacle(

@@ -15,7 +15,7 @@ from healthy import CUBE, ENDED, HOSTS, OFFER, SERVER, SITE, STARTED, VANTAGE, o
 
 from cube_acceptance import __version__, plan, survey
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance.evidence import CannotMeasure, DhcpObserved, DnsObserved, Vantage
+from cube_acceptance.evidence import CannotMeasure, DhcpObserved, DnsObserved, Try, Vantage
 from cube_acceptance.plan import Owed, Ports, Setup
 from cube_acceptance.probes.dhcp import DhcpProbe
 from cube_acceptance.site import Cube, Dns, LoadedSite, Ntp, Site
@@ -386,6 +386,15 @@ class TestWhatFollowsFromWhat:
             f"https/{HOMAG}",
         }
         assert surveyed.get("lease").dns == (SECOND,)
+
+    def test_doubtful_silence_is_held_against_the_own_lease(self) -> None:
+        """This computer's firewall may have swallowed the offers; its lease knows the servers."""
+        sent = Try(at_s=0.0, to="255.255.255.255:67", result="silence", detail="by a UDP socket")
+        silence = msgspec.structs.replace(dhcp(), tries=(sent,))
+
+        asked = run(Network({"dhcp": silence, "lease": lease()}), "NTP-01")[1]
+
+        assert {"lease", f"ntp/{SERVER}"} <= asked
 
     def test_without_a_lease_nothing_follows(self) -> None:
         """There is nobody to ask."""

@@ -172,13 +172,16 @@ def commit(folder: Path) -> str:
     git = shutil.which("git")
     if not git or not (folder / ".git").exists():
         return ""
-    asked = subprocess.run(  # noqa: S603 - fixed arguments
-        [git, "-C", str(folder), "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        timeout=GIT_LIMIT_S,
-        check=False,
-    )
+    try:
+        asked = subprocess.run(  # noqa: S603 - fixed arguments
+            [git, "-C", str(folder), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=GIT_LIMIT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
     return asked.stdout.strip() if asked.returncode == 0 else ""
 
 
@@ -242,7 +245,13 @@ def times(saved: Saved) -> dict[str, Any]:
 
 
 def whole_page(annex: str, certificate: dict[str, Any], saved: Saved) -> str:
-    """Put the certificate into its place in the mended page of pytest-html."""
+    """Put the certificate into its place in the mended page of pytest-html.
+
+    Raises:
+        ValueError: the page has no place for it.
+    """
+    if CERTIFICATE_MARK not in annex:
+        raise ValueError("pytest-html's page has no place for the certificate")
     return annex.replace(CERTIFICATE_MARK, certificate_part(certificate, saved), 1)
 
 
@@ -286,7 +295,11 @@ class Run:
         self._write("certificate.html", page.unfinished(self.language, facts).encode())
 
     def conclude(self, ledger: Ledger, saved: Saved) -> dict[str, Any]:
-        """Write the evidence and ``certificate.json``, then everything rendered from it."""
+        """Write the evidence and ``certificate.json``, then everything rendered from it.
+
+        Raises:
+            SignatureError: the key cannot be used; there is no certificate then.
+        """
         self._write("evidence.json", survey.dump(saved))
         kind = {"simulated": self.setup.simulated, "stage": self.setup.site.stage}
         written = (self.folder / "certificate.html").read_text("utf-8")
@@ -313,7 +326,7 @@ class Run:
         )
         self._write("certificate.json", build.dump(certificate))
         if self._key:
-            signature.sign(self.folder / "certificate.json", self._key)
+            self._sign(self._key)
         self._write("certificate.html", whole_page(annex, certificate, saved).encode())
         return certificate
 
@@ -322,6 +335,14 @@ class Run:
             return None
         fingerprint = signature.fingerprint(self._key)
         return {"fingerprint": fingerprint, "command": signature.command(fingerprint)}
+
+    def _sign(self, key: Path) -> None:
+        certificate = self.folder / "certificate.json"
+        try:
+            signature.sign(certificate, key)
+        except BaseException:
+            certificate.unlink()  # it announces a signature that there is none of
+            raise
 
     def _write(self, name: str, data: bytes) -> None:
         part = self.folder / f".{name}.part"

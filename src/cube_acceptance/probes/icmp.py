@@ -66,8 +66,11 @@ WAIT_S = 2.0
 """How long a reply may take."""
 PATIENCE_S = 60.0
 """How long to wait for one turn while others on this computer ask the same address."""
-COURTESY_S = 0.02
+COURTESY_S = 0.04
 """How long who has just sent steps back, so that others who wait come first."""
+YIELD_S = 0.03
+"""How long who has only just begun to wait lets those go first who have waited longer; less than
+the courtesy, or who has sent would be first again."""
 IGNORED_LIMIT = 32
 """How many packets that do not count are kept."""
 RECEIVE_LIMIT = 4096
@@ -735,7 +738,9 @@ class _Course:
                 f" {self._probe.address} may get",
             )
         else:
-            self._next_s = self._watch.elapsed() + turn.wait_s
+            now_s = self._watch.elapsed()
+            yielded_s = YIELD_S / (1 + max(0.0, now_s - self._asked_s))
+            self._next_s = now_s + turn.wait_s + yielded_s
 
     def _send_now(self, sequence: int) -> float:
         self.requests.append(

@@ -18,6 +18,7 @@ import socket
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import ntplib
 
@@ -58,6 +59,10 @@ _TRANSMIT_AT = 40
 _ERA_S = 2**32
 """RFC 5905 section 6: after so many seconds the timestamps start again, next in February 2036."""
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+ARP_TABLE = Path("/proc/net/arp")
+_ARP_INCOMPLETE = "0x0"
 
 
 class UnwantedError(Exception):
@@ -157,6 +162,22 @@ def question_of(packet: bytes, questions: list[Question]) -> Question:
     raise UnwantedError("the origin timestamp is not ours")
 
 
+def lacks_neighbour(interface: str, address: str, table: Path = ARP_TABLE) -> bool:
+    """Tell whether nobody on the link answers to an address, as Linux sees it (proc(5)).
+
+    Linux tells a socket that is bound to an interface nothing of ARP without an answer: the error
+    is its own and comes by the loopback interface.
+    """
+    try:
+        lines = table.read_text(encoding="ascii").splitlines()[1:]
+    except (OSError, UnicodeError):
+        return False
+    return any(
+        fields[:1] == [address] and fields[2:3] == [_ARP_INCOMPLETE] and fields[-1] == interface
+        for fields in (line.split() for line in lines)
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NtpProbe:
     """Ask one time server, once more if nothing comes."""
@@ -223,9 +244,12 @@ class _Exchange:
 
     def trouble(self) -> Trouble:
         """Say why there is no answer: by what came closest to one."""
-        silence = Trouble(kind="no-answer", phase="udp", detail="nothing came back in time")
         unreadable = [met for met in self._troubles if met.kind == "malformed"]
-        return (unreadable or self._troubles or [silence])[-1]
+        if met := unreadable or self._troubles:
+            return met[-1]
+        if lacks_neighbour(self._probe.vantage.interface, self._probe.server):
+            return Trouble(kind="no-route", phase="udp", detail="nobody answers to ARP")
+        return Trouble(kind="no-answer", phase="udp", detail="nothing came back in time")
 
     def _ask(self) -> Try:
         packet = build_question()
