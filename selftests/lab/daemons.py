@@ -90,6 +90,15 @@ FAKES = {
         ),
         "udp 5355",
     ),
+    "http": (("--address", CUBE, "--port", "80"), "tcp 80"),
+    "https": (
+        (
+            "--address", CLOUD["disco.tapio.one"],
+            "--chain", "{folder}/disco.tapio.one.pem", "--key", "{folder}/disco.tapio.one.key",
+        ),
+        "tcp 443",
+    ),
+    "ssh": (("--address", CUBE), "tcp 22"),
     "ntp": (("--address", GATEWAY, "--other-address", "10.20.0.2"), "udp 123"),
 }  # fmt: skip
 """The simulator's servers: how they are usually started here, and where they then listen."""
@@ -179,7 +188,7 @@ def further_servers(plant: Plant, condition: Condition) -> Iterator[Server]:
             sockets=process.listens,
         )
     for number, line in enumerate(condition.fakes):
-        yield fake(number, line)
+        yield fake(number, line.replace("{folder}", str(plant.folder)), plant)
 
 
 def dnsmasq(plant: Plant, host: str, lines: list[str]) -> Server:
@@ -228,10 +237,10 @@ def cloud(plant: Plant, condition: Condition, authorities: Authorities) -> Serve
     sections, sockets = [], []
     for name, address in CLOUD.items():
         changed = condition.cloud.get(name)
-        if changed and changed.off:
-            continue
         kind = changed.certificate if changed else "good"
         certificate, key = authorities.issue(kind, name, plant.folder)
+        if changed and changed.off:
+            continue
         body = (changed and changed.answer) or "location / { return 404 'nothing here'; }"
         sections.append(
             f"server {{ listen {address}:443 ssl; server_name {name};\n"
@@ -350,17 +359,18 @@ def sshd(plant: Plant, lines: tuple[str, ...]) -> Server:
     )
 
 
-def fake(number: int, line: str) -> Server:
+def fake(number: int, line: str, plant: Plant) -> Server:
     """A faulty server of the simulator: ``HOST PROTOCOL BEHAVIOUR [ARGUMENT ...]``."""
     host, protocol, behaviour, *arguments = shlex.split(line)
-    usual, socket = FAKES[protocol]
+    settings, socket = FAKES[protocol]
+    usual = [setting.replace("{folder}", str(plant.folder)) for setting in settings]
     where = f"PYTHONPATH={PROJECT}:{PROJECT / 'src'}"
     program = ("-m", f"fixtures.simulator.{protocol}", "--behaviour", behaviour)
     return Server(
         host=host,
         name=f"fake-{number}-{protocol}",
         command=("env", where, sys.executable, *program, *usual, *arguments),
-        sockets=(socket,),
+        sockets=(f"tcp {arguments[-1]}",) if "--port" in arguments else (socket,),
     )
 
 

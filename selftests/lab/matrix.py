@@ -2,7 +2,7 @@
 
     python -m selftests.lab.matrix                      every row
     python -m selftests.lab.matrix --quick --jobs 6     the short matrix
-    python -m selftests.lab.matrix -k dns --keep DIR    some rows; keep what each session left
+    python -m selftests.lab.matrix -k dns,ntp --keep D    some rows; keep what each session left
     python -m selftests.lab.matrix --times 10 -n 4      steadiness
 
 Exit status 0 when every row is as it must be, 1 otherwise.
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=6, help="plants at the same time")
     parser.add_argument("--quick", action="store_true", help="the short matrix only")
     parser.add_argument("--times", type=int, default=1, help="how often each row is run")
-    parser.add_argument("-k", default="", help="rows whose id holds this text")
+    parser.add_argument("-k", default="", help="rows whose id holds one of these, with commas")
     parser.add_argument("-n", default="", help="processes of each session")
     parser.add_argument("--keep", type=Path, help="keep what each session left in this folder")
     chosen = parser.parse_args(arguments)
@@ -87,8 +87,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"the lab lacks {', '.join(lacking)}")
         return 1
     clear_leftovers()
+    texts = chosen.k.split(",")
     rows = [
-        row for row in load() if (row.quick or not chosen.quick) and chosen.k in row.id
+        row
+        for row in load()
+        if (row.quick or not chosen.quick) and any(text in row.id for text in texts)
     ] * chosen.times
     more = ("-n", chosen.n) if chosen.n else ()
     authorities = Authorities.make()

@@ -255,7 +255,10 @@ class TestTries:
         observed = observe(Behaviour.SERVFAIL_ONCE)
 
         assert observed.addresses == ADDRESSES
-        assert [attempt.detail for attempt in observed.tries] == ["udp: SERVFAIL", "udp: NOERROR"]
+        assert [attempt.detail for attempt in observed.tries] == [
+            f"udp {NAME}: SERVFAIL",
+            f"udp {NAME}: NOERROR",
+        ]
 
     def test_keeps_servfail_when_it_stays(self) -> None:
         """The last word of a server that never recovers is its code."""
@@ -460,6 +463,35 @@ class TestAliases:
         assert observed.chain == ("hop1.edge.example", NAME)
         assert len(observed.tries) == 1
 
+    def test_stops_in_a_circle_of_several_answers(self) -> None:
+        """A loop whose halves come one at a time is a loop all the same."""
+
+        class Circling(DnsServer):
+            def respond(self, request: Request) -> list[Reply]:
+                target = "edge.example." if request.number == 1 else f"{NAME}."
+                alias = records(request.name, "CNAME", target)
+                return [sent(request, reply_with(request, alias))]
+
+        with Circling() as server:
+            observed = ask(server)
+
+        assert observed.chain == ("edge.example", NAME)
+        assert len(observed.tries) == 2
+
+    def test_does_not_ask_on_after_a_code(self) -> None:
+        """The code is the end of the chain's own (RFC 6604 section 2.1)."""
+
+        class Dangling(DnsServer):
+            def respond(self, request: Request) -> list[Reply]:
+                alias = records(request.name, "CNAME", "gone.example.")
+                return [sent(request, reply_with(request, alias, rcode=dns.rcode.NXDOMAIN))]
+
+        with Dangling() as server:
+            observed = ask(server)
+
+        assert (observed.rcode, observed.chain) == ("NXDOMAIN", ("gone.example",))
+        assert len(observed.tries) == 1
+
     def test_stops_asking_on(self) -> None:
         """A server with ever new aliases gets a bounded number of questions."""
         observed = observe(Behaviour.CNAME_ENDLESS)
@@ -516,7 +548,10 @@ class TestTruncation:
 
         assert observed.addresses == ADDRESSES
         assert (observed.truncated, observed.tcp) == (True, "answer")
-        assert [attempt.detail for attempt in observed.tries] == ["udp: NOERROR", "tcp: NOERROR"]
+        assert [attempt.detail for attempt in observed.tries] == [
+            f"udp {NAME}: NOERROR",
+            f"tcp {NAME}: NOERROR",
+        ]
 
     def test_takes_an_answer_too_large_for_udp(self) -> None:
         """All of many addresses come, up to what is kept."""
@@ -562,7 +597,7 @@ class TestTruncation:
         """Bytes that keep coming do not extend the time."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            theirs.sendall(b"\0")
+            theirs.sendall(b"\0\1x")
             with pytest.raises(ReachError) as caught:
                 exchange(ours, b"", Stopwatch(), 0.0)
 
@@ -576,7 +611,7 @@ class Refusing:
         """Fail so many times with this error."""
         self.failures = failures
         self.error = error
-        self.errors: list[OSError] = []
+        self.events: list[OSError | bytes] = []
         self.sent: list[bytes] = []
         self.closed = False
 
@@ -589,8 +624,11 @@ class Refusing:
         return len(packet)
 
     def recv(self, _size: int) -> bytes:
-        """Receive nothing, or the next error."""
-        raise self.errors.pop(0) if self.errors else TimeoutError
+        """Receive the next packet or error, and then nothing."""
+        outcome = self.events.pop(0) if self.events else TimeoutError()
+        if isinstance(outcome, bytes):
+            return outcome
+        raise outcome
 
     def recvmsg(self, *_: int) -> tuple[bytes, list[object], int, object]:
         """Know nothing of an ICMP error."""
@@ -689,10 +727,20 @@ class TestCloseness:
 
     def test_prefers_a_refusal_to_silence(self, refusing: Refusing) -> None:
         """Servers limit how often they refuse; what follows is silence."""
-        refusing.errors = [TimeoutError(), ConnectionRefusedError(errno.ECONNREFUSED, "refused")]
+        refusing.events = [TimeoutError(), ConnectionRefusedError(errno.ECONNREFUSED, "refused")]
         observed = TestUnasked.probe.run()
 
         assert isinstance(observed, DnsObserved)
         assert results(observed) == ["silence", "refused", "silence"]
         assert observed.trouble is not None
         assert observed.trouble.kind == "refused"
+
+    def test_prefers_a_refusal_to_nonsense_of_the_same_try(self, refusing: Refusing) -> None:
+        """What ended the try is what it is told by; what came before is kept."""
+        refused = ConnectionRefusedError(errno.ECONNREFUSED, "refused")
+        refusing.events = [event for _ in range(3) for event in (b"junk", refused)]
+        observed = TestUnasked.probe.run()
+
+        assert isinstance(observed, DnsObserved)
+        assert results(observed) == ["refused"] * 3
+        assert len(observed.ignored) == 3

@@ -114,6 +114,12 @@ class TestAnswer:
             assert request.query.edns == -1
             assert len(request.query.question) == 1
 
+    def test_ends_when_the_cube_has_answered_everything(self) -> None:
+        """After the grace there is nothing more to wait for."""
+        observed = observe(Behaviour.GOOD, window_s=20.0, grace_s=0.05)
+
+        assert observed.duration_s < 20.0
+
     def test_travels_through_json(self) -> None:
         """A replay judges the same observation."""
         observed = observe(Behaviour.TWO_HOSTS)
@@ -132,12 +138,14 @@ class TestAnswer:
 
     def test_takes_the_name_without_services(self) -> None:
         """A CUBE that publishes no service answered nevertheless."""
-        observed = observe(Behaviour.NAME_ONLY, **SHORT)
+        with MdnsResponder(Behaviour.NAME_ONLY) as device:
+            observed = ask(device, window_s=0.9)
 
         assert claims(observed) == {(CUBE, CUBE)}
         assert observed.trouble is None
         assert observed.tries[0].result == "answer"
         assert observed.tries[-1].result == "silence"
+        assert [request.name for request in device.requests].count(device.name) == 1
 
     def test_takes_the_services_without_the_name(self) -> None:
         """A CUBE with another name than the site file says is the case's to judge."""
@@ -185,6 +193,7 @@ class TestOtherHosts:
         assert observed.trouble is not None
         assert observed.trouble.kind == "no-answer"
         assert "1 other hosts answered" in observed.trouble.detail
+        assert {attempt.result for attempt in observed.tries} == {"silence"}
 
     @pytest.mark.parametrize("behaviour", [Behaviour.TWO_HOSTS, Behaviour.LATE_CLAIM])
     def test_hears_a_second_claim(self, behaviour: Behaviour) -> None:

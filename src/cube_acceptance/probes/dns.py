@@ -191,22 +191,26 @@ def read_answer(query: dns.message.Message, packet: bytes) -> Answer:
 
 @dataclass(slots=True)
 class _Chain:
-    """The CNAMEs followed so far, from the name that was asked for."""
+    """The CNAMEs followed so far, from the name that was asked for first."""
 
-    end: dns.name.Name
+    first: dns.name.Name
     targets: list[dns.name.Name] = field(default_factory=list)
     closed: bool = False
     """It runs in a circle or is too long: there is nothing more to ask for."""
 
+    @property
+    def end(self) -> dns.name.Name:
+        """The name that has the addresses, as far as is known."""
+        return self.targets[-1] if self.targets else self.first
+
     def follow(self, answer: Answer) -> bool:
         """Go on as far as an answer leads, in whatever order its records stand."""
         before = len(self.targets)
-        known = {self.end, *self.targets}
         while not self.closed and self.end not in answer.addresses and self.end in answer.aliases:
-            self.end = answer.aliases[self.end]
-            self.closed = self.end in known or len(self.targets) + 1 >= CHAIN_LIMIT
-            self.targets.append(self.end)
-            known.add(self.end)
+            target = answer.aliases[self.end]
+            circle = target in {self.first, *self.targets}
+            self.targets.append(target)
+            self.closed = circle or len(self.targets) >= CHAIN_LIMIT
         return len(self.targets) > before
 
 
@@ -344,10 +348,10 @@ class _Log:
     tries: list[Try] = field(default_factory=list)
     ignored: list[Ignored] = field(default_factory=list)
 
-    def begin(self, sent: bytes, over: str) -> int:
+    def begin(self, sent: bytes, what: str) -> int:
         """Note a question that is about to be sent, and give the number of the try."""
         at_s = self.watch.elapsed()
-        self.tries.append(Try(at_s=at_s, to=self.place, result="silence", sent=sent, detail=over))
+        self.tries.append(Try(at_s=at_s, to=self.place, result="silence", sent=sent, detail=what))
         return len(self.tries) - 1
 
     def end(self, number: int, result: str, detail: str, received: bytes = b"") -> None:
@@ -418,7 +422,7 @@ class _Inquiry:
     def _ask_tcp(self, name: dns.name.Name) -> Answer | Trouble:
         probe, log = self._probe, self._log
         query = question(name)
-        number = log.begin(query.to_wire(), "tcp")
+        number = log.begin(query.to_wire(), f"tcp {text_of(name)}")
         until_s = log.tries[number].at_s + probe.tcp_wait_s
         packet = b""
         try:
@@ -455,7 +459,7 @@ class _Conversation:
     def ask(self, wait_s: float) -> Answer | Trouble:
         """Send the question once more and wait for the reply to any of its tries."""
         query = question(self._name)
-        number = self._log.begin(query.to_wire(), "udp")
+        number = self._log.begin(query.to_wire(), f"udp {text_of(self._name)}")
         until_s = self._log.tries[number].at_s + wait_s
         self._open[query.id] = number, query
         found = self._send(query.to_wire())

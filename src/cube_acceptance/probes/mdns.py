@@ -91,6 +91,8 @@ LOCAL = dns.name.from_text("local")
 _CLASS_MASK = 0x7FFF  # RFC 6762 section 10.2: the top bit of a record's class is no class
 _PAUSE_S = 0.05
 """How long to wait after a failed reception, which may fail again at once."""
+_BLINK_S = 0.001
+"""The shortest wait for a packet."""
 _ADDRESS_SIZE = 4
 
 
@@ -351,9 +353,8 @@ def _send(
 
 
 def _receive(sock: socket.socket, watch: Stopwatch, until_s: float) -> Arrival | None:
-    left_s = watch.left(until_s)
-    if not left_s:
-        return None
+    # A limit of zero would make the socket non-blocking.
+    left_s = max(watch.left(until_s), _BLINK_S)
     sock.settimeout(left_s)
     try:
         packet, (address, port) = sock.recvfrom(RECEIVE_LIMIT)

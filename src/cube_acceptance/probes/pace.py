@@ -50,6 +50,8 @@ _SHARED_MODE = 0o1777
 """Everybody may add files, nobody may remove another's."""
 _OWN_MODE = 0o700
 _FILE_MODE = 0o666
+_MAKING_S = 2.0
+"""For how long a file that nobody else may open yet passes for a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,10 @@ class Folder:
             return FileEntry(_open_locked(self.path, name))
         except FileNotFoundError:
             make_folder(self.path, self.mode)
+        try:
             return FileEntry(_open_locked(self.path, name))
+        except FileNotFoundError as error:  # somebody else's fresh folder has just replaced ours
+            raise BlockingIOError from error
 
 
 class MemoryEntry:
@@ -233,14 +238,25 @@ else:
         # Not O_CREAT at once: in a sticky folder the kernel may refuse it for another's file
         # (fs.protected_regular). O_NONBLOCK: neither a pipe nor a lease makes us wait.
         flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
-        with contextlib.suppress(FileNotFoundError):
+        try:
             return os.open(name, flags, dir_fd=directory)
+        except FileNotFoundError:
+            pass
+        except PermissionError as error:
+            if _is_being_made(name, directory):
+                raise BlockingIOError from error
+            raise
         try:
             descriptor = os.open(name, flags | os.O_CREAT | os.O_EXCL, _FILE_MODE, dir_fd=directory)
         except FileExistsError as error:  # another program was faster
             raise BlockingIOError from error
         os.fchmod(descriptor, _FILE_MODE)
         return descriptor
+
+    def _is_being_made(name: str, directory: int) -> bool:
+        """Tell whether another user made the file just now and has yet to open it for all."""
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        return not found.st_size and abs(time.time() - found.st_mtime) < _MAKING_S
 
     def _check_file(descriptor: int, name: str, directory: int) -> None:
         """Make sure that the locked file is the one that others will find, and nobody's else."""

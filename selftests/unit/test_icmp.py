@@ -1,0 +1,1160 @@
+"""Unit tests of echo requests: whose reply counts, what an error means, and how they are paced."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import socket
+import stat
+import struct
+import sys
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cube_acceptance.evidence import CannotMeasure, Observation, PingObserved, Trouble, Vantage
+from cube_acceptance.probes import icmp, link
+from cube_acceptance.probes.icmp import (
+    COUNT,
+    PERMIT,
+    Arrival,
+    CommandWire,
+    PingProbe,
+    Reader,
+    SocketWire,
+    build_request,
+    checksum,
+    error_result,
+    filter_program,
+    find_ping,
+    open_socket,
+    open_wire,
+    ping_arguments,
+    printable,
+    read_output,
+    strip_ip_header,
+    trouble_of,
+)
+from cube_acceptance.probes.link import CannotAskError
+from cube_acceptance.probes.pace import Memory, Pace, Turn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOOPBACK = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
+ADDRESS = "192.0.2.50"
+ROUTER = "192.0.2.1"
+IDENTIFIER = 0x4711
+PAYLOAD = b"sixteen bytes..."
+READER = Reader(ADDRESS, IDENTIFIER, PAYLOAD)
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="a shell script as ping")
+
+
+def reply(sequence: int = 1, identifier: int = IDENTIFIER, payload: bytes = PAYLOAD) -> bytes:
+    """Write an echo reply."""
+    return struct.pack("!BBHHH", 0, 0, 0, identifier, sequence) + payload
+
+
+def ip_header(destination: str = ADDRESS, protocol: int = 1, options: bytes = b"") -> bytes:
+    """Write an IPv4 header."""
+    first = 0x45 + len(options) // 4
+    fixed = struct.pack("!BBHHHBBH", first, 0, 0, 0, 0, 64, protocol, 0)
+    return fixed + bytes(4) + socket.inet_aton(destination) + options
+
+
+def error(
+    icmp_type: int = 3,
+    code: int = 1,
+    *,
+    destination: str = ADDRESS,
+    protocol: int = 1,
+    request: bytes | None = None,
+) -> bytes:
+    """Write an ICMP error that quotes a request."""
+    quoted = build_request(IDENTIFIER, 2, PAYLOAD) if request is None else request
+    head = struct.pack("!BBHI", icmp_type, code, 0, 0)
+    return head + ip_header(destination, protocol) + quoted[:8]
+
+
+class TestMessages:
+    """The bytes of RFC 792."""
+
+    def test_checksum(self) -> None:
+        """A packet with its checksum in place sums up to nothing, as the receiver checks."""
+        request = build_request(IDENTIFIER, 7, PAYLOAD)
+
+        assert request[:2] == b"\x08\x00"
+        assert checksum(request) in {0, 0xFFFF}
+        assert checksum(bytes.fromhex("0001f203f4f5f6f7")) == 0x220D  # RFC 1071 section 3
+
+    @pytest.mark.parametrize(
+        ("packet", "rest"),
+        [
+            (ip_header() + b"rest", b"rest"),
+            (ip_header(options=bytes(8)) + b"rest", b"rest"),
+            (b"", b""),
+            (b"\x41" + bytes(30), b""),
+            (b"\x4f" + bytes(10), b""),
+        ],
+        ids=["plain", "options", "empty", "length-too-small", "cut-off"],
+    )
+    def test_ip_header(self, packet: bytes, rest: bytes) -> None:
+        """The header's own length field counts; a nonsensical one leaves nothing."""
+        assert strip_ip_header(packet) == rest
+
+    @pytest.mark.parametrize(
+        ("icmp_type", "code", "result"),
+        [
+            (3, 0, "unreachable"),
+            (3, 1, "unreachable"),
+            (3, 2, "prohibited"),
+            (3, 3, "prohibited"),
+            (3, 9, "prohibited"),
+            (3, 10, "prohibited"),
+            (3, 13, "prohibited"),
+            (3, 4, "unreachable"),
+            (11, 0, "unreachable"),
+            (11, 13, "unreachable"),
+        ],
+    )
+    def test_error_result(self, icmp_type: int, code: int, result: str) -> None:
+        """An administrator's prohibition is told apart from a missing way."""
+        assert error_result(icmp_type, code) == result
+
+
+class TestReader:
+    """Which packets are about our requests."""
+
+    def test_reply(self) -> None:
+        """Address, identifier, sequence number and payload are ours."""
+        arrival = READER.read(reply(3), ADDRESS)
+
+        assert arrival
+        assert (arrival.sequence, arrival.result, arrival.source) == (3, "reply", ADDRESS)
+
+    def test_somebody_else_replies(self) -> None:
+        """Our payload from another address: somebody else got our request."""
+        arrival = READER.read(reply(3), "192.0.2.66")
+
+        assert arrival
+        assert (arrival.sequence, arrival.result) == (3, "wrong-host")
+
+    def test_other_payload(self) -> None:
+        """A reply that only guesses identifier and sequence number does not count."""
+        arrival = READER.read(reply(1, payload=PAYLOAD[:-1] + b"!"), ADDRESS)
+
+        assert arrival
+        assert arrival.sequence is None
+        assert arrival.detail == "a reply with another payload"
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            b"",
+            reply()[:7],
+            reply(identifier=IDENTIFIER + 1),
+            build_request(IDENTIFIER, 1, PAYLOAD),
+            struct.pack("!BBHHH", 13, 0, 0, IDENTIFIER, 1) + PAYLOAD,
+            error(destination="192.0.2.51"),
+            error(protocol=17),
+            error(request=build_request(IDENTIFIER + 1, 1, PAYLOAD)),
+            error(request=reply()),
+            error(request=b""),
+            error()[:20],
+            error(5),
+        ],
+        ids=[
+            "empty", "cut-off", "another-program's", "our-own-request-on-loopback", "timestamp",
+            "error-about-another-address", "error-about-udp", "error-about-another-program",
+            "error-about-a-reply", "error-without-our-header", "error-cut-off", "redirect",
+        ],
+    )  # fmt: skip
+    def test_not_about_us(self, message: bytes) -> None:
+        """Other programs ping too; what they receive is none of our business."""
+        assert READER.read(message, ADDRESS) is None
+
+    def test_error(self) -> None:
+        """An error belongs to the request that it quotes, whoever sends it."""
+        arrival = READER.read(error(3, 13), ROUTER)
+
+        assert arrival
+        assert (arrival.sequence, arrival.result, arrival.code) == (2, "prohibited", 13)
+        assert arrival.detail == "ICMP destination unreachable, code 13, from 192.0.2.1"
+
+    def test_time_exceeded(self) -> None:
+        """A routing loop is no way there, and its code is not one of unreachable."""
+        arrival = READER.read(error(11, 0), ROUTER)
+
+        assert arrival
+        assert (arrival.sequence, arrival.result, arrival.code) == (2, "unreachable", None)
+        assert arrival.detail == "ICMP time exceeded from 192.0.2.1"
+
+    @given(st.binary(max_size=80), st.booleans())
+    def test_any_bytes(self, message: bytes, about_us: bool) -> None:  # noqa: FBT001 - drawn
+        """Whatever comes, reading it does not raise."""
+        READER.read(error()[:20] + message if about_us else message, ADDRESS)
+
+
+class FakeSocket:
+    """A socket that plays back what a test lays out."""
+
+    def __init__(self, *packets: tuple[bytes, str] | OSError, number: int = IDENTIFIER) -> None:
+        """Lay out what receiving brings, in order; then nothing."""
+        self.packets: deque[tuple[bytes, str] | OSError] = deque(packets)
+        self.errors: deque[tuple[bytes, list[tuple[int, int, bytes]]]] = deque()
+        self.refusal: OSError | None = None
+        self.sent: list[tuple[bytes, tuple[str, int]]] = []
+        self.options: list[tuple[int, int]] = []
+        self.limits: list[float] = []
+        self.closed = False
+        self._number = number
+
+    def setsockopt(self, level: int, option: int, _value: object) -> None:
+        """Remember that it was set."""
+        self.options.append((level, option))
+
+    def getsockname(self) -> tuple[str, int]:
+        """Give the identifier that the kernel chose."""
+        return "192.0.2.10", self._number
+
+    def settimeout(self, limit_s: float) -> None:
+        """Remember the limit."""
+        self.limits.append(limit_s)
+
+    def sendto(self, packet: bytes, target: tuple[str, int]) -> None:
+        """Send, or refuse to."""
+        if self.refusal:
+            raise self.refusal
+        self.sent.append((packet, target))
+
+    def recvfrom(self, _size: int) -> tuple[bytes, tuple[str, int]]:
+        """Give the next packet."""
+        if not self.packets:
+            raise TimeoutError
+        packet = self.packets.popleft()
+        if isinstance(packet, OSError):
+            raise packet
+        return packet[0], (packet[1], 0)
+
+    def recvmsg(
+        self, _size: int, _notes: int, _flags: int
+    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, None]:
+        """Give the next queued error."""
+        assert self.limits[-1] == 0, "with a limit, Python waits for the error queue"
+        if not self.errors:
+            raise BlockingIOError
+        return (*self.errors.popleft(), 0, None)
+
+    def close(self) -> None:
+        """Remember it."""
+        self.closed = True
+
+
+def wire_over(sock: FakeSocket, method: icmp.Method, platform: str = "linux") -> SocketWire:
+    """Put a wire on a fake socket."""
+    wire: Any = SocketWire
+    made: SocketWire = wire(sock, ADDRESS, method, platform)
+    return made
+
+
+def note(icmp_type: int = 3, code: int = 1, origin: int = 2, offender: str = ROUTER) -> bytes:
+    """Write what Linux says in its error queue (ip(7))."""
+    extended = struct.pack("=IBBBBII", errno.EHOSTUNREACH, origin, icmp_type, code, 0, 0, 0)
+    return extended + struct.pack("=H2x4s8x", socket.AF_INET, socket.inet_aton(offender))
+
+
+class TestSocketWire:
+    """Raw and datagram sockets."""
+
+    def test_raw_socket(self) -> None:
+        """A raw socket gives the IP header too, and is filtered in the kernel on Linux."""
+        sock = FakeSocket()
+        wire = wire_over(sock, "raw")
+        request = wire.request(1)
+        sock.packets.append((ip_header() + b"\0\0\0\0" + request[4:], ADDRESS))
+        wire.send(1)
+        arrival = wire.receive(1.0)
+
+        assert sock.sent == [(request, (ADDRESS, 0))]
+        assert sock.options == [(socket.SOL_SOCKET, 26)]
+        assert arrival
+        assert (arrival.sequence, arrival.result) == (1, "reply")
+
+    def test_datagram_socket_of_linux(self) -> None:
+        """Linux chooses the identifier, and gives no IP header."""
+        sock = FakeSocket()
+        wire = wire_over(sock, "datagram")
+        request = wire.request(1)
+        sock.packets.append((b"\0\0\0\0" + request[4:], ADDRESS))
+        arrival = wire.receive(1.0)
+
+        assert request[4:6] == IDENTIFIER.to_bytes(2, "big")
+        assert sock.options == [(socket.IPPROTO_IP, 11)]
+        assert arrival
+        assert arrival.result == "reply"
+
+    def test_datagram_socket_of_macos(self) -> None:
+        """On macOS a datagram socket gives the IP header as a raw one does."""
+        sock = FakeSocket()
+        wire = wire_over(sock, "datagram", "darwin")
+        sock.packets.append((ip_header() + b"\0\0\0\0" + wire.request(4)[4:], ADDRESS))
+        wire.send(4)
+        arrival = wire.receive(1.0)
+
+        assert sock.options == []
+        assert arrival
+        assert arrival.sequence == 4
+
+    def test_silence(self) -> None:
+        """The limit reaches the socket, and its end is no arrival."""
+        sock = FakeSocket()
+
+        assert wire_over(sock, "raw").receive(0.25) is None
+        assert sock.limits == [0.25]
+
+    def test_error_queue(self) -> None:
+        """A Linux datagram socket hears of errors by its error queue, several at once."""
+        sock = FakeSocket(OSError(errno.EHOSTUNREACH, "No route to host"))
+        wire = wire_over(sock, "datagram")
+        for sequence, code in ((1, 1), (2, 13)):
+            quoted = wire.request(sequence)[:8]
+            sock.errors.append((quoted, [(socket.IPPROTO_IP, 11, note(3, code))]))
+        arrivals = [wire.receive(1.0), wire.receive(1.0)]
+
+        assert [(one.sequence, one.result, one.source) for one in arrivals if one] == [
+            (1, "unreachable", ROUTER),
+            (2, "prohibited", ROUTER),
+        ]
+
+    @pytest.mark.parametrize(
+        ("level", "kind", "data"),
+        [
+            (socket.IPPROTO_IP, 11, note()[:12]),
+            (socket.IPPROTO_IP, 11, note(origin=1)),
+            (socket.IPPROTO_IP, 11, note(icmp_type=12)),
+            (socket.SOL_SOCKET, 11, note()),
+            (socket.IPPROTO_IP, 8, note()),
+        ],
+        ids=["short", "local", "parameter-problem", "other-level", "other-kind"],
+    )
+    def test_other_notes(self, level: int, kind: int, data: bytes) -> None:
+        """What else the queue may hold is no news of our requests."""
+        sock = FakeSocket(OSError(errno.EHOSTUNREACH, "No route to host"))
+        wire = wire_over(sock, "datagram")
+        sock.errors.append((wire.request(1), [(level, kind, data)]))
+
+        assert wire.receive(0.0) is None
+
+    def test_flood_of_errors(self) -> None:
+        """However many errors are queued, only so many are read at once."""
+        sock = FakeSocket()
+        wire = wire_over(sock, "datagram")
+        quoted = wire.request(1)
+        sock.errors.extend([(quoted, [(socket.IPPROTO_IP, 11, note())])] * 100)
+        wire.send(1)
+
+        assert len(sock.errors) == 100 - icmp._ERROR_LIMIT
+
+    def test_errors_before_sending(self) -> None:
+        """An error that waits is not taken for a failure to send the next request."""
+        sock = FakeSocket()
+        wire = wire_over(sock, "datagram")
+        sock.errors.append((wire.request(1), [(socket.IPPROTO_IP, 11, note())]))
+        wire.send(2)
+        arrival = wire.receive(1.0)
+
+        assert arrival
+        assert arrival.sequence == 1
+
+    def test_failing_reception(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A socket that fails again and again must not keep the processor busy."""
+        slept: list[float] = []
+        monkeypatch.setattr(time, "sleep", slept.append)
+        wire = wire_over(FakeSocket(OSError(errno.ENETDOWN, "Network is down")), "raw")
+
+        assert wire.receive(1.0) is None
+        assert slept == [0.05]
+
+    def test_own_firewall(self) -> None:
+        """This computer's own packet filter says nothing about the target."""
+        sock = FakeSocket()
+        sock.refusal = PermissionError(errno.EPERM, "Operation not permitted")
+
+        with pytest.raises(CannotAskError, match="own firewall") as caught:
+            wire_over(sock, "raw").send(1)
+
+        assert (caught.value.cause, caught.value.command) == ("not-permitted", "")
+
+    def test_interface_goes_down(self) -> None:
+        """Neither does an interface that is gone."""
+        sock = FakeSocket()
+        sock.refusal = OSError(errno.ENETDOWN, "Network is down")
+
+        with pytest.raises(CannotAskError, match="Network is down") as caught:
+            wire_over(sock, "raw").send(1)
+
+        assert caught.value.cause == "off-link"
+
+    def test_no_route(self) -> None:
+        """A missing way is what came of this request; nothing is raised."""
+        sock = FakeSocket()
+        sock.refusal = OSError(errno.EHOSTUNREACH, "No route to host")
+        wire = wire_over(sock, "raw")
+        wire.send(3)
+        arrival = wire.receive(1.0)
+
+        assert arrival
+        assert (arrival.sequence, arrival.result) == (3, "unreachable")
+
+    def test_close(self) -> None:
+        """The socket is given back."""
+        sock = FakeSocket()
+        wire_over(sock, "raw").close()
+
+        assert sock.closed
+
+    @linux
+    def test_filter(self) -> None:
+        """The kernel takes the filter, and lets through what is about our identifier only."""
+        program = filter_program(IDENTIFIER)
+        one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with one, other:
+            icmp.attach_filter(other, program)
+            other.settimeout(0)
+            foreign = error(request=build_request(9, 1, PAYLOAD))
+            passing = [reply(), reply(2), error(3), error(11)]
+            stopped = [reply(identifier=9), build_request(IDENTIFIER, 1, b""), foreign, error(5)]
+            for message in [*stopped, *passing]:
+                one.send(ip_header() + message)
+            one.send(ip_header(options=bytes(4)) + reply(5))
+            got = [strip_ip_header(other.recv(200)) for _ in range(5)]
+
+            with pytest.raises(BlockingIOError):
+                other.recv(200)
+
+        assert got == [*passing, reply(5)]
+
+
+class TestOpenSocket:
+    """Which sockets this user may have."""
+
+    def test_not_allowed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A right that is missing means another way onto the wire, not an error."""
+
+        def refuse(*_: object) -> NoReturn:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(icmp.socket, "socket", refuse)
+        monkeypatch.setattr(icmp, "source_for", lambda *_: "127.0.0.1")
+
+        assert open_socket(LOOPBACK, "127.0.0.1", socket.SOCK_RAW) is None
+
+    @pytest.mark.parametrize(
+        ("number", "outcome"), [(errno.EPERM, "none"), (errno.ENODEV, "obstacle")]
+    )
+    def test_cannot_be_bound(
+        self, monkeypatch: pytest.MonkeyPatch, number: int, outcome: str
+    ) -> None:
+        """A socket that cannot be bound is closed: bound to nothing it would prove nothing."""
+        sock = FakeSocket()
+
+        def refuse(*_: object) -> NoReturn:
+            raise OSError(number, "no")
+
+        monkeypatch.setattr(icmp.socket, "socket", lambda *_: sock)
+        monkeypatch.setattr(icmp, "bind_interface", refuse)
+        monkeypatch.setattr(icmp, "source_for", lambda *_: "127.0.0.1")
+        if outcome == "none":
+            assert open_socket(LOOPBACK, "127.0.0.1", socket.SOCK_RAW) is None
+        else:
+            with pytest.raises(CannotAskError, match="no ICMP socket"):
+                open_socket(LOOPBACK, "127.0.0.1", socket.SOCK_RAW)
+
+        assert sock.closed
+
+    @linux
+    def test_real_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A socket is bound to the vantage's interface and address; here any kind will do."""
+        real = socket.socket
+        monkeypatch.setattr(
+            icmp.socket, "socket", lambda family, *_: real(family, socket.SOCK_DGRAM)
+        )
+        sock = open_socket(LOOPBACK, "127.0.0.1", socket.SOCK_RAW)
+
+        assert sock
+        with sock:
+            bound = sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16)
+            assert bound.rstrip(b"\0") == b"lo"
+            assert sock.getsockname()[0] == "127.0.0.1"
+
+
+REPLY_OUTPUT = """\
+PING 192.0.2.50 (192.0.2.50) from 192.0.2.10 eth0: 56(84) bytes of data.
+64 bytes from 192.0.2.50: icmp_seq=1 ttl=64 time=0.059 ms
+
+--- 192.0.2.50 ping statistics ---
+1 packets transmitted, 1 received, 0% packet loss, time 0ms
+"""
+SILENT_OUTPUT = """\
+PING 192.0.2.50 (192.0.2.50) from 192.0.2.10 eth0: 56(84) bytes of data.
+
+--- 192.0.2.50 ping statistics ---
+1 packets transmitted, 0 received, 100% packet loss, time 0ms
+"""
+ERROR_OUTPUT = """\
+PING 192.0.2.50 (192.0.2.50) from 192.0.2.10 eth0: 56(84) bytes of data.
+From 192.0.2.1 icmp_seq=1 {words}
+
+--- 192.0.2.50 ping statistics ---
+1 packets transmitted, 0 received, +1 errors, 100% packet loss, time 0ms
+"""
+MACOS_REPLY = """\
+PING 192.0.2.50 (192.0.2.50): 56 data bytes
+64 bytes from 192.0.2.50: icmp_seq=0 ttl=64 time=3.125 ms
+
+--- 192.0.2.50 ping statistics ---
+1 packets transmitted, 1 packets received, 0.0% packet loss
+"""
+MACOS_ERROR = """\
+PING 192.0.2.50 (192.0.2.50): 56 data bytes
+92 bytes from 192.0.2.1: Communication prohibited by filter
+Vr HL TOS  Len   ID Flg  off TTL Pro  cks      Src      Dst
+
+--- 192.0.2.50 ping statistics ---
+1 packets transmitted, 0 packets received, 100.0% packet loss
+"""
+WINDOWS_REPLY = """\
+Ping wird ausgeführt für 192.0.2.50 mit 32 Bytes Daten:
+Antwort von 192.0.2.50: Bytes=32 Zeit<1ms TTL=128
+
+Ping-Statistik für 192.0.2.50:
+    Pakete: Gesendet = 1, Empfangen = 1, Verloren = 0
+    (0% Verlust),
+"""
+WINDOWS_SILENT = """\
+Pinging 192.0.2.50 with 32 bytes of data:
+Request timed out.
+
+Ping statistics for 192.0.2.50:
+    Packets: Sent = 1, Received = 0, Lost = 1 (100% loss),
+"""
+
+
+class TestReadOutput:
+    """What the system's command says."""
+
+    @pytest.mark.parametrize(
+        ("output", "platform", "rtt_s"),
+        [
+            (REPLY_OUTPUT, "linux", 0.000059),
+            (MACOS_REPLY, "darwin", 0.003125),
+            (WINDOWS_REPLY, "win32", 0.001),
+            (REPLY_OUTPUT.replace("0.059", "1.2.3"), "linux", None),
+        ],
+        ids=["iputils", "macos", "windows", "strange-time"],
+    )
+    def test_reply(self, output: str, platform: str, rtt_s: float | None) -> None:
+        """A reply from the address asked, in the words of each system."""
+        arrival = read_output(output, 3, ADDRESS, platform)
+
+        assert arrival
+        assert (arrival.sequence, arrival.result, arrival.rtt_s) == (3, "reply", rtt_s)
+
+    def test_somebody_else(self) -> None:
+        """The command shows replies from other addresses as well."""
+        output = REPLY_OUTPUT.replace("from 192.0.2.50:", "from 192.0.2.66:")
+        arrival = read_output(output, 1, ADDRESS, "linux")
+
+        assert arrival
+        assert (arrival.result, arrival.source) == ("wrong-host", "192.0.2.66")
+
+    @pytest.mark.parametrize(
+        ("output", "platform", "result", "code"),
+        [
+            (ERROR_OUTPUT.format(words="Destination Host Unreachable"), "linux", "unreachable", 1),
+            (ERROR_OUTPUT.format(words="Destination Port Unreachable"), "linux", "prohibited", 3),
+            (ERROR_OUTPUT.format(words="Packet filtered"), "linux", "prohibited", 13),
+            (ERROR_OUTPUT.format(words="Time to live exceeded"), "linux", "unreachable", None),
+            (MACOS_ERROR, "darwin", "prohibited", 13),
+        ],
+    )
+    def test_error(self, output: str, platform: str, result: str, code: int | None) -> None:
+        """ICMP errors, by the words that stand for them."""
+        arrival = read_output(output, 1, ADDRESS, platform)
+
+        assert arrival
+        assert (arrival.result, arrival.code, arrival.source) == (result, code, ROUTER)
+
+    @pytest.mark.parametrize(
+        ("output", "platform"),
+        [(SILENT_OUTPUT, "linux"), (SILENT_OUTPUT, "darwin"), (WINDOWS_SILENT, "win32")],
+    )
+    def test_silence(self, output: str, platform: str) -> None:
+        """Silence is what the summary says, not what an exit status says."""
+        arrival = read_output(output, 1, ADDRESS, platform)
+
+        assert arrival
+        assert arrival.result == "silence"
+
+    @pytest.mark.parametrize("platform", ["linux", "win32"])
+    def test_nothing_sent(self, platform: str) -> None:
+        """A usage message ends with status 1 too; it must not pass for silence."""
+        assert read_output("Usage: ping [options] <destination>", 1, ADDRESS, platform) is None
+
+
+class TestPingArguments:
+    """The command for one request."""
+
+    @pytest.mark.parametrize(
+        ("platform", "expected"),
+        [
+            ("linux", "-n -c 1 -W 2 -I lo -I 127.0.0.1 192.0.2.50"),
+            ("darwin", "-n -c 1 -W 2000 -b lo -S 127.0.0.1 192.0.2.50"),
+            ("win32", "-4 -n 1 -w 2000 -S 127.0.0.1 192.0.2.50"),
+        ],
+    )
+    def test_platforms(self, platform: str, expected: str) -> None:
+        """One request, no name resolution, from the vantage."""
+        given_ = ping_arguments(LOOPBACK, "127.0.0.1", ADDRESS, 2.0, platform)
+
+        assert " ".join(given_) == expected
+
+
+class TestFindPing:
+    """Where the command is looked for."""
+
+    def test_fixed_places(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """A search path with another ping in front must not change what is measured."""
+        fake_ping(tmp_path, "exit 0")
+        monkeypatch.setenv("PATH", str(tmp_path))
+
+        assert find_ping("linux") != str(tmp_path / "ping")
+
+    def test_windows(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """Windows keeps it in its system folder."""
+        (tmp_path / "System32").mkdir()
+        expected = fake_ping(tmp_path / "System32", "exit 0")
+        monkeypatch.setenv("SYSTEMROOT", str(tmp_path))
+
+        assert find_ping("win32") == expected
+
+
+def fake_ping(folder: Path, script: str) -> str:
+    """Put a ping command into a folder."""
+    path = folder / "ping"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    return str(path)
+
+
+@posix
+class TestCommandWire:
+    """One process for each request."""
+
+    def test_reply(self, tmp_path: Path) -> None:
+        """The command's words become an arrival, at its own round trip time."""
+        ping = fake_ping(tmp_path, f"cat <<'END'\n{REPLY_OUTPUT}END")
+        wire = CommandWire([ping], ADDRESS, 2.0)
+
+        assert wire.send(1) == 0.0
+        arrival = wire.receive(0.0)
+        assert arrival
+        assert (arrival.result, arrival.rtt_s) == ("reply", 0.000059)
+        assert wire.receive(0.0) is None
+        assert wire.request(1) == b""
+        wire.close()
+
+    def test_silence(self, tmp_path: Path) -> None:
+        """A command that waited in vain sent its request that long ago."""
+        ping = fake_ping(tmp_path, f"cat <<'END'\n{SILENT_OUTPUT}END\nexit 1")
+
+        assert CommandWire([ping], ADDRESS, 2.0).send(1) == 2.0
+
+    def test_language(self, tmp_path: Path) -> None:
+        """Its words must be the ones we know."""
+        script = f"""[ "$LC_ALL" = C ] && cat <<'END'\n{REPLY_OUTPUT}END"""
+
+        CommandWire([fake_ping(tmp_path, script)], ADDRESS, 2.0).send(1)
+
+    def test_no_right(self, tmp_path: Path) -> None:
+        """A ping without the right says so; its words are shown without control characters."""
+        words = r"printf 'ping: socket:\033[1m Operation\n not permitted\n' >&2; exit 2"
+
+        with pytest.raises(CannotAskError) as caught:
+            CommandWire([fake_ping(tmp_path, words)], ADDRESS, 2.0).send(1)
+
+        assert caught.value.cause == "not-permitted"
+        assert caught.value.command == PERMIT
+        assert caught.value.detail == (
+            "ping ended with 2: ping: socket:\N{REPLACEMENT CHARACTER}[1m Operation not permitted"
+        )
+
+    def test_no_words(self, tmp_path: Path) -> None:
+        """A ping that ends without a word is no silence of the target's."""
+        with pytest.raises(CannotAskError, match="ping ended with 1: no word"):
+            CommandWire([fake_ping(tmp_path, "exit 1")], ADDRESS, 2.0).send(1)
+
+    def test_hanging(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A ping that does not end is ended."""
+        monkeypatch.setattr(icmp, "COMMAND_GRACE_S", 0.05)
+
+        with pytest.raises(CannotAskError, match="ping did not work"):
+            CommandWire([fake_ping(tmp_path, "exec sleep 60")], ADDRESS, 0.0).send(1)
+
+    def test_missing(self, tmp_path: Path) -> None:
+        """A ping that cannot be started is an obstacle of this computer's."""
+        with pytest.raises(CannotAskError, match="ping did not work"):
+            CommandWire([str(tmp_path / "ping")], ADDRESS, 2.0).send(1)
+
+
+class TestPrintable:
+    """Words of other programs."""
+
+    def test_bounded(self) -> None:
+        """However long they are, so many characters are kept."""
+        assert len(printable("x" * 1000)) == 300
+
+
+class TestOpenWire:
+    """The order of the ways onto the wire."""
+
+    @pytest.mark.parametrize(
+        ("allowed", "method"), [(socket.SOCK_RAW, "raw"), (socket.SOCK_DGRAM, "datagram")]
+    )
+    def test_sockets_first(
+        self, monkeypatch: pytest.MonkeyPatch, allowed: socket.SocketKind, method: str
+    ) -> None:
+        """A raw socket, else a datagram socket."""
+
+        def choose(_vantage: Vantage, _address: str, kind: socket.SocketKind) -> FakeSocket | None:
+            return FakeSocket() if kind == allowed else None
+
+        monkeypatch.setattr(icmp, "open_socket", choose)
+
+        assert open_wire(LOOPBACK, "127.0.0.1", 2.0, "linux").method == method
+
+    @pytest.mark.parametrize("platform", ["linux", "win32"])
+    def test_command_last(self, monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
+        """Without a socket the system's ping; on Windows always."""
+        asked: list[socket.SocketKind] = []
+        monkeypatch.setattr(icmp, "open_socket", lambda *args: asked.append(args[2]))
+        monkeypatch.setattr(icmp, "find_ping", lambda _platform: "/bin/ping")
+        monkeypatch.setattr(icmp, "source_for", lambda *_: "127.0.0.1")
+
+        assert open_wire(LOOPBACK, "127.0.0.1", 2.0, platform).method == "command"
+        assert bool(asked) == (platform == "linux")
+
+    def test_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without any way the obstacle names the command that removes it."""
+        monkeypatch.setattr(icmp, "open_socket", lambda *_: None)
+        monkeypatch.setattr(icmp, "find_ping", lambda _platform: None)
+        monkeypatch.setattr(icmp, "source_for", lambda *_: "127.0.0.1")
+
+        with pytest.raises(CannotAskError, match="iputils-ping") as caught:
+            open_wire(LOOPBACK, "127.0.0.1", 2.0, "linux")
+
+        assert (caught.value.cause, caught.value.command) == ("not-permitted", PERMIT)
+
+
+class StandingTime:
+    """Time that passes only while somebody waits, so that no test depends on how fast it runs."""
+
+    def __init__(self) -> None:
+        """Start somewhere after the system's start."""
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        """Give the time."""
+        return self.now
+
+    def monotonic_ns(self) -> int:
+        """Give the time in nanoseconds."""
+        return round(self.now * 1_000_000_000)
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+@pytest.fixture
+def standing(monkeypatch: pytest.MonkeyPatch) -> StandingTime:
+    """Make the probe wait in a time of the test's own."""
+    standing = StandingTime()
+    monkeypatch.setattr(icmp, "time", standing)
+    monkeypatch.setattr(link, "time", standing)
+    return standing
+
+
+Answers = dict[int, list[tuple[float, dict[str, Any]]]]
+"""By sequence number: seconds after the request, and the arrival's fields."""
+
+
+class FakeWire:
+    """A wire that answers each request as a test lays out."""
+
+    method: icmp.Method = "raw"
+
+    def __init__(
+        self,
+        standing: StandingTime,
+        answers: Answers | None = None,
+        obstacles: dict[int, CannotAskError] | None = None,
+    ) -> None:
+        """Lay out the answers."""
+        self.sent: list[float] = []
+        self.closed = False
+        self._time = standing
+        self._answers = answers or {}
+        self._obstacles = obstacles or {}
+        self._due: list[tuple[float, Arrival]] = []
+
+    def request(self, sequence: int) -> bytes:
+        """Give some bytes."""
+        return b"request %d" % sequence
+
+    def send(self, sequence: int) -> float:
+        """Take a request."""
+        if sequence in self._obstacles:
+            raise self._obstacles[sequence]
+        now = self._time.monotonic()
+        self.sent.append(now)
+        for after_s, fields in self._answers.get(sequence, []):
+            whole = {"source": ADDRESS, "sequence": sequence, "result": "reply", **fields}
+            self._due.append((now + after_s, Arrival(moment=now + after_s, **whole)))
+        self._due.sort(key=lambda entry: entry[0])
+        return 0.0
+
+    def receive(self, limit_s: float) -> Arrival | None:
+        """Give what is due, or let the time pass."""
+        left_s = self._due[0][0] - self._time.monotonic() if self._due else limit_s + 1
+        self._time.sleep(max(0.0, min(left_s, limit_s)))
+        return self._due.pop(0)[1] if left_s <= limit_s else None
+
+    def close(self) -> None:
+        """Remember it."""
+        self.closed = True
+
+
+def each(*answers: tuple[float, dict[str, Any]]) -> Answers:
+    """Answer every request alike."""
+    return {sequence: list(answers) for sequence in range(1, COUNT + 1)}
+
+
+def results(observed: PingObserved) -> list[str]:
+    """Give what came of each request."""
+    return [echo.result for echo in observed.echoes]
+
+
+class TestPingProbe:
+    """The course of a measurement."""
+
+    @pytest.fixture(autouse=True)
+    def prepare(self, standing: StandingTime) -> None:
+        """Keep the time and a pace of this test's own."""
+        self.time = standing
+        self.pace = Pace([Memory()], clock=standing.monotonic_ns)
+
+    def ping(
+        self,
+        answers: Answers | None = None,
+        obstacles: dict[int, CannotAskError] | None = None,
+        pace: Pace | None = None,
+    ) -> PingObserved | CannotMeasure:
+        """Run a probe over a fake wire; whatever it brings home survives JSON."""
+        self.wire = FakeWire(self.time, answers, obstacles)
+        probe = PingProbe(
+            vantage=LOOPBACK,
+            subject="cube",
+            address=ADDRESS,
+            wire=lambda *_: self.wire,
+            pace=pace or self.pace,
+        )
+        observed = probe.run()
+
+        assert msgspec.json.decode(msgspec.json.encode(observed), type=Observation) == observed
+        assert self.wire.closed
+        return observed
+
+    def observed(
+        self,
+        answers: Answers | None = None,
+        obstacles: dict[int, CannotAskError] | None = None,
+        pace: Pace | None = None,
+    ) -> PingObserved:
+        """Run a probe that measures."""
+        observed = self.ping(answers, obstacles, pace)
+
+        assert isinstance(observed, PingObserved)
+        return observed
+
+    def test_key(self) -> None:
+        """A CUBE is filed under its address, the cloud under its host name."""
+        probe = PingProbe(vantage=LOOPBACK, subject="disco.tapio.one", address=ADDRESS)
+
+        assert probe.key == "ping/disco.tapio.one"
+
+    def test_all_answer(self) -> None:
+        """Four requests, four replies, and it ends with the last one."""
+        observed = self.observed(each((0.01, {"raw": b"reply"})))
+
+        assert results(observed) == ["reply"] * 4
+        assert [echo.sequence for echo in observed.echoes] == [1, 2, 3, 4]
+        assert [echo.rtt_s for echo in observed.echoes] == [0.01] * 4
+        assert observed.duration_s == pytest.approx(3 * 1.24 + 0.01)
+        assert (observed.trouble, observed.method) == (None, "raw")
+        assert [attempt.result for attempt in observed.tries] == ["answer"] * 4
+        assert observed.tries[0].sent == b"request 1"
+        assert observed.tries[0].received == b"reply"
+
+    def test_none_answers(self) -> None:
+        """Silence is four requests without an answer, two seconds after the last one."""
+        observed = self.observed()
+
+        assert results(observed) == ["silence"] * 4
+        assert observed.duration_s == pytest.approx(3 * 1.24 + 2.0)
+        assert observed.trouble
+        assert observed.trouble.kind == "no-answer"
+        assert [attempt.result for attempt in observed.tries] == ["silence"] * 4
+
+    def test_loss(self) -> None:
+        """A success does not end it, since loss is worth knowing; it is no trouble."""
+        observed = self.observed({2: [(0.0, {})]})
+
+        assert results(observed) == ["silence", "reply", "silence", "silence"]
+        assert observed.trouble is None
+
+    def test_spacing(self) -> None:
+        """Two requests are never less than 1.2 s apart, and hardly more."""
+        self.observed(each((0.3, {})))
+        gaps = [later - earlier for earlier, later in itertools.pairwise(self.wire.sent)]
+
+        assert min(gaps) >= 1.2
+        assert max(gaps) < 1.3
+
+    def test_waits_overlap(self) -> None:
+        """The next request does not wait for the reply to the one before."""
+        observed = self.observed({**each((0.0, {})), 1: [(1.9, {})]})
+
+        assert results(observed) == ["reply"] * 4
+        assert observed.echoes[1].at_s < 1.9
+        assert observed.echoes[0].rtt_s == 1.9
+
+    @pytest.mark.parametrize("result", ["reply", "wrong-host"])
+    def test_late_reply(self, result: str) -> None:
+        """A reply after the time limit of its own request is none, and is kept as evidence."""
+        observed = self.observed({1: [(2.001, {"result": result})]})
+
+        assert results(observed) == ["silence"] * 4
+        assert observed.ignored[0].reason == "too late, after 2.001 s"
+
+    def test_late_error(self) -> None:
+        """An error may come late: a system takes seconds to miss a neighbour."""
+        fields = {"result": "unreachable", "source": "", "detail": "ARP", "code": 1}
+        observed = self.observed({1: [(3.1, fields)]})
+
+        assert results(observed) == ["unreachable", "silence", "silence", "silence"]
+        assert observed.echoes[0].rtt_s is None
+        assert observed.trouble == Trouble(kind="no-route", phase="icmp", detail="ARP", icmp_code=1)
+        assert observed.tries[0].result == "no-route"
+
+    def test_duplicates(self) -> None:
+        """A reply that comes twice counts once."""
+        observed = self.observed({1: [(0.1, {}), (0.2, {})]})
+
+        assert results(observed) == ["reply", "silence", "silence", "silence"]
+        assert [ignored.reason for ignored in observed.ignored] == [
+            "a second answer to the same request"
+        ]
+
+    def test_reply_after_error(self) -> None:
+        """A reply is stronger than an error that came before it, whoever sent that."""
+        prohibited = {"result": "prohibited", "code": 13}
+        strange = {"result": "wrong-host", "source": "192.0.2.66"}
+        observed = self.observed(
+            {1: [(0.1, prohibited), (0.2, prohibited), (0.3, strange), (0.4, {})]}
+        )
+
+        assert results(observed)[0] == "reply"
+        assert [ignored.reason for ignored in observed.ignored] == [
+            "a second message about the same request"
+        ] * 2
+
+    def test_wrong_host(self) -> None:
+        """Somebody else's answer is shown with its sender and is no reply."""
+        observed = self.observed(each((0.0, {"result": "wrong-host", "source": "192.0.2.66"})))
+
+        assert results(observed) == ["wrong-host"] * 4
+        assert observed.echoes[0].source == "192.0.2.66"
+        assert observed.trouble
+        assert observed.trouble.kind == "no-answer"
+
+    def test_foreign_packets(self) -> None:
+        """Packets that do not count are kept with the reason, up to a limit."""
+        foreign = {"sequence": None, "detail": "a reply with another payload", "raw": b"x"}
+        observed = self.observed({1: [(0.0, foreign)] * 40, 2: [(0.0, {})]})
+
+        assert results(observed)[:2] == ["silence", "reply"]
+        assert len(observed.ignored) == icmp.IGNORED_LIMIT
+        assert observed.ignored[0].reason == "a reply with another payload"
+
+    @pytest.mark.parametrize("sequence", [0, 2, 65535])
+    def test_unknown_sequence(self, sequence: int) -> None:
+        """A reply to a request that was not sent, or not yet, is not counted."""
+        observed = self.observed({1: [(0.0, {"sequence": sequence})]})
+
+        assert results(observed) == ["silence"] * 4
+        assert observed.ignored[0].reason == f"sequence number {sequence} was not sent"
+
+    def test_drip(self) -> None:
+        """A flow of packets that do not count does not keep the probe from ending."""
+        foreign = {"sequence": None, "detail": "a reply with another payload"}
+        observed = self.observed({1: [(0.1 * tick, foreign) for tick in range(200)]})
+
+        assert observed.duration_s == pytest.approx(3 * 1.24 + 2.0)
+
+    def test_own_measure_of_the_command(self) -> None:
+        """The command's round trip time is taken, not how long its process took."""
+        observed = self.observed(each((0.01, {"rtt_s": 0.000059})))
+
+        assert observed.echoes[0].rtt_s == 0.000059
+
+    def test_obstacle(self) -> None:
+        """What cannot be sent is not silence."""
+        observed = self.ping(obstacles={1: CannotAskError("not-permitted", "own firewall")})
+
+        assert isinstance(observed, CannotMeasure)
+        assert (observed.cause, observed.detail) == ("not-permitted", "own firewall")
+
+    def test_obstacle_after_silence(self) -> None:
+        """Fewer requests than owed prove no silence."""
+        observed = self.ping(obstacles={2: CannotAskError("not-permitted", "own firewall")})
+
+        assert isinstance(observed, CannotMeasure)
+
+    def test_obstacle_after_reply(self) -> None:
+        """One reply is all it takes, whatever stands in the way of the others."""
+        observed = self.observed(
+            {1: [(1.5, {})]}, {2: CannotAskError("not-permitted", "own firewall")}
+        )
+
+        assert results(observed) == ["reply"]
+
+    def test_another_session(self) -> None:
+        """While another session asks the same address, this one waits its turn."""
+        self.pace.send(ADDRESS, lambda: 0.0)
+        started = self.time.monotonic()
+        observed = self.observed(each((0.0, {})))
+
+        assert results(observed) == ["reply"] * 4
+        assert self.wire.sent[0] - started >= 1.2
+
+    def test_who_has_waited_longer(self) -> None:
+        """Of two who wait for a turn, the one who has waited longer asks first."""
+        asked: list[float] = []
+
+        class Busy(Pace):
+            def send(self, *_: object) -> Turn:
+                asked.append(clock.monotonic())
+                return Turn(1.0) if len(asked) < 9 else Turn(100.0)
+
+        clock = self.time
+        self.ping(pace=Busy([]))
+        waits = [later - earlier for earlier, later in itertools.pairwise(asked[:9])]
+
+        assert waits == sorted(waits, reverse=True)
+        assert 1.0 < waits[-1] < waits[0] < 1.0 + icmp.COURTESY_S
+
+    def test_no_turn(self) -> None:
+        """A pace that others use up is an obstacle, in bounded time."""
+
+        class Busy(Pace):
+            def send(self, *_: object) -> Turn:
+                return Turn(0.02)
+
+        started = self.time.monotonic()
+        observed = self.ping(pace=Busy([]))
+
+        assert isinstance(observed, CannotMeasure)
+        assert observed.cause == "ambiguous"
+        assert ADDRESS in observed.detail
+        assert 60.0 <= self.time.monotonic() - started < 61.0
+
+    def test_pace_is_not_kept_everywhere(self) -> None:
+        """Where the computer-wide pace cannot be kept, the evidence says why."""
+
+        class Limited(Pace):
+            def send(self, *args: Any) -> Turn:  # noqa: ANN401
+                turn = super().send(*args)
+                return Turn(turn.wait_s, "/shared: Read-only file system")
+
+        pace = Limited([Memory()], clock=self.time.monotonic_ns)
+        observed = self.observed(each((0.0, {"detail": "words"})), pace=pace)
+
+        assert observed.tries[0].detail == (
+            "the pace is not kept computer-wide: /shared: Read-only file system; words"
+        )
+
+    def test_off_link(self) -> None:
+        """Without an address on the vantage interface nothing can be asked."""
+        vantage = Vantage(interface="lo", address="", prefix=32)
+        observed = PingProbe(vantage=vantage, subject=ADDRESS, address=ADDRESS).run()
+
+        assert isinstance(observed, CannotMeasure)
+        assert observed.cause == "off-link"
+
+
+@linux
+def test_real_loopback() -> None:
+    """The real thing on the loopback interface, by whatever way this user has."""
+    probe = PingProbe(
+        vantage=LOOPBACK,
+        subject="127.0.0.1",
+        address="127.0.0.1",
+        count=2,
+        interval_s=0.0,
+        pace=Pace([Memory()], interval_s=0.0),
+    )
+    observed = probe.run()
+    if isinstance(observed, CannotMeasure):
+        pytest.skip(observed.detail)
+
+    assert results(observed) == ["reply", "reply"]
+    assert {echo.source for echo in observed.echoes} == {"127.0.0.1"}
+
+
+class TestTroubleOf:
+    """Why no request was answered."""
+
+    @staticmethod
+    def arrival(result: icmp.Result, code: int | None = None) -> Arrival:
+        """Make an arrival."""
+        return Arrival(moment=0.0, source=ROUTER, sequence=1, result=result, code=code)
+
+    @pytest.mark.parametrize(
+        ("seen", "kind"),
+        [
+            (("unreachable", "prohibited"), "refused"),
+            (("wrong-host", "unreachable"), "no-route"),
+            (("silence", "wrong-host"), "no-answer"),
+        ],
+    )
+    def test_most_telling(self, seen: tuple[icmp.Result, ...], kind: str) -> None:
+        """A prohibition tells more than a missing way, and that more than silence."""
+        trouble = trouble_of([None, *(self.arrival(result, 13) for result in seen)], "raw")
+
+        assert trouble
+        assert trouble.kind == kind
+
+    def test_command(self) -> None:
+        """The command keeps its own computer's firewall to itself: the detail says so."""
+        trouble = trouble_of([None], "command")
+
+        assert trouble
+        assert "own firewall" in trouble.detail

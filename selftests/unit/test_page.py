@@ -1,0 +1,589 @@
+"""The certificate as a page: complete, readable by everybody, and never markup by accident."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from html.parser import HTMLParser
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cube_acceptance.certificate import page, sections, wording
+from cube_acceptance.certificate.markup import VOID, Markup, element, prose, text
+from cube_acceptance.evidence import Ignored, NtpObserved, Try
+from selftests import samples
+
+if TYPE_CHECKING:
+    from cube_acceptance.catalogue import Language
+
+LANGUAGES = ("de", "en")
+PAYLOADS = (
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror='alert(1)'>",
+    "</style></main><script>",
+    "--><svg onload=alert(1)>",
+    "`<b>`",
+    "\u202e\x00\ud800",
+)
+
+
+class Structure(HTMLParser):
+    """Collects elements with their attributes, text, and elements that do not nest."""
+
+    def __init__(self, html: str) -> None:
+        """Read a page."""
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.said: list[str] = []
+        self.problems: list[str] = []
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element that opens."""
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element without content."""
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Check that it is the element opened last."""
+        if not self._open or self._open.pop() != tag:
+            self.problems.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        """Collect the text outside of style sheets."""
+        if not self._open or self._open[-1] != "style":
+            self.said.append(data)
+
+    @property
+    def text(self) -> str:
+        """Give all text."""
+        return "".join(self.said)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        """List the attributes of all elements of one kind."""
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def poisoned(value: Any, payload: str) -> Any:  # noqa: ANN401 - JSON
+    """Append a payload to every text of a certificate that is not one of our own words."""
+    if isinstance(value, dict):
+        kept = {"verdict", "stage", "outcome", "level", "direction", "subject", "requirement",
+                "started", "ended", "zone", "expires", "privilege", "ssh"}  # fmt: skip
+        return {
+            key: item if key in kept else poisoned(item, payload) for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [poisoned(item, payload) for item in value]
+    return value + payload if isinstance(value, str) else value
+
+
+@cache
+def rendered(name: str, language: Language) -> str:
+    """Render a sample once for all who look at it."""
+    return page.render(samples.SAMPLES[name](language), language)
+
+
+@cache
+def seen(name: str, language: Language) -> Structure:
+    """Read a rendered sample once for all who look at it."""
+    return Structure(rendered(name, language))
+
+
+class TestRender:
+    """The whole certificate."""
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    @pytest.mark.parametrize("name", samples.SAMPLES)
+    def test_every_kind_is_well_formed(self, name: str, language: Language) -> None:
+        """A browser's repair of broken markup could move or hide a result."""
+        read = seen(name, language)
+
+        ids = [attributes["id"] for _, attributes in read.elements if "id" in attributes]
+        assert read.problems == []
+        assert len(ids) == len(set(ids))
+        assert read.all("main") == [{"class": "certificate", "lang": language}]
+
+    @pytest.mark.parametrize("name", samples.SAMPLES)
+    def test_it_stands_alone(self, name: str) -> None:
+        """It has to open the same from a mail attachment, with scripts disabled, offline."""
+        elements = {tag for tag, _ in seen(name, "de").elements}
+
+        assert not {"script", "link", "img", "iframe", "a", "form"} & elements
+        assert not re.search(r"url\(|@import|javascript:|\son\w+=", rendered(name, "de"))
+
+    @pytest.mark.parametrize("name", samples.SAMPLES)
+    def test_headings_do_not_skip_a_level(self, name: str) -> None:
+        """Screen readers move by headings."""
+        elements = seen(name, "en").elements
+        levels = [int(tag[1]) for tag, _ in elements if re.fullmatch(r"h\d", tag)]
+
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(after <= before + 1 for before, after in pairwise(levels))
+
+    @pytest.mark.parametrize("payload", PAYLOADS)
+    @pytest.mark.parametrize("name", ["rejected", "incomplete", "reserved", "few"])
+    def test_nothing_from_outside_is_markup(self, name: str, payload: str) -> None:
+        """Whatever a device or a site file says, the page keeps its elements."""
+        clean = samples.SAMPLES[name]("de")
+        hostile = poisoned(clean, payload)
+
+        before = Structure(page.render(clean, "de"))
+        after = Structure(page.render(hostile, "de"))
+
+        assert after.problems == []
+        kinds = {tag for tag, _ in before.elements} | {"code"}
+        assert {tag for tag, _ in after.elements} <= kinds
+        plain = [tag for tag, _ in after.elements if tag != "code"]
+        assert len(plain) >= len([tag for tag, _ in before.elements if tag != "code"])
+        page.render(hostile, "de").encode("utf-8")
+
+    def test_the_page_has_a_result_for_everything(self) -> None:
+        """The first page's table holds every requirement with its outcome."""
+        certificate = samples.rejected("de")
+        html = page.render(certificate, "de")
+        front = html[: html.index('id="part-')]
+
+        for result in certificate["results"]:
+            assert f"<b>{result['requirement']}</b>" in front
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    @pytest.mark.parametrize("name", samples.SAMPLES)
+    def test_no_language_falls_back(self, name: str, language: Language) -> None:
+        """A word of the other language would mean that somebody forgot one."""
+        shown = seen(name, language).text
+        other = "en" if language == "de" else "de"
+        foreign = [
+            texts[other]
+            for key, texts in wording.words().items()
+            if len(texts[other]) > 12 and "{" not in texts[other] and texts["de"] != texts["en"]
+            and not key.startswith("fact.")
+        ]  # fmt: skip
+
+        assert [text for text in foreign if text in shown and text not in own(language)] == []
+
+
+def own(language: Language) -> str:
+    """Put all words of a language together, to look up accidental equality."""
+    return "\n".join(texts[language] for texts in wording.words().values())
+
+
+class TestVerdict:
+    """The verdict on the page."""
+
+    @pytest.mark.parametrize(
+        ("name", "word"),
+        [
+            ("accepted", "Abgenommen"),
+            ("rejected", "Nicht abgenommen"),
+            ("incomplete", "Unvollständig \N{EN DASH} keine Aussage"),
+            ("reserved", "Abgenommen mit Vorbehalt"),
+            ("simulated", "Simuliert: Abgenommen"),
+        ],
+    )
+    def test_it_is_said_in_words(self, name: str, word: str) -> None:
+        """Colour and shape alone are not read by everybody."""
+        html = rendered(name, "de")
+
+        assert f'<p class="verdict-word">{word}</p>' in html
+
+    def test_totals_name_the_worst_first(self) -> None:
+        """The reader looks for what is wrong."""
+        assert page.totals(samples.rejected("de"), "de") == [
+            "Erforderlich: 3 nicht erfüllt, 3 erfüllt",
+            "Optional: 1 nicht erfüllt, 1 nicht feststellbar, 1 nicht geprüft, 2 erfüllt",
+        ]
+
+    def test_a_level_without_results_says_so(self) -> None:
+        """An empty list would look like a defect."""
+        assert page.totals({"totals": {}}, "en") == ["Required: none", "Optional: none"]
+
+
+class TestSimulated:
+    """A simulated run can never be mistaken for a certificate."""
+
+    @pytest.mark.parametrize(("language", "mark"), [("de", "SIMULIERT"), ("en", "SIMULATED")])
+    def test_it_says_so_all_over(self, language: Language, mark: str) -> None:
+        """On screen, on every printed page, in title, verdict and request, and unsigned."""
+        made = samples.rejected(language) | {"simulated": True}
+        html = page.render(made, language)
+
+        assert html.count(f'data-mark="{mark}"') == page.WATERMARKS
+        assert "@top-center { content: " + page.css_text(wording.say("notice.simulated", language))
+        assert sections.request_text(sections.Reading(made, language, {})).count(mark) == 2
+        assert page.title(made, language) == wording.say("document.simulated", language)
+        assert 'class="signatory"' not in html
+
+    def test_a_real_run_does_not(self) -> None:
+        """The mark would be worthless if it stood everywhere."""
+        html = rendered("rejected", "de")
+
+        assert "SIMULIERT" not in html
+        assert "data-mark=" not in html
+
+    def test_a_replay_says_so(self) -> None:
+        """Nothing was measured anew."""
+        assert "Judged again" in rendered("incomplete", "en")
+
+
+class TestFront:
+    """The first page."""
+
+    def test_a_readiness_report_is_not_called_a_certificate(self) -> None:
+        """Before a CUBE is there nothing can be accepted."""
+        html = rendered("readiness", "de")
+
+        assert "<h1>Vorprüfungsprotokoll" in html
+        assert "Die Abnahme folgt nach dem Einbau des CUBE." in html
+
+    def test_without_a_cube_it_says_so(self) -> None:
+        """An empty table would look like a defect."""
+        made = samples.readiness("de")
+        made["item"]["cubes"] = []
+
+        html = page.render(made, "de")
+
+        assert "Es ist noch kein CUBE eingebaut" in html
+        assert "part-each" not in html.partition("</style>")[2]
+
+    def test_both_sides_sign_with_place_and_date(self) -> None:
+        """That is what the document is for."""
+        html = rendered("accepted", "de")
+
+        assert html.count('class="signatory"') == 2
+        assert html.count("Ort, Datum") == 2
+        assert "Dr. Peter Groß, Möbelwerke Ulm GmbH" in html
+
+    def test_a_witness_gets_a_line(self) -> None:
+        """Whoever the site file names may sign."""
+        assert rendered("few", "de").count('class="signatory"') == 3
+
+    def test_nobody_named_leaves_the_line_empty(self) -> None:
+        """Names can be written by hand."""
+        assert page.person(None) == ""
+        assert page.person({"name": "", "organisation": "HOMAG"}) == "HOMAG"
+
+    def test_a_few_cubes_stand_one_by_one(self) -> None:
+        """With its version, address and serial number each."""
+        html = rendered("few", "de")
+        front = html[: html.index('id="part-')]
+
+        assert all(f"HC-22000{number}" in front for number in range(1, 7))
+
+    def test_a_fleet_is_summed_up(self) -> None:
+        """200 rows would push everything else off the first page."""
+        html = rendered("fleet", "de")
+        front = html[html.index("<h1") : html.index('id="part-')]
+
+        assert "200 CUBEs, aufgeführt in Abschnitt 3" in front
+        assert "line-7, line-18" in front
+        assert "und 6 weitere" in front
+        assert "0.131.0 (160-mal), 0.129.7 (40-mal)" in front
+        assert len(front) < 40_000
+
+    def test_many_versions_are_counted_together(self) -> None:
+        """A fleet with a version each must not fill the page; an unknown version counts too."""
+        made = samples.fleet("en")
+        for number, cube in enumerate(made["item"]["cubes"]):
+            cube["version"] = f"0.{number}" if number else ""
+
+        front = page.render(made, "en")
+
+        assert "and 194 more" in front
+        assert "unknown (1 times)" in front
+
+
+class TestRunningLines:
+    """What stands on every printed page."""
+
+    def test_page_numbers_and_the_certificates_id(self) -> None:
+        """A loose sheet has to find its way back."""
+        lines = page.running_lines(samples.accepted("de"), "de")
+
+        assert "5b0f2c1e-8f6d-4a57-9d53-0c1f6f2f9a11" in lines
+        assert '"Seite " counter(page) " von " counter(pages) ""' in lines
+
+    def test_nothing_ends_a_css_text_early(self) -> None:
+        """The id comes from a file that somebody may have changed."""
+        assert page.css_text('a"}</style>\n') == '"a\\22 \\7d \\3c /style\\3e \\a "'
+
+
+class TestSections:
+    """What follows the first page."""
+
+    def test_a_failure_has_all_four_answers_and_its_rule(self) -> None:
+        """Expected, observed, meaning, and what to ask for."""
+        html = rendered("rejected", "de")
+        failure = html[html.index("<h3>NTP-01") :]
+        failure = failure[: failure.index("</section>")]
+
+        assert re.findall(r"<dt>([^<]*)</dt>", failure) == [
+            "Ergebnis", "Erwartet", "Festgestellt", "Bedeutung für den CUBE", "Zu veranlassen",
+        ]  # fmt: skip
+        assert (
+            re.findall(r'data-label="(\w+)">([^<]*)<', failure)
+            == [
+                ("Quelle", "Quelle"),
+                ("Quelle", "10.20.0.50"),
+                ("Ziel", "10.20.0.1"),
+                ("Protokoll", "UDP"),
+                ("Port", "123"),
+                ("Richtung", "aus dem Netz des CUBE hinaus (ausgehend)"),
+            ][1:]
+        )
+
+    def test_a_fleets_failures_share_what_they_have_in_common(self) -> None:
+        """18 CUBEs behind one closed port are one thing to do, and one rule."""
+        html = rendered("fleet", "de")
+        failure = html[html.index("<h3>CONN-01") :]
+        failure = failure[: failure.index("</section>")]
+
+        assert failure.count("<tr>") == 1 + 18 + 1 + 1
+        assert "10.20.0.56, 10.20.0.67" in failure
+        assert failure.count("TCP 5555 aus dem Kundennetz") == 1
+
+    def test_different_remedies_stay_apart(self) -> None:
+        """What helps one CUBE need not help another."""
+        made = samples.certificate(
+            count=2,
+            outcomes={
+                ("CONN-01", "line-1"): ("fail", "no-answer"),
+                ("CONN-01", "line-2"): ("fail", "refused"),
+            },
+        )
+        html = page.render(made, "de")
+
+        assert 'data-label="Zu veranlassen"' in html
+
+    def test_every_unsettled_case_has_its_say(self) -> None:
+        """Two hosts can fail for two reasons; a result has room for one."""
+        made = samples.rejected("de")
+        https = next(each for each in made["results"] if each["requirement"] == "HTTPS-01")
+        https["cases"][1] |= {"outcome": "fail", "reason": "Zweiter Grund.", "remedy": "Tu das."}
+        html = page.render(made, "de")
+        failures = html[html.index('id="part-failed"') : html.index('id="part-request"')]
+
+        assert "Zweiter Grund." in failures
+        assert "Tu das." in failures
+
+    def test_icmp_has_no_port(self) -> None:
+        """An administrator who opens 13 opens the wrong thing."""
+        said = sections.request_text(sections.Reading(samples.rejected("de"), "de", {}))
+
+        assert "keiner (Echo-Anfrage Typ 8, Antwort Typ 0)" in said
+        assert "ICMP hat keine Ports." in rendered("accepted", "de")
+
+    def test_the_request_is_one_text_for_a_ticket(self) -> None:
+        """It has to make sense where nobody sees the certificate."""
+        said = sections.request_text(sections.Reading(samples.rejected("de"), "de", {}))
+
+        assert said.startswith("Netzwerk für HOMAG CUBE: Werk Ulm\n")
+        assert "Freigabe 4: " in said
+        assert "    Quelle:    10.20.0.50\n    Ziel:      10.20.0.1\n    Protokoll: UDP\n" in said
+        assert "LLMNR" not in said
+
+    def test_the_request_names_some_site(self) -> None:
+        """A site file need not name the plant."""
+        made = samples.rejected("de")
+        made["site"] = {"name": "", "customer": "", "location": ""}
+
+        said = sections.request_text(sections.Reading(made, "de", {}))
+
+        assert said.startswith("Netzwerk für HOMAG CUBE: HOMAG CUBE\n")
+
+    def test_nothing_to_ask_for_is_said(self) -> None:
+        """An empty box would look like a defect."""
+        html = rendered("accepted", "en")
+
+        assert "Nothing has to be done." in html
+        assert "Every requirement that applies is met." in html
+
+    def test_a_waiver_shows_who_and_until_when(self) -> None:
+        """A reservation without a name and a date is none."""
+        html = rendered("reserved", "de")
+        part = html[html.index('id="part-waiver"') :]
+
+        assert "Dr. Peter Groß" in part
+        assert "31.03.2027" in part
+        assert ">ja<" in part
+
+    def test_a_waiver_that_was_not_needed_says_so(self) -> None:
+        """Somebody should take it out of the site file."""
+        made = samples.reserved("de")
+        made["waivers"][0]["used"] = False
+
+        assert ">nein<" in page.render(made, "de")
+
+    def test_failures_of_nobody_are_shown(self) -> None:
+        """They are why the run is incomplete."""
+        html = rendered("incomplete", "en")
+
+        assert "tests/test_extra.py" in html[html.index('id="part-complaint"') :]
+
+    def test_a_fleets_settled_cases_stay_off_paper(self) -> None:
+        """Nobody reads a hundred pages of success; the page says that they are in the file."""
+        html = rendered("fleet", "de")
+
+        assert 'class="cases fleet-cases"' in html
+        assert "nur in der Datei und nicht auf Papier" in html
+
+    def test_the_signature_shows_how_to_check_it(self) -> None:
+        """A fingerprint nobody can check proves nothing."""
+        html = rendered("rejected", "de")
+
+        assert "SHA256:2vJ6a0bQ0c3oK4Yw1mR7n5tXqkqf8H1sYJ0mTz6oE1A" in html
+        assert "ssh-keygen -Y verify" in html
+
+    def test_an_obstacle_of_the_vantage_is_shown(self) -> None:
+        """Without an address there was nothing to measure from; a missing clock is said too."""
+        made = samples.incomplete("en")
+        made["vantage"] |= {"address": "", "interface": "", "problem": "no route"}
+        made["time"]["clock_offset_s"] = None
+        made["site_file"] = None
+        made["method"]["limits"] = {"ntp tries": 2}
+        html = page.render(made, "en")
+
+        assert "<dd>no route</dd>" in html
+        assert "<dd>not compared</dd>" in html
+        assert "<code>ntp tries</code>: 2" in html
+
+    def test_a_requirement_without_cases_says_so(self) -> None:
+        """What does not apply has no evidence."""
+        html = rendered("readiness", "de")
+
+        assert html.count("Zu dieser Anforderung gibt es keinen Prüffall.") == 6
+
+
+class TestSpoken:
+    """Facts."""
+
+    @pytest.mark.parametrize(
+        ("value", "said"),
+        [
+            (True, "true"),
+            (None, "none"),
+            (0.5, "0,5"),
+            (["a", 1], "a, 1"),
+            (list(range(20)), ", ".join(str(number) for number in range(16)) + ", …"),
+            ({"word": "silence"}, "keine Antwort"),
+            ({"word": "no such"}, "word: no such"),
+            ({"port": 80, "new": [1]}, "Port: 80; new: 1"),
+            ("2026-11-23T09:00:00.000Z", "23.11.2026, 09:00:00\N{NO-BREAK SPACE}Uhr (UTC)"),
+            ("text", "text"),
+        ],
+    )
+    def test_each_kind_is_readable(self, value: object, said: str) -> None:
+        """A case may show any JSON."""
+        assert sections.spoken(value, "de") == said
+
+
+class TestRaw:
+    """The bytes on the wire."""
+
+    def observation(self) -> NtpObserved:
+        """Make an observation with a try and an ignored packet."""
+        return NtpObserved(
+            started="2026-11-23T09:00:00.000Z",
+            duration_s=0.1,
+            server="10.20.0.1",
+            tries=(
+                Try(at_s=0.0, to="10.20.0.1:123", result="answer", sent=b"\x1b" + b"A" * 300,
+                    received=b"<b>\x00", source="10.20.0.1:123", detail="<i>"),
+            ),
+            ignored=(Ignored(at_s=0.5, source="10.9.9.9:123", reason="id", raw=b"zz"),),
+        )  # fmt: skip
+
+    def test_they_are_folded_away_and_bounded(self) -> None:
+        """They are for experts, and evidence.json has all of them."""
+        html = page.render(samples.accepted("de"), "de", {"ntp/10.20.0.1": self.observation()})
+        raw = html[html.index("<details") :]
+        raw = raw[: raw.index("</details>")]
+
+        assert "0000  1b 41 41" in raw
+        assert "… 45 weitere Bytes in evidence.json" in raw
+        assert "3c 62 3e 00" in raw
+        assert "&lt;b&gt;." in raw
+        assert "nicht gewertet: id" in raw
+
+    def test_an_observation_without_packets_shows_none(self) -> None:
+        """An empty fold would only be clicked in vain."""
+        bare = NtpObserved(started="2026-11-23T09:00:00.000Z", duration_s=0.1, server="10.20.0.1")
+
+        assert "<details" not in page.render(samples.accepted("de"), "de", {"ntp/10.20.0.1": bare})
+
+    def test_of_a_fleet_only_what_did_not_pass(self) -> None:
+        """200 CUBEs' packets would make the file too heavy to mail."""
+        html = page.render(
+            samples.fleet("de"),
+            "de",
+            {"ntp/10.20.0.1": self.observation(), "conn/line-7": self.observation()},
+        )
+
+        assert html.count("<details") == 1
+
+
+class TestUnfinished:
+    """The page of a run that has not ended."""
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_it_claims_nothing(self, language: Language) -> None:
+        """A killed run leaves this page; it must not look like a certificate."""
+        facts = {"site": "<Werk>", "started": "2026-11-23T09:00:00.000Z", "folder": "x"}
+        html = page.unfinished(language, facts)
+        read = Structure(html.removeprefix("<!DOCTYPE html>"))
+
+        assert html.startswith(f'<!DOCTYPE html>\n<html lang="{language}">')
+        assert read.problems == []
+        assert wording.say("unfinished.title", language) in read.text
+        assert "<Werk>" in read.text
+        assert not any(
+            wording.say(f"verdict.{verdict}", language) in read.text
+            for verdict in ("accepted", "rejected")
+        )
+
+    def test_it_needs_no_facts(self) -> None:
+        """A site file need not name the site."""
+        assert "<dd>" not in page.unfinished("de", {})
+
+
+class TestElement:
+    """The builder under all of it."""
+
+    def test_children_and_attributes_are_escaped(self) -> None:
+        """Escaping must not depend on anybody remembering it."""
+        made = element("td", "<b>", data_x='"><', hidden=True, id=None, open=False)
+
+        assert made == '<td data-x="&quot;&gt;&lt;" hidden>&lt;b&gt;</td>'
+
+    def test_markup_in_an_attribute_is_escaped_too(self) -> None:
+        """Finished HTML is finished for content only."""
+        assert element("td", title=Markup('"')) == '<td title="&quot;"></td>'
+
+    def test_void_elements_have_no_end(self) -> None:
+        """A browser would read it as another element."""
+        assert element("meta", charset="utf-8") == '<meta charset="utf-8"/>'
+
+    def test_finished_html_stays(self) -> None:
+        """Nesting must not escape twice."""
+        assert text(Markup("<b>")) == "<b>"
+
+    def test_backticks_are_code(self) -> None:
+        """The catalogue writes keys of the site file that way."""
+        assert prose("a `b<` c") == "a <code>b&lt;</code> c"
+
+
+def test_samples_are_json() -> None:
+    """A sample that JSON cannot hold would test something that never happens."""
+    for make in samples.SAMPLES.values():
+        made = make("de")
+
+        assert json.loads(json.dumps(made)) == made

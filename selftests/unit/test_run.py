@@ -1,0 +1,637 @@
+"""Tests of the run: its folder, its facts, and the order in which its files are written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import cases
+import msgspec
+import pytest
+from builders import cannot
+from healthy import ENDED, SITE, STARTED, VANTAGE, saved
+
+from cube_acceptance import __version__, plan, run, survey
+from cube_acceptance import catalogue as catalogues
+from cube_acceptance.certificate import signature
+from cube_acceptance.evidence import CannotMeasure, Vantage
+from cube_acceptance.ledger import Ledger
+from cube_acceptance.plan import Computer, Setup
+from cube_acceptance.probes import link
+from cube_acceptance.run import ANNEX_HASH, CERTIFICATE_MARK, Run
+from cube_acceptance.site import Cube, LoadedSite, Plant, Site, VantageWish
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cube_acceptance.evidence import CannotCause
+
+LOOPBACK = Site(cubes=(Cube(address="127.0.0.1"),))
+"""A site that every computer has a route to."""
+
+GATEWAY = """\
+Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t0000140A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
+eth0\t00000000\t0100140A\t0003\t0\t0\t0\t00000000\t0\t0\t0
+"""
+
+
+@pytest.fixture(scope="session")
+def annex(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A page that pytest-html itself has written, with the mark in its place."""
+    folder = tmp_path_factory.mktemp("annex")
+    (folder / "conftest.py").write_text(
+        f"def pytest_html_results_summary(prefix):\n    prefix.append({CERTIFICATE_MARK!r})\n"
+    )
+    (folder / "test_it.py").write_text("def test_it():\n    pass\n")
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--html=page.html", "--self-contained-html"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    return (folder / "page.html").read_text("utf-8")
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    """A key to sign with, made for this test."""
+    path = tmp_path / "key"
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+    return path
+
+
+def folder_of_a_run(tmp_path: Path, annex: str) -> Path:
+    """A run's folder as pytest leaves it when everything has reported."""
+    folder = tmp_path / "reports" / "run"
+    folder.mkdir(parents=True)
+    (folder / "certificate.html").write_text(annex, "utf-8")
+    (folder / "junit.xml").write_text("<testsuites/>", "utf-8")
+    return folder
+
+
+def judged(evidence: survey.Saved) -> Ledger:
+    """A ledger of the real cases on this evidence."""
+    ledger = Ledger(plan.owed(catalogues.load(), evidence.setup.site))
+    for case, judgement in cases.judge_all(evidence).items():
+        ledger.record(case, judgement)
+    return ledger
+
+
+def run_in(folder: Path, **changes: Any) -> Run:  # noqa: ANN401 - whatever a run takes
+    """A run of the healthy site."""
+    values: dict[str, Any] = {
+        "catalogue": catalogues.load(),
+        "setup": saved().setup,
+        "folder": folder,
+        "language": "en",
+        "arguments": ("--site", "werk-ulm.toml"),
+        "replayed": False,
+    }
+    return Run(**(values | changes))
+
+
+class TestSlug:
+    """A site's name in a folder's name."""
+
+    @pytest.mark.parametrize(
+        ("text", "made"),
+        [
+            ("Werk Ulm", "werk-ulm"),
+            ("Gröûß & Söhne, Halle 3", "groe-ss-soehne-halle-3"),
+            ("ÄÖÜẞ", "aeoeuess"),
+            ("../../etc/passwd", "etc-passwd"),
+            ("10.20.0.50", "10-20-0-50"),
+            ("", "site"),
+            ("---", "site"),
+            ("工場", "site"),
+            ("x" * 100, "x" * 40),
+            ("x" * 39 + " y", "x" * 39),
+        ],
+    )
+    def test_is_fit_for_any_file_system(self, text: str, made: str) -> None:
+        """A customer's name can be anything; a folder's name cannot."""
+        assert run.slug(text) == made
+
+
+class TestFolderName:
+    """The folder of one run."""
+
+    def test_sorts_by_time_and_tells_runs_apart(self) -> None:
+        """Two runs in one second must not meet in one folder."""
+        moment = datetime(2026, 11, 23, 10, 0, tzinfo=timezone(timedelta(hours=1)))
+
+        names = {run.folder_name(SITE, moment) for _ in range(20)}
+
+        assert len(names) == 20
+        assert all(re.fullmatch(r"20261123T090000Z-werk-ulm-[0-9a-f]{6}", name) for name in names)
+
+    @pytest.mark.parametrize(
+        ("site", "middle"),
+        [
+            (Site(site=Plant(name="Werk"), cubes=SITE.cubes), "werk"),
+            (Site(cubes=SITE.cubes), "line-1"),
+            (Site(stage="readiness"), "site"),
+        ],
+    )
+    def test_names_what_is_known(self, site: Site, middle: str) -> None:
+        """The plant, else the first CUBE."""
+        name = run.folder_name(site, datetime.now(UTC))
+
+        assert name.partition("-")[2].rpartition("-")[0] == middle
+
+
+class TestFindVantage:
+    """Where to stand."""
+
+    def test_reaches_the_first_cube(self) -> None:
+        """The interface that leads to it."""
+        found = run.find_vantage(LOOPBACK)
+
+        assert isinstance(found, Vantage)
+        assert (found.interface, found.address) == ("lo", "127.0.0.1")
+
+    def test_without_a_cube_takes_the_default_route(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Readiness has no CUBE to reach."""
+        asked: list[tuple[str, str]] = []
+
+        def find(target: str, interface: str) -> Vantage:
+            asked.append((target, interface))
+            return VANTAGE
+
+        monkeypatch.setattr(link, "find_vantage", find)
+        site = Site(stage="readiness", vantage=VantageWish(interface="eth0"))
+
+        assert run.find_vantage(site) is VANTAGE
+        assert asked == [(run.FAR_AWAY, "eth0")]
+
+    def test_says_why_there_is_none(self) -> None:
+        """A wrong interface name ends in a certificate that says so, not in a traceback."""
+        site = msgspec.structs.replace(LOOPBACK, vantage=VantageWish(interface="gone0"))
+
+        found = run.find_vantage(site)
+
+        assert isinstance(found, CannotMeasure)
+        assert found.cause == "not-configured"
+        assert "gone0" in found.detail
+
+    @pytest.mark.parametrize(
+        ("network", "inside"), [("127.0.0.0/8", True), ("10.20.0.0/24", False), ("", True)]
+    )
+    def test_stands_in_the_network_named(self, network: str, *, inside: bool) -> None:
+        """A result from another network says nothing about this one."""
+        site = msgspec.structs.replace(LOOPBACK, vantage=VantageWish(network=network))
+
+        found = run.find_vantage(site)
+
+        assert isinstance(found, Vantage) == inside
+        if isinstance(found, CannotMeasure):
+            assert found.cause == "off-link"
+            assert found.detail == "lo has 127.0.0.1, which is not in 10.20.0.0/24"
+
+    def test_without_an_address_has_no_network_yet(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """DHCP can be measured before there is an address."""
+        bare = Vantage(interface="eth0", address="", prefix=32)
+        monkeypatch.setattr(link, "find_vantage", lambda *_: bare)
+        site = msgspec.structs.replace(LOOPBACK, vantage=VantageWish(network="10.20.0.0/24"))
+
+        assert run.find_vantage(site) is bare
+
+
+class TestThisComputer:
+    """Who measures."""
+
+    def test_is_described(self) -> None:
+        """The certificate names the computer and its addresses."""
+        found = run.this_computer(Vantage(interface="lo", address="127.0.0.1", prefix=8))
+
+        assert found.host
+        assert found.system
+        assert "127.0.0.1/8" in found.addresses
+
+    @pytest.mark.parametrize(("user", "privilege"), [(0, "root"), (1000, "user")])
+    def test_has_a_privilege(
+        self, monkeypatch: pytest.MonkeyPatch, user: int, privilege: str
+    ) -> None:
+        """What could be measured depends on it."""
+        monkeypatch.setattr("os.geteuid", lambda: user)
+
+        assert run.this_computer(VANTAGE).privilege == privilege
+
+    def test_may_have_no_vantage(self) -> None:
+        """It is the same computer."""
+        assert run.this_computer(cannot("off-link")).addresses == ()
+
+    def test_may_know_no_users(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Windows has no such number."""
+        monkeypatch.delattr("os.geteuid")
+
+        assert run.this_computer(VANTAGE).privilege == "user"
+
+
+class TestVantageFacts:
+    """The vantage on the certificate."""
+
+    COMPUTER = Computer(
+        host="laptop",
+        system="Linux 6.1",
+        privilege="root",
+        addresses=("10.20.0.20/24",),
+        gateway="10.20.0.1",
+    )
+
+    def facts(self, vantage: Vantage | CannotMeasure) -> dict[str, Any]:
+        """Describe a vantage of this computer."""
+        return run.vantage_facts(
+            Setup(loaded=LoadedSite(site=SITE), vantage=vantage, computer=self.COMPUTER)
+        )
+
+    def test_come_from_the_evidence(self) -> None:
+        """A replay on another computer must still name the one that measured."""
+        assert self.facts(VANTAGE) == {
+            "host": "laptop",
+            "system": "Linux 6.1",
+            "privilege": "root",
+            "interface": "eth0",
+            "address": "10.20.0.20",
+            "prefix": 24,
+            "mac": "02:00:00:00:00:20",
+            "addresses": ["10.20.0.20/24"],
+            "gateway": "10.20.0.1",
+            "problem": "",
+        }
+
+    def test_have_the_same_keys_without_a_vantage(self) -> None:
+        """Readers need not look which kind it is."""
+        blocked = self.facts(cannot("off-link", "no cable"))
+
+        assert blocked.keys() == self.facts(VANTAGE).keys()
+        assert (blocked["interface"], blocked["problem"]) == ("", "no cable")
+
+
+class TestDefaultGateway:
+    """The way out of the network."""
+
+    @pytest.mark.parametrize(
+        ("table", "gateway"),
+        [
+            (GATEWAY, "10.20.0.1"),
+            (GATEWAY.rpartition("eth0")[0], ""),
+            ("Iface\n\nshort line\n", ""),
+            ("", ""),
+        ],
+    )
+    def test_is_read_from_the_table(self, tmp_path: Path, table: str, gateway: str) -> None:
+        """The kernel writes its bytes in the computer's own order."""
+        path = tmp_path / "route"
+        path.write_text(table, "ascii")
+
+        assert run.default_gateway(path) == gateway
+
+    def test_is_unknown_elsewhere(self, tmp_path: Path) -> None:
+        """Other systems have no such table."""
+        assert run.default_gateway(tmp_path / "route") == ""
+
+
+class TestCommit:
+    """Which state of the suite measured."""
+
+    @pytest.fixture
+    def checkout(self, tmp_path: Path) -> Path:
+        """A folder with one commit."""
+        identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+        for command in (
+            ("init", "-q"),
+            (*identity, "commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", "first"),
+        ):
+            subprocess.run(["git", "-C", str(tmp_path), *command], check=True, capture_output=True)
+        return tmp_path
+
+    def test_of_a_checkout(self, checkout: Path) -> None:
+        """Its hash."""
+        assert re.fullmatch(r"[0-9a-f]{40}", run.commit(checkout))
+
+    def test_of_an_installed_package_is_unknown(self, tmp_path: Path) -> None:
+        """Nor may a checkout that happens to lie around it speak for it."""
+        assert run.commit(tmp_path) == ""
+
+    def test_of_a_broken_checkout_is_unknown(self, tmp_path: Path) -> None:
+        """A defect of the checkout must not cost the certificate."""
+        (tmp_path / ".git").mkdir()
+
+        assert run.commit(tmp_path) == ""
+
+    def test_without_git_is_unknown(self, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Test computers have no git."""
+        monkeypatch.setattr(shutil, "which", lambda _: None)
+
+        assert run.commit(checkout) == ""
+
+    @pytest.mark.parametrize("error", [subprocess.TimeoutExpired("git", 5.0), OSError()])
+    def test_of_a_slow_disk_is_unknown(
+        self, checkout: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        """A git that hangs must not cost the certificate."""
+
+        def hang(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(subprocess, "run", hang)
+
+        assert run.commit(checkout) == ""
+
+
+class TestCommandLine:
+    """How the run was started."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "shown"),
+        [
+            ((), "pytest"),
+            (("--site", "a.toml", "-m", "required"), "pytest --site a.toml -m required"),
+            (("--sign", "/home/a/.ssh/id", "--lang=de"), "pytest --sign … --lang=de"),
+            (("--sign=/home/a/.ssh/id", "-q"), "pytest --sign=… -q"),
+            (("-q", "--sign"), "pytest -q --sign"),
+        ],
+    )
+    def test_is_repeated_without_the_key(self, arguments: tuple[str, ...], shown: str) -> None:
+        """Where somebody keeps the key is nobody's business."""
+        assert " ".join(run.command_line(arguments)) == shown
+
+
+class TestLimits:
+    """Tries and time limits."""
+
+    def test_are_the_probes_own(self) -> None:
+        """What the requirements promise, read from what is really used."""
+        limits = run.limits()
+
+        assert limits.keys() == run.PROBES.keys()
+        assert (limits["ntp"]["tries"], limits["ntp"]["wait_s"]) == (2, 3.0)
+        assert (limits["dns"]["tries"], limits["dns"]["wait_s"]) == (3, 2.0)
+        assert limits["dhcp"]["silence_s"] == 10.0
+        assert (limits["icmp"]["count"], limits["icmp"]["interval_s"]) == (4, 1.2)
+        assert limits["icmp"]["wait_s"] == 2.0
+        assert limits["http"]["limit_s"] == 10.0
+
+    def test_are_positive_numbers(self) -> None:
+        """Nothing else goes onto the certificate under this name."""
+        for protocol, limits in run.limits().items():
+            assert limits, protocol
+            assert all(value > 0 for value in limits.values())
+
+
+class TestMethod:
+    """By what was measured."""
+
+    def test_names_what_has_a_say(self) -> None:
+        """Suite, commit, command line, packages and limits."""
+        found = run.method(("--cube", "10.20.0.50"))
+
+        assert (found["suite"], found["version"]) == ("cube-acceptance", __version__)
+        assert found["command_line"] == ["pytest", "--cube", "10.20.0.50"]
+        assert set(found["packages"]) == set(run.PACKAGES)
+        assert all(found["packages"].values())
+        assert found["limits"] == run.limits()
+        assert re.fullmatch(r"[0-9a-f]{40}|", found["commit"])
+        assert json.loads(json.dumps(found)) == found
+
+
+class TestTimes:
+    """When it was measured."""
+
+    @pytest.mark.parametrize(
+        ("zone", "name", "offset"),
+        [("UTC0", "UTC", 0), ("CET-1", "CET", 60), ("NST3:30", "NST", -210)],
+    )
+    def test_tell_the_readers_zone(
+        self, monkeypatch: pytest.MonkeyPatch, zone: str, name: str, offset: int
+    ) -> None:
+        """Moments are UTC; a reader at the plant wants to know how far that is from the clock."""
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        try:
+            found = run.times(saved())
+        finally:
+            monkeypatch.undo()
+            time.tzset()
+
+        assert found == {
+            "started": STARTED,
+            "ended": ENDED,
+            "zone": name,
+            "utc_offset_min": offset,
+        }
+
+
+class TestWholePage:
+    """The certificate in pytest-html's page."""
+
+    def test_puts_it_at_the_mark(self) -> None:
+        """Once, and nothing else changes."""
+        evidence = saved()
+        certificate = certificate_of(evidence)
+
+        page = run.whole_page(f"<p>before</p>{CERTIFICATE_MARK}<p>after</p>", certificate, evidence)
+
+        assert page.startswith("<p>before</p>")
+        assert page.endswith("<p>after</p>")
+        assert certificate["certificate_id"] in page
+        assert CERTIFICATE_MARK not in page
+
+    def test_needs_a_place(self) -> None:
+        """A page without a certificate must not be called one."""
+        evidence = saved()
+
+        with pytest.raises(ValueError, match="no place"):
+            run.whole_page("<p>before</p>", certificate_of(evidence), evidence)
+
+
+def certificate_of(evidence: survey.Saved) -> dict[str, Any]:
+    """The content of the certificate of a run on this evidence."""
+    facts = run.build.Facts(
+        certificate_id="11111111-2222-4333-8444-555555555555",
+        language="en",
+        replayed=False,
+        method=run.method(()),
+        vantage=run.vantage_facts(evidence.setup),
+        time=run.times(evidence),
+        today=datetime(2026, 11, 23, tzinfo=UTC).date(),
+    )
+    return run.build.build(catalogues.load(), judged(evidence), evidence, facts)
+
+
+class TestOpen:
+    """A run's folder at its beginning."""
+
+    @pytest.mark.parametrize("language", ["de", "en"])
+    def test_holds_a_page_that_says_so(self, tmp_path: Path, language: str) -> None:
+        """A killed run leaves that page and no certificate."""
+        folder = tmp_path / "deep" / "reports" / "run"
+        run_in(folder, language=language).open()
+
+        assert [path.name for path in folder.iterdir()] == ["certificate.html"]
+        page = (folder / "certificate.html").read_text("utf-8")
+        assert f'lang="{language}"' in page
+        assert "Werk Ulm" in page
+        assert "accepted" not in page.partition("</style>")[2]
+
+    def test_may_be_there_already(self, tmp_path: Path) -> None:
+        """pytest-html makes the folder of its page by itself."""
+        run_in(tmp_path).open()
+
+        assert (tmp_path / "certificate.html").exists()
+
+    def test_that_cannot_be_made_is_an_error(self, tmp_path: Path) -> None:
+        """A run that cannot report must not begin."""
+        (tmp_path / "file").write_text("")
+
+        with pytest.raises(OSError, match="file"):
+            run_in(tmp_path / "file" / "run").open()
+
+
+class TestConclude:
+    """A run's end."""
+
+    def test_writes_everything(self, tmp_path: Path, annex: str) -> None:
+        """Evidence, certificate and page, and nothing half written."""
+        folder = folder_of_a_run(tmp_path, annex)
+        evidence = saved()
+
+        certificate = run_in(folder).conclude(judged(evidence), evidence)
+
+        assert {path.name for path in folder.iterdir()} == {
+            "certificate.html",
+            "certificate.json",
+            "evidence.json",
+            "junit.xml",
+        }
+        assert json.loads((folder / "certificate.json").read_bytes()) == certificate
+        assert certificate["verdict"] == "accepted"
+        assert certificate["signature"] is None
+        assert survey.load(folder / "evidence.json") == evidence
+        page = (folder / "certificate.html").read_text("utf-8")
+        assert certificate["certificate_id"] in page
+        assert CERTIFICATE_MARK not in page
+
+    def test_binds_the_files_together(self, tmp_path: Path, annex: str) -> None:
+        """A file of another run beside the certificate must be noticed."""
+        folder = folder_of_a_run(tmp_path, annex)
+        evidence = saved()
+
+        certificate = run_in(folder).conclude(judged(evidence), evidence)
+
+        files = certificate["files"]
+        for name in ("evidence.json", "junit.xml"):
+            assert files[name] == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        page = (folder / "certificate.html").read_text("utf-8")
+        part = run.certificate_part(certificate, evidence)
+        assert page.count(part) == 1
+        without = page.replace(part, CERTIFICATE_MARK).encode()
+        assert files[ANNEX_HASH] == hashlib.sha256(without).hexdigest()
+        survey.check_belonging(folder / "evidence.json")
+
+    def test_gives_every_run_an_id(self, tmp_path: Path, annex: str) -> None:
+        """Two certificates must not be taken for one."""
+        evidence = saved()
+        ids = set()
+        for name in "ab":
+            folder = folder_of_a_run(tmp_path / name, annex)
+            ids.add(run_in(folder).conclude(judged(evidence), evidence)["certificate_id"])
+
+        assert len(ids) == 2
+
+    def test_says_that_it_is_a_replay(self, tmp_path: Path, annex: str) -> None:
+        """And tells the moments of the measurement, not its own."""
+        folder = folder_of_a_run(tmp_path, annex)
+        evidence = saved()
+
+        certificate = run_in(folder, replayed=True).conclude(judged(evidence), evidence)
+
+        assert certificate["replayed"] is True
+        assert (certificate["time"]["started"], certificate["time"]["ended"]) == (STARTED, ENDED)
+
+    def test_signs(self, tmp_path: Path, annex: str, key: Path) -> None:
+        """The signature is over the bytes that are there, and the certificate announces it."""
+        folder = folder_of_a_run(tmp_path, annex)
+        evidence = saved()
+
+        certificate = run_in(folder, key=key).conclude(judged(evidence), evidence)
+
+        data = (folder / "certificate.json").read_bytes()
+        fingerprint = signature.check(folder / "certificate.json.sig", data, None)
+        assert certificate["signature"]["fingerprint"] == fingerprint
+        assert "ssh-keygen" in certificate["signature"]["command"]
+
+    def test_leaves_no_certificate_that_it_cannot_sign(
+        self, tmp_path: Path, annex: str, key: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A wrong passphrase must not leave an unsigned one that announces a signature."""
+        folder = folder_of_a_run(tmp_path, annex)
+        evidence = saved()
+
+        def refuse(*_: object) -> None:
+            raise signature.SignatureError("incorrect passphrase")
+
+        monkeypatch.setattr(signature, "sign", refuse)
+
+        with pytest.raises(signature.SignatureError):
+            run_in(folder, key=key).conclude(judged(evidence), evidence)
+        assert not (folder / "certificate.json").exists()
+        assert (folder / "evidence.json").exists()
+
+    def test_needs_what_pytest_reports(self, tmp_path: Path) -> None:
+        """Without its reports there is no certificate, and the page still says so."""
+        folder = tmp_path / "run"
+        unfinished = run_in(folder)
+        unfinished.open()
+        evidence = saved()
+
+        with pytest.raises(Exception, match="pytest-html"):
+            unfinished.conclude(judged(evidence), evidence)
+        assert not (folder / "certificate.json").exists()
+        assert 'class="certificate unfinished"' in (folder / "certificate.html").read_text("utf-8")
+
+
+class TestMakeSetup:
+    """What is settled before the first packet."""
+
+    def test_of_a_real_site(self) -> None:
+        """Standard ports, no simulation, and the computer that measures."""
+        loaded = LoadedSite(site=LOOPBACK)
+
+        made = run.make_setup(loaded)
+
+        assert made.loaded is loaded
+        assert made.ports == plan.Ports()
+        assert not made.simulated
+        assert isinstance(made.vantage, Vantage)
+        assert "127.0.0.1/8" in made.computer.addresses
+
+    @pytest.mark.parametrize("cause", ["other-route"])
+    def test_of_a_computer_without_a_route(
+        self, monkeypatch: pytest.MonkeyPatch, cause: CannotCause
+    ) -> None:
+        """The run goes on to a certificate that says why nothing was measured."""
+
+        def fail(*_: object) -> None:
+            raise link.CannotAskError(cause, "no route")
+
+        monkeypatch.setattr(link, "find_vantage", fail)
+
+        made = run.make_setup(LoadedSite(site=SITE))
+
+        assert isinstance(made.vantage, CannotMeasure)
+        assert (made.vantage.cause, made.computer.addresses) == (cause, ())
