@@ -943,6 +943,12 @@ ROWS = [
         {"MDNS-01[line-1]": "fail wrong-host"},
     ),
     Row(
+        "mDNS: a reflector repeats what the CUBE says",
+        mdns(named(CUBE, NAME), named(OTHER, NAME)),
+        {},
+    ),
+    Row("mDNS: only a reflector", mdns(named(OTHER, NAME)), {"MDNS-01[line-1]": "fail no-answer"}),
+    Row(
         "mDNS: the CUBE gives another address",
         mdns(named(CUBE, ("cube-4711.local", OTHER))),
         {"MDNS-01[line-1]": "fail wrong-answer"},
@@ -982,6 +988,21 @@ ROWS = [
         "LLMNR: another host claims the name",
         llmnr(named(CUBE, LABEL), named(OTHER, ("cube-4711", OTHER))),
         {"LLMNR-01[line-1]": "fail wrong-host"},
+    ),
+    Row(
+        "LLMNR: a reflector repeats what the CUBE says",
+        llmnr(named(CUBE, LABEL), named(OTHER, LABEL)),
+        {},
+    ),
+    Row(
+        "LLMNR: only a reflector",
+        llmnr(named(OTHER, LABEL)),
+        {"LLMNR-01[line-1]": "fail no-answer"},
+    ),
+    Row(
+        "LLMNR: the CUBE has no address",
+        llmnr(named(CUBE)),
+        {"LLMNR-01[line-1]": "fail wrong-answer"},
     ),
     Row(
         "LLMNR: the CUBE gives another address",

@@ -663,6 +663,32 @@ class TestTrouble:
         assert (found.kind, found.icmp_code) == (kind, code)
         assert found.detail == f"ICMP destination unreachable, code {code}, from 10.0.0.1"
 
+    @pytest.mark.usefixtures("interfaces")
+    @pytest.mark.parametrize("code", [3, 9, 10, 13])
+    def test_own_firewall_may_answer_by_icmp(self, code: int) -> None:
+        """A refusal that this computer sends to itself says nothing about the network."""
+        error = OSError(errno.EHOSTUNREACH, "No route to host")
+
+        with pytest.raises(CannotAskError, match="own firewall") as obstacle:
+            link.trouble(icmp(3, code, offender="10.99.0.1"), error, "tcp")
+
+        assert obstacle.value.cause == "not-permitted"
+
+    @pytest.mark.usefixtures("interfaces")
+    def test_own_kernel_may_find_nobody_there(self) -> None:
+        """When nobody answers ARP, it is this computer that says so, and rightly."""
+        error = OSError(errno.EHOSTUNREACH, "No route to host")
+
+        assert link.trouble(icmp(3, 1, offender="10.99.0.1"), error, "tcp").kind == "no-route"
+
+    def test_a_refusal_of_nobody_known_counts(self) -> None:
+        """Where the kernel does not say who it was, it was not this computer."""
+        queue = QueuedError((socket.IPPROTO_IP, 11, extended(3, 13)[:16]))
+
+        found = link.trouble(queue, OSError(errno.EHOSTUNREACH, "No route to host"), "tcp")
+
+        assert (found.kind, found.icmp_code) == ("refused", 13)
+
     def test_another_icmp_type_leaves_it_to_the_number(self) -> None:
         """Time exceeded is a routing loop and no destination unreachable."""
         found = link.trouble(icmp(11, 0), OSError(errno.EHOSTUNREACH, "No route"), "tcp")

@@ -498,6 +498,7 @@ class TestRaw:
             tries=(
                 Try(at_s=0.0, to="10.20.0.1:123", result="answer", sent=b"\x1b" + b"A" * 300,
                     received=b"<b>\x00", source="10.20.0.1:123", detail="<i>"),
+                Try(at_s=2.0, to="10.20.0.1:123", result="silence"),
             ),
             ignored=(Ignored(at_s=0.5, source="10.9.9.9:123", reason="id", raw=b"zz"),),
         )  # fmt: skip

@@ -438,18 +438,19 @@ class TestFiles:
         assert re.search("not (been )?finished", page)
 
 
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A signed run's folder, and the list of whose signature counts."""
+    scratch = tmp_path_factory.mktemp("signed")
+    key = scratch / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    signers = scratch / "signers"
+    signers.write_text(f"tester {key.with_suffix('.pub').read_text()}")
+    return run(scratch, "--sign", str(key)).folder, signers
+
+
 class TestVerify:
     """A folder proves itself, and every change of it is noticed."""
-
-    @pytest.fixture(scope="class")
-    def signed(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-        """A signed run's folder, and the list of whose signature counts."""
-        scratch = tmp_path_factory.mktemp("signed")
-        key = scratch / "key"
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-        signers = scratch / "signers"
-        signers.write_text(f"tester {key.with_suffix('.pub').read_text()}")
-        return run(scratch, "--sign", str(key)).folder, signers
 
     def test_everything_holds(self, signed: tuple[Path, Path]) -> None:
         """An untouched folder has nothing wrong with it."""

@@ -59,12 +59,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
         rootdir_cmd_arg=known.rootdir or None,
         invocation_dir=early_config.invocation_params.dir,
     )
-    if (rootpath, inipath) == (early_config.rootpath, early_config.inipath):
-        return
-    if inipath is None:
+    if not (rootpath / "fixtures" / "given.py").exists():
         raise pytest.UsageError(
             f"there is no acceptance suite in {rootpath}; change to its folder first: cd {PROJECT}"
         )
+    if (rootpath, inipath) == (early_config.rootpath, early_config.inipath):
+        return
     early_config._rootpath = rootpath  # noqa: SLF001 - see above
     early_config._inipath = inipath  # noqa: SLF001
     early_config._inicfg = settings  # noqa: SLF001

@@ -189,6 +189,10 @@ def _name_folder(config: pytest.Config, state: State) -> None:
     reports = config.invocation_params.dir / (
         config.getoption("reports") or config.rootpath / "reports"
     )
+    try:
+        reports.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise pytest.UsageError(f"--reports: {reports}: {error.strerror}") from error
     folder = reports / folder_name(state.loaded.site, datetime.now(UTC))
     state.wishes = {
         name: str(config.invocation_params.dir / wish)
@@ -302,7 +306,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     state = session.config.stash[STATE]
     if session.config.getoption("collectonly"):
         return
-    needs = tuple(item.stash[OWED] for item in session.items)
+    needs = tuple(item.stash[OWED] for item in session.items if OWED in item.stash)
+    if len(needs) < len(session.items):
+        return  # the items were refused, see above
     if hasattr(session.config, "workerinput"):
         if state.spool:
             state.spool.ask(needs)
@@ -476,6 +482,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     if reporter:
         from cube_acceptance.certificate import terminal
 
+        if state.run.unsigned:
+            reporter.write_line(f"--sign: {state.run.unsigned}", red=True)
         for line in terminal.last_lines(certificate, state.run.folder, state.language):
             reporter.write_line(line)
 

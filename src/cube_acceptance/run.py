@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import importlib
 import ipaddress
+import json
 import os
 import platform
 import re
@@ -17,6 +18,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from cube_acceptance import __version__, plan, survey
 from cube_acceptance.certificate import build, mend, page, signature
@@ -282,6 +285,8 @@ class Run:
         self._arguments = arguments
         self._replayed = replayed
         self._key = key
+        self.unsigned = ""
+        """Why the certificate is not signed although that was asked for."""
         self._started = timestamp()
 
     def open(self) -> None:
@@ -304,45 +309,48 @@ class Run:
         kind = {"simulated": self.setup.simulated, "stage": self.setup.site.stage}
         written = (self.folder / "certificate.html").read_text("utf-8")
         annex = mend.mend(written, self.language, page.title(kind, self.language))
-        certificate = build.build(
-            self.catalogue,
-            ledger,
-            saved,
-            build.Facts(
-                certificate_id=str(uuid.uuid4()),
-                language=self.language,
-                replayed=self._replayed,
-                method=method(self._arguments),
-                vantage=vantage_facts(saved.setup),
-                time=times(saved),
-                today=datetime.fromisoformat(saved.started).date(),
-                files={
-                    "evidence.json": sha256((self.folder / "evidence.json").read_bytes()),
-                    "junit.xml": sha256((self.folder / "junit.xml").read_bytes()),
-                    ANNEX_HASH: sha256(annex.encode()),
-                },
-                signature=self._announcement(),
-            ),
+        files = {
+            "evidence.json": sha256((self.folder / "evidence.json").read_bytes()),
+            "junit.xml": sha256((self.folder / "junit.xml").read_bytes()),
+            ANNEX_HASH: sha256(annex.encode()),
+        }
+        facts = build.Facts(
+            certificate_id=str(uuid.uuid4()),
+            language=self.language,
+            replayed=self._replayed,
+            method=method(self._arguments),
+            vantage=vantage_facts(saved.setup),
+            time=times(saved),
+            today=datetime.fromisoformat(saved.started).date(),
+            files=files,
         )
-        self._write("certificate.json", build.dump(certificate))
-        if self._key:
-            self._sign(self._key)
+        data = self._signed(ledger, saved, facts) or build.dump(
+            build.build(self.catalogue, ledger, saved, facts)
+        )
+        self._write("certificate.json", data)
+        certificate: dict[str, Any] = json.loads(data)
         self._write("certificate.html", whole_page(annex, certificate, saved).encode())
         return certificate
 
-    def _announcement(self) -> dict[str, str] | None:
+    def _signed(self, ledger: Ledger, saved: Saved, facts: build.Facts) -> bytes | None:
+        """Write and sign a certificate that announces its signature; None where that fails.
+
+        What was measured is not lost for a wrong passphrase: the caller then writes the
+        certificate without a signature, and :attr:`unsigned` says why.
+        """
         if self._key is None:
             return None
-        fingerprint = signature.fingerprint(self._key)
-        return {"fingerprint": fingerprint, "command": signature.command(fingerprint)}
-
-    def _sign(self, key: Path) -> None:
-        certificate = self.folder / "certificate.json"
         try:
-            signature.sign(certificate, key)
-        except BaseException:
-            certificate.unlink()  # it announces a signature that there is none of
-            raise
+            fingerprint = signature.fingerprint(self._key)
+            announced = {"fingerprint": fingerprint, "command": signature.command(fingerprint)}
+            facts = msgspec.structs.replace(facts, signature=announced)
+            data = build.dump(build.build(self.catalogue, ledger, saved, facts))
+            self._write("certificate.json", data)
+            signature.sign(self.folder / "certificate.json", self._key)
+        except signature.SignatureError as error:
+            self.unsigned = str(error)
+            return None
+        return data
 
     def _write(self, name: str, data: bytes) -> None:
         part = self.folder / f".{name}.part"

@@ -305,10 +305,14 @@ def icmp_error(sock: socket.socket) -> tuple[int, int, str] | None:
 
     Linux keeps it in the socket's error queue (``IP_RECVERR``), for TCP since 5.9.
     """
+    patience = sock.gettimeout()
+    sock.settimeout(0.0)  # with a time limit set, Python would wait for what is not there
     try:
         _, ancillary, _, _ = sock.recvmsg(512, 512, _MSG_ERRQUEUE | socket.MSG_DONTWAIT)
     except (OSError, AttributeError):
         return None
+    finally:
+        sock.settimeout(patience)
     for level, kind, data in ancillary:
         if (level, kind) == (socket.IPPROTO_IP, _IP_RECVERR) and len(data) >= _EXTENDED_ERROR.size:
             _, origin, icmp_type, code, _, _, _ = _EXTENDED_ERROR.unpack_from(data)
@@ -332,14 +336,25 @@ def trouble(sock: socket.socket, error: OSError, phase: str) -> Trouble:
         _, code, sender = message
         kind: TroubleKind = "refused" if code in PROHIBITED_CODES | CLOSED_CODES else "no-route"
         detail = f"ICMP destination unreachable, code {code}, from {sender}"
+        if kind == "refused" and sender and _is_own(sender):
+            raise _forbidden(detail)
         return Trouble(kind=kind, phase=phase, detail=detail, icmp_code=code)
     detail = error.strerror or type(error).__name__
     if error.errno in _FORBIDDEN:
-        raise CannotAskError(
-            "not-permitted", f"this computer's own firewall forbids the sending: {detail}"
-        )
+        raise _forbidden(detail)
     if error.errno in _REFUSED:
         return Trouble(kind="refused", phase=phase, detail=detail)
     if error.errno in _NO_ROUTE:
         return Trouble(kind="no-route", phase=phase, detail=detail)
     return Trouble(kind="no-answer", phase=phase, detail=detail)
+
+
+def _is_own(address: str) -> bool:
+    """Tell whether an ICMP error came from this computer itself; on loopback all of them do."""
+    return not ipaddress.IPv4Address(address).is_loopback and interface_of(address) is not None
+
+
+def _forbidden(detail: str) -> CannotAskError:
+    return CannotAskError(
+        "not-permitted", f"this computer's own firewall forbids the sending: {detail}"
+    )

@@ -1,0 +1,65 @@
+"""The published schemas are those of the models, and what the suite writes keeps to them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import healthy
+import jsonschema
+import pytest
+import sessions
+
+from cube_acceptance import schemas, survey
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DOCS = sessions.PROJECT / "docs"
+
+
+class TestPublished:
+    """What stands in docs/ is up to date."""
+
+    @pytest.mark.parametrize("name", schemas.MODELS)
+    def test_is_what_the_model_says(self, name: str) -> None:
+        """`python -m cube_acceptance.schemas docs` has been run after the last change."""
+        assert (DOCS / name).read_text("utf-8") == schemas.text(schemas.MODELS[name])
+
+
+class TestMain:
+    """The command that writes them."""
+
+    def test_writes_every_schema(self, tmp_path: Path) -> None:
+        """One file for each model."""
+        assert schemas.main([str(tmp_path)]) == 0
+        assert {path.name for path in tmp_path.iterdir()} == set(schemas.MODELS)
+
+    def test_says_how_it_is_used(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Without a directory it writes nothing."""
+        assert schemas.main([]) == 4
+        assert "usage" in capsys.readouterr().err
+
+    def test_runs_as_a_module(self, tmp_path: Path) -> None:
+        """The documented command is this module."""
+        command = [sys.executable, "-m", "cube_acceptance.schemas", str(tmp_path)]
+
+        assert subprocess.run(command, check=False).returncode == 0
+
+
+class TestFiles:
+    """What a run writes validates."""
+
+    def test_evidence(self) -> None:
+        """Evidence keeps to its schema."""
+        jsonschema.validate(json.loads(survey.dump(healthy.saved())), schemas.schema(survey.Saved))
+
+    def test_certificate(self, tmp_path: Path) -> None:
+        """So does a certificate."""
+        session = sessions.run(tmp_path)
+
+        jsonschema.validate(
+            session.certificate, schemas.schema(schemas.MODELS["certificate.schema.json"])
+        )

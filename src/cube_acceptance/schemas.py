@@ -1,0 +1,49 @@
+"""The JSON Schemas of the files that the suite writes, generated from the models.
+
+    python -m cube_acceptance.schemas DIRECTORY
+
+writes them; ``docs/`` holds what it wrote last, and a test compares.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cube_acceptance.certificate.model import Certificate
+from cube_acceptance.survey import Saved
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+MODELS: dict[str, type[msgspec.Struct]] = {
+    "certificate.schema.json": Certificate,
+    "evidence.schema.json": Saved,
+}
+
+
+def schema(model: type[msgspec.Struct]) -> dict[str, Any]:
+    """Generate the schema of one file."""
+    return {"$schema": DIALECT, **msgspec.json.schema(model)}
+
+
+def text(model: type[msgspec.Struct]) -> str:
+    """Write a schema in the form in which it is published."""
+    return json.dumps(schema(model), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write every schema into a directory; 4 is pytest's word for a usage error."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m cube_acceptance.schemas DIRECTORY\n")
+        return 4
+    for name, model in MODELS.items():
+        (Path(arguments[0]) / name).write_text(text(model), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
