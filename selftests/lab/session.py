@@ -244,9 +244,9 @@ def command_line(
         script.append(f"mount -t overlay overlay -o {layers} /{layer.name}")
     pytest = Path(sys.executable).with_name("pytest")
     # What is replayed brings its site along.
-    about = [] if "--replay" in more else [f"--site={site}"]
+    about = [] if "--replay" in more else ["--site", str(site)]
     own = [item.format_map(values) for item in laptop.arguments]
-    program = [str(pytest), *about, f"--reports={reports}", "-p", "no:cacheprovider"]
+    program = [str(pytest), *about, "--reports", str(reports), "-p", "no:cacheprovider"]
     started = [*privilege, *program, *own, *more]
     script.append("exec " + shlex.join(started))
     command = plant.inside(

@@ -196,6 +196,14 @@ class TestVerdict:
 
         assert f'<p class="verdict-word">{word}</p>' in html
 
+    def test_incomplete_says_which_of_two_reasons(self) -> None:
+        """A stray failure must not be told as a requirement that was not determined."""
+        stray = samples.certificate("de", complaints=["Ein Fehler."])
+
+        assert stray["verdict"] == "incomplete"
+        assert page.reason(stray, "de").startswith("Der Lauf lässt kein Urteil zu")
+        assert page.reason(samples.incomplete("de"), "de").startswith("Mindestens eine")
+
     def test_totals_name_the_worst_first(self) -> None:
         """The reader looks for what is wrong."""
         assert page.totals(samples.rejected("de"), "de") == [
@@ -510,6 +518,7 @@ class TestRaw:
         raw = raw[: raw.index("</details>")]
 
         assert "0000  1b 41 41" in raw
+        assert raw.count("41") == sections.RAW_SHOWN - 1
         assert "… 45 weitere Bytes in evidence.json" in raw
         assert "3c 62 3e 00" in raw
         assert "&lt;b&gt;." in raw

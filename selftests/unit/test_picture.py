@@ -91,6 +91,15 @@ class TestPath:
         assert drawn["DIAG-01"].outcome == "fail"
         assert drawn["DIAG-01"].label == "DIAG-01  5/6"
 
+    def test_a_reservation_outweighs_a_pass(self) -> None:
+        """The outcomes' order is the verdict's, not the alphabet's."""
+        made = samples.certificate(
+            count=2, outcomes={("DIAG-01", "line-1"): ("waived", "no-answer")}
+        )
+        drawn = {arrow.requirement: arrow for arrow in picture.arrows(made)}
+
+        assert drawn["DIAG-01"].outcome == "waived"
+
     def test_it_has_a_text_that_says_all_of_it(self) -> None:
         """Somebody who cannot see the picture gets every arrow in words."""
         certificate = samples.rejected("de")

@@ -14,7 +14,7 @@ from _pytest.config.findpaths import determine_setup
 PROJECT = Path(__file__).parents[2]
 """The checkout that this suite is installed from."""
 
-OPTIONS = ("site", "cube", "replay", "sign")
+OPTIONS = ("site", "cube", "reports", "replay", "sign", "pdf")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--sign", metavar="KEY", help="sign the certificate with this OpenSSH key")
     group.addoption(
+        "--pdf", action="store_true", help="print the certificate to PDF with an installed browser"
+    )
+    group.addoption(
         "--replay", metavar="FILE", help="judge a saved evidence.json instead of measuring"
     )
 
@@ -50,7 +53,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
         UsageError: our options are used outside a checkout of the suite.
     """
     known = early_config.known_args_namespace
-    if not any(getattr(known, option) for option in (*OPTIONS, "reports")):
+    if not any(getattr(known, option) for option in OPTIONS):
         return
     rootpath, inipath, settings, _ = determine_setup(
         inifile=known.inifilename,

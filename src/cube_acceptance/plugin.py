@@ -17,7 +17,7 @@ import pytest
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import plan, sentences, survey
-from cube_acceptance.certificate import signature
+from cube_acceptance.certificate import pdf, signature
 from cube_acceptance.ledger import Ledger
 from cube_acceptance.ruling import Judge, Judgement
 from cube_acceptance.run import CERTIFICATE_MARK, Run, folder_name, make_setup
@@ -94,6 +94,8 @@ class State:
         self.run: Run | None = None
         self.ledger = Ledger(plan.owed(catalogue, loaded.site))
         self.wishes: dict[str, str] = {}
+        self.browser = ""
+        self.key: Path | None = None
 
 
 STATE = pytest.StashKey[State]()
@@ -180,12 +182,16 @@ def _name_folder(config: pytest.Config, state: State) -> None:
     for name in ("html", "junitxml", "terminal"):
         if config.pluginmanager.is_blocked(name):
             raise pytest.UsageError(f"-p no:{name}: without it no certificate can be written")
-    key = config.getoption("sign")
-    if key:
-        try:
-            signature.fingerprint(config.invocation_params.dir / key)
-        except signature.SignatureError as error:
-            raise pytest.UsageError(f"--sign: {error}") from error
+    try:
+        if config.getoption("pdf"):
+            state.browser = pdf.find_browser()
+        if config.getoption("sign"):
+            state.key = config.invocation_params.dir / config.getoption("sign")
+            signature.fingerprint(state.key)
+    except pdf.PdfError as error:
+        raise pytest.UsageError(f"--pdf: {error}") from error
+    except signature.SignatureError as error:
+        raise pytest.UsageError(f"--sign: {error}") from error
     reports = config.invocation_params.dir / (
         config.getoption("reports") or config.rootpath / "reports"
     )
@@ -227,9 +233,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         state.language,
         config.invocation_params.args,
         replayed=bool(state.replay),
-        key=config.invocation_params.dir / config.getoption("sign")
-        if config.getoption("sign")
-        else None,
+        key=state.key,
+        browser=state.browser,
     )
     try:
         state.run.open()
@@ -482,8 +487,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     if reporter:
         from cube_acceptance.certificate import terminal
 
-        if state.run.unsigned:
-            reporter.write_line(f"--sign: {state.run.unsigned}", red=True)
+        for failing in state.run.failings:
+            reporter.write_line(failing, red=True)
         for line in terminal.last_lines(certificate, state.run.folder, state.language):
             reporter.write_line(line)
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cube_acceptance import __version__, plan, survey
-from cube_acceptance.certificate import build, mend, page, signature
+from cube_acceptance.certificate import build, mend, page, pdf, signature
 from cube_acceptance.evidence import CannotMeasure, Vantage, timestamp
 from cube_acceptance.plan import Computer
 from cube_acceptance.probes import link
@@ -276,6 +276,7 @@ class Run:
         *,
         replayed: bool,
         key: Path | None = None,
+        browser: str = "",
     ) -> None:
         """Prepare the run; touches nothing yet."""
         self.catalogue = catalogue
@@ -285,8 +286,9 @@ class Run:
         self._arguments = arguments
         self._replayed = replayed
         self._key = key
-        self.unsigned = ""
-        """Why the certificate is not signed although that was asked for."""
+        self._browser = browser
+        self.failings: list[str] = []
+        """What was asked for beside the certificate and could not be made, a line each."""
         self._started = timestamp()
 
     def open(self) -> None:
@@ -330,13 +332,26 @@ class Run:
         self._write("certificate.json", data)
         certificate: dict[str, Any] = json.loads(data)
         self._write("certificate.html", whole_page(annex, certificate, saved).encode())
+        self._print(signed=certificate["signature"] is not None)
         return certificate
+
+    def _print(self, *, signed: bool) -> None:
+        """Print the page to PDF where that was asked for; a signed run signs it as well."""
+        if not self._browser:
+            return
+        target = self.folder / "certificate.pdf"
+        try:
+            pdf.make(self.folder / "certificate.html", target, self._browser)
+            if signed and self._key:
+                signature.sign(target, self._key)
+        except (pdf.PdfError, signature.SignatureError) as error:
+            self.failings.append(f"--pdf: {error}")
 
     def _signed(self, ledger: Ledger, saved: Saved, facts: build.Facts) -> bytes | None:
         """Write and sign a certificate that announces its signature; None where that fails.
 
         What was measured is not lost for a wrong passphrase: the caller then writes the
-        certificate without a signature, and :attr:`unsigned` says why.
+        certificate without a signature, and :attr:`failings` says why.
         """
         if self._key is None:
             return None
@@ -348,7 +363,7 @@ class Run:
             self._write("certificate.json", data)
             signature.sign(self.folder / "certificate.json", self._key)
         except signature.SignatureError as error:
-            self.unsigned = str(error)
+            self.failings.append(f"--sign: {error}")
             return None
         return data
 

@@ -29,7 +29,15 @@ REPLAY_LIMIT_S = 600.0
 """Seconds that judging the evidence again may take."""
 
 OWN_FILES = frozenset(
-    {"certificate.json", "certificate.html", "evidence.json", "junit.xml", "certificate.json.sig"}
+    {
+        "certificate.json",
+        "certificate.html",
+        "evidence.json",
+        "junit.xml",
+        "certificate.json.sig",
+        "certificate.pdf",
+        "certificate.pdf.sig",
+    }
 )
 
 VOLATILE = ("started", "duration_s")
@@ -125,7 +133,7 @@ def check_hashes(certificate: dict[str, Any], folder: Path) -> None:
     for name in ("evidence.json", "junit.xml"):
         if run.sha256((folder / name).read_bytes()) != certificate["files"].get(name):
             raise BrokenError(f"{name} is not the file that belongs to the certificate")
-    strangers = {path.name for path in folder.iterdir()} - OWN_FILES - {"certificate.pdf"}
+    strangers = {path.name for path in folder.iterdir()} - OWN_FILES
     if strangers:
         raise BrokenError(f"the folder holds files of other origin: {', '.join(sorted(strangers))}")
 
@@ -214,6 +222,13 @@ def check_signature(
     made_by = signature.check(file, data, allowed_signers)
     if made_by != announced["fingerprint"]:
         raise BrokenError(f"it was signed by {made_by}, not by {announced['fingerprint']}")
+    printed = folder / "certificate.pdf"
+    if printed.exists():
+        made_by = signature.check(
+            folder / "certificate.pdf.sig", printed.read_bytes(), allowed_signers
+        )
+        if made_by != announced["fingerprint"]:
+            raise BrokenError(f"certificate.pdf was signed by {made_by}")
 
 
 def main(arguments: list[str]) -> int:

@@ -204,7 +204,7 @@ def _verdict(reading: Reading) -> Markup:
             "div",
             element("p", reading.say("verdict.heading"), class_="verdict-label"),
             element("p", verdict(certificate, language), class_="verdict-word"),
-            element("p", reading.say(f"because.{decided}"), class_="verdict-why"),
+            element("p", reason(certificate, language), class_="verdict-why"),
             element(
                 "p",
                 join(element("span", line) for line in totals(certificate, language)),
@@ -213,6 +213,15 @@ def _verdict(reading: Reading) -> Markup:
         ),
         class_="verdict simulated" if certificate["simulated"] else f"verdict verdict-{decided}",
     )
+
+
+def reason(certificate: Mapping[str, Any], language: Language) -> str:
+    """Say what the verdict follows from."""
+    decided = certificate["verdict"]
+    open_ = {"inconclusive", "not-run"} & set(certificate["totals"].get("required", {}))
+    if decided == "incomplete" and not open_:
+        return say("because.incomplete-otherwise", language)
+    return say(f"because.{decided}", language)
 
 
 def totals(certificate: Mapping[str, Any], language: Language) -> list[str]:
