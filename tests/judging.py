@@ -21,7 +21,7 @@ TROUBLE_WORDS = {
 }
 
 
-NAME_RANKING = ("wrong-answer", "malformed", "refused", "no-route", "no-answer", "not-offered")
+NAME_RANKING = ("wrong-answer", "refused", "no-route", "no-answer", "not-offered")
 """Causes in the order of how close a DNS server came to an answer."""
 
 
@@ -37,11 +37,20 @@ class Flaw(NamedTuple):
 
 
 def flaw_of(server: str, trouble: Trouble) -> Flaw:
-    """Say what is wrong with a server that gave no usable answer."""
-    return Flaw(
-        server, trouble.kind, trouble.kind, TROUBLE_WORDS[trouble.kind],
-        {"detail": on_the_wire(trouble)},
-    )  # fmt: skip
+    """Say what is wrong with a server that gave no usable answer.
+
+    What does not count as a reply is no answer, however much of it came.
+    """
+    cause, text = cause_of(trouble)
+    facts: dict[str, object] = {"detail": on_the_wire(trouble)}
+    return Flaw(server, cause, text, TROUBLE_WORDS[trouble.kind], facts)
+
+
+def cause_of(trouble: Trouble) -> tuple[str, str]:
+    """Give cause and text of a datagram exchange that brought no reply."""
+    if trouble.kind == "malformed":
+        return "no-answer", "no-answer.malformed"
+    return trouble.kind, trouble.kind
 
 
 def some(judge: Judge, servers: Servers) -> tuple[str, ...]:
@@ -62,7 +71,7 @@ def none_works(
     """
     if blocked:
         raise obstacle(blocked[0])
-    closest = min(flaws, key=lambda flaw: ranking.index(flaw.cause))
+    closest = min(flaws, key=lambda flaw: (ranking.index(flaw.cause), flaw.text == flaw.cause))
     alike = [flaw.server for flaw in flaws if flaw.text == closest.text]
     judge.fail(closest.cause, closest.text, servers=alike, **closest.facts)
 
@@ -78,5 +87,5 @@ def fail_without_address(judge: Judge, setup: Setup, host: str) -> None:
         if isinstance(answer, CannotMeasure):
             raise obstacle(answer)
         trouble = answer.trouble if isinstance(answer, DnsObserved) else None
-        causes.add(trouble.kind if trouble else "wrong-answer")
+        causes.add(cause_of(trouble)[0] if trouble else "wrong-answer")
     judge.fail(min(causes, key=NAME_RANKING.index), "dns", host=host)

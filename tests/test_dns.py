@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cube_acceptance.plan import Setup
     from cube_acceptance.ruling import Judge
 
-RANKING = ("wrong-answer", "malformed", "refused", "no-route", "no-answer")
+RANKING = ("wrong-answer", "refused", "no-route", "no-answer")
 """Causes in the order of how close a server came to working."""
 
 

@@ -21,7 +21,7 @@ LAST_STRATUM = 15
 ROOT_DISTANCE_LIMIT_S = 5.0
 DATE_RESOLUTION_S = 1.0
 
-RANKING = ("wrong-time", "unsynchronised", "malformed", "refused", "no-route", "no-answer")
+RANKING = ("wrong-time", "unsynchronised", "refused", "no-route", "no-answer")
 """Causes in the order of how close a server came to working."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -37,13 +37,7 @@ def rule_on_echoes(judge: Judge, seen: PingObserved) -> None:
     replies = [echo for echo in seen.echoes if echo.result == "reply"]
     sent = len(seen.echoes)
     if not replies:
-        strangers = [echo.source for echo in seen.echoes if echo.result == "wrong-host"]
-        if strangers:
-            judge.fail("wrong-host", address=seen.address, source=strangers[0])
-        trouble = seen.trouble
-        cause = trouble.kind if trouble and trouble.kind in {"refused", "no-route"} else "no-answer"
-        detail = on_the_wire(trouble) if trouble else ""
-        judge.fail(cause, address=seen.address, sent=sent, detail=detail)
+        rule_on_loss(judge, seen)
     if len(replies) < sent:
         judge.note("lost", lost=sent - len(replies), sent=sent, address=seen.address)
     times = [echo.rtt_s for echo in replies if echo.rtt_s is not None]
@@ -54,3 +48,15 @@ def rule_on_echoes(judge: Judge, seen: PingObserved) -> None:
         fastest_ms=round(min(times, default=0.0) * 1000, 3),
         method=seen.method,
     )
+
+
+def rule_on_loss(judge: Judge, seen: PingObserved) -> NoReturn:
+    """Rule where no reply came from the address asked; what came instead is for the sentence."""
+    where = {"address": seen.address, "sent": len(seen.echoes)}
+    strangers = [echo.source for echo in seen.echoes if echo.result == "wrong-host"]
+    if strangers:
+        judge.fail("no-answer", "no-answer.wrong-host", **where, source=strangers[0])
+    trouble = seen.trouble
+    if trouble and trouble.kind in {"refused", "no-route"}:
+        judge.fail("no-answer", f"no-answer.{trouble.kind}", **where, detail=on_the_wire(trouble))
+    judge.fail("no-answer", **where)

@@ -279,9 +279,10 @@ class TestSocketWire:
         wire = wire_over(sock, "raw")
         request = wire.request(1)
         sock.packets.append((ip_header() + b"\0\0\0\0" + request[4:], ADDRESS))
-        wire.send(1)
+        left_ago_s = wire.send(1)
         arrival = wire.receive(1.0)
 
+        assert left_ago_s == 0.0
         assert sock.sent == [(request, (ADDRESS, 0))]
         assert sock.options == [(socket.SOL_SOCKET, 26)]
         assert arrival
@@ -372,6 +373,15 @@ class TestSocketWire:
 
         assert arrival
         assert arrival.sequence == 1
+
+    def test_raw_socket_has_no_error_queue(self) -> None:
+        """A raw socket is given ICMP errors as packets; hearing of them twice helps nobody."""
+        sock = FakeSocket(OSError(errno.ENETDOWN, "Network is down"))
+        wire = wire_over(sock, "raw")
+        sock.errors.append((wire.request(1), [(socket.IPPROTO_IP, 11, note())]))
+
+        assert wire.receive(0.0) is None
+        assert len(sock.errors) == 1
 
     def test_failing_reception(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A socket that fails again and again must not keep the processor busy."""
@@ -578,9 +588,18 @@ class TestReadOutput:
     @pytest.mark.parametrize(
         ("output", "platform", "result", "code"),
         [
-            (ERROR_OUTPUT.format(words="Destination Host Unreachable"), "linux", "unreachable", 1),
-            (ERROR_OUTPUT.format(words="Destination Port Unreachable"), "linux", "prohibited", 3),
-            (ERROR_OUTPUT.format(words="Packet filtered"), "linux", "prohibited", 13),
+            *(
+                (ERROR_OUTPUT.format(words=words), "linux", result, code)
+                for words, result, code in (
+                    ("Destination Net Unreachable", "unreachable", 0),
+                    ("Destination Host Unreachable", "unreachable", 1),
+                    ("Destination Protocol Unreachable", "prohibited", 2),
+                    ("Destination Port Unreachable", "prohibited", 3),
+                    ("Destination Net Prohibited", "prohibited", 9),
+                    ("Destination Host Prohibited", "prohibited", 10),
+                    ("Packet filtered", "prohibited", 13),
+                )
+            ),
             (ERROR_OUTPUT.format(words="Time to live exceeded"), "linux", "unreachable", None),
             (MACOS_ERROR, "darwin", "prohibited", 13),
         ],
@@ -636,6 +655,8 @@ class TestFindPing:
         monkeypatch.setenv("PATH", str(tmp_path))
 
         assert find_ping("linux") != str(tmp_path / "ping")
+        monkeypatch.setattr(icmp, "_SEARCH_PATH", str(tmp_path))
+        assert find_ping("linux") == str(tmp_path / "ping")
 
     def test_windows(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """Windows keeps it in its system folder."""
@@ -1151,6 +1172,7 @@ class TestTroubleOf:
 
         assert trouble
         assert trouble.kind == kind
+        assert "own firewall" not in trouble.detail
 
     def test_command(self) -> None:
         """The command keeps its own computer's firewall to itself: the detail says so."""

@@ -429,7 +429,7 @@ ROWS = [
     Row(
         "the time server is away", {f"ntp/{SERVER}": ntp(trouble=AWAY)}, {"NTP-01": "fail no-route"}
     ),
-    Row("not NTP", {f"ntp/{SERVER}": ntp(trouble=NONSENSE)}, {"NTP-01": "fail malformed"}),
+    Row("not NTP", {f"ntp/{SERVER}": ntp(trouble=NONSENSE)}, {"NTP-01": "fail no-answer"}),
     *(
         Row(
             f"kiss-o'-death {code}",
@@ -575,13 +575,13 @@ ROWS = [
     ),
     # DNS
     *(
-        Row(f"every name: {label}", all_silent(trouble), every(OUTBOUND, f"fail {trouble.kind}"))
-        for label, trouble in (
-            ("silence", SILENT),
-            ("closed port", CLOSED),
-            ("prohibited", PROHIBITED),
-            ("unreachable", AWAY),
-            ("not DNS", NONSENSE),
+        Row(f"every name: {label}", all_silent(trouble), every(OUTBOUND, f"fail {cause}"))
+        for label, trouble, cause in (
+            ("silence", SILENT, "no-answer"),
+            ("closed port", CLOSED, "refused"),
+            ("prohibited", PROHIBITED, "refused"),
+            ("unreachable", AWAY, "no-route"),
+            ("not DNS", NONSENSE, "no-answer"),
         )
     ),
     *(
@@ -804,9 +804,9 @@ ROWS = [
         )
         for results, expected, notes in (
             (["silence"] * 4, "fail no-answer", ()),
-            (["prohibited"] * 4, "fail refused", ()),
-            (["unreachable"] * 4, "fail no-route", ()),
-            (["wrong-host"] * 4, "fail wrong-host", ()),
+            (["prohibited"] * 4, "fail no-answer", ()),
+            (["unreachable"] * 4, "fail no-answer", ()),
+            (["wrong-host"] * 4, "fail no-answer", ()),
             (["reply", "silence", "reply", "silence"], "", ("lost",)),
             (["silence", "silence", "silence", "reply"], "", ("lost",)),
         )

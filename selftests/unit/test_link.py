@@ -94,6 +94,13 @@ class QueuedError:
         """Hold this ancillary data."""
         self._ancillary = list(ancillary)
 
+    def gettimeout(self) -> float:
+        """Have a time limit, which must not delay the look into the queue."""
+        return 5.0
+
+    def settimeout(self, limit_s: float) -> None:
+        """Take any time limit."""
+
     def recvmsg(self, *_: int) -> tuple[bytes, list[tuple[int, int, bytes]], int, None]:
         """Give what is in the queue."""
         return b"", self._ancillary, 0, None

@@ -135,13 +135,30 @@ class TestPace:
 
         assert keeper.send(ADDRESS, never).wait_s == pytest.approx(0.7)
 
-    def test_after_the_interval(self, folder: Folder, clock: Clock) -> None:
-        """Exactly after the interval the next one may go."""
+    @pytest.mark.parametrize("passed_s", [1.2, 1.3, 86400.0])
+    def test_after_the_interval(self, folder: Folder, clock: Clock, passed_s: float) -> None:
+        """From the end of the interval on the next one may go."""
         keeper = Pace([folder], clock=clock)
         keeper.send(ADDRESS, now)
-        clock.move(1.2)
+        clock.move(passed_s)
 
         assert keeper.send(ADDRESS, now) == SENT
+
+    def test_announced_before_it_is_sent(self, folder: Folder, clock: Clock) -> None:
+        """The file says that a request is being sent before it is, the first as well as others."""
+        keeper = Pace([folder], clock=clock)
+        read: list[bytes] = []
+
+        def look() -> float:
+            read.append((folder.path / ADDRESS).read_bytes())
+            return 0.0
+
+        keeper.send(ADDRESS, look)
+        clock.move(1.2)
+        keeper.send(ADDRESS, look)
+
+        assert read == [SENDING, SENDING]
+        assert (folder.path / ADDRESS).read_bytes() == b"%020d" % clock.now
 
     def test_another_session(self, folder: Folder, clock: Clock) -> None:
         """What one session sent holds another session back: they share nothing but the file."""
@@ -485,7 +502,11 @@ class TestPlaces:
 
     def test_order(self) -> None:
         """This computer's folder first, then this user's, then memory."""
-        assert [type(book).__name__ for book in places()] == ["Folder", "Folder", "Memory"]
+        shared, own, memory = places()
+
+        assert shared == Folder(shared_folder(), 0o1777)
+        assert own == Folder(Path.home() / ".cache" / FOLDER_NAME, 0o700)
+        assert isinstance(memory, Memory)
 
     def test_same_folder_for_everyone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A user's own folder for temporary files must not give them a pace of their own."""

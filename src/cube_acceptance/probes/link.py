@@ -305,14 +305,15 @@ def icmp_error(sock: socket.socket) -> tuple[int, int, str] | None:
 
     Linux keeps it in the socket's error queue (``IP_RECVERR``), for TCP since 5.9.
     """
-    patience = sock.gettimeout()
-    sock.settimeout(0.0)  # with a time limit set, Python would wait for what is not there
     try:
-        _, ancillary, _, _ = sock.recvmsg(512, 512, _MSG_ERRQUEUE | socket.MSG_DONTWAIT)
-    except (OSError, AttributeError):
+        patience = sock.gettimeout()
+        sock.settimeout(0.0)  # with a time limit set, Python would wait for what is not there
+        try:
+            _, ancillary, _, _ = sock.recvmsg(512, 512, _MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+        finally:
+            sock.settimeout(patience)
+    except (OSError, AttributeError):  # nothing there, closed by now, or not of this platform
         return None
-    finally:
-        sock.settimeout(patience)
     for level, kind, data in ancillary:
         if (level, kind) == (socket.IPPROTO_IP, _IP_RECVERR) and len(data) >= _EXTENDED_ERROR.size:
             _, origin, icmp_type, code, _, _, _ = _EXTENDED_ERROR.unpack_from(data)

@@ -12,7 +12,6 @@ number there. Its timestamps must not be used, so it has no transmit time and no
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import socket
 import time
@@ -33,7 +32,7 @@ from cube_acceptance.evidence import (
     Vantage,
     timestamp,
 )
-from cube_acceptance.probes.link import CannotAskError, Stopwatch, measured, open_udp, trouble
+from cube_acceptance.probes.link import Stopwatch, measured, open_udp, trouble
 
 PORT = 123
 """RFC 5905 section 7.2."""
@@ -200,7 +199,7 @@ class NtpProbe:
         return measured(self._measure)
 
     def _measure(self, watch: Stopwatch) -> NtpObserved:
-        with contextlib.closing(self._open()) as sock:
+        with open_udp(self.vantage, self.server, self.port) as sock:
             exchange = _Exchange(self, sock, watch)
             exchange.run()
         return NtpObserved(
@@ -212,12 +211,6 @@ class NtpProbe:
             reply=exchange.reply,
             trouble=None if exchange.reply else exchange.trouble(),
         )
-
-    def _open(self) -> socket.socket:
-        try:
-            return open_udp(self.vantage, self.server, self.port)
-        except OSError as error:
-            raise CannotAskError("off-link", f"no socket: {error.strerror}") from error
 
 
 class _Exchange:
@@ -269,8 +262,6 @@ class _Exchange:
             self._sock.send(packet)
             received = self._listen(question.at_s + self._probe.wait_s)
         except OSError as error:
-            # With a time limit, Python would wait for the error queue as for a packet.
-            self._sock.settimeout(0)
             met = trouble(self._sock, error, "udp")
         if self._unwanted:
             met = Trouble(kind="malformed", phase="udp", detail=self._unwanted)
