@@ -44,14 +44,10 @@ def last_lines(certificate: dict[str, Any], folder: Path, language: Language) ->
 
 def progress(done: int, asked: int, waiting: tuple[str, ...], language: Language) -> str:
     """Write how many measurements are in and what is waited for, on one line."""
-    if language == "de":
-        text = f"Messungen: {done} von {asked}"
-        joint = "; es fehlt noch: "
-    else:
-        text = f"measurements: {done} of {asked}"
-        joint = "; waiting for: "
+    if not waiting:
+        return say("progress.done", language, asked=asked)
     shown = ", ".join(waiting[:WAITING_LIMIT]) + (" …" if len(waiting) > WAITING_LIMIT else "")
-    return plain(f"{text}{joint}{shown}" if waiting else text)
+    return plain(say("progress.waiting", language, done=done, asked=asked, waiting=shown))
 
 
 def _about(entry: dict[str, Any]) -> str:
