@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 LOGIN_STATUSES = frozenset({401, 403})
 FIRST_ERROR = 400
 
-RANKING = ("wrong-answer", "malformed", "no-answer.http", "refused", "no-answer", "no-route")
+RANKING = (
+    *("wrong-answer", "malformed", "no-answer.http", "refused.http"),
+    *("refused", "no-answer", "no-route"),
+)
 """Of two ports that both fail, the one that came closest to a page tells more."""
 
 
@@ -70,10 +73,10 @@ def rule_on_page(judge: Judge, page: PageObserved, text: str) -> None:
     """Rule on one page: any status below 400, or a request to log in, proves it."""
     where = {"address": page.address, "port": port_text(page.port)}
     if page.trouble:
-        http = page.trouble.phase == "http" and page.trouble.kind in {"no-answer", "refused"}
-        cause = "no-answer" if http else page.trouble.kind
-        key = "no-answer.http" if http else cause
-        judge.fail(cause, key, **where, detail=on_the_wire(page.trouble))
+        cause = page.trouble.kind
+        accepted = page.trouble.phase == "http" and cause in {"no-answer", "refused"}
+        text = f"{cause}.http" if accepted else cause
+        judge.fail(cause, text, **where, detail=on_the_wire(page.trouble))
     last = page.replies[-1]
     if page.redirect:
         judge.fail("wrong-answer", "wrong-answer.redirect", **where, location=page.redirect)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 TODAY = date(2026, 11, 23)
 TAPIO, HOMAG = SITE.cloud.hosts
 NTP_FAILED = {"NTP-01": failed("no-answer", servers=[SERVER])}
+SERVICE_PC = catalogues.load().word("service-pc").en
 CUBES = tuple(Cube(name=f"line-{n}", address=f"10.20.0.{50 + n}") for n in range(6))
 
 
@@ -139,6 +140,13 @@ class TestResults:
         assert {result["outcome"] for result in built["results"]} == {"not-run"}
         assert built["verdict"] == "incomplete"
         assert all(result["reason"] and result["remedy"] for result in built["results"])
+
+    def test_of_a_ledger_that_owes_nothing_are_not_run(self) -> None:
+        """Even a run that forgot what it owes must not be accepted, nor end without a word."""
+        built = build.build(catalogues.load(), Ledger(()), saved(), facts())
+
+        assert {result["outcome"] for result in built["results"]} == {"not-run"}
+        assert built["verdict"] == "incomplete"
 
     def test_one_lost_case_leaves_its_entry_not_run(self) -> None:
         """One host of two is not the requirement."""
@@ -553,7 +561,7 @@ class TestRequests:
         end = failed("refused", address=CUBE, port="80")
 
         assert self.requests({"DIAG-01[line-1]": end}, "DIAG-01") == [
-            ("service computer in the customer's network", CUBE, "TCP", "80")
+            (SERVICE_PC, CUBE, "TCP", "80")
         ]
 
     def test_inwards_by_the_site_file(self) -> None:
@@ -562,7 +570,7 @@ class TestRequests:
         end = failed("no-answer")
 
         assert self.requests({"SSH-01[line-0]": end}, "SSH-01", site) == [
-            ("service computer in the customer's network", "10.20.0.50", "TCP", "22")
+            (SERVICE_PC, "10.20.0.50", "TCP", "22")
         ]
 
     def test_speak_the_readers_language(self, catalogue: Catalogue) -> None:

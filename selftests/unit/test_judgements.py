@@ -838,7 +838,7 @@ ROWS = [
             ("refused", "tcp", "refused"),
             ("no-route", "tcp", "no-route"),
             ("no-answer", "http", "no-answer"),
-            ("refused", "http", "no-answer"),
+            ("refused", "http", "refused"),
             ("malformed", "http", "malformed"),
         )
     ),

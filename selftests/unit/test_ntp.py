@@ -534,6 +534,9 @@ class TestCourse:
         assert observed.duration_s == 6.0
         assert observed.trouble
         assert observed.trouble.kind == "no-answer"
+        assert [(attempt.to, attempt.source) for attempt in observed.tries] == [
+            ("192.0.2.1:123", "")
+        ] * 2
 
     def test_refused_and_then_an_answer(self) -> None:
         """After a refusal it waits two seconds before it asks again."""
@@ -549,6 +552,7 @@ class TestCourse:
         observed = self.run([(0.01, REFUSED)], [(0.01, REFUSED)])
 
         assert observed.duration_s == 2.01
+        assert [attempt.detail for attempt in observed.tries] == ["Connection refused"] * 2
         assert observed.trouble
         assert observed.trouble.kind == "refused"
 

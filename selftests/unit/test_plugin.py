@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 import sessions
 from sessions import run, start
 
-from cube_acceptance import verify
+from cube_acceptance import plugin, verify
 from cube_acceptance.evidence import DhcpObserved
 from cube_acceptance.site import Cube, Waiver
 
@@ -122,6 +123,110 @@ class TestVerdict:
         assert session.status == 10
         assert session.certificate is not None
         assert len(session.certificate["results"]) == 5 + 2 * 6
+
+
+class TestMeasuring:
+    """Runs that measure: the embedded site, and a site of which nothing is asked."""
+
+    def test_embedded_site_is_simulated(self, tmp_path: Path) -> None:
+        """Without a site the suite tests its own servers, and says so."""
+        session = start(tmp_path, "--lang", "en")
+
+        assert session.status in {0, 10}
+        assert session.certificate is not None
+        assert session.certificate["simulated"] is True
+        assert "Verdict: Simulated" in session.output
+        for requirement in ("DHCP-01", "NTP-01", "DNS-01", "HTTPS-01", "SSH-01"):
+            assert session.outcome(requirement) == "pass"
+
+    def test_workers_read_what_the_controller_measures(self, tmp_path: Path) -> None:
+        """Nothing is measured twice, whatever the number of processes."""
+        session = start(tmp_path, "-n", "2", "-m", "required")
+
+        assert session.status == 0
+        assert session.verdict == "accepted"
+
+    def test_only_what_is_needed_is_measured(self, tmp_path: Path) -> None:
+        """A run without cases sends nothing."""
+        session = start(tmp_path, "--cube", "10.255.255.1", "-k", "nothing_at_all")
+
+        assert session.status == 5
+        assert session.verdict == "incomplete"
+        evidence = json.loads((session.folder / "evidence.json").read_bytes())
+        assert evidence["observations"] == {}
+
+    def test_collecting_needs_no_site(self, tmp_path: Path) -> None:
+        """Looking at the cases starts no server."""
+        session = start(tmp_path, "--collect-only", "-q")
+
+        assert session.status == 0
+        assert not session.folders
+
+
+class FakeReporter:
+    """Keeps what a terminal would show."""
+
+    def __init__(self, *, isatty: bool, verbosity: int = 0) -> None:
+        """Be a terminal or a file."""
+        self.isatty = isatty
+        self.verbosity = verbosity
+        self.shown: list[str] = []
+
+    def rewrite(self, line: str, *, erase: bool) -> None:
+        """Draw the line again."""
+        assert erase
+        self.shown.append(line)
+
+    def write_line(self, line: str) -> None:
+        """Write a line."""
+        self.shown.append(line)
+
+
+class FakeSurvey:
+    """Measurements that are in after a few looks."""
+
+    def __init__(self) -> None:
+        """Begin with three looks to go."""
+        self.looks = 3
+        self.waited: list[float] = []
+
+    def wait(self, limit_s: float) -> bool:
+        """Tell whether everything is in."""
+        self.waited.append(limit_s)
+        self.looks -= 1
+        return self.looks < 0
+
+    def progress(self) -> tuple[int, int, tuple[str, ...]]:
+        """Say how many are in."""
+        return 1, 2, ("dhcp",)
+
+
+class TestWatch:
+    """Progress by the conventions of pytest's own reporter."""
+
+    def test_terminal(self) -> None:
+        """One line, drawn again and again, and an end of line at the end."""
+        reporter, measuring = FakeReporter(isatty=True), FakeSurvey()
+        plugin._watch(reporter, measuring, "en")
+
+        assert reporter.shown == ["Measurements: 1 of 2; waiting for: dhcp"] * 4 + [""]
+        assert set(measuring.waited) == {plugin.REDRAW_S}
+
+    def test_log(self) -> None:
+        """One line every ten seconds, and nothing more."""
+        reporter, measuring = FakeReporter(isatty=False), FakeSurvey()
+        plugin._watch(reporter, measuring, "en")
+
+        assert len(reporter.shown) == 3
+        assert set(measuring.waited) == {10.0}
+
+    @pytest.mark.parametrize("isatty", [True, False])
+    def test_quiet(self, *, isatty: bool) -> None:
+        """-q wants none of it."""
+        reporter = FakeReporter(isatty=isatty, verbosity=-1)
+        plugin._watch(reporter, FakeSurvey(), "en")
+
+        assert reporter.shown == []
 
 
 class TestSelection:
@@ -304,6 +409,18 @@ class TestHostilePlugin:
         assert session.outcome("NTP-01") == "not-run"
 
 
+PRINTS = 'for a; do case $a in --print-to-pdf=*) printf "%%PDF-1.4" >"${a#*=}";; esac; done'
+
+
+def with_browser(scratch: Path, script: str) -> dict[str, str]:
+    """An environment in which the first browser found does what the script says."""
+    browser = scratch / "bin" / "chromium"
+    browser.parent.mkdir()
+    browser.write_text(f"#!/bin/sh\n{script}\n")
+    browser.chmod(0o700)
+    return {"PATH": f"{browser.parent}:{os.environ['PATH']}"}
+
+
 class TestUsage:
     """A user's mistake is a sentence and no traceback."""
 
@@ -408,6 +525,54 @@ class TestFiles:
         assert "secret-place" not in (session.folder / "certificate.json").read_text("utf-8")
         assert "secret-place" not in (session.folder / "certificate.html").read_text("utf-8")
         assert (session.folder / "certificate.json.sig").exists()
+
+    def test_a_wrong_passphrase_loses_no_result(self, tmp_path: Path) -> None:
+        """What was measured is written, unsigned, and the terminal says why."""
+        key = tmp_path / "key"
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(key)], check=True
+        )
+        session = run(
+            tmp_path,
+            *("--sign", str(key)),
+            environment={"SSH_ASKPASS_REQUIRE": "force", "SSH_ASKPASS": "/bin/false"},
+        )
+
+        assert session.status == 0
+        assert "--sign: " in session.output
+        assert session.certificate is not None
+        assert session.certificate["signature"] is None
+        assert not (session.folder / "certificate.json.sig").exists()
+        assert not any(finding.wrong for finding in verify.verify(session.folder))
+
+    def test_printed_and_signed(self, tmp_path: Path) -> None:
+        """A browser prints, and the print is signed as well."""
+        key = tmp_path / "key"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+        session = run(
+            tmp_path, "--pdf", "--sign", str(key), environment=with_browser(tmp_path, PRINTS)
+        )
+
+        assert (session.folder / "certificate.pdf").read_bytes() == b"%PDF-1.4"
+        assert not any(finding.wrong for finding in verify.verify(session.folder))
+        (session.folder / "certificate.pdf").write_bytes(b"%PDF-1.5")
+        wrong = [finding.what for finding in verify.verify(session.folder) if finding.wrong]
+        assert wrong == ["signature"]
+
+    def test_a_browser_that_does_not_print(self, tmp_path: Path) -> None:
+        """The certificate is there all the same."""
+        session = run(tmp_path, "--pdf", environment=with_browser(tmp_path, "exit 1"))
+
+        assert session.status == 0
+        assert "--pdf: chromium wrote no PDF" in session.output
+        assert session.verdict == "accepted"
+
+    def test_no_browser(self, tmp_path: Path) -> None:
+        """Said at the start, not at the end."""
+        session = run(tmp_path, "--pdf", environment={"PATH": "/nowhere"})
+
+        assert session.status == 4
+        assert "no browser to print with" in session.output
 
     def test_colours_and_escapes_of_the_network_stay_out(self, tmp_path: Path) -> None:
         """What a device says never moves the terminal's cursor."""

@@ -216,6 +216,14 @@ class TestJudgement:
 
         assert judge.judgement(None).started >= before
 
+    def test_without_evidence_it_took_nothing(self, judge: Judge) -> None:
+        """A case that read nothing has neither length nor tries."""
+        result = judge.judgement(None)
+
+        assert (result.duration_s, result.attempts) == (0.0, 0)
+        never = Judgement(outcome="not-run")
+        assert (never.duration_s, never.attempts, never.started) == (0.0, 0, "")
+
     def test_travels_as_json(self, judge: Judge) -> None:
         """A judgement reaches the controller as one JSON string."""
         judge.get("dhcp")

@@ -20,7 +20,7 @@ from healthy import ENDED, SITE, STARTED, VANTAGE, saved
 
 from cube_acceptance import __version__, plan, run, survey
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance.certificate import signature
+from cube_acceptance.certificate import pdf, signature
 from cube_acceptance.evidence import CannotMeasure, Vantage
 from cube_acceptance.ledger import Ledger
 from cube_acceptance.plan import Computer, Setup
@@ -575,10 +575,10 @@ class TestConclude:
         assert certificate["signature"]["fingerprint"] == fingerprint
         assert "ssh-keygen" in certificate["signature"]["command"]
 
-    def test_leaves_no_certificate_that_it_cannot_sign(
+    def test_that_cannot_sign_says_so(
         self, tmp_path: Path, annex: str, key: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A wrong passphrase must not leave an unsigned one that announces a signature."""
+        """A wrong passphrase costs the signature, not what was measured, and announces none."""
         folder = folder_of_a_run(tmp_path, annex)
         evidence = saved()
 
@@ -586,11 +586,100 @@ class TestConclude:
             raise signature.SignatureError("incorrect passphrase")
 
         monkeypatch.setattr(signature, "sign", refuse)
+        ending = run_in(folder, key=key)
 
-        with pytest.raises(signature.SignatureError):
-            run_in(folder, key=key).conclude(judged(evidence), evidence)
-        assert not (folder / "certificate.json").exists()
-        assert (folder / "evidence.json").exists()
+        certificate = ending.conclude(judged(evidence), evidence)
+
+        assert ending.failings == ["--sign: incorrect passphrase"]
+        assert certificate["signature"] is None
+        assert json.loads((folder / "certificate.json").read_bytes()) == certificate
+        assert not (folder / "certificate.json.sig").exists()
+
+    def test_that_lost_its_key_says_so(self, tmp_path: Path, annex: str) -> None:
+        """A stick that was pulled out during the run is no reason to lose it."""
+        folder = folder_of_a_run(tmp_path, annex)
+        evidence = saved()
+        ending = run_in(folder, key=tmp_path / "gone")
+
+        certificate = ending.conclude(judged(evidence), evidence)
+
+        assert certificate["signature"] is None
+        assert ending.failings == ["--sign: there is no key gone"]
+
+    @pytest.fixture
+    def printed(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
+        """A browser that prints at once."""
+        calls: list[tuple[str, str, str]] = []
+
+        def make(page: Path, target: Path, browser: str) -> None:
+            calls.append((page.name, target.name, browser))
+            target.write_bytes(b"%PDF-" + hashlib.sha256(page.read_bytes()).digest())
+
+        monkeypatch.setattr(pdf, "make", make)
+        return calls
+
+    def test_prints_where_asked(
+        self, tmp_path: Path, annex: str, printed: list[tuple[str, str, str]]
+    ) -> None:
+        """The finished page, and without a key nothing is signed."""
+        folder = folder_of_a_run(tmp_path, annex)
+        evidence = saved()
+        ending = run_in(folder, browser="/usr/bin/chromium")
+
+        ending.conclude(judged(evidence), evidence)
+
+        assert printed == [("certificate.html", "certificate.pdf", "/usr/bin/chromium")]
+        page = (folder / "certificate.html").read_bytes()
+        assert (folder / "certificate.pdf").read_bytes()[5:] == hashlib.sha256(page).digest()
+        assert not list(folder.glob("*.sig"))
+        assert ending.failings == []
+
+    @pytest.mark.usefixtures("printed")
+    def test_signs_what_it_prints(self, tmp_path: Path, annex: str, key: Path) -> None:
+        """The PDF travels alone."""
+        folder = folder_of_a_run(tmp_path, annex)
+        evidence = saved()
+
+        certificate = run_in(folder, key=key, browser="chromium").conclude(
+            judged(evidence), evidence
+        )
+
+        data = (folder / "certificate.pdf").read_bytes()
+        fingerprint = signature.check(folder / "certificate.pdf.sig", data, None)
+        assert certificate["signature"]["fingerprint"] == fingerprint
+
+    @pytest.mark.usefixtures("printed")
+    def test_does_not_sign_the_print_of_an_unsigned_certificate(
+        self, tmp_path: Path, annex: str
+    ) -> None:
+        """One failing is told once."""
+        folder = folder_of_a_run(tmp_path, annex)
+        evidence = saved()
+        ending = run_in(folder, key=tmp_path / "gone", browser="chromium")
+
+        ending.conclude(judged(evidence), evidence)
+
+        assert ending.failings == ["--sign: there is no key gone"]
+        assert (folder / "certificate.pdf").exists()
+
+    def test_that_cannot_print_says_so(
+        self, tmp_path: Path, annex: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A browser that fails costs the print and nothing else."""
+        folder = folder_of_a_run(tmp_path, annex)
+        evidence = saved()
+
+        def fail(*_: object) -> None:
+            raise pdf.PdfError("the browser did not end")
+
+        monkeypatch.setattr(pdf, "make", fail)
+        ending = run_in(folder, browser="chromium")
+
+        certificate = ending.conclude(judged(evidence), evidence)
+
+        assert ending.failings == ["--pdf: the browser did not end"]
+        assert certificate["verdict"] == "accepted"
+        assert (folder / "certificate.json").exists()
 
     def test_needs_what_pytest_reports(self, tmp_path: Path) -> None:
         """Without its reports there is no certificate, and the page still says so."""

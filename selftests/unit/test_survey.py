@@ -341,7 +341,9 @@ class TestWhatFollowsFromWhat:
         silent = msgspec.structs.replace(sinkhole, rcode=None, addresses=())
 
         for bad in (sinkhole, silent, cannot()):
-            asked = run(Network({f"dns/{SERVER}/{TAPIO}": bad}), "HTTPS-01", "PING-01")[1]
+            network = Network({f"dns/{SERVER}/{TAPIO}": bad})
+            surveyed, asked = run(network, "HTTPS-01", "PING-01")
+            assert surveyed.saved().observations.keys() == asked
             assert f"https/{TAPIO}" not in asked
             assert f"ping/{TAPIO}" not in asked
             assert f"https/{HOMAG}" in asked
@@ -460,6 +462,23 @@ class TestHowItIsRun:
 
         assert f"ntp/{SERVER}" in run(network, "NTP-01")[1]
 
+    def test_a_crash_of_dhcp_after_an_offer_changes_no_servers(self) -> None:
+        """What the offer named is being asked already; the lease comes too late to differ."""
+        network = Network({"lease": lease(dns=(SECOND,), ntp=(SECOND,))})
+
+        def crash(probe: Probe) -> Observation:
+            seen = network(probe)
+            if probe.key == "dhcp":
+                raise ZeroDivisionError
+            return seen
+
+        surveyed = Survey(setup(), owed("NTP-01"), run=crash)
+        surveyed.start()
+
+        assert surveyed.wait(LIMIT_S)
+        assert {"lease", f"ntp/{SERVER}"} <= set(network.asked)
+        assert f"ntp/{SECOND}" not in network.asked
+
     def test_a_crash_in_what_follows_keeps_nobody_waiting(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -512,7 +531,7 @@ class TestHowItIsRun:
         """Many CUBEs must not exhaust this computer's sockets; what is beyond waits its turn."""
         monkeypatch.setattr(survey, "WORKERS", 3)
         lock = threading.Lock()
-        together = threading.Barrier(3)
+        go, together = threading.Event(), threading.Barrier(3)
         under_way = most = 0
 
         def measure(_: Probe) -> Observation:
@@ -520,6 +539,7 @@ class TestHowItIsRun:
             with lock:
                 under_way += 1
                 most = max(most, under_way)
+            assert go.wait(LIMIT_S)
             together.wait(LIMIT_S)
             with lock:
                 under_way -= 1
@@ -529,10 +549,12 @@ class TestHowItIsRun:
         surveyed._pending["start"] = None
         for number in range(12):
             surveyed._submit(FakeProbe(f"probe/{number}"))
+        begun = surveyed._threads
+        go.set()
         surveyed._finished("start")
 
         assert surveyed.wait(LIMIT_S)
-        assert most == 3
+        assert (begun, most) == (3, 3)
         assert len(surveyed.saved().observations) == 12
 
     def test_threads_end_with_the_survey(self) -> None:

@@ -7,10 +7,9 @@ survey, what it means from the cases, what follows from the verdict.
 from __future__ import annotations
 
 import shutil
-import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import pytest
@@ -54,18 +53,18 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     spool: str
 
 
-class SimulatedSite:
+class SimulatedSite(Protocol):
     """What the embedded site has to offer to the plugin; made by a hook of the fixtures."""
 
     loaded: LoadedSite
 
     def start(self) -> Setup:
         """Start the servers and say where they are."""
-        raise NotImplementedError
+        ...
 
     def stop(self) -> None:
         """Stop the servers."""
-        raise NotImplementedError
+        ...
 
 
 class HookSpecs:
@@ -74,7 +73,7 @@ class HookSpecs:
     @pytest.hookspec(firstresult=True)
     def pytest_cube_acceptance_simulated_site(self) -> SimulatedSite:
         """Make the embedded site, not started yet."""
-        raise NotImplementedError
+        raise NotImplementedError  # pragma: no cover - a specification is never called
 
 
 class State:
@@ -85,7 +84,9 @@ class State:
         self.catalogue = catalogue
         self.loaded = loaded
         self.language: Language = language
-        self.setup: Setup | None = None
+        self.setup: Setup
+        self.settled = False
+        """Whether there is a setup: from the session's start on, but not where it only collects."""
         self.evidence: Evidence | None = None
         self.simulated: SimulatedSite | None = None
         self.replay: survey.Replay | None = None
@@ -143,7 +144,7 @@ def _configure_worker(config: pytest.Config, catalogue: Catalogue) -> None:
     shared = msgspec.json.decode(config.workerinput[WORKER_INPUT], type=Shared)  # type: ignore[attr-defined]
     language: Language = "en" if shared.language == "en" else "de"
     state = State(catalogue, shared.setup.loaded, language)
-    state.setup = shared.setup
+    state.setup, state.settled = shared.setup, True
     state.spool = survey.Spool(Path(shared.spool))
     state.evidence = state.spool
     config.stash[STATE] = state
@@ -218,7 +219,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Make the run's folder and start what has to be there before the first case."""
     config = session.config
     state = config.stash[STATE]
-    if state.setup or config.getoption("collectonly"):
+    if state.settled or config.getoption("collectonly"):
         return
     if state.replay:
         state.setup = state.replay.evidence.setup
@@ -226,6 +227,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         state.setup = state.simulated.start()
     else:
         state.setup = make_setup(state.loaded)
+    state.settled = True
     state.run = Run(
         state.catalogue,
         state.setup,
@@ -236,12 +238,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         key=state.key,
         browser=state.browser,
     )
-    try:
-        state.run.open()
-    except OSError as error:
-        raise pytest.UsageError(
-            f"--reports: cannot write to {state.run.folder.parent}: {error.strerror}"
-        ) from error
+    state.run.open()
     if config.pluginmanager.has_plugin("dsession"):
         state.spool = survey.Spool.make()
         if state.replay:
@@ -314,13 +311,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     needs = tuple(item.stash[OWED] for item in session.items if OWED in item.stash)
     if len(needs) < len(session.items):
         return  # the items were refused, see above
-    if hasattr(session.config, "workerinput"):
-        if state.spool:
-            state.spool.ask(needs)
-        return
-    if state.replay:
+    if state.spool:  # a worker process; the controller measures
+        state.spool.ask(needs)
+    elif state.replay:
         state.evidence = state.replay
-    elif state.setup:
+    else:
         state.survey = survey.Survey(state.setup, needs)
         state.evidence = state.survey
         state.survey.start()
@@ -343,33 +338,22 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     """Wait for the measurements where somebody can see it, before the cases judge them."""
     state = session.config.stash[STATE]
     if state.survey:
-        _watch(session.config.pluginmanager.get_plugin("terminalreporter"), state)
+        reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+        _watch(reporter, state.survey, state.language)
 
 
-def _watch(reporter: pytest.TerminalReporter | None, state: State) -> None:
-    if state.survey is None:
-        return
-    live = reporter is not None and bool(reporter.isatty)
-    said = time.monotonic()
-    while not state.survey.wait(REDRAW_S if live else PROGRESS_S):
-        if reporter and (live or time.monotonic() - said >= PROGRESS_S):
-            said = time.monotonic()
-            _say_progress(reporter, state, live=live)
-    if reporter and live:
-        _say_progress(reporter, state, live=True)
-        reporter.write_line("")
-
-
-def _say_progress(reporter: pytest.TerminalReporter, state: State, *, live: bool) -> None:
+def _watch(reporter: Any, measuring: survey.Survey, language: Language) -> None:  # noqa: ANN401 - see above
+    """Show progress as pytest shows that of collecting: on one line, or now and then in a log."""
     from cube_acceptance.certificate import terminal
 
-    if state.survey is None or reporter.verbosity < 0:
-        return
-    line = terminal.progress(*state.survey.progress(), state.language)
-    if live:
-        reporter.rewrite(line, erase=True)
-    else:
-        reporter.write_line(line)
+    live, quiet = bool(reporter.isatty), reporter.verbosity < 0
+    while not measuring.wait(REDRAW_S if live else PROGRESS_S):
+        if not quiet:
+            line = terminal.progress(*measuring.progress(), language)
+            reporter.rewrite(line, erase=True) if live else reporter.write_line(line)
+    if live and not quiet:
+        reporter.rewrite(terminal.progress(*measuring.progress(), language), erase=True)
+        reporter.write_line("")
 
 
 # What became of every case.
@@ -473,7 +457,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     yield
     config = session.config
     state = config.stash.get(STATE, None)
-    if state is None or state.run is None or state.setup is None:
+    if state is None or state.run is None:
         return
     source = state.survey or state.replay or survey.Survey(state.setup, ())
     certificate = state.run.conclude(state.ledger, source.saved())
@@ -483,14 +467,13 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
         shutil.copyfile(state.run.folder / name, target)
     if session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
         session.exitstatus = EXIT_STATUS[certificate["verdict"]]
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter:
-        from cube_acceptance.certificate import terminal
+    from cube_acceptance.certificate import terminal
 
-        for failing in state.run.failings:
-            reporter.write_line(failing, red=True)
-        for line in terminal.last_lines(certificate, state.run.folder, state.language):
-            reporter.write_line(line)
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    for failing in state.run.failings:
+        reporter.write_line(failing, red=True)
+    for line in terminal.last_lines(certificate, state.run.folder, state.language):
+        reporter.write_line(line)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -498,7 +481,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     state = config.stash.get(STATE, None)
     if state is None or hasattr(config, "workerinput"):
         return
-    if state.simulated and state.setup:
+    if state.simulated and state.settled:
         state.simulated.stop()
     if state.spool:
         state.spool.remove()

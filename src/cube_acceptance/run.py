@@ -302,11 +302,7 @@ class Run:
         self._write("certificate.html", page.unfinished(self.language, facts).encode())
 
     def conclude(self, ledger: Ledger, saved: Saved) -> dict[str, Any]:
-        """Write the evidence and ``certificate.json``, then everything rendered from it.
-
-        Raises:
-            SignatureError: the key cannot be used; there is no certificate then.
-        """
+        """Write the evidence and ``certificate.json``, then everything rendered from it."""
         self._write("evidence.json", survey.dump(saved))
         kind = {"simulated": self.setup.simulated, "stage": self.setup.site.stage}
         written = (self.folder / "certificate.html").read_text("utf-8")

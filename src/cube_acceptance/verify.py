@@ -156,20 +156,17 @@ def check_outcomes(certificate: dict[str, Any], folder: Path) -> None:
     if not (project / "tests").is_dir():
         raise BrokenError("the acceptance cases are not installed; run from a checkout")
     with tempfile.TemporaryDirectory(prefix="cube-acceptance-verify-") as reports:
-        asked = subprocess.run(  # noqa: S603 - fixed program, arguments are passed as they are
-            [
-                *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
-                *("--rootdir", str(project), "-c", str(project / "pyproject.toml")),
-                *("--replay", str((folder / "evidence.json").resolve())),
-                *("--lang", certificate["language"], "--reports", reports),
-                str(project / "tests"),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=REPLAY_LIMIT_S,
-            check=False,
-            cwd=project,
-        )
+        try:
+            asked = subprocess.run(  # noqa: S603 - fixed program, arguments are passed as they are
+                replay_command(project, folder, certificate["language"], reports),
+                capture_output=True,
+                text=True,
+                timeout=REPLAY_LIMIT_S,
+                check=False,
+                cwd=project,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise BrokenError("judging the evidence again did not finish in time") from error
         made = list(Path(reports).glob("*/certificate.json"))
         if not made:
             said = (asked.stderr or asked.stdout).strip().splitlines()
@@ -180,6 +177,17 @@ def check_outcomes(certificate: dict[str, Any], folder: Path) -> None:
             raise BrokenError(
                 f"judged again, the evidence gives other {key}: {difference(again, certificate)}"
             )
+
+
+def replay_command(project: Path, folder: Path, language: str, reports: str) -> list[str]:
+    """Write the command that judges a folder's evidence again, without its certificate's say."""
+    return [
+        *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+        *("--rootdir", str(project), "-c", str(project / "pyproject.toml")),
+        *("--replay", str((folder / "evidence.json").resolve())),
+        *("--lang", language, "--reports", reports),
+        str(project / "tests"),
+    ]
 
 
 def comparable(value: Any) -> Any:  # noqa: ANN401 - any JSON
