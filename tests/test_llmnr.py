@@ -18,7 +18,11 @@ def test_the_cubes_name_resolves_on_its_link(judge: Judge, cube: Cube) -> None:
     """The CUBE answers LLMNR queries for its name, and nobody else does."""
     seen = judge.measured(f"llmnr/{cube.name}", LlmnrObserved)
     facts = {"hostname": cube.hostname, "address": cube.address}
-    firm = [reply for reply in seen.replies if not reply.tentative]
+    firm = [
+        reply
+        for reply in seen.replies
+        if not reply.tentative and (reply.names or not reply.truncated)
+    ]
     claims = [
         (reply.source, address)
         for reply in firm

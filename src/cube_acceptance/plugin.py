@@ -242,8 +242,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if config.pluginmanager.has_plugin("dsession"):
         state.spool = survey.Spool.make()
         if state.replay:
-            for key, observation in state.replay.evidence.observations.items():
-                state.spool.put(key, observation)
+            state.spool.put_all(state.replay.evidence)
             state.spool.close()
 
 

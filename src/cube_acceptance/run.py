@@ -358,8 +358,8 @@ class Run:
             data = build.dump(build.build(self.catalogue, ledger, saved, facts))
             self._write("certificate.json", data)
             signature.sign(self.folder / "certificate.json", self._key)
-        except signature.SignatureError as error:
-            self.failings.append(f"--sign: {error}")
+        except (signature.SignatureError, KeyboardInterrupt) as error:
+            self.failings.append(f"--sign: {error or 'interrupted'}")
             return None
         return data
 

@@ -469,6 +469,13 @@ class Spool:
         """Say that nothing more will come."""
         _write_whole(self.folder / "closed", b"")
 
+    def put_all(self, saved: Saved) -> None:
+        """Publish saved evidence; a vantage that cannot be measured from answers everything."""
+        if isinstance(saved.setup.vantage, CannotMeasure):
+            self.put("vantage", saved.setup.vantage)
+        for key, observation in saved.observations.items():
+            self.put(key, observation)
+
     def ask(self, needs: tuple[Owed, ...]) -> None:
         """Leave word of what the session's cases need, from the first worker that knows."""
         _write_whole(self.folder / "needs", msgspec.json.encode(needs))

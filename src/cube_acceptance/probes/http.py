@@ -52,7 +52,7 @@ class PageProbe:
         problem: Trouble | None = None
         port, target = self.port, "/"
         try:
-            for step in range(self.redirect_tries + 1):
+            while True:
                 reply, body = self._get(watch, tries, port, target)
                 replies.append(reply)
                 fields = dict(reply.headers)
@@ -61,7 +61,7 @@ class PageProbe:
                 if not location:
                     break
                 onward = self._onward(port, target, location)
-                if onward is None or step == self.redirect_tries:
+                if onward is None or len(replies) > self.redirect_tries:
                     redirect = location
                     break
                 port, target = onward

@@ -94,19 +94,16 @@ class HttpsProbe:
     def _measure(self, watch: Stopwatch) -> HttpsObserved:
         tries: list[Try] = []
         problem = Trouble(kind="no-answer", phase="tcp", detail="no address")
-        deepest: HttpsObserved | None = None
-        asked = self.addresses[: self.address_tries]
-        for address in asked:
+        connected = ""
+        for address in self.addresses[: self.address_tries]:
             try:
-                seen = self._talk(watch, tries, address)
+                return self._talk(watch, tries, address)
             except ReachError as error:
-                if deepest is None or error.trouble.phase != "tcp":
+                if not connected:
                     problem = error.trouble
-                    connected = address if error.trouble.phase != "tcp" else ""
-                    deepest = self._seen(watch, tries, connected=connected, trouble=problem)
-                continue
-            return seen
-        return deepest or self._seen(watch, tries, trouble=problem)
+                if error.trouble.phase != "tcp":
+                    connected = address
+        return self._seen(watch, tries, connected=connected, trouble=problem)
 
     def _seen(self, watch: Stopwatch, tries: list[Try], **found: object) -> HttpsObserved:
         return HttpsObserved(
@@ -183,7 +180,7 @@ class HttpsProbe:
     def _handshake(self, plain: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
         plain.settimeout(self.tls_limit_s)
         try:
-            return context.wrap_socket(plain, server_hostname=self.host)
+            return context.wrap_socket(plain, server_hostname=self.host, suppress_ragged_eofs=False)
         except ssl.SSLCertVerificationError:
             raise
         except ssl.SSLError as error:
@@ -207,7 +204,7 @@ class HttpsProbe:
 
 def tls_trouble(error: ssl.SSLError) -> Trouble:
     """Say what a failed handshake was: silence, a refusal, or no TLS at all."""
-    reason = web.printable(error.reason or str(error), 200)
+    reason = web.printable(getattr(error, "reason", None) or str(error), 200)
     if isinstance(error, TimeoutError) or "timed out" in str(error):
         return Trouble(kind="no-answer", phase="tls", detail=reason)
     foreign = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "BAD_RECORD_TYPE")

@@ -30,6 +30,8 @@ CONNECT_LIMIT_S = 4.0
 TALK_LIMIT_S = 5.0
 """From the connection to the server's key exchange message."""
 KEY_LIMIT_S = 4.0
+FIRST_WORD_S = 1.0
+"""How long the server may take to speak first."""
 LINE_LIMIT = 255
 """RFC 4253 section 4.2, with CR and LF."""
 GREETING_LIMIT = 8 * 1024
@@ -108,9 +110,8 @@ class SshProbe:
             sock = open_tcp(self.vantage, self.address, self.port, self.connect_limit_s)
         except (ReachError, CannotAskError):
             return []
-        transport = None
+        transport = paramiko.Transport(sock)
         try:
-            transport = paramiko.Transport(sock)
             transport.set_log_channel(_SILENT.name)
             transport.banner_timeout = self.key_limit_s / 2
             transport.handshake_timeout = self.key_limit_s
@@ -121,9 +122,8 @@ class SshProbe:
         except (paramiko.SSHException, OSError, EOFError, ValueError, AttributeError):
             return []
         finally:
-            if transport is not None:
-                transport.close()
-                transport.join(1.0)
+            transport.close()
+            transport.join(1.0)
             sock.close()
 
 
@@ -135,18 +135,49 @@ class _Talk:
         self._watch = watch
         self._limit_s = limit_s
         self._buffer = b""
+        self._heard = False
+        self._introduced = False
 
-    def _more(self) -> None:
-        self._sock.settimeout(max(self._watch.left(self._limit_s), 0.001))
+    def _introduce(self) -> None:
+        """Send our identification, once (RFC 4253 section 4.2)."""
+        if self._introduced:
+            return
+        self._introduced = True
         try:
-            if not self._watch.left(self._limit_s):
-                raise TimeoutError
-            data = self._sock.recv(4096)
+            self._sock.sendall(OWN_BANNER)
         except OSError as error:
             raise ReachError(trouble(self._sock, error, "ssh")) from error
+
+    def _more(self) -> None:
+        """Receive something, or say why nothing comes.
+
+        We let the server speak first: bytes that it never reads would turn its farewell into a
+        reset. Who says nothing for a while waits for us, as a web server does.
+        """
+        try:
+            data = self._receive(min(FIRST_WORD_S, self._watch.left(self._limit_s)))
+        except TimeoutError:
+            self._introduce()
+            data = self._receive_to_the_end()
+        except OSError as error:
+            raise ReachError(trouble(self._sock, error, "ssh")) from error
+        if not data and not self._heard:
+            closed = Trouble(kind="no-answer", phase="ssh", detail="closed without a word")
+            raise ReachError(closed)
         if not data:
             raise _no_ssh("the connection was closed")
+        self._heard = True
         self._buffer += data
+
+    def _receive(self, limit_s: float) -> bytes:
+        self._sock.settimeout(max(limit_s, 0.001))
+        return self._sock.recv(4096)
+
+    def _receive_to_the_end(self) -> bytes:
+        try:
+            return self._receive(self._watch.left(self._limit_s))
+        except OSError as error:
+            raise ReachError(trouble(self._sock, error, "ssh")) from error
 
     def identification(self) -> str:
         """Read the identification; other lines may come before it (RFC 4253 section 4.2)."""
@@ -169,10 +200,7 @@ class _Talk:
         """Read the server's SSH_MSG_KEXINIT and give its host key algorithms (section 7.1)."""
         if not banner.startswith(("SSH-2.0-", "SSH-1.99-")):
             raise _no_ssh(f"protocol version of {banner[:40]}")
-        try:
-            self._sock.sendall(OWN_BANNER)
-        except OSError as error:
-            raise ReachError(trouble(self._sock, error, "ssh")) from error
+        self._introduce()
         while len(self._buffer) < 6:  # noqa: PLR2004 - length, padding length, message number
             self._more()
         length, _, number = struct.unpack(">IBB", self._buffer[:6])
@@ -185,14 +213,13 @@ class _Talk:
 
 def _host_key_algorithms(names: bytes) -> tuple[str, ...]:
     """Read the second name list: the server's host key algorithms."""
-    for index in range(2):
-        if len(names) < 4:  # noqa: PLR2004 - a list's length
-            break
-        (size,) = struct.unpack(">I", names[:4])
-        if index == 1:
-            return tuple(names[4 : 4 + size].decode("ascii", errors="replace").split(","))
-        names = names[4 + size :]
-    raise _no_ssh("a key exchange message that is cut short")
+    try:
+        (methods,) = struct.unpack_from(">I", names)
+        (size,) = struct.unpack_from(">I", names, 4 + methods)
+    except struct.error as error:
+        raise _no_ssh("a key exchange message that is cut short") from error
+    listed = names[8 + methods : 8 + methods + size]
+    return tuple(listed.decode("ascii", errors="replace").split(","))
 
 
 def _no_ssh(detail: str) -> ReachError:

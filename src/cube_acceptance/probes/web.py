@@ -6,11 +6,12 @@ drips, and header and body have a limit in bytes, however much it sends.
 
 from __future__ import annotations
 
+import html
 import http.client
 import io
 import re
+import ssl
 import zlib
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 from cube_acceptance import __version__
@@ -33,6 +34,11 @@ INTERIM_LIMIT = 8
 """Interim (1xx) responses that are passed over."""
 CHUNK = 16 * 1024
 
+TITLE_ROOM = 2000
+"""Characters in which the end of a title is looked for."""
+
+_TITLE = re.compile(r"<title\b[^>]{0,200}>", re.IGNORECASE)
+_TITLE_END = re.compile("</title", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
@@ -48,7 +54,7 @@ class _Bounded(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
         left = self._watch.left(self._limit_s)
         if left <= 0:
             raise TimeoutError("the time for the whole exchange is over")
@@ -60,6 +66,13 @@ class _Bounded(io.RawIOBase):
         return received
 
 
+class _Shared(io.BufferedReader):
+    """A reader that stays open when one of the responses that share it is let go."""
+
+    def close(self) -> None:
+        """Leave it to the socket's owner."""
+
+
 class _Channel:
     """What http.client wants of a socket: a file to read from."""
 
@@ -68,27 +81,6 @@ class _Channel:
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         return self._file
-
-
-class _Title(HTMLParser):
-    """Finds the text of the first title element."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.text = ""
-        self._inside = False
-        self._done = False
-
-    def handle_starttag(self, tag: str, _attributes: list[tuple[str, str | None]]) -> None:
-        self._inside = tag == "title" and not self._done
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "title" and self._inside:
-            self._inside, self._done = False, True
-
-    def handle_data(self, data: str) -> None:
-        if self._inside and len(self.text) < TITLE_LIMIT:
-            self.text += data
 
 
 def printable(text: str, limit: int) -> str:
@@ -117,11 +109,14 @@ def fetch(  # noqa: PLR0913 - where, what, and within which time
         sock.settimeout(max(watch.left(limit_s), 0.001))
         sock.sendall(request(host, target))
         return _read(sock, url, watch, limit_s)
-    except http.client.HTTPException as error:
+    except http.client.RemoteDisconnected as error:
+        closed = Trouble(kind="no-answer", phase="http", detail="closed without a response")
+        raise ReachError(closed) from error
+    except ssl.SSLEOFError as error:
+        broken = Trouble(kind="refused", phase="http", detail="broken off inside TLS")
+        raise ReachError(broken) from error
+    except (http.client.HTTPException, ValueError) as error:
         detail = printable(f"{type(error).__name__}: {error}", 200)
-        raise ReachError(Trouble(kind="malformed", phase="http", detail=detail)) from error
-    except ValueError as error:
-        detail = printable(str(error), 200)
         raise ReachError(Trouble(kind="malformed", phase="http", detail=detail)) from error
     except OSError as error:
         raise ReachError(trouble(sock, error, "http")) from error
@@ -132,35 +127,33 @@ def _read(
 ) -> tuple[HttpReply, bytes]:
     source = _Bounded(sock, watch, limit_s)
     source.budget = HEADER_LIMIT
-    with io.BufferedReader(source, CHUNK) as file:  # type: ignore[type-var]
-        response = _begin(file, source)  # type: ignore[arg-type]
-        source.budget = BODY_LIMIT
-        body, complete = _body(response)
-        fields = tuple(
-            (printable(name.lower(), 100), printable(value, VALUE_LIMIT))
-            for name, value in response.getheaders()[:FIELD_LIMIT]
-        )
-        text = _unpacked(body, dict(fields).get("content-encoding", ""))
-        reply = HttpReply(
-            url=url,
-            status=response.status,
-            reason=printable(response.reason, 100),
-            headers=fields,
-            title=title_of(text, dict(fields).get("content-type", "")),
-            size=len(body),
-            excerpt=body[:RAW_LIMIT],
-            complete=complete,
-        )
-        return reply, text
+    file = _Shared(source, CHUNK)
+    response = _begin(file, source)
+    source.budget = BODY_LIMIT
+    body, complete = _body(response)
+    fields = tuple(
+        (printable(name.lower(), 100), printable(value, VALUE_LIMIT))
+        for name, value in response.getheaders()[:FIELD_LIMIT]
+    )
+    text = _unpacked(body, dict(fields).get("content-encoding", ""))
+    reply = HttpReply(
+        url=url,
+        status=response.status,
+        reason=printable(response.reason, 100),
+        headers=fields,
+        title=title_of(text, dict(fields).get("content-type", "")),
+        size=len(body),
+        excerpt=body[:RAW_LIMIT],
+        complete=complete,
+    )
+    return reply, text
 
 
-def _begin(file: io.BufferedReader, source: _Bounded) -> http.client.HTTPResponse:
+def _begin(file: _Shared, source: _Bounded) -> http.client.HTTPResponse:
     for _ in range(INTERIM_LIMIT):
         source.budget = HEADER_LIMIT
         response = http.client.HTTPResponse(_Channel(file), method="GET")  # type: ignore[arg-type]
         response.begin()
-        if response.version not in {10, 11}:
-            raise http.client.BadStatusLine("not HTTP/1")
         if response.status >= 200:  # noqa: PLR2004 - the first final status
             return response
     raise http.client.BadStatusLine("interim responses without end")
@@ -201,9 +194,8 @@ def decoded(body: bytes, content_type: str) -> str:
 
 def title_of(body: bytes, content_type: str) -> str:
     """Give the text of a page's title element; empty where there is none."""
-    parser = _Title()
-    try:
-        parser.feed(decoded(body, content_type))
-    except (AssertionError, ValueError):
+    found = _TITLE.search(decoded(body, content_type))
+    if found is None:
         return ""
-    return printable(parser.text, TITLE_LIMIT)
+    rest = found.string[found.end() : found.end() + TITLE_ROOM]
+    return printable(html.unescape(_TITLE_END.split(rest, maxsplit=1)[0]), TITLE_LIMIT)

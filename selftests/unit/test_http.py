@@ -1,0 +1,292 @@
+"""The page probe against every way that a page answers, or something in its place."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cube_acceptance.evidence import CannotMeasure, PageObserved
+from cube_acceptance.probes import web
+from cube_acceptance.probes.http import PageProbe
+from cube_acceptance.probes.link import Stopwatch, find_vantage
+from fixtures.simulator.http import CONNECTOR_AWAY, Behaviour, PageServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VANTAGE = find_vantage("127.0.0.1")
+
+STATUSES = {
+    Behaviour.GOOD: 200,
+    Behaviour.EMPTY: 204,
+    Behaviour.LOGIN: 401,
+    Behaviour.FORBIDDEN: 403,
+    Behaviour.NOT_FOUND: 404,
+    Behaviour.ERROR: 500,
+    Behaviour.STARTING: 503,
+    Behaviour.REDIRECT_SAME: 200,
+    Behaviour.REDIRECT_AWAY: 302,
+    Behaviour.REDIRECT_LOOP: 302,
+    Behaviour.REDIRECT_TLS: 302,
+    Behaviour.WRONG_PAGE: 200,
+    Behaviour.CONNECTOR_AWAY: 200,
+    Behaviour.HTTP_10: 200,
+    Behaviour.CHUNKED: 200,
+    Behaviour.BAD_CHUNKS: 200,
+    Behaviour.INTERIM: 200,
+    Behaviour.SLOW: 200,
+    Behaviour.ENDLESS_BODY: 200,
+    Behaviour.BOMB: 200,
+    Behaviour.GZIP: 200,
+    Behaviour.MARKUP: 200,
+}
+
+TROUBLES = {
+    Behaviour.OLD_HTTP: ("malformed", "http"),
+    Behaviour.GARBAGE: ("malformed", "http"),
+    Behaviour.SSH: ("malformed", "http"),
+    Behaviour.HUGE_STATUS: ("malformed", "http"),
+    Behaviour.INTERIM_FLOOD: ("malformed", "http"),
+    Behaviour.ENDLESS_HEADER: ("malformed", "http"),
+    Behaviour.MANY_FIELDS: ("malformed", "http"),
+    Behaviour.MUTE: ("no-answer", "http"),
+    Behaviour.DRIP: ("no-answer", "http"),
+    Behaviour.CLOSES: ("no-answer", "http"),
+}
+
+
+def probe(server: PageServer, **changes: object) -> PageProbe:
+    """The probe that a session makes, with less patience."""
+    values = {"limit_s": 1.0, "look_for": ("cube", CONNECTOR_AWAY)} | changes
+    return PageProbe(vantage=VANTAGE, address=server.address, port=server.port, **values)
+
+
+def fetch(behaviour: Behaviour, **changes: object) -> PageObserved:
+    """What the probe sees of a behaviour."""
+    if behaviour is Behaviour.SLOW:
+        changes["limit_s"] = 5.0
+    with PageServer(behaviour) as server:
+        observed = probe(server, **changes).run()
+    assert isinstance(observed, PageObserved)
+    return observed
+
+
+class TestPageProbe:
+    """One GET, redirects on the same host, everything bounded."""
+
+    def test_every_behaviour_is_met(self) -> None:
+        """No behaviour of the simulator is left untried."""
+        assert {*STATUSES, *TROUBLES, Behaviour.RESETS} == set(Behaviour)
+
+    @pytest.mark.parametrize(("behaviour", "status"), STATUSES.items())
+    def test_status(self, behaviour: Behaviour, status: int) -> None:
+        """A response is a response, whatever it says."""
+        observed = fetch(behaviour)
+
+        assert observed.trouble is None
+        assert observed.replies[-1].status == status
+        assert observed.tries[-1].result == "answer"
+
+    @pytest.mark.parametrize(("behaviour", "trouble"), TROUBLES.items())
+    def test_trouble(self, behaviour: Behaviour, trouble: tuple[str, str]) -> None:
+        """What is no response has a cause."""
+        observed = fetch(behaviour)
+
+        assert observed.trouble is not None
+        assert (observed.trouble.kind, observed.trouble.phase) == trouble
+        assert observed.replies == ()
+
+    def test_reset(self) -> None:
+        """A reset is a refusal, before or after the connection stands."""
+        observed = fetch(Behaviour.RESETS)
+
+        assert observed.trouble is not None
+        assert observed.trouble.kind == "refused"
+
+    def test_closed_port(self) -> None:
+        """The host is there, the service is not."""
+        with PageServer() as server:
+            pass
+        observed = probe(server).run()
+
+        assert isinstance(observed, PageObserved)
+        assert observed.trouble is not None
+        assert (observed.trouble.kind, observed.trouble.phase) == ("refused", "tcp")
+        assert observed.tries[0].result == "refused"
+
+    def test_not_asked(self) -> None:
+        """Without an address there is nothing to ask from."""
+        nowhere = dataclasses.replace(
+            PageProbe(vantage=VANTAGE, address="127.0.0.1"),
+            vantage=type(VANTAGE)(interface="lo", address="", prefix=8),
+        )
+
+        assert isinstance(nowhere.run(), CannotMeasure)
+
+    def test_key_names_address_and_port(self) -> None:
+        """It is where the evidence is found."""
+        assert PageProbe(vantage=VANTAGE, address="10.0.0.1", port=80).key == "page/10.0.0.1:80"
+
+    def test_request_is_read_only(self) -> None:
+        """One GET, nothing else."""
+        with PageServer() as server:
+            probe(server).run()
+        (request,) = server.requests
+
+        assert request.startswith(b"GET / HTTP/1.1\r\n")
+        assert f"Host: 127.0.0.1:{server.port}\r\n".encode() in request
+
+    @pytest.mark.parametrize(
+        ("behaviour", "title"),
+        [
+            (Behaviour.GOOD, "IoT CUBE"),
+            (Behaviour.GZIP, "IoT CUBE"),
+            (Behaviour.CHUNKED, "IoT CUBE"),
+            (Behaviour.INTERIM, "IoT CUBE"),
+            (Behaviour.ENDLESS_BODY, "no end"),
+            (Behaviour.MARKUP, "<script>alert(1)</script>"),
+            (Behaviour.BOMB, ""),
+        ],
+    )
+    def test_title(self, behaviour: Behaviour, title: str) -> None:
+        """The title tells one device from another; it stays text."""
+        assert fetch(behaviour).replies[-1].title == title
+
+    def test_texts_are_found_in_any_case(self) -> None:
+        """The page is identified by what it says."""
+        assert fetch(Behaviour.GOOD).found == ("cube",)
+        assert fetch(Behaviour.CONNECTOR_AWAY).found == (CONNECTOR_AWAY,)
+        assert fetch(Behaviour.WRONG_PAGE).found == ()
+
+    def test_body_is_bounded(self) -> None:
+        """A body without end is read as far as the limit."""
+        (reply,) = fetch(Behaviour.ENDLESS_BODY, limit_s=5.0).replies
+
+        assert reply.size <= web.BODY_LIMIT
+        assert len(reply.excerpt) == 2048
+
+    def test_broken_body_is_not_complete(self) -> None:
+        """The status line stands, the body does not."""
+        assert fetch(Behaviour.BAD_CHUNKS).replies[-1].complete is False
+
+
+class TestRedirects:
+    """On the same host only."""
+
+    def test_same_host(self) -> None:
+        """Followed, and every response kept."""
+        observed = fetch(Behaviour.REDIRECT_SAME)
+
+        assert [reply.status for reply in observed.replies] == [302, 200]
+        assert observed.redirect == ""
+
+    @pytest.mark.parametrize(
+        ("behaviour", "place"),
+        [
+            (Behaviour.REDIRECT_AWAY, "http://portal.example.net/login"),
+            (Behaviour.REDIRECT_TLS, "https://127.0.0.1/"),
+        ],
+    )
+    def test_away(self, behaviour: Behaviour, place: str) -> None:
+        """Not followed, and where it leads is said."""
+        observed = fetch(behaviour)
+
+        assert len(observed.replies) == 1
+        assert observed.redirect == place
+
+    def test_loop(self) -> None:
+        """Given up after a few."""
+        observed = fetch(Behaviour.REDIRECT_LOOP, redirect_tries=2)
+
+        assert len(observed.replies) == 3
+        assert observed.redirect == "/"
+
+    @pytest.mark.parametrize(
+        ("away", "followed"),
+        [
+            ("http://cube-4711/x?y=1", True),
+            ("http://CUBE-4711./", True),
+            ("//127.0.0.1/x", True),
+            ("http://127.0.0.1:99999/", False),
+            ("http://[/", False),
+            ("http://127.0.0.1/\u00e4", False),
+            ("http://127.0.0.1/a b", False),
+            ("ftp://127.0.0.1/", False),
+        ],
+    )
+    def test_places(self, away: str, *, followed: bool) -> None:
+        """The CUBE's own names are the CUBE; what cannot be asked for is not followed."""
+        asked = PageProbe(vantage=VANTAGE, address="127.0.0.1", own_names=("cube-4711",))
+
+        assert (asked._onward(80, "/", away) is not None) == followed
+
+
+class TestFields:
+    """Header fields are hostile too."""
+
+    def serve(self, make: Callable[[], bytes]) -> PageObserved:
+        """Let a server answer these bytes."""
+
+        class Odd(PageServer):
+            def respond(self, connection: object, _request: bytes) -> None:
+                connection.sendall(make())
+
+        with Odd() as server:
+            observed = probe(server).run()
+        assert isinstance(observed, PageObserved)
+        return observed
+
+    @pytest.mark.parametrize(
+        ("kind", "body", "title"),
+        [
+            ("text/html; charset=iso-8859-1", b"<title>\xe4</title>", "\u00e4"),
+            ("text/html; charset=nonsense", b"<title>\xc3\xa4</title>", "\u00e4"),
+            ("text/html; charset=rot13", b"<title>a</title>", "a"),
+            ("text/html", b"<title>one</title><title>two</title>", "one"),
+            ("text/html", b"<title>" + b"x" * 500, "x" * 200),
+            ("text/html", b"<![if", ""),
+        ],
+    )
+    def test_charset_and_title(self, kind: str, body: bytes, title: str) -> None:
+        """Whatever the charset says, there is a text in the end."""
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n".encode()
+
+        assert self.serve(lambda: head + body).replies[0].title == title
+
+    def test_control_characters_are_taken_out(self) -> None:
+        """A header never moves anybody's cursor."""
+        answer = b"HTTP/1.1 200 O\x1bK\r\nX-Odd: a\x1b[2Jb\r\n\r\n"
+        (reply,) = self.serve(lambda: answer).replies
+
+        assert dict(reply.headers)["x-odd"] == "a [2Jb"
+        assert "\x1b" not in reply.reason
+
+    def test_a_gzip_that_is_none(self) -> None:
+        """What cannot be unpacked is taken as it is."""
+        answer = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n<title>plain</title>"
+
+        assert self.serve(lambda: answer).replies[0].title == "plain"
+
+    def test_a_later_version(self) -> None:
+        """HTTP/2 does not look like this."""
+        trouble = self.serve(lambda: b"HTTP/3.7 200 OK\r\n\r\n").trouble
+
+        assert trouble is not None
+        assert trouble.kind == "malformed"
+
+    def test_a_length_that_is_none(self) -> None:
+        """A nonsensical length is the server's problem; the status stands."""
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nabc"
+
+        assert self.serve(lambda: answer).replies[0].status == 200
+
+
+class TestBounded:
+    """Neither time nor bytes without end."""
+
+    def test_time(self) -> None:
+        """A peer that always has one more byte does not hold us."""
+        with pytest.raises(TimeoutError):
+            web._Bounded(object(), Stopwatch(), 0.0).readinto(bytearray(1))

@@ -1,0 +1,309 @@
+"""The TLS probe against a cloud host, and what firewalls and portals make of it."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cube_acceptance.evidence import CannotMeasure, HttpReply, HttpsObserved
+from cube_acceptance.probes import https
+from cube_acceptance.probes.https import HttpsProbe
+from cube_acceptance.probes.link import find_vantage
+from fixtures.simulator.https import HOSTS, Authority, Behaviour, HttpsServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VANTAGE = find_vantage("127.0.0.1")
+AUTHORITY = Authority()
+HOST = HOSTS[0]
+
+ANSWERS = {
+    Behaviour.GOOD: 404,
+    Behaviour.NEAR_EXPIRY: 404,
+    Behaviour.PROXY: 407,
+    Behaviour.NETWORK_LOGIN: 511,
+    Behaviour.PORTAL: 302,
+    Behaviour.REDIRECT: 302,
+    Behaviour.WRONG_DATE: 404,
+    Behaviour.NO_DATE: 404,
+    Behaviour.SLOW: 404,
+}
+
+OBJECTIONS = {
+    Behaviour.EXPIRED: {10},
+    Behaviour.NOT_YET_VALID: {9},
+    Behaviour.WRONG_NAME: {62},
+    Behaviour.UNTRUSTED: {19, 20},
+    Behaviour.SELF_SIGNED: {18, 19, 20},
+    Behaviour.NO_INTERMEDIATE: {20},
+}
+
+TROUBLES = {
+    Behaviour.PLAIN: ("malformed", "tls"),
+    Behaviour.GARBAGE: ("malformed", "tls"),
+    Behaviour.MUTE: ("no-answer", "tls"),
+    Behaviour.MUTE_AFTER_HELLO: ("no-answer", "tls"),
+    Behaviour.RESET_AFTER_HELLO: ("refused", "tls"),
+    Behaviour.CLOSE_AFTER_HELLO: ("refused", "tls"),
+    Behaviour.OLD_TLS: ("refused", "tls"),
+    Behaviour.NAME_REFUSED: ("refused", "tls"),
+    Behaviour.HTTP_GARBAGE: ("malformed", "http"),
+    Behaviour.HTTP_MUTE: ("no-answer", "http"),
+    Behaviour.HTTP_RESET: ("refused", "http"),
+}
+
+
+def probe(port: int, *addresses: str, ca_pem: str = AUTHORITY.pem) -> HttpsProbe:
+    """The probe that a session makes, with less patience."""
+    return HttpsProbe(
+        vantage=VANTAGE,
+        host=HOST,
+        addresses=addresses or ("127.0.0.1",),
+        port=port,
+        ca_pem=ca_pem,
+        connect_limit_s=1.0,
+        tls_limit_s=0.4,
+        http_limit_s=0.4 if ca_pem else 1.0,
+    )
+
+
+def fetch(behaviour: Behaviour, **changes: object) -> HttpsObserved:
+    """What the probe sees of a behaviour."""
+    with HttpsServer(behaviour, authority=AUTHORITY) as server:
+        asked = probe(server.port)
+        if behaviour is Behaviour.SLOW:
+            changes["http_limit_s"] = 5.0
+        observed = type(asked)(
+            **{name: getattr(asked, name) for name in asked.__slots__} | changes
+        ).run()
+    assert isinstance(observed, HttpsObserved)
+    return observed
+
+
+class TestHttpsProbe:
+    """TCP, TLS with the name, one GET."""
+
+    def test_every_behaviour_is_met(self) -> None:
+        """No behaviour of the simulator is left untried."""
+        assert {*ANSWERS, *OBJECTIONS, *TROUBLES} == set(Behaviour)
+
+    @pytest.mark.parametrize(("behaviour", "status"), ANSWERS.items())
+    def test_answer(self, behaviour: Behaviour, status: int) -> None:
+        """A verified handshake and a status line."""
+        observed = fetch(behaviour)
+
+        assert observed.trouble is None
+        assert observed.verify_error is None
+        assert observed.reply is not None
+        assert observed.reply.status == status
+        assert observed.connected == "127.0.0.1"
+        assert observed.tls is not None
+        assert observed.tls.version.startswith("TLSv1.")
+        assert observed.tls.names == HOSTS
+
+    @pytest.mark.parametrize(("behaviour", "codes"), OBJECTIONS.items())
+    def test_objection(self, behaviour: Behaviour, codes: set[int]) -> None:
+        """The certificate is not believed, and still shown."""
+        observed = fetch(behaviour)
+
+        assert observed.verify_error is not None
+        assert observed.verify_error.code in codes
+        assert observed.reply is None
+        assert observed.date_offset_s is None
+        assert observed.tls is not None
+        assert observed.tls.issuer
+        assert observed.tries[-1].result == "untrusted"
+
+    @pytest.mark.parametrize(("behaviour", "trouble"), TROUBLES.items())
+    def test_trouble(self, behaviour: Behaviour, trouble: tuple[str, str]) -> None:
+        """TCP worked, what follows did not."""
+        observed = fetch(behaviour)
+
+        assert observed.trouble is not None
+        assert (observed.trouble.kind, observed.trouble.phase) == trouble
+        assert observed.connected == "127.0.0.1"
+
+    def test_name_is_sent(self) -> None:
+        """Server Name Indication names the host (RFC 6066 section 3)."""
+        with HttpsServer(authority=AUTHORITY) as server:
+            probe(server.port).run()
+
+        assert server.names == [HOST]
+
+    def test_key(self) -> None:
+        """It is where the evidence is found."""
+        assert probe(443).key == f"https/{HOST}"
+
+    def test_not_asked(self) -> None:
+        """Without an address of our own there is nothing to ask from."""
+        nowhere = type(VANTAGE)(interface="lo", address="", prefix=8)
+        asked = HttpsProbe(vantage=nowhere, host=HOST, addresses=("127.0.0.1",))
+
+        assert isinstance(asked.run(), CannotMeasure)
+
+
+class TestAddresses:
+    """Up to three, one after the other."""
+
+    def test_first_is_dead(self) -> None:
+        """The next one will do."""
+        with HttpsServer(authority=AUTHORITY) as server:
+            observed = probe(server.port, "127.0.0.9", "127.0.0.1").run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.trouble is None
+        assert [one.result for one in observed.tries] == ["refused", "answer"]
+
+    def test_all_are_dead(self) -> None:
+        """Three are tried, no more."""
+        with HttpsServer(authority=AUTHORITY) as server:
+            addresses = tuple(f"127.0.0.{number}" for number in range(2, 8))
+            observed = probe(server.port, *addresses).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.trouble is not None
+        assert (observed.trouble.kind, observed.trouble.phase) == ("refused", "tcp")
+        assert observed.addresses == addresses[:3]
+        assert len(observed.tries) == 3
+
+    def test_the_one_that_came_furthest_tells(self) -> None:
+        """TLS that dies says more than a refusal at another address."""
+        with HttpsServer(Behaviour.CLOSE_AFTER_HELLO, authority=AUTHORITY) as server:
+            observed = probe(server.port, "127.0.0.1", "127.0.0.9").run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.trouble is not None
+        assert observed.trouble.phase == "tls"
+
+    def test_none(self) -> None:
+        """No address, no answer."""
+        asked = HttpsProbe(vantage=VANTAGE, host=HOST, addresses=())
+        observed = asked.run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.trouble is not None
+
+
+class TestTrust:
+    """The bundled public authorities or the site file's own, and nobody else's."""
+
+    def test_public_authorities_do_not_know_ours(self) -> None:
+        """Without a CA in the site file a private one is not believed."""
+        with HttpsServer(authority=AUTHORITY) as server:
+            observed = probe(server.port, ca_pem="").run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.verify_error is not None
+
+    def test_environment_has_no_say(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """SSL_CERT_FILE is how a company's CA gets into everything else."""
+        bundle = tmp_path / "ca.pem"
+        bundle.write_text(AUTHORITY.pem)
+        monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+        https.trusting.cache_clear()
+        with HttpsServer(authority=AUTHORITY) as server:
+            observed = probe(server.port, ca_pem="").run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.verify_error is not None
+
+    def test_a_second_look_that_fails(self) -> None:
+        """A peer that shows its certificate once only is still untrusted."""
+
+        class Once(HttpsServer):
+            def serve(self, connection: object) -> None:
+                if not self.names:
+                    super().serve(connection)
+
+        with Once(Behaviour.UNTRUSTED, authority=AUTHORITY) as server:
+            observed = probe(server.port).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.verify_error is not None
+        assert observed.tls is None
+
+
+class TestDateOffset:
+    """A second reference for the time."""
+
+    def test_of_an_answer(self) -> None:
+        """Our own computer's clock agrees with itself."""
+        observed = fetch(Behaviour.GOOD)
+
+        assert observed.date_offset_s is not None
+        assert abs(observed.date_offset_s) < 2.0
+
+    def test_wrong(self) -> None:
+        """Three hours are three hours."""
+        observed = fetch(Behaviour.WRONG_DATE)
+
+        assert observed.date_offset_s is not None
+        assert abs(observed.date_offset_s - 3 * 3600) < 2.0
+
+    @pytest.mark.parametrize(
+        ("text", "known"),
+        [
+            ("", False),
+            ("yesterday", False),
+            ("Mon, 23 Nov 99999 09:00:00 GMT", False),
+            ("Mon, 23 Nov 2026 09:00:00 GMT", True),
+            ("Mon, 23 Nov 2026 09:00:00 -0000", True),
+        ],
+    )
+    def test_texts(self, text: str, *, known: bool) -> None:
+        """What is no date is no reference."""
+        reply = HttpReply(url="", status=200, headers=(("date", text),))
+
+        assert (https.date_offset(reply, 0.0) is not None) == known
+
+
+class TestTlsTrouble:
+    """What OpenSSL's words mean."""
+
+    @pytest.mark.parametrize(
+        ("words", "kind"),
+        [
+            ("WRONG_VERSION_NUMBER", "malformed"),
+            ("RECORD_LAYER_FAILURE", "malformed"),
+            ("TLSV1_ALERT_PROTOCOL_VERSION", "refused"),
+            ("The read operation timed out", "no-answer"),
+        ],
+    )
+    def test_kind(self, words: str, kind: str) -> None:
+        """Silence, refusal, or no TLS at all."""
+        assert https.tls_trouble(ssl.SSLError(1, words)).kind == kind
+
+
+class TestSessionOf:
+    """A hostile certificate is read as far as that goes."""
+
+    def test_nonsense(self) -> None:
+        """What cannot be parsed leaves a fingerprint."""
+
+        class Odd:
+            def cipher(self) -> None: ...
+
+            def version(self) -> None: ...
+
+            def getpeercert(self, *, binary_form: bool) -> bytes:
+                assert binary_form
+                return b"nonsense"
+
+        session = https.session_of(Odd())
+
+        assert session.subject == ""
+        assert len(session.sha256) == 64
+
+    def test_no_names(self) -> None:
+        """A certificate without alternative names has none."""
+
+        class Bare:
+            @property
+            def extensions(self) -> object:
+                raise ValueError
+
+        assert https.alternative_names(Bare()) == ()

@@ -1,0 +1,203 @@
+"""The SSH probe against a maintenance shell, and what else listens on its port."""
+
+from __future__ import annotations
+
+import errno
+import struct
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cube_acceptance.evidence import CannotMeasure, SshObserved
+from cube_acceptance.probes import ssh
+from cube_acceptance.probes.link import ReachError, Stopwatch, find_vantage
+from cube_acceptance.probes.ssh import SshProbe
+from fixtures.simulator.ssh import Behaviour, SshServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VANTAGE = find_vantage("127.0.0.1")
+
+TROUBLES = {
+    Behaviour.NOT_SSH: ("malformed", ""),
+    Behaviour.MUTE: ("no-answer", ""),
+    Behaviour.CLOSES: ("no-answer", ""),
+    Behaviour.BANNER_THEN_CLOSES: ("malformed", "SSH-2.0-OpenSSH_9.2p1"),
+    Behaviour.BANNER_THEN_MUTE: ("no-answer", "SSH-2.0-OpenSSH_9.2p1"),
+    Behaviour.OLD_PROTOCOL: ("malformed", "SSH-1.5-OpenSSH_2.0"),
+    Behaviour.ENDLESS_BANNER: ("malformed", ""),
+    Behaviour.ENDLESS_LINE: ("malformed", ""),
+    Behaviour.DRIP: ("no-answer", ""),
+    Behaviour.BAD_KEY_EXCHANGE: ("malformed", "SSH-2.0-OpenSSH_9.2p1"),
+    Behaviour.HUGE_PACKET: ("malformed", "SSH-2.0-OpenSSH_9.2p1"),
+    Behaviour.CUT_KEY_EXCHANGE: ("malformed", "SSH-2.0-OpenSSH_9.2p1"),
+}
+
+
+def talk(server: SshServer, **changes: object) -> SshObserved:
+    """What the probe sees of a server."""
+    values = {"talk_limit_s": 1.0, "key_limit_s": 4.0} | changes
+    observed = SshProbe(vantage=VANTAGE, address=server.address, port=server.port, **values).run()
+    assert isinstance(observed, SshObserved)
+    return observed
+
+
+class TestSshProbe:
+    """Identification, key exchange message, host key, no login."""
+
+    def test_every_behaviour_is_met(self) -> None:
+        """No behaviour of the simulator is left untried."""
+        assert {*TROUBLES, Behaviour.GOOD, Behaviour.LATE_BANNER} == set(Behaviour)
+
+    @pytest.mark.parametrize("behaviour", [Behaviour.GOOD, Behaviour.LATE_BANNER])
+    def test_shell(self, behaviour: Behaviour) -> None:
+        """Software version and host key are evidence."""
+        with SshServer(behaviour) as server:
+            observed = talk(server)
+
+        assert observed.trouble is None
+        assert observed.banner.startswith("SSH-2.0-paramiko")
+        assert observed.key_exchange
+        assert observed.fingerprint == server.fingerprint
+        assert observed.fingerprints == ((observed.key_type, server.fingerprint),)
+
+    @pytest.mark.parametrize(("behaviour", "expected"), TROUBLES.items())
+    def test_trouble(self, behaviour: Behaviour, expected: tuple[str, str]) -> None:
+        """A banner is kept even where nothing follows: it shows that the port is open."""
+        with SshServer(behaviour) as server:
+            observed = talk(server)
+
+        assert observed.trouble is not None
+        assert (observed.trouble.kind, observed.banner) == expected
+        assert observed.trouble.phase == "ssh"
+        assert not observed.key_exchange
+
+    def test_closed(self) -> None:
+        """As delivered."""
+        with SshServer(Behaviour.MUTE) as server:
+            pass
+        observed = talk(server)
+
+        assert observed.trouble is not None
+        assert (observed.trouble.kind, observed.trouble.phase) == ("refused", "tcp")
+
+    def test_not_asked(self) -> None:
+        """Without an address there is nothing to ask from."""
+        nowhere = type(VANTAGE)(interface="lo", address="", prefix=8)
+
+        assert isinstance(SshProbe(vantage=nowhere, address="127.0.0.1").run(), CannotMeasure)
+
+    def test_key(self) -> None:
+        """It is where the evidence is found."""
+        assert SshProbe(vantage=VANTAGE, address="10.0.0.1").key == "ssh/10.0.0.1"
+
+    def test_no_thread_is_left(self) -> None:
+        """Paramiko's threads end with the probe."""
+        with SshServer() as server:
+            talk(server)
+        left = [thread.name for thread in threading.enumerate() if "paramiko" in thread.name]
+
+        assert left == []
+
+    def test_a_key_that_cannot_be_had(self) -> None:
+        """A peer whose key exchange paramiko does not finish has SSH all the same."""
+
+        class Stops(SshServer):
+            talks = 0
+
+            def serve(self, connection: object) -> None:
+                self.talks += 1
+                if self.talks == 1:
+                    super().serve(connection)
+
+        with Stops() as server:
+            observed = talk(server, key_limit_s=0.5)
+
+        assert observed.key_exchange
+        assert observed.trouble is None
+        assert observed.fingerprint == ""
+
+    def test_a_port_that_closes_in_between(self) -> None:
+        """The second connection may be refused."""
+        with SshServer() as server:
+            probe = SshProbe(vantage=VANTAGE, address=server.address, port=server.port)
+
+        assert probe._host_key("ssh-ed25519") == []
+
+
+class BrokenSocket:
+    """Fakes a socket of a connection that was reset."""
+
+    def settimeout(self, limit_s: float) -> None:
+        """Take any time limit."""
+
+    def gettimeout(self) -> float:
+        """Have one."""
+        return 1.0
+
+    def recv(self, _size: int) -> bytes:
+        """Find the connection reset."""
+        raise ConnectionResetError(errno.ECONNRESET, "reset")
+
+    def sendall(self, _data: bytes) -> None:
+        """Find the connection reset."""
+        raise ConnectionResetError(errno.ECONNRESET, "reset")
+
+
+class TestReset:
+    """A connection that is reset in the middle is a refusal."""
+
+    @pytest.mark.parametrize(
+        "step", [lambda talk: talk.identification(), lambda talk: talk.key_exchange("SSH-2.0-x")]
+    )
+    def test_at_any_step(self, step: Callable[[object], object]) -> None:
+        """While it is listened to and while it is spoken to."""
+        with pytest.raises(ReachError) as ended:
+            step(ssh._Talk(BrokenSocket(), Stopwatch(), 1.0))
+
+        assert ended.value.trouble.kind == "refused"
+
+
+class PieceByPiece(BrokenSocket):
+    """Fakes a connection that brings its bytes in pieces."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        """Bring these."""
+        self._pieces = list(pieces)
+
+    def recv(self, _size: int) -> bytes:
+        """Bring the next piece."""
+        return self._pieces.pop(0)
+
+    def sendall(self, _data: bytes) -> None:
+        """Take anything."""
+
+
+class TestPieces:
+    """TCP keeps the order of bytes and nothing else."""
+
+    def test_key_exchange_in_pieces(self) -> None:
+        """However the message is cut, it is one message."""
+        body = bytes(16) + b"\x00\x00\x00\x01a" + b"\x00\x00\x00\x01b"
+        message = struct.pack(">IBB", len(body) + 2, 0, 20) + body
+        talk = ssh._Talk(PieceByPiece(message[:3], message[3:9], message[9:]), Stopwatch(), 1.0)
+
+        assert talk.key_exchange("SSH-2.0-x") == ("b",)
+
+
+class TestHostKeyAlgorithms:
+    """The second name list of the key exchange message (RFC 4253 section 7.1)."""
+
+    def test_reads_the_second_list(self) -> None:
+        """The first is that of key exchange methods."""
+        lists = b"\x00\x00\x00\x01a" + b"\x00\x00\x00\x03b,c"
+
+        assert ssh._host_key_algorithms(lists) == ("b", "c")
+
+    @pytest.mark.parametrize("lists", [b"", b"\x00", b"\x00\x00\x00\x01a", b"\xff\xff\xff\xff"])
+    def test_cut_short(self, lists: bytes) -> None:
+        """A message that ends early is no key exchange."""
+        with pytest.raises(ReachError):
+            ssh._host_key_algorithms(lists)
