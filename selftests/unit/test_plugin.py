@@ -16,7 +16,7 @@ import sessions
 from sessions import run, start
 
 from cube_acceptance import plugin, verify
-from cube_acceptance.evidence import DhcpObserved
+from cube_acceptance.evidence import CannotMeasure, DhcpObserved
 from cube_acceptance.site import Cube, Waiver
 
 if TYPE_CHECKING:
@@ -161,6 +161,23 @@ class TestMeasuring:
 
         assert session.status == 0
         assert not session.folders
+
+
+class TestWithoutVantage:
+    """A computer that stands elsewhere says nothing, alone or spread."""
+
+    @pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["alone", "spread"])
+    def test_everything_is_inconclusive(self, tmp_path: Path, spread: tuple[str, ...]) -> None:
+        """Worker processes learn of the obstacle like everybody else."""
+        obstacle = CannotMeasure(
+            started=healthy.STARTED, duration_s=0.0, cause="off-link", detail="elsewhere"
+        )
+        session = run(tmp_path, *spread, saved=healthy.saved(vantage=obstacle))
+
+        assert session.status == 10
+        assert session.certificate is not None
+        causes = {result["cause"] for result in session.certificate["results"]}
+        assert causes == {"off-link"}
 
 
 class FakeReporter:
@@ -363,6 +380,13 @@ def pytest_sessionfinish(session):
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
     return True
+""",
+    "takes the judge away": """
+@pytest.fixture
+def judge():
+    class Silent:
+        def __getattr__(self, name): return lambda *a, **k: None
+    return Silent()
 """,
     "breaks collection of one file": """
 def pytest_collect_file(file_path):

@@ -326,10 +326,8 @@ def pytest_xdist_node_collection_finished(node: Any) -> None:  # noqa: ANN401 - 
     state = node.config.stash[STATE]
     if state.replay or state.survey or not state.spool:
         return
-    needs = state.spool.asked()
-    if needs is not None:
-        state.survey = survey.Survey(state.setup, needs, state.spool)
-        state.survey.start()
+    state.survey = survey.Survey(state.setup, state.spool.asked() or (), state.spool)
+    state.survey.start()
 
 
 @pytest.hookimpl(tryfirst=True)

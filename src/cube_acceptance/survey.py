@@ -493,7 +493,7 @@ class Spool:
         Raises:
             NotMeasuredError: the controller closed the folder without it.
         """
-        paths = self._path(key), self._path("vantage")
+        paths = self._path("vantage"), self._path(key)  # nothing is seen from where we are not
         while True:
             closed = (self.folder / "closed").exists()
             for path in paths:
