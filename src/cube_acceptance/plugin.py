@@ -362,12 +362,11 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn the end of a case into its judgement, and the judgement into words."""
     report = yield
-    if call.when != "call" or report.skipped or hasattr(report, "wasxfail"):
+    judge = item.stash.get(JUDGE, None)
+    skipped = report.skipped or hasattr(report, "wasxfail")
+    if judge is None or call.when != "call" or skipped:
         return report
     state = item.config.stash[STATE]
-    judge = item.stash.get(JUDGE, None)
-    if judge is None:
-        return report
     judgement = judge.judgement(call.excinfo.value if call.excinfo else None)
     report.user_properties.append((JUDGEMENT_PROPERTY, msgspec.json.encode(judgement).decode()))
     if judgement.outcome == "pass":
