@@ -312,7 +312,7 @@ def icmp_error(sock: socket.socket) -> tuple[int, int, str] | None:
             _, ancillary, _, _ = sock.recvmsg(512, 512, _MSG_ERRQUEUE | socket.MSG_DONTWAIT)
         finally:
             sock.settimeout(patience)
-    except (OSError, AttributeError):  # nothing there, closed by now, or not of this platform
+    except (OSError, AttributeError, NotImplementedError):  # nothing there, closed, TLS, Windows
         return None
     for level, kind, data in ancillary:
         if (level, kind) == (socket.IPPROTO_IP, _IP_RECVERR) and len(data) >= _EXTENDED_ERROR.size:

@@ -85,7 +85,8 @@ class _Channel:
 
 def printable(text: str, limit: int) -> str:
     """Make network text fit to be kept: one line, bounded, no control characters."""
-    return _CONTROL.sub(" ", text[: limit * 2]).strip()[:limit]
+    plain = text[: limit * 2].encode("utf-8", errors="replace").decode()  # no lone surrogates
+    return _CONTROL.sub(" ", plain).strip()[:limit]
 
 
 def request(host: str, target: str = "/") -> bytes:
