@@ -10,7 +10,7 @@ import pytest
 from cube_acceptance.evidence import CannotMeasure, PageObserved
 from cube_acceptance.probes import web
 from cube_acceptance.probes.http import PageProbe
-from cube_acceptance.probes.link import Stopwatch, find_vantage
+from cube_acceptance.probes.link import find_vantage
 from fixtures.simulator.http import CONNECTOR_AWAY, Behaviour, PageServer
 
 if TYPE_CHECKING:
@@ -160,6 +160,14 @@ class TestPageProbe:
         assert fetch(Behaviour.CONNECTOR_AWAY).found == (CONNECTOR_AWAY,)
         assert fetch(Behaviour.WRONG_PAGE).found == ()
 
+    def test_texts_are_found_through_markup(self) -> None:
+        """A page may write its letters as entities."""
+        with PageServer(body="<p>Stra&szlig;e &amp; Tor</p>") as server:
+            observed = probe(server, look_for=("STRASSE & tor", "&amp;")).run()
+
+        assert isinstance(observed, PageObserved)
+        assert observed.found == ("STRASSE & tor", "&amp;")
+
     def test_body_is_bounded(self) -> None:
         """A body without end is read as far as the limit."""
         (reply,) = fetch(Behaviour.ENDLESS_BODY, limit_s=5.0).replies
@@ -222,6 +230,23 @@ class TestRedirects:
 
         assert (asked._onward(80, "/", away) is not None) == followed
 
+    def test_time_is_up_before_the_next_hop(self) -> None:
+        """Redirects share the time; what took it all was HTTP, not TCP."""
+
+        class Slow(PageServer):
+            def respond(self, connection: object, _request: bytes) -> None:
+                connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /next\r\n\r\n")
+                self.hold()
+
+        with Slow() as server:
+            observed = probe(server, limit_s=0.2).run()
+
+        assert isinstance(observed, PageObserved)
+        assert [reply.status for reply in observed.replies] == [302]
+        assert len(observed.tries) == 1
+        assert observed.trouble is not None
+        assert (observed.trouble.kind, observed.trouble.phase) == ("no-answer", "http")
+
 
 class TestFields:
     """Header fields are hostile too."""
@@ -281,12 +306,3 @@ class TestFields:
         answer = b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nabc"
 
         assert self.serve(lambda: answer).replies[0].status == 200
-
-
-class TestBounded:
-    """Neither time nor bytes without end."""
-
-    def test_time(self) -> None:
-        """A peer that always has one more byte does not hold us."""
-        with pytest.raises(TimeoutError):
-            web._Bounded(object(), Stopwatch(), 0.0).readinto(bytearray(1))

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ssl
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cube_acceptance.evidence import CannotMeasure, HttpReply, HttpsObserved
+from cube_acceptance.evidence import CannotMeasure, HttpReply, HttpsObserved, Trouble
 from cube_acceptance.probes import https
 from cube_acceptance.probes.https import HttpsProbe
-from cube_acceptance.probes.link import find_vantage
+from cube_acceptance.probes.link import (
+    CannotAskError,
+    ReachError,
+    Stopwatch,
+    find_vantage,
+    open_tcp,
+)
 from fixtures.simulator.https import HOSTS, Authority, Behaviour, HttpsServer
 
 if TYPE_CHECKING:
+    import socket
     from pathlib import Path
+
+    from cube_acceptance.evidence import Vantage
 
 VANTAGE = find_vantage("127.0.0.1")
 AUTHORITY = Authority()
@@ -66,7 +77,8 @@ def probe(port: int, *addresses: str, ca_pem: str = AUTHORITY.pem) -> HttpsProbe
         ca_pem=ca_pem,
         connect_limit_s=1.0,
         tls_limit_s=0.4,
-        http_limit_s=0.4 if ca_pem else 1.0,
+        stagger_s=0.05,
+        limit_s=1.5,
     )
 
 
@@ -75,7 +87,7 @@ def fetch(behaviour: Behaviour, **changes: object) -> HttpsObserved:
     with HttpsServer(behaviour, authority=AUTHORITY) as server:
         asked = probe(server.port)
         if behaviour is Behaviour.SLOW:
-            changes["http_limit_s"] = 5.0
+            changes["limit_s"] = 5.0
         observed = type(asked)(
             **{name: getattr(asked, name) for name in asked.__slots__} | changes
         ).run()
@@ -146,7 +158,7 @@ class TestHttpsProbe:
 
 
 class TestAddresses:
-    """Up to three, one after the other."""
+    """Up to three, a little after one another."""
 
     def test_first_is_dead(self) -> None:
         """The next one will do."""
@@ -169,14 +181,16 @@ class TestAddresses:
         assert observed.addresses == addresses[:3]
         assert len(observed.tries) == 3
 
-    def test_the_one_that_came_furthest_tells(self) -> None:
+    @pytest.mark.parametrize("order", [("127.0.0.1", "127.0.0.9"), ("127.0.0.9", "127.0.0.1")])
+    def test_the_one_that_came_furthest_tells(self, order: tuple[str, str]) -> None:
         """TLS that dies says more than a refusal at another address."""
         with HttpsServer(Behaviour.CLOSE_AFTER_HELLO, authority=AUTHORITY) as server:
-            observed = probe(server.port, "127.0.0.1", "127.0.0.9").run()
+            observed = probe(server.port, *order).run()
 
         assert isinstance(observed, HttpsObserved)
         assert observed.trouble is not None
         assert observed.trouble.phase == "tls"
+        assert observed.connected == "127.0.0.1"
 
     def test_none(self) -> None:
         """No address, no answer."""
@@ -185,6 +199,148 @@ class TestAddresses:
 
         assert isinstance(observed, HttpsObserved)
         assert observed.trouble is not None
+
+
+class TestConnections:
+    """None of them waits for a dead one, and none is left open."""
+
+    def test_a_silent_address_holds_nobody_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A dark first address is tried to its end beside the next one, and both are on record."""
+        answered = threading.Event()
+
+        def connect(vantage: Vantage, address: str, port: int, limit_s: float) -> socket.socket:
+            if address == "127.0.0.9":
+                assert answered.wait(5.0)
+                raise ReachError(Trouble(kind="no-answer", phase="tcp", detail="dark"))
+            answered.set()
+            return open_tcp(vantage, address, port, limit_s)
+
+        monkeypatch.setattr(https, "open_tcp", connect)
+        with HttpsServer(authority=AUTHORITY) as server:
+            observed = probe(server.port, "127.0.0.9", "127.0.0.1").run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.trouble is None
+        assert [one.result for one in observed.tries] == ["silence", "answer"]
+
+    @pytest.mark.parametrize("late", ["connected", "silence"])
+    def test_one_too_many(self, monkeypatch: pytest.MonkeyPatch, late: str) -> None:
+        """What comes about after another has done is closed; in any case it is on record."""
+        done = threading.Event()
+
+        def connect(vantage: Vantage, address: str, port: int, limit_s: float) -> socket.socket:
+            if address == "127.0.0.9":
+                assert done.wait(5.0)
+                if late == "silence":
+                    raise ReachError(Trouble(kind="no-answer", phase="tcp", detail="dark"))
+            return open_tcp(vantage, "127.0.0.1", port, limit_s)
+
+        class Tells(HttpsServer):
+            def serve(self, connection: socket.socket) -> None:
+                super().serve(connection)
+                done.set()
+
+        monkeypatch.setattr(https, "open_tcp", connect)
+        with Tells(authority=AUTHORITY) as server:
+            observed = probe(server.port, "127.0.0.9", "127.0.0.1").run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert [one.result for one in observed.tries] == [late, "answer"]
+
+    def test_dies_in_tls_and_the_next_is_good(self) -> None:
+        """A broken front end among good ones is no closed firewall."""
+        with (
+            HttpsServer(Behaviour.RESET_AFTER_HELLO, authority=AUTHORITY) as bad,
+            HttpsServer(address="127.0.0.9", port=bad.port, authority=AUTHORITY),
+        ):
+            observed = probe(bad.port, "127.0.0.1", "127.0.0.9").run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.connected == "127.0.0.9"
+        assert [one.result for one in observed.tries] == ["refused", "answer"]
+
+    def test_everything_has_one_deadline(self) -> None:
+        """Time that one address takes is not given to the next one a second time."""
+        with HttpsServer(Behaviour.MUTE, authority=AUTHORITY) as server:
+            impatient = dataclasses.replace(
+                probe(server.port, *["127.0.0.1"] * 3), tls_limit_s=9.0, limit_s=0.2
+            )
+            observed = impatient.run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.trouble is not None
+        assert (observed.trouble.kind, observed.trouble.phase) == ("no-answer", "tls")
+        assert len(observed.tries) == 1
+
+    def test_a_handshake_has_no_more_than_what_is_left(self) -> None:
+        """Its own limit is not added to everybody's."""
+        given = []
+
+        class Deaf:
+            settimeout = given.append
+
+            def wrap_socket(self, *_: object, **__: object) -> None:
+                raise TimeoutError
+
+        with pytest.raises(ReachError):
+            probe(443)._handshake(Stopwatch(), Deaf(), Deaf(), Deaf())
+        with pytest.raises(ReachError):
+            dataclasses.replace(probe(443), limit_s=0.1)._handshake(
+                Stopwatch(), Deaf(), Deaf(), Deaf()
+            )
+
+        assert given[0] == probe(443).tls_limit_s
+        assert given[1] <= 0.1
+
+    def test_a_doubtful_certificate_ends_the_search(self) -> None:
+        """Where some connections meet a stranger, it is not for luck to decide."""
+        with (
+            HttpsServer(Behaviour.UNTRUSTED, authority=AUTHORITY) as bad,
+            HttpsServer(address="127.0.0.9", port=bad.port, authority=AUTHORITY),
+        ):
+            observed = probe(bad.port, "127.0.0.1", "127.0.0.9").run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.verify_error is not None
+        assert observed.connected == "127.0.0.1"
+
+    @pytest.mark.parametrize(("other", "kind"), [("good", HttpsObserved), ("dead", CannotMeasure)])
+    def test_an_address_that_cannot_be_asked(
+        self, monkeypatch: pytest.MonkeyPatch, other: str, kind: type
+    ) -> None:
+        """It hides no good one, but where the others fail nothing is proven."""
+
+        def connect(vantage: Vantage, address: str, port: int, limit_s: float) -> socket.socket:
+            if address == "127.0.0.9":
+                raise CannotAskError("other-route", "by the VPN")
+            return open_tcp(vantage, address, port, limit_s)
+
+        monkeypatch.setattr(https, "open_tcp", connect)
+        with HttpsServer(authority=AUTHORITY) as server:
+            good = "127.0.0.1" if other == "good" else "127.0.0.8"
+            observed = probe(server.port, "127.0.0.9", good).run()
+
+        assert isinstance(observed, kind)
+
+
+class TestClientCertificate:
+    """Hosts that want a certificate from the client say so by an alert."""
+
+    @pytest.mark.parametrize(
+        ("version", "phase"), [(ssl.TLSVersion.TLSv1_3, "http"), (ssl.TLSVersion.TLSv1_2, "tls")]
+    )
+    def test_alert(self, version: ssl.TLSVersion, phase: str) -> None:
+        """It comes after the client's handshake in TLS 1.3; OpenSSL's numbers are no errno."""
+        authority = Authority()
+        context = authority.context(Behaviour.GOOD)
+        context.maximum_version = version
+        context.verify_mode = ssl.CERT_REQUIRED
+        with HttpsServer(context=context) as server:
+            observed = probe(server.port, ca_pem=authority.pem).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.trouble is not None
+        assert (observed.trouble.kind, observed.trouble.phase) == ("refused", phase)
 
 
 class TestTrust:
@@ -269,12 +425,17 @@ class TestTlsTrouble:
         [
             ("WRONG_VERSION_NUMBER", "malformed"),
             ("RECORD_LAYER_FAILURE", "malformed"),
+            ("LENGTH_MISMATCH", "malformed"),
+            ("UNEXPECTED_MESSAGE", "malformed"),
+            ("SSLV3_ALERT_UNEXPECTED_MESSAGE", "refused"),
             ("TLSV1_ALERT_PROTOCOL_VERSION", "refused"),
-            ("The read operation timed out", "no-answer"),
+            ("TLSV1_UNRECOGNIZED_NAME", "refused"),
+            ("UNSUPPORTED_PROTOCOL", "refused"),
+            ("EOF occurred in violation of protocol (_ssl.c:1006)", "refused"),
         ],
     )
     def test_kind(self, words: str, kind: str) -> None:
-        """Silence, refusal, or no TLS at all."""
+        """A refusal, or no TLS at all; an alert's name does not make it nonsense."""
         assert https.tls_trouble(ssl.SSLError(1, words)).kind == kind
 
 

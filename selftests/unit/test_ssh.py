@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import re
+import socket
 import struct
 import threading
 from typing import TYPE_CHECKING
 
+import paramiko
 import pytest
 
 from cube_acceptance.evidence import CannotMeasure, SshObserved
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 VANTAGE = find_vantage("127.0.0.1")
+RSA = paramiko.RSAKey.generate(2048)
 
 TROUBLES = {
     Behaviour.NOT_SSH: ("malformed", ""),
@@ -124,7 +128,70 @@ class TestSshProbe:
         with SshServer() as server:
             probe = SshProbe(vantage=VANTAGE, address=server.address, port=server.port)
 
-        assert probe._host_key("ssh-ed25519") == []
+        assert probe._host_key("ssh-ed25519", 1.0) == []
+
+
+class TestHostKeys:
+    """Every kind that is offered, within bounds."""
+
+    def test_connections_are_on_record(self) -> None:
+        """How often a port was asked is evidence."""
+        with SshServer() as server:
+            observed = talk(server)
+
+        assert [(one.result, one.detail) for one in observed.tries] == [
+            ("answer", ""),
+            ("host-key", "ecdsa-sha2-nistp256"),
+        ]
+
+    def test_rsa(self) -> None:
+        """Two algorithms show one and the same key; it is read once."""
+        with SshServer(key=RSA) as server:
+            observed = talk(server)
+
+        assert observed.fingerprints == (("ssh-rsa", server.fingerprint),)
+        assert len(observed.tries) == 2
+
+    def test_a_server_that_waits_for_us(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Either side may speak first (RFC 4253 section 4.2)."""
+
+        class Waits(SshServer):
+            def serve(self, connection: socket.socket) -> None:
+                connection.recv(1, socket.MSG_PEEK)
+                super().serve(connection)
+
+        monkeypatch.setattr(ssh, "FIRST_WORD_S", 0.05)
+        with Waits() as server:
+            observed = talk(server)
+
+        assert observed.key_exchange
+        assert observed.fingerprint == server.fingerprint
+
+    def test_not_wanted(self) -> None:
+        """Where nobody compares them, one connection is enough."""
+        with SshServer() as server:
+            observed = talk(server, fingerprints_wanted=False)
+
+        assert observed.key_exchange
+        assert observed.fingerprints == ()
+        assert len(observed.tries) == 1
+
+    def test_time_is_shared(self) -> None:
+        """Keys that nobody shows do not take their time one after the other."""
+        with SshServer() as server:
+            observed = talk(server, keys_limit_s=0.0)
+
+        assert observed.key_exchange
+        assert len(observed.tries) == 1
+
+    def test_a_packet_without_end_is_not_swallowed(self) -> None:
+        """A hostile shell cannot fill our memory: paramiko believes any length."""
+        here, there = socket.socketpair()
+        with there, ssh._Rationed(fileno=here.detach()) as rationed:
+            rationed.ration = 5
+            there.sendall(b"0123456789")
+
+            assert [rationed.recv(3), rationed.recv(99), rationed.recv(99)] == [b"012", b"34", b""]
 
 
 class BrokenSocket:
@@ -160,6 +227,15 @@ class TestReset:
         assert ended.value.trouble.kind == "refused"
 
 
+def packet(number: int, content: bytes) -> bytes:
+    """An SSH packet, not yet encrypted, with the smallest padding."""
+    return struct.pack(">IBB", len(content) + 6, 4, number) + content + bytes(4)
+
+
+LISTS = bytes(16) + b"\x00\x00\x00\x01a" + b"\x00\x00\x00\x01b"
+"""A key exchange message's cookie and first two lists."""
+
+
 class PieceByPiece(BrokenSocket):
     """Fakes a connection that brings its bytes in pieces."""
 
@@ -186,6 +262,45 @@ class TestPieces:
 
         assert talk.key_exchange("SSH-2.0-x") == ("b",)
 
+    def test_messages_without_meaning_are_passed_over(self) -> None:
+        """IGNORE and DEBUG may come at any time (RFC 4253 section 11)."""
+        pieces = packet(ssh.IGNORE, b""), packet(ssh.DEBUG, b""), packet(ssh.KEXINIT, LISTS)
+        talk = ssh._Talk(PieceByPiece(*pieces), Stopwatch(), 1.0)
+
+        assert talk.key_exchange("SSH-2.0-x") == ("b",)
+
+    @pytest.mark.parametrize(
+        ("packets", "kind", "words"),
+        [
+            ([(1, b"\x00\x00\x00\x0b\x00\x00\x00\x08too many")], "refused", "too many"),
+            ([(2, b"")] * 9, "malformed", "no key exchange"),
+            ([(5, b"")], "malformed", "no key exchange"),
+        ],
+    )
+    def test_other_messages(self, packets: list[tuple[int, bytes]], kind: str, words: str) -> None:
+        """A farewell is a refusal; anything else is not how SSH begins."""
+        pieces = [packet(number, content) for number, content in packets]
+        with pytest.raises(ReachError) as ended:
+            ssh._Talk(PieceByPiece(*pieces), Stopwatch(), 1.0).key_exchange("SSH-2.0-x")
+
+        assert ended.value.trouble.kind == kind
+        assert words in ended.value.trouble.detail
+
+    def test_time_is_up_however_much_comes(self) -> None:
+        """A peer that always has one more byte does not hold us."""
+        with pytest.raises(ReachError) as ended:
+            ssh._Talk(PieceByPiece(b"x"), Stopwatch(), 0.0).identification()
+
+        assert ended.value.trouble.kind == "no-answer"
+
+
+class TestOwnBanner:
+    """We are as correct as we want others to be."""
+
+    def test_grammar(self) -> None:
+        """No minus sign and no blank in the software's version (RFC 4253 section 4.2)."""
+        assert re.fullmatch(rb"SSH-2\.0-[!-,.-~]+\r\n", ssh.OWN_BANNER)
+
 
 class TestHostKeyAlgorithms:
     """The second name list of the key exchange message (RFC 4253 section 7.1)."""
@@ -196,7 +311,13 @@ class TestHostKeyAlgorithms:
 
         assert ssh._host_key_algorithms(lists) == ("b", "c")
 
-    @pytest.mark.parametrize("lists", [b"", b"\x00", b"\x00\x00\x00\x01a", b"\xff\xff\xff\xff"])
+    @pytest.mark.parametrize(
+        "lists",
+        [
+            *(b"", b"\x00", b"\x00\x00\x00\x01a", b"\xff\xff\xff\xff"),
+            b"\x00\x00\x00\x01a\x00\x00\x00\x09rsa",
+        ],
+    )
     def test_cut_short(self, lists: bytes) -> None:
         """A message that ends early is no key exchange."""
         with pytest.raises(ReachError):

@@ -348,6 +348,22 @@ class TestWhatFollowsFromWhat:
             assert f"ping/{TAPIO}" not in asked
             assert f"https/{HOMAG}" in asked
 
+    def test_the_servers_order_decides_and_not_their_speed(self) -> None:
+        """Where two servers disagree, the same addresses are tested in every run."""
+        network = Network(
+            {
+                "dhcp": dhcp(msgspec.structs.replace(OFFER, dns=(SERVER, SECOND))),
+                f"dns/{SECOND}/{TAPIO}": answer(SECOND, "11.20.0.77"),
+                f"dns/{SECOND}/{HOMAG}": answer(SECOND, "11.20.0.79"),
+            }
+        )
+        network.waits = {f"dns/{SERVER}/{TAPIO}": f"dns/{SECOND}/{TAPIO}"}
+
+        run(network, "HTTPS-01", "PING-01")
+
+        assert network.probe(f"https/{TAPIO}").addresses == (HOSTS[TAPIO],)
+        assert network.probe(f"ping/{TAPIO}").address == HOSTS[TAPIO]
+
     def test_the_first_usable_answer_leads_on(self) -> None:
         """One server of two that filters names must not keep the other's answer away."""
         network = Network(

@@ -23,7 +23,7 @@ from cube_acceptance.evidence import (
 from cube_acceptance.site import DIAG_NEW_PORT, DIAG_OLD_PORT, Cube, LoadedSite, Site, diag_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from cube_acceptance.catalogue import Catalogue, Requirement
     from cube_acceptance.ruling import Evidence
@@ -314,6 +314,20 @@ def usable_addresses(setup: Setup, answer: DnsObserved) -> tuple[str, ...]:
         for address in dict.fromkeys(answer.addresses)
         if usable(address, allow_private=setup.site.cloud.allow_private, simulated=setup.simulated)
     )[:ADDRESS_LIMIT]
+
+
+def leading(servers: Iterable[str], answers: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Choose the addresses of a name: the first server's that are usable, in the servers' order.
+
+    Empty while a server is still being asked whose answer would come first: where servers
+    disagree, the quicker one must not decide.
+    """
+    for server in servers:
+        if server not in answers:
+            break
+        if answers[server]:
+            return answers[server]
+    return ()
 
 
 def dns_key(server: str, host: str) -> str:

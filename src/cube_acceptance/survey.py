@@ -148,7 +148,7 @@ class Survey:
         self._threads = 0
         self._done = threading.Event()
         self._followed = False
-        self._named: set[str] = set()
+        self._named: dict[str, dict[str, tuple[str, ...]]] = {}
 
     def start(self) -> None:
         """Send out the first probes; returns at once."""
@@ -262,19 +262,27 @@ class Survey:
             for host in hosts:
                 self._submit(
                     DnsProbe(vantage=vantage, server=server, name=host, port=port),
-                    partial(self._named_host, vantage, host),
+                    partial(self._named_host, vantage, servers, server, host),
                 )
             if any(need.requirement == "DNS-01" for need in self._needs):
                 self._submit(DnsProbe.inventing(vantage=vantage, server=server, port=port))
 
-    def _named_host(self, vantage: Vantage, host: str, answer: Observation) -> None:
-        if not isinstance(answer, DnsObserved):
-            return
-        addresses = plan.usable_addresses(self._setup, answer)
+    def _named_host(
+        self,
+        vantage: Vantage,
+        servers: tuple[str, ...],
+        server: str,
+        host: str,
+        answer: Observation,
+    ) -> None:
+        """Go on with the answer that a client would use, as soon as it is certain."""
+        usable = isinstance(answer, DnsObserved) and plan.usable_addresses(self._setup, answer)
         with self._lock:
-            if not addresses or host in self._named:
-                return
-            self._named.add(host)
+            answers = self._named.setdefault(host, {})
+            answers[server] = usable or ()
+            addresses = plan.leading(servers, answers)
+        if not addresses:
+            return
         site = self._setup.site
         required = {need.requirement for need in self._needs}
         wanted = any(need.requirement == "HTTPS-01" and need.host == host for need in self._needs)
@@ -301,16 +309,30 @@ class Survey:
             wanted = (cube.page_contains,) if cube.page_contains else ()
             pages = ports.diag(cube.version) if "DIAG-01" in required else ()
             looked_for = dict.fromkeys(pages, wanted)
+            names = (cube.hostname, f"{cube.hostname}.local") if cube.hostname else ()
             if "CONN-01" in required:
                 looked_for[ports.conn] = (CONNECTOR_UNREACHABLE,)
             for port, texts in looked_for.items():
                 self._submit(
-                    PageProbe(vantage=vantage, address=cube.address, port=port, look_for=texts)
+                    PageProbe(
+                        vantage=vantage,
+                        address=cube.address,
+                        port=port,
+                        look_for=texts,
+                        own_names=names,
+                    )
                 )
         if "SSH-01" in required:
             from cube_acceptance.probes.ssh import SshProbe
 
-            self._submit(SshProbe(vantage=vantage, address=cube.address, port=ports.ssh))
+            self._submit(
+                SshProbe(
+                    vantage=vantage,
+                    address=cube.address,
+                    port=ports.ssh,
+                    fingerprints_wanted=cube.ssh == "enabled",
+                )
+            )
         if "PING-02" in required:
             self._ping(vantage, cube.address, cube.address)
         if "MDNS-01" in required:

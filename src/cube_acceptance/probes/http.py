@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -19,6 +20,7 @@ CONNECT_LIMIT_S = 4.0
 PAGE_LIMIT_S = 10.0
 REDIRECT_LIMIT = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+OUT_OF_TIME = Trouble(kind="no-answer", phase="http", detail="the redirects took all the time")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +66,13 @@ class PageProbe:
                 if onward is None or len(replies) > self.redirect_tries:
                     redirect = location
                     break
+                if not watch.left(self.limit_s):
+                    problem = OUT_OF_TIME
+                    break
                 port, target = onward
         except ReachError as error:
             problem = error.trouble
-        wanted = text.casefold()
+        wanted = f"{text}\n{html.unescape(text)}".casefold()
         return PageObserved(
             started=watch.started,
             duration_s=watch.elapsed(),

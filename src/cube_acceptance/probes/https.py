@@ -10,11 +10,13 @@ import contextlib
 import hashlib
 import ssl
 import time
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import certifi
 import msgspec
@@ -30,22 +32,34 @@ from cube_acceptance.evidence import (
     timestamp,
 )
 from cube_acceptance.probes import web
-from cube_acceptance.probes.link import ReachError, Stopwatch, measured, open_tcp, trouble
+from cube_acceptance.probes.link import (
+    CannotAskError,
+    ReachError,
+    Stopwatch,
+    measured,
+    open_tcp,
+)
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Generator
+    from concurrent.futures import Future
 
     from cube_acceptance.evidence import HttpReply, Vantage
 
 ADDRESS_LIMIT = 3
 CONNECT_LIMIT_S = 4.0
 """Long enough for two repetitions of a lost SYN, at 1 s and 3 s (RFC 6298)."""
-STAGGER_S = 1.0
+STAGGER_S = 0.5
 """After which time the next address is tried as well (RFC 8305 section 5, more patiently)."""
 TLS_LIMIT_S = 5.0
-HTTP_LIMIT_S = 10.0
+LIMIT_S = 9.5
+"""For everything together: below the 10 s that a site without DHCP takes anyway."""
 NAME_LIMIT = 32
 TEXT_LIMIT = 300
+
+NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD", "LENGTH", "UNEXPECTED_MESSAGE")
+"""In OpenSSL's words for bytes that are no TLS, or no sensible one."""
 
 
 @lru_cache(maxsize=4)
@@ -79,8 +93,9 @@ class HttpsProbe:
     ca_pem: str = ""
     address_tries: int = ADDRESS_LIMIT
     connect_limit_s: float = CONNECT_LIMIT_S
+    stagger_s: float = STAGGER_S
     tls_limit_s: float = TLS_LIMIT_S
-    http_limit_s: float = HTTP_LIMIT_S
+    limit_s: float = LIMIT_S
 
     @property
     def key(self) -> str:
@@ -88,88 +103,130 @@ class HttpsProbe:
         return f"https/{self.host}"
 
     def run(self) -> HttpsObserved | CannotMeasure:
-        """Try the addresses one after the other until one of them talks TLS."""
+        """Try the addresses, a little after one another, until one of them talks TLS.
+
+        A certificate that is not believed ends the search: what some connections meet, the
+        CUBE's will meet as well.
+        """
         return measured(self._measure)
 
     def _measure(self, watch: Stopwatch) -> HttpsObserved:
-        tries: list[Try] = []
-        problem = Trouble(kind="no-answer", phase="tcp", detail="no address")
-        connected = ""
-        for address in self.addresses[: self.address_tries]:
-            try:
-                return self._talk(watch, tries, address)
-            except ReachError as error:
-                if not connected:
-                    problem = error.trouble
-                if error.trouble.phase != "tcp":
-                    connected = address
-        return self._seen(watch, tries, connected=connected, trouble=problem)
+        course = _Course(watch)
+        seen: HttpsObserved | None = None
+        with contextlib.closing(self._connections(course)) as connections:
+            for address, at_s, plain in connections:
+                try:
+                    with plain:
+                        seen = self._secure(course, plain, address, at_s)
+                    break
+                except ReachError as error:
+                    course.failed(address, self._to(address), at_s, error.trouble)
+        if seen is None and course.obstacle:
+            raise course.obstacle
+        seen = seen or self._seen(watch, connected=course.connected, trouble=course.problem)
+        tries = sorted(course.tries, key=lambda one: one.at_s)
+        return msgspec.structs.replace(seen, tries=tuple(tries), duration_s=watch.elapsed())
 
-    def _seen(self, watch: Stopwatch, tries: list[Try], **found: object) -> HttpsObserved:
+    def _seen(self, watch: Stopwatch, **found: Any) -> HttpsObserved:  # noqa: ANN401 - any of its fields
         return HttpsObserved(
             started=watch.started,
             duration_s=watch.elapsed(),
-            tries=tuple(tries),
             host=self.host,
             addresses=self.addresses[: self.address_tries],
-            **found,  # type: ignore[arg-type]
+            **found,
         )
 
-    def _talk(self, watch: Stopwatch, tries: list[Try], address: str) -> HttpsObserved:
-        at_s, to = watch.elapsed(), f"{address}:{self.port}"
+    def _to(self, address: str) -> str:
+        return f"{address}:{self.port}"
+
+    def _left(self, watch: Stopwatch, limit_s: float) -> float:
+        return min(limit_s, max(watch.left(self.limit_s), 0.001))
+
+    def _connections(
+        self, course: _Course
+    ) -> Generator[tuple[str, float, socket.socket], None, None]:
+        """Give the connections as they come about; the next address waits for a while.
+
+        On closing, what is still under way is awaited, so that every try has its result.
+        """
+        waiting = deque(self.addresses[: self.address_tries])
+        running: dict[Future[socket.socket], tuple[str, float]] = {}
+        with ThreadPoolExecutor(max(len(waiting), 1)) as pool:
+            try:
+                while running or (waiting and course.watch.left(self.limit_s)):
+                    if waiting:
+                        address = waiting.popleft()
+                        limit_s = self._left(course.watch, self.connect_limit_s)
+                        attempt = pool.submit(open_tcp, self.vantage, address, self.port, limit_s)
+                        running[attempt] = address, course.watch.elapsed()
+                    patience = self.stagger_s if waiting else None
+                    ended = wait(running, patience, FIRST_COMPLETED).done
+                    for done in sorted(ended, key=lambda one: running[one][1]):
+                        address, at_s = running.pop(done)
+                        if plain := self._result(course, done, address, at_s):
+                            yield address, at_s, plain
+            finally:
+                for attempt, (address, at_s) in running.items():
+                    if spare := self._result(course, attempt, address, at_s):
+                        spare.close()
+                        course.spared(self._to(address), at_s)
+
+    def _result(
+        self, course: _Course, attempt: Future[socket.socket], address: str, at_s: float
+    ) -> socket.socket | None:
         try:
-            with contextlib.closing(
-                open_tcp(self.vantage, address, self.port, self.connect_limit_s)
-            ) as plain:
-                return self._secure(watch, tries, plain, address, at_s)
+            return attempt.result()
         except ReachError as error:
-            kind = error.trouble.kind
-            result = "silence" if kind == "no-answer" else kind
-            tries.append(Try(at_s=at_s, to=to, result=result, detail=error.trouble.detail))
-            raise
+            course.failed(address, self._to(address), at_s, error.trouble)
+        except CannotAskError as obstacle:
+            course.obstacle = obstacle
+        return None
 
     def _secure(
+        self, course: _Course, plain: socket.socket, address: str, at_s: float
+    ) -> HttpsObserved:
+        watch, to = course.watch, self._to(address)
+        with contextlib.closing(plain.dup()) as wire:
+            try:
+                secure = self._handshake(watch, plain, wire, trusting(self.ca_pem))
+            except ssl.SSLCertVerificationError as error:
+                course.tries.append(Try(at_s=at_s, to=to, result="untrusted", source=to))
+                verdict = VerifyError(
+                    code=error.verify_code, message=web.printable(error.verify_message, 200)
+                )
+                leaf = self._look(watch, address)
+                return self._seen(watch, connected=address, tls=leaf, verify_error=verdict)
+            with contextlib.closing(secure):
+                return self._ask(course, secure, wire, address, at_s)
+
+    def _ask(
         self,
-        watch: Stopwatch,
-        tries: list[Try],
-        plain: socket.socket,
+        course: _Course,
+        secure: ssl.SSLSocket,
+        wire: socket.socket,
         address: str,
         at_s: float,
     ) -> HttpsObserved:
-        to = f"{address}:{self.port}"
+        watch, to = course.watch, self._to(address)
+        session = session_of(secure)
+        sent, began = time.time(), time.monotonic()
         try:
-            secure = self._handshake(plain, trusting(self.ca_pem))
-        except ssl.SSLCertVerificationError as error:
-            tries.append(Try(at_s=at_s, to=to, result="untrusted", source=to))
-            verdict = VerifyError(
-                code=error.verify_code, message=web.printable(error.verify_message, 200)
+            reply, _ = web.fetch(
+                secure,
+                url=f"https://{self.host}/",
+                host=self.host,
+                target="/",
+                watch=watch,
+                limit_s=self.limit_s,
+                wire=wire,
             )
-            leaf = self._look(address)
-            return self._seen(watch, tries, connected=address, tls=leaf, verify_error=verdict)
-        with contextlib.closing(secure):
-            session = session_of(secure)
-            sent, began = time.time(), time.monotonic()
-            fresh = Stopwatch()
-            try:
-                reply, _ = web.fetch(
-                    secure,
-                    url=f"https://{self.host}/",
-                    host=self.host,
-                    target="/",
-                    watch=fresh,
-                    limit_s=self.http_limit_s,
-                )
-            except ReachError as error:
-                kind = error.trouble.kind
-                tries.append(Try(at_s=at_s, to=to, result=kind, detail=error.trouble.detail))
-                return self._seen(
-                    watch, tries, connected=address, tls=session, trouble=error.trouble
-                )
-            half = (time.monotonic() - began) / 2
-        tries.append(Try(at_s=at_s, to=to, result="answer", source=to))
+        except ReachError as error:
+            course.failed(address, to, at_s, error.trouble)
+            return self._seen(watch, connected=address, tls=session, trouble=error.trouble)
+        half = (time.monotonic() - began) / 2
+        course.tries.append(Try(at_s=at_s, to=to, result="answer", source=to))
         return self._seen(
             watch,
-            tries,
             connected=address,
             tls=session,
             reply=reply,
@@ -177,8 +234,10 @@ class HttpsProbe:
             date_uncertainty_s=round(half, 6),
         )
 
-    def _handshake(self, plain: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
-        plain.settimeout(self.tls_limit_s)
+    def _handshake(
+        self, watch: Stopwatch, plain: socket.socket, wire: socket.socket, context: ssl.SSLContext
+    ) -> ssl.SSLSocket:
+        plain.settimeout(self._left(watch, self.tls_limit_s))
         try:
             return context.wrap_socket(plain, server_hostname=self.host, suppress_ragged_eofs=False)
         except ssl.SSLCertVerificationError:
@@ -186,29 +245,58 @@ class HttpsProbe:
         except ssl.SSLError as error:
             raise ReachError(tls_trouble(error)) from error
         except OSError as error:
-            raise ReachError(trouble(plain, error, "tls")) from error
+            raise ReachError(web.cut_off(wire, error, "tls")) from error
 
-    def _look(self, address: str) -> TlsSession | None:
+    def _look(self, watch: Stopwatch, address: str) -> TlsSession | None:
         """Connect once more without belief, to see whose certificate it is."""
+        limit_s = self._left(watch, self.connect_limit_s)
         try:
             with (
-                contextlib.closing(
-                    open_tcp(self.vantage, address, self.port, self.connect_limit_s)
-                ) as plain,
-                contextlib.closing(self._handshake(plain, looking())) as secure,
+                open_tcp(self.vantage, address, self.port, limit_s) as plain,
+                contextlib.closing(plain.dup()) as wire,
+                contextlib.closing(self._handshake(watch, plain, wire, looking())) as secure,
             ):
                 return session_of(secure)
-        except (ReachError, OSError):
+        except (ReachError, CannotAskError, OSError):
             return None
 
 
+class _Course:
+    """What has come of the addresses so far."""
+
+    def __init__(self, watch: Stopwatch) -> None:
+        self.watch = watch
+        self.tries: list[Try] = []
+        self.problem = Trouble(kind="no-answer", phase="tcp", detail="no address")
+        self.connected = ""
+        """The first address that accepted a connection and got no further."""
+        self.obstacle: CannotAskError | None = None
+
+    def failed(self, address: str, to: str, at_s: float, problem: Trouble) -> None:
+        """Keep a try; the first trouble tells, unless a later address came further."""
+        further = problem.phase != "tcp"
+        if not self.tries or (further and not self.connected):
+            self.problem = problem
+        if further:
+            self.connected = self.connected or address
+        result = "silence" if problem.kind == "no-answer" else problem.kind
+        self.tries.append(Try(at_s=at_s, to=to, result=result, detail=problem.detail))
+
+    def spared(self, to: str, at_s: float) -> None:
+        """Keep a connection that came about after another had done."""
+        detail = "not needed any more"
+        self.tries.append(Try(at_s=at_s, to=to, result="connected", source=to, detail=detail))
+
+
 def tls_trouble(error: ssl.SSLError) -> Trouble:
-    """Say what a failed handshake was: silence, a refusal, or no TLS at all."""
-    reason = web.printable(getattr(error, "reason", None) or str(error), 200)
-    if isinstance(error, TimeoutError) or "timed out" in str(error):
-        return Trouble(kind="no-answer", phase="tls", detail=reason)
-    foreign = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "BAD_RECORD_TYPE")
-    if any(word in reason.upper() for word in (*foreign, "PACKET_LENGTH", "UNEXPECTED_MESSAGE")):
+    """Say what a failed handshake was: a refusal, or no TLS at all.
+
+    The peer's alerts, an early farewell and TLS before 1.2 are refusals: TLS was spoken, or at
+    least nothing else. OpenSSL's words for an alert begin with the version that defined it.
+    """
+    reason = web.tls_reason(error)
+    alert = reason.startswith(("TLSV1_", "TLSV13_", "SSLV3_ALERT_"))
+    if not alert and any(word in reason for word in NO_TLS):
         return Trouble(kind="malformed", phase="tls", detail=reason)
     return Trouble(kind="refused", phase="tls", detail=reason)
 
@@ -254,5 +342,5 @@ def date_offset(reply: HttpReply, now: float) -> float | None:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         return round((moment - datetime.fromtimestamp(now, UTC)).total_seconds(), 6)
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import socket
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import paramiko
 
+from cube_acceptance import __version__
 from cube_acceptance.evidence import CannotMeasure, SshObserved, Trouble, Try
 from cube_acceptance.probes import web
 from cube_acceptance.probes.link import (
@@ -18,18 +20,20 @@ from cube_acceptance.probes.link import (
     Stopwatch,
     measured,
     open_tcp,
-    trouble,
 )
 
 if TYPE_CHECKING:
-    import socket
-
     from cube_acceptance.evidence import Vantage
 
 CONNECT_LIMIT_S = 4.0
 TALK_LIMIT_S = 5.0
 """From the connection to the server's key exchange message."""
 KEY_LIMIT_S = 4.0
+"""For one host key, from the connection on."""
+KEYS_LIMIT_S = 8.0
+"""For all host keys together."""
+KEY_SIZE_LIMIT = 128 * 1024
+"""Bytes that are read for one host key; a key exchange needs a few thousand."""
 FIRST_WORD_S = 1.0
 """How long the server may take to speak first."""
 LINE_LIMIT = 255
@@ -38,9 +42,20 @@ GREETING_LIMIT = 8 * 1024
 """Bytes that may come before the identification."""
 PACKET_LIMIT = 35000
 """RFC 4253 section 6.1."""
-KEXINIT = 20
-OWN_BANNER = b"SSH-2.0-cube-acceptance\r\n"
-KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "rsa-sha2-512")
+DISCONNECT, IGNORE, DEBUG, KEXINIT = 1, 2, 4, 20
+"""Message numbers (RFC 4250 section 4.1.2)."""
+IDLE_LIMIT = 8
+"""Messages without meaning that may come before the key exchange message."""
+OWN_BANNER = f"SSH-2.0-cube_acceptance_{__version__}\r\n".encode("ascii")
+"""Without a minus sign in the software's name and version (RFC 4253 section 4.2)."""
+KEY_TYPES = (
+    ("ssh-ed25519",),
+    ("ecdsa-sha2-nistp256",),
+    ("ecdsa-sha2-nistp384",),
+    ("ecdsa-sha2-nistp521",),
+    ("rsa-sha2-512", "rsa-sha2-256"),
+)
+"""The algorithms that show one and the same host key stand together, best first."""
 
 _SILENT = logging.getLogger("cube_acceptance.paramiko")
 _SILENT.addHandler(logging.NullHandler())
@@ -57,6 +72,9 @@ class SshProbe:
     connect_limit_s: float = CONNECT_LIMIT_S
     talk_limit_s: float = TALK_LIMIT_S
     key_limit_s: float = KEY_LIMIT_S
+    keys_limit_s: float = KEYS_LIMIT_S
+    fingerprints_wanted: bool = True
+    """Read the host keys, each by a connection of its own."""
 
     @property
     def key(self) -> str:
@@ -89,13 +107,12 @@ class SshProbe:
                 banner=banner,
                 trouble=error.trouble,
             )
-        keys = tuple(
-            found for kind in KEY_TYPES if kind in offered for found in self._host_key(kind)
-        )
+        tries = [Try(at_s=0.0, to=to, result="answer", source=to)]
+        keys = self._host_keys(watch, tries, offered) if self.fingerprints_wanted else ()
         return SshObserved(
             started=watch.started,
             duration_s=watch.elapsed(),
-            tries=(Try(at_s=0.0, to=to, result="answer", source=to),),
+            tries=tuple(tries),
             address=self.address,
             banner=banner,
             key_exchange=True,
@@ -104,19 +121,43 @@ class SshProbe:
             fingerprints=keys,
         )
 
-    def _host_key(self, kind: str) -> list[tuple[str, str]]:
+    def _host_keys(
+        self, watch: Stopwatch, tries: list[Try], offered: tuple[str, ...]
+    ) -> tuple[tuple[str, str], ...]:
+        """Read every kind of host key that is offered: the site may have pinned any of them."""
+        to = f"{self.address}:{self.port}"
+        deadline_s = watch.elapsed() + self.keys_limit_s
+        found = []
+        for alike in KEY_TYPES:
+            kind = next((kind for kind in alike if kind in offered), "")
+            limit_s = min(self.key_limit_s, watch.left(deadline_s))
+            if not kind or not limit_s:
+                continue
+            at_s = watch.elapsed()
+            keys = self._host_key(kind, limit_s)
+            result = "host-key" if keys else "no-host-key"
+            tries.append(Try(at_s=at_s, to=to, result=result, detail=kind))
+            found += keys
+        return tuple(found)
+
+    def _host_key(self, kind: str, limit_s: float) -> list[tuple[str, str]]:
         """Read one host key by a key exchange of paramiko's; nothing where that fails."""
+        watch = Stopwatch()
         try:
-            sock = open_tcp(self.vantage, self.address, self.port, self.connect_limit_s)
+            sock = open_tcp(
+                self.vantage, self.address, self.port, min(self.connect_limit_s, limit_s)
+            )
         except (ReachError, CannotAskError):
             return []
-        transport = paramiko.Transport(sock)
+        rationed = _Rationed(fileno=sock.detach())
+        transport = paramiko.Transport(rationed)
         try:
             transport.set_log_channel(_SILENT.name)
-            transport.banner_timeout = self.key_limit_s / 2
-            transport.handshake_timeout = self.key_limit_s
+            # start_client returns without a word when its own time limit is the first to be over.
+            transport.banner_timeout = watch.left(limit_s) / 2
+            transport.handshake_timeout = watch.left(limit_s)
             transport.get_security_options().key_types = (kind,)
-            transport.start_client(timeout=self.key_limit_s)
+            transport.start_client(timeout=watch.left(limit_s))
             key = transport.get_remote_server_key()
             return [(key.get_name(), key.fingerprint)]
         except (paramiko.SSHException, OSError, EOFError, ValueError, AttributeError):
@@ -124,7 +165,19 @@ class SshProbe:
         finally:
             transport.close()
             transport.join(1.0)
-            sock.close()
+            rationed.close()
+
+
+class _Rationed(socket.socket):
+    """A socket that has no more to read after so many bytes, whatever a packet claims to hold."""
+
+    ration = KEY_SIZE_LIMIT
+
+    def recv(self, bufsize: int, flags: int = 0) -> bytes:
+        """Receive within the ration; then nothing, as at the connection's end."""
+        data = super().recv(min(bufsize, self.ration), flags)
+        self.ration -= len(data)
+        return data
 
 
 class _Talk:
@@ -146,7 +199,7 @@ class _Talk:
         try:
             self._sock.sendall(OWN_BANNER)
         except OSError as error:
-            raise ReachError(trouble(self._sock, error, "ssh")) from error
+            raise ReachError(web.cut_off(self._sock, error, "ssh")) from error
 
     def _more(self) -> None:
         """Receive something, or say why nothing comes.
@@ -154,13 +207,17 @@ class _Talk:
         We let the server speak first: bytes that it never reads would turn its farewell into a
         reset. Who says nothing for a while waits for us, as a web server does.
         """
+        patience = self._limit_s if self._introduced else self._watch.elapsed() + FIRST_WORD_S
         try:
-            data = self._receive(min(FIRST_WORD_S, self._watch.left(self._limit_s)))
-        except TimeoutError:
+            data = self._receive(min(patience, self._limit_s))
+        except TimeoutError as error:
+            if self._introduced:
+                raise ReachError(web.cut_off(self._sock, error, "ssh")) from error
             self._introduce()
-            data = self._receive_to_the_end()
+            self._more()
+            return
         except OSError as error:
-            raise ReachError(trouble(self._sock, error, "ssh")) from error
+            raise ReachError(web.cut_off(self._sock, error, "ssh")) from error
         if not data and not self._heard:
             closed = Trouble(kind="no-answer", phase="ssh", detail="closed without a word")
             raise ReachError(closed)
@@ -169,15 +226,12 @@ class _Talk:
         self._heard = True
         self._buffer += data
 
-    def _receive(self, limit_s: float) -> bytes:
-        self._sock.settimeout(max(limit_s, 0.001))
+    def _receive(self, moment_s: float) -> bytes:
+        left = self._watch.left(moment_s)
+        if not left:
+            raise TimeoutError
+        self._sock.settimeout(left)
         return self._sock.recv(4096)
-
-    def _receive_to_the_end(self) -> bytes:
-        try:
-            return self._receive(self._watch.left(self._limit_s))
-        except OSError as error:
-            raise ReachError(trouble(self._sock, error, "ssh")) from error
 
     def identification(self) -> str:
         """Read the identification; other lines may come before it (RFC 4253 section 4.2)."""
@@ -201,24 +255,42 @@ class _Talk:
         if not banner.startswith(("SSH-2.0-", "SSH-1.99-")):
             raise _no_ssh(f"protocol version of {banner[:40]}")
         self._introduce()
-        while len(self._buffer) < 6:  # noqa: PLR2004 - length, padding length, message number
+        for _ in range(IDLE_LIMIT):
+            number, content = self._message()
+            if number == KEXINIT:
+                return _host_key_algorithms(content[16:])
+            if number == DISCONNECT:
+                words = web.printable(content[8:].decode("utf-8", errors="replace"), 150)
+                detail = f"disconnected: {words}"
+                raise ReachError(Trouble(kind="refused", phase="ssh", detail=detail))
+            if number not in {IGNORE, DEBUG}:
+                break
+        raise _no_ssh("no key exchange message after the identification")
+
+    def _message(self) -> tuple[int, bytes]:
+        """Read one packet, not yet encrypted: message number and content (section 6)."""
+        while len(self._buffer) < 5:  # noqa: PLR2004 - packet length and padding length
             self._more()
-        length, _, number = struct.unpack(">IBB", self._buffer[:6])
-        if number != KEXINIT or not 18 < length <= PACKET_LIMIT:  # noqa: PLR2004 - with cookie
-            raise _no_ssh("no key exchange message after the identification")
+        length, padding = struct.unpack_from(">IB", self._buffer)
+        if not padding + 2 <= length <= PACKET_LIMIT:
+            raise _no_ssh("a packet of an impossible length")
         while len(self._buffer) < 4 + length:
             self._more()
-        return _host_key_algorithms(self._buffer[6 + 16 : 4 + length])
+        payload = self._buffer[5 : 4 + length - padding]
+        self._buffer = self._buffer[4 + length :]
+        return payload[0], payload[1:]
 
 
 def _host_key_algorithms(names: bytes) -> tuple[str, ...]:
-    """Read the second name list: the server's host key algorithms."""
+    """Read the second name list: the server's host key algorithms (section 7.1)."""
     try:
         (methods,) = struct.unpack_from(">I", names)
         (size,) = struct.unpack_from(">I", names, 4 + methods)
     except struct.error as error:
         raise _no_ssh("a key exchange message that is cut short") from error
     listed = names[8 + methods : 8 + methods + size]
+    if len(listed) < size:
+        raise _no_ssh("a key exchange message that is cut short")
     return tuple(listed.decode("ascii", errors="replace").split(","))
 
 

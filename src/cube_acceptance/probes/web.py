@@ -1,18 +1,20 @@
 """One bounded GET over a connected socket: the HTTP that two probes share (RFC 9110, RFC 9112).
 
 Everything that comes is hostile: the whole exchange has one deadline, however slowly the peer
-drips, and header and body have a limit in bytes, however much it sends.
+drips, and header and body have a limit in bytes, however much it sends. The standard library's
+client is not used: it hands header fields to a mail parser, which decodes them by codecs that
+the peer chooses.
 """
 
 from __future__ import annotations
 
 import html
-import http.client
-import io
 import re
 import ssl
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from cube_acceptance import __version__
 from cube_acceptance.evidence import RAW_LIMIT, HttpReply, Trouble
@@ -20,13 +22,14 @@ from cube_acceptance.probes.link import ReachError, trouble
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterator
 
     from cube_acceptance.probes.link import Stopwatch
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of body that are read."""
 HEADER_LIMIT = 64 * 1024
-"""Bytes of status line and header fields that are read."""
+"""Bytes of one response's status line and header fields that are read."""
 FIELD_LIMIT = 64
 VALUE_LIMIT = 1024
 TITLE_LIMIT = 200
@@ -36,57 +39,119 @@ CHUNK = 16 * 1024
 
 TITLE_ROOM = 2000
 """Characters in which the end of a title is looked for."""
+META_ROOM = 1024
+"""Bytes in which a page has to name its charset, as the HTML standard asks."""
 
+CHARSETS = {
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "us-ascii": "cp1252",
+    "iso-8859-1": "cp1252",
+    "latin1": "cp1252",
+    "windows-1252": "cp1252",
+    "cp1252": "cp1252",
+    "iso-8859-15": "iso-8859-15",
+    "utf-16": "utf-16",
+}
+"""The charsets that a page may name, read as browsers read them.
+
+The peer does not choose among all of Python's codecs: some take time that grows with the square
+of the length, some warn, and some yield halves of characters that no JSON can hold.
+"""
+
+CLOSED_UNANSWERED = Trouble(kind="no-answer", phase="http", detail="closed without a response")
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.[0-9][ \t]+([1-9][0-9]{2})(?:[ \t]+(.*))?[ \t]*", re.DOTALL)
+_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?", re.DOTALL)
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
+_META = re.compile(r"<meta\b[^>]{0,400}?charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _TITLE = re.compile(r"<title\b[^>]{0,200}>", re.IGNORECASE)
 _TITLE_END = re.compile("</title", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_UNFIT = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # control characters
+    "\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069"  # line ends, and changes of direction
+    "\ud800-\udfff]+"  # halves of characters
+)
 
 
-class _Bounded(io.RawIOBase):
-    """A socket's bytes, until the deadline or the limit."""
+class MalformedError(Exception):
+    """What came is not HTTP/1, or breaks off."""
+
+
+class _Head(NamedTuple):
+    """Status line and header fields."""
+
+    status: int
+    reason: bytes
+    fields: list[tuple[str, bytes]]
+
+    def all(self, name: str) -> list[str]:
+        """Give the members of every field of this name, in lower case (RFC 9110 section 5.3)."""
+        values = [value.decode("latin-1") for key, value in self.fields if key == name]
+        return [member.strip().lower() for member in ",".join(values).split(",") if member.strip()]
+
+
+class _Stream:
+    """A connection's bytes, until the deadline or the limit."""
 
     def __init__(self, sock: socket.socket, watch: Stopwatch, limit_s: float) -> None:
         self._sock = sock
         self._watch = watch
         self._limit_s = limit_s
-        self.budget = HEADER_LIMIT + BODY_LIMIT
+        self._buffer = bytearray()
+        self._budget = 0
+        self.heard = False
+        """Something came at all."""
 
-    def readable(self) -> bool:
-        return True
+    def allow(self, count: int) -> None:
+        """Read at most so many bytes more."""
+        self._budget = count
 
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+    def _more(self) -> bool:
+        """Receive something; False at the end of the connection."""
         left = self._watch.left(self._limit_s)
-        if left <= 0:
+        if not left:
             raise TimeoutError("the time for the whole exchange is over")
-        if self.budget <= 0:
-            raise http.client.HTTPException("more than the limit in bytes")
+        if self._budget <= 0:
+            raise MalformedError("more than the limit in bytes")
         self._sock.settimeout(left)
-        received = self._sock.recv_into(buffer, min(len(buffer), self.budget))
-        self.budget -= received
-        return received
+        data = self._sock.recv(min(CHUNK, self._budget))
+        self._budget -= len(data)
+        self._buffer += data
+        self.heard = self.heard or bool(data)
+        return bool(data)
 
+    def begins_with(self, start: bytes) -> bool:
+        """Tell whether these bytes come first, as soon as that is certain."""
+        while len(self._buffer) < len(start) and start.startswith(bytes(self._buffer)):
+            if not self._more():
+                return False
+        return self._buffer.startswith(start)
 
-class _Shared(io.BufferedReader):
-    """A reader that stays open when one of the responses that share it is let go."""
+    def line(self) -> bytes:
+        """Read up to a line's end, be it CR LF or LF alone (RFC 9112 section 2.2)."""
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if not self._more():
+                raise MalformedError("the connection was closed within the header")
+        found = bytes(self._buffer[:end]).removesuffix(b"\r")
+        del self._buffer[: end + 1]
+        return found
 
-    def close(self) -> None:
-        """Leave it to the socket's owner."""
-
-
-class _Channel:
-    """What http.client wants of a socket: a file to read from."""
-
-    def __init__(self, file: io.BufferedReader) -> None:
-        self._file = file
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return self._file
+    def some(self, count: int) -> bytes:
+        """Read at least one byte and at most ``count``; none at the end of the connection."""
+        if not self._buffer:
+            self._more()
+        found = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return found
 
 
 def printable(text: str, limit: int) -> str:
-    """Make network text fit to be kept: one line, bounded, no control characters."""
-    plain = text[: limit * 2].encode("utf-8", errors="replace").decode()  # no lone surrogates
-    return _CONTROL.sub(" ", plain).strip()[:limit]
+    """Make network text fit to be kept: one line, bounded, nothing that is not shown as it is."""
+    return _UNFIT.sub(" ", text[: limit * 2]).strip()[:limit]
 
 
 def request(host: str, target: str = "/") -> bytes:
@@ -99,48 +164,76 @@ def request(host: str, target: str = "/") -> bytes:
 
 
 def fetch(  # noqa: PLR0913 - where, what, and within which time
-    sock: socket.socket, *, url: str, host: str, target: str, watch: Stopwatch, limit_s: float
+    sock: socket.socket,
+    *,
+    url: str,
+    host: str,
+    target: str,
+    watch: Stopwatch,
+    limit_s: float,
+    wire: socket.socket | None = None,
 ) -> tuple[HttpReply, bytes]:
     """Exchange one GET for one response; the body comes beside it, unpacked and bounded.
+
+    ``wire`` is the plain socket under a TLS one, which alone can be asked for its errors.
 
     Raises:
         ReachError: silence, a reset, or bytes that are no HTTP; phase ``http``.
     """
+    stream = _Stream(sock, watch, limit_s)
     try:
         sock.settimeout(max(watch.left(limit_s), 0.001))
         sock.sendall(request(host, target))
-        return _read(sock, url, watch, limit_s)
-    except http.client.RemoteDisconnected as error:
-        closed = Trouble(kind="no-answer", phase="http", detail="closed without a response")
-        raise ReachError(closed) from error
-    except ssl.SSLEOFError as error:
-        broken = Trouble(kind="refused", phase="http", detail="broken off inside TLS")
-        raise ReachError(broken) from error
-    except (http.client.HTTPException, ValueError) as error:
-        detail = printable(f"{type(error).__name__}: {error}", 200)
-        raise ReachError(Trouble(kind="malformed", phase="http", detail=detail)) from error
+        return _read(stream, url)
+    except MalformedError as error:
+        problem = Trouble(kind="malformed", phase="http", detail=printable(str(error), 200))
+        raise ReachError(problem if stream.heard else CLOSED_UNANSWERED) from error
+    except ssl.SSLError as error:
+        raise ReachError(broken_off(error)) from error
     except OSError as error:
-        raise ReachError(trouble(sock, error, "http")) from error
+        raise ReachError(cut_off(wire or sock, error, "http")) from error
 
 
-def _read(
-    sock: socket.socket, url: str, watch: Stopwatch, limit_s: float
-) -> tuple[HttpReply, bytes]:
-    source = _Bounded(sock, watch, limit_s)
-    source.budget = HEADER_LIMIT
-    file = _Shared(source, CHUNK)
-    response = _begin(file, source)
-    source.budget = BODY_LIMIT
-    body, complete = _body(response)
+def cut_off(sock: socket.socket, error: OSError, phase: str) -> Trouble:
+    """Say what ended a connection that stood already.
+
+    The way was there a moment ago, so an ICMP unreachable is somebody's refusal. Its code is
+    unknown: Linux keeps the message for a connection that is still being made only.
+    """
+    problem = trouble(sock, error, phase)
+    if problem.kind == "no-route":
+        return msgspec.structs.replace(problem, kind="refused")
+    return problem
+
+
+def broken_off(error: ssl.SSLError) -> Trouble:
+    """Say that TLS ended under the exchange: by an alert, or without a farewell.
+
+    Its number is OpenSSL's own and must not be taken for one of the operating system's.
+    """
+    detail = f"broken off inside TLS: {tls_reason(error)}"
+    return Trouble(kind="refused", phase="http", detail=detail)
+
+
+def tls_reason(error: ssl.SSLError) -> str:
+    """Give OpenSSL's word for what went wrong, else Python's without its source line."""
+    words: str = getattr(error, "reason", None) or str(error)
+    return printable(words.partition(" (_ssl.c:")[0], 200)
+
+
+def _read(stream: _Stream, url: str) -> tuple[HttpReply, bytes]:
+    head = _final_head(stream)
+    stream.allow(BODY_LIMIT + HEADER_LIMIT)  # chunks have headers, too
+    body, complete = _body(stream, head)
     fields = tuple(
-        (printable(name.lower(), 100), printable(value, VALUE_LIMIT))
-        for name, value in response.getheaders()[:FIELD_LIMIT]
+        (printable(name, 100), printable(value.decode("latin-1"), VALUE_LIMIT))
+        for name, value in head.fields[:FIELD_LIMIT]
     )
-    text = _unpacked(body, dict(fields).get("content-encoding", ""))
+    text = _unpacked(body, head.all("content-encoding"))
     reply = HttpReply(
         url=url,
-        status=response.status,
-        reason=printable(response.reason, 100),
+        status=head.status,
+        reason=printable(head.reason.decode("latin-1"), 100),
         headers=fields,
         title=title_of(text, dict(fields).get("content-type", "")),
         size=len(body),
@@ -150,53 +243,113 @@ def _read(
     return reply, text
 
 
-def _begin(file: _Shared, source: _Bounded) -> http.client.HTTPResponse:
+def _final_head(stream: _Stream) -> _Head:
     for _ in range(INTERIM_LIMIT):
-        source.budget = HEADER_LIMIT
-        response = http.client.HTTPResponse(_Channel(file), method="GET")  # type: ignore[arg-type]
-        response.begin()
-        if response.status >= 200:  # noqa: PLR2004 - the first final status
-            return response
-    raise http.client.BadStatusLine("interim responses without end")
+        stream.allow(HEADER_LIMIT)
+        head = _head(stream)
+        if head.status >= 200:  # noqa: PLR2004 - the first final status
+            return head
+    raise MalformedError("interim responses without end")
 
 
-def _body(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
+def _head(stream: _Stream) -> _Head:
+    """Read a status line and its header fields (RFC 9112 sections 4 and 5)."""
+    if not stream.begins_with(b"HTTP/"):
+        raise MalformedError(f"no HTTP: {stream.some(100).decode('latin-1')}")
+    line = stream.line()
+    status = _STATUS_LINE.fullmatch(line)
+    if status is None:
+        raise MalformedError(f"no status line of HTTP/1: {line[:100].decode('latin-1')}")
+    fields: list[tuple[str, bytes]] = []
+    while line := stream.line():
+        name, colon, value = line.partition(b":")
+        if line[:1] in b" \t":
+            if fields:  # a value that goes on in the next line (section 5.2)
+                fields[-1] = (fields[-1][0], fields[-1][1] + b" " + line.strip())
+        elif colon:
+            fields.append((name.strip().decode("latin-1").lower(), value.strip()))
+    return _Head(int(status[1]), status[2] or b"", fields)
+
+
+def _body(stream: _Stream, head: _Head) -> tuple[bytes, bool]:
     """Read the body as far as it comes; the status line alone proves the path."""
     body = bytearray()
     try:
-        while len(body) < BODY_LIMIT:
-            piece = response.read1(min(CHUNK, BODY_LIMIT - len(body)))
-            if not piece:
-                return bytes(body), True
+        for piece in _pieces(stream, head):
             body += piece
-    except (OSError, http.client.HTTPException, ValueError):
-        pass
-    return bytes(body), False
+            if len(body) > BODY_LIMIT:
+                return bytes(body[:BODY_LIMIT]), False
+    except (OSError, MalformedError):
+        return bytes(body), False
+    return bytes(body), True
 
 
-def _unpacked(body: bytes, encoding: str) -> bytes:
-    """Unpack what was packed although we asked not to, as far as the limit."""
-    if encoding.lower() not in {"gzip", "x-gzip", "deflate"}:
+def _pieces(stream: _Stream, head: _Head) -> Iterator[bytes]:
+    """Give the body piece by piece, framed as the header says (RFC 9112 section 6.3)."""
+    lengths = set(head.all("content-length"))
+    length = lengths.pop() if len(lengths) == 1 else ""
+    if head.status in {204, 304}:
+        return
+    if codings := head.all("transfer-encoding"):
+        if codings[-1] == "chunked":
+            yield from _chunks(stream)
+            return
+    elif re.fullmatch("[0-9]{1,18}", length):
+        yield from _exactly(stream, int(length))
+        return
+    while piece := stream.some(CHUNK):
+        yield piece
+
+
+def _exactly(stream: _Stream, count: int) -> Iterator[bytes]:
+    while count:
+        piece = stream.some(min(CHUNK, count))
+        if not piece:
+            raise MalformedError("the body is shorter than its length")
+        count -= len(piece)
+        yield piece
+
+
+def _chunks(stream: _Stream) -> Iterator[bytes]:
+    """Read chunks up to the empty one (RFC 9112 section 7.1); what follows it is not wanted."""
+    while True:
+        size = _CHUNK_SIZE.fullmatch(stream.line())
+        if size is None:
+            raise MalformedError("a chunk without a size")
+        if not int(size[1], 16):
+            return
+        yield from _exactly(stream, int(size[1], 16))
+        if stream.line():
+            raise MalformedError("a chunk longer than its size")
+
+
+def _unpacked(body: bytes, codings: list[str]) -> bytes:
+    """Unpack what was packed although we asked not to, as far as the limit.
+
+    ``deflate`` comes with and without zlib's own header (RFC 9110 section 8.4.1.2).
+    """
+    if codings not in (["gzip"], ["x-gzip"], ["deflate"]):
         return body
-    try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, BODY_LIMIT)
-    except zlib.error:
-        return body
+    for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
+        try:
+            return zlib.decompressobj(window).decompress(body, BODY_LIMIT)
+        except zlib.error:
+            continue
+    return body
 
 
 def decoded(body: bytes, content_type: str) -> str:
-    """Decode a body by the charset that its type names, else as UTF-8."""
-    named = re.search(r"charset=[\"']?([\w.:-]{1,40})", content_type, re.IGNORECASE)
-    try:
-        return body.decode(named[1] if named else "utf-8", errors="replace")
-    except (LookupError, UnicodeError):
-        return body.decode("utf-8", errors="replace")
+    """Decode a body by the charset that its type or the page itself names, else as UTF-8."""
+    named = _CHARSET.search(content_type) or _META.search(body[:META_ROOM].decode("latin-1"))
+    codec = CHARSETS.get(named[1].lower(), "utf-8") if named else "utf-8"
+    return body.decode(codec, errors="replace")
 
 
 def title_of(body: bytes, content_type: str) -> str:
     """Give the text of a page's title element; empty where there is none."""
-    found = _TITLE.search(decoded(body, content_type))
+    text = _COMMENT.sub("", decoded(body, content_type))
+    found = _TITLE.search(text)
     if found is None:
         return ""
-    rest = found.string[found.end() : found.end() + TITLE_ROOM]
+    rest = text[found.end() : found.end() + TITLE_ROOM]
     return printable(html.unescape(_TITLE_END.split(rest, maxsplit=1)[0]), TITLE_LIMIT)
