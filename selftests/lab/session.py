@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[2]
 SESSION_LIMIT_S = 180.0
 ORDINARY_USER = 65534
+SLASH = "\N{DIVISION SLASH}"
+"""Stands for a slash in the name of a mount's upper layer."""
 PACE_FOLDER = "/tmp/cube-acceptance-pace"  # noqa: S108 - where the suite keeps its pace
 
 SITE: dict[str, Any] = {
@@ -236,12 +238,14 @@ def command_line(
         ]  # fmt: skip
         for owned in (reports, home):
             os.chown(owned, ORDINARY_USER, ORDINARY_USER)
-        (temporary / "root").mkdir(parents=True, exist_ok=True)  # the interpreter may be there
-    for layer in sorted(temporary.glob("*")) if temporary.exists() else []:
-        work = folder / "work" / layer.name
+        _open_to_everybody(temporary, folder / "opened")
+    uppers = [*temporary.glob("*"), *(folder / "opened").glob("*")]
+    for number, upper in enumerate(sorted(uppers)):
+        place = "/" + upper.name.replace(SLASH, "/")
+        work = folder / "work" / str(number)
         work.mkdir(parents=True)
-        layers = f"lowerdir=/{layer.name},upperdir={layer},workdir={work}"
-        script.append(f"mount -t overlay overlay -o {layers} /{layer.name}")
+        layers = f"lowerdir={place},upperdir={upper},workdir={work}"
+        script.append(f"mount -t overlay overlay -o {layers} {place}")
     pytest = Path(sys.executable).with_name("pytest")
     # What is replayed brings its site along.
     about = [] if "--replay" in more else ["--site", str(site)]
@@ -257,6 +261,26 @@ def command_line(
 
 def _read_from_computer(key: str) -> bool:
     return key.upper() in READ_FROM_THE_COMPUTER or key.startswith(("PYTEST_", "COV_"))
+
+
+def _open_to_everybody(temporary: Path, opened: Path) -> None:
+    """Let an ordinary user reach the project and the interpreter, wherever root keeps them.
+
+    A folder in an overlay has the mode of its upper layer. Only the outermost closed folder gets
+    an overlay: they cannot be nested at will.
+    """
+    needed = (PROJECT, Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve())
+    folders = {folder for path in needed for folder in (path, *path.parents) if folder.is_dir()}
+    tops: list[Path] = []
+    for closed in sorted(folder for folder in folders if folder.stat().st_mode & 0o005 != 0o005):
+        top = next((top for top in tops if closed.is_relative_to(top)), closed)
+        if top == closed:
+            tops.append(top)
+        if top.parent == Path("/"):
+            upper = temporary / top.name
+        else:
+            upper = opened / str(top).lstrip("/").replace("/", SLASH)
+        (upper / closed.relative_to(top)).mkdir(parents=True, exist_ok=True)
 
 
 def _place(upper: Path, home: Path, path: str, text: str) -> None:
