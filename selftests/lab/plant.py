@@ -195,6 +195,18 @@ class Plant:
             for path in sorted(self.folder.glob("*.log"))
         )
 
+    def check(self) -> None:
+        """Make sure that every server did its part to the end.
+
+        Raises:
+            LabError: a server ended by itself, or stumbled: what a session saw is no fault that
+                a condition describes.
+        """
+        for name, process in self._processes.items():
+            log = self.log(name)
+            if process.poll() is not None or "Traceback (most recent call last)" in log:
+                raise LabError(f"{name} did not last ({process.returncode}): {log[-3000:]}")
+
     def stop(self, name: str) -> None:
         """Stop one server by its process id."""
         process = self._processes.pop(name)

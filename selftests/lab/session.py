@@ -340,8 +340,14 @@ def finish(process: subprocess.Popen[str], reports: Path) -> Ended:
 def hold_and_finish(
     plant: Plant, condition: Condition, name: str = "session", more: Sequence[str] = ()
 ) -> Ended:
-    """Run one session from start to end."""
-    return finish(*hold(plant, condition, name, more))
+    """Run one session from start to end.
+
+    Raises:
+        LabError: a server did not last.
+    """
+    ended = finish(*hold(plant, condition, name, more))
+    plant.check()
+    return ended
 
 
 def outcomes_of(certificate: Mapping[str, Any] | None) -> dict[str, str]:
