@@ -1,0 +1,255 @@
+"""What is fuzzed: every reader of bytes from the network or from a file, given arbitrary ones.
+
+A target takes bytes and returns nothing. Whatever the bytes, it has to end in what its reader may
+end in: a record that ``evidence.json`` can hold, or the error that the reader's docstring names.
+Anything else is a finding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import dns.message
+import dns.name
+import dns.rdatatype
+import msgspec
+
+from cube_acceptance import catalogue, site, survey
+from cube_acceptance.evidence import Vantage
+from cube_acceptance.probes import dhcp, icmp, leases, llmnr, mdns, ntp, ssh, web
+from cube_acceptance.probes import dns as dns_probe
+from cube_acceptance.probes.link import ReachError, Stopwatch
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Mapping
+
+    from cube_acceptance.probes.leases import Lease
+
+UNIT = Path(__file__).parents[1] / "unit"
+HOST = "10.20.0.50"
+LIMIT_S = 5.0
+DATAGRAM = 1472
+"""What one unfragmented UDP packet carries over Ethernet."""
+STREAM = 8192
+FILE = 4096
+
+
+class Peer:
+    """Stands for a connected socket whose peer says these bytes, in pieces, and closes."""
+
+    def __init__(self, data: bytes, piece: int) -> None:
+        """Say ``data``, at most ``piece`` bytes at a time."""
+        self._data = data
+        self._piece = piece
+
+    def settimeout(self, limit_s: float) -> None:
+        """Never wait."""
+
+    def sendall(self, data: bytes) -> None:
+        """Hear nothing."""
+
+    def getsockopt(self, *_: int) -> bytes:
+        """Know of no error."""
+        return b""
+
+    def recv(self, limit: int, _flags: int = 0) -> bytes:
+        """Give the next piece."""
+        size = min(limit, self._piece)
+        found, self._data = self._data[:size], self._data[size:]
+        return found
+
+
+def in_pieces(data: bytes) -> socket.socket:
+    """Read the size of the pieces from the first byte, and the rest as what is said."""
+    return cast("socket.socket", Peer(data[1:], 1 + data[0] if data else 1))
+
+
+def kept(record: object) -> None:
+    """Make sure that a record can stand in ``evidence.json`` and be read back as it was."""
+    written = msgspec.json.encode(record)
+    if msgspec.json.decode(written, type=type(record)) != record:
+        raise AssertionError(f"not the same after reading it back: {record}")
+
+
+def packets(data: bytes) -> list[bytes]:
+    """Cut bytes into several packets: each begins with its length in two bytes."""
+    found = []
+    while len(data) > 2:
+        size = int.from_bytes(data[:2], "big")
+        found.append(data[2 : 2 + size])
+        data = data[2 + size :]
+    return found
+
+
+def fuzz_dhcp(data: bytes) -> None:
+    """Read IP packets with DHCP messages, and whether they are offers to us."""
+    probe = dhcp.DhcpProbe(vantage=VANTAGE)
+    findings = dhcp._Findings(transaction=0x11223344, hardware=bytes(6))
+    for packet in packets(data):
+        taken = dhcp.unwrap(packet)
+        probe._take(taken, 0.0, findings)
+        plain = dhcp.Datagram(packet, HOST, 67)
+        probe._take(plain, 0.0, findings)
+    for record in (*findings.offers, *findings.ignored, *findings.tries):
+        kept(record)
+
+
+def fuzz_dns(data: bytes) -> None:
+    """Read replies to one question, and follow their aliases."""
+    chain = dns_probe._Chain(QUERY.question[0].name)
+    for packet in packets(data):
+        with contextlib.suppress(dns_probe.UnwantedError):
+            answer = dns_probe.read_answer(QUERY, packet)
+            chain.follow(answer)
+            for name in chain.targets:
+                dns_probe.text_of(name).encode()
+            msgspec.json.encode([answer.rcode, *answer.addresses.values()])
+
+
+def fuzz_ntp(data: bytes) -> None:
+    """Read answers to a question of ours."""
+    question = ntp.Question(packet=bytes(40) + b"question", at_s=0.0, moment=1.0, clock_s=1.8e9)
+    for packet in packets(data):
+        with contextlib.suppress(ntp.UnwantedError):
+            asked = ntp.question_of(packet, [question])
+            kept(ntp.read_reply(packet, asked, 1.5))
+
+
+def _multicast(data: bytes, read: mdns.Reader, port: int, claim: str) -> None:
+    asking = mdns.Asking(
+        group="224.0.0.251", port=port, tries=1, window_s=1.0, grace_s=0.1, host=HOST, claim=claim
+    )
+    found = mdns.Collected(asking, read)
+    found.begin(QUERY, 0.0)
+    for number, packet in enumerate(packets(data)):
+        address = HOST if number % 2 else "10.20.0.66"
+        found.take(mdns.Arrival(packet, address, port, 0.0))
+    for record in (*found.replies, *found.ignored, *found.tries):
+        kept(record)
+
+
+def fuzz_mdns(data: bytes) -> None:
+    """Read what hosts of the link say to a multicast question."""
+    _multicast(data, mdns.read_mdns, 5353, "cube-4711.local")
+
+
+def fuzz_llmnr(data: bytes) -> None:
+    """Read what hosts of the link say to an LLMNR question."""
+    _multicast(data, llmnr.read_llmnr, 5355, "cube-4711")
+
+
+def fuzz_http(data: bytes) -> None:
+    """Read a response, its body and its title."""
+    with contextlib.suppress(ReachError):
+        reply, body = web.fetch(
+            in_pieces(data),
+            url="http://10.20.0.50/",
+            host=HOST,
+            target="/",
+            watch=Stopwatch(),
+            limit_s=LIMIT_S,
+        )
+        kept(reply)
+        web.decoded(body, dict(reply.headers).get("content-type", "")).encode()
+
+
+def fuzz_ssh(data: bytes) -> None:
+    """Read an identification and the key exchange message after it."""
+    talk = ssh._Talk(in_pieces(data), Stopwatch(), LIMIT_S)
+    with contextlib.suppress(ReachError):
+        banner = talk.identification()
+        msgspec.json.encode([banner, *talk.key_exchange(banner)])
+
+
+def fuzz_icmp(data: bytes) -> None:
+    """Read ICMP messages and what the system's ping prints."""
+    reader = icmp.Reader(HOST, 0x1234, b"payload")
+    for packet in packets(data):
+        reader.read(icmp.strip_ip_header(packet), HOST)
+        reader.read(packet, HOST)
+    for platform in ("linux", "darwin", "win32"):
+        icmp.read_output(data.decode("utf-8", errors="replace"), 1, HOST, platform)
+
+
+def fuzz_leases(data: bytes) -> None:
+    """Read the files and outputs of every DHCP client that is known."""
+    text = data.decode("utf-8", errors="replace")
+    found: list[Lease | None] = [
+        leases.read_networkd(text, 1.8e9),
+        leases.read_nmcli(text),
+        leases.read_variables(text),
+        leases.read_dhclient(text, "eth0"),
+        leases.read_packet(data, 1.8e9),
+        leases.read_ipconfig(text),
+        *leases.read_windows(text),
+    ]
+    for lease in filter(None, found):
+        msgspec.json.encode(lease)
+        leases._written(lease.expires_s)
+
+
+def fuzz_site(data: bytes) -> None:
+    """Read a site file."""
+    path = _folder() / "site.toml"
+    path.write_bytes(data)
+    try:
+        kept(site.load_site(path, *_requirements()))
+    except site.SiteError as error:
+        str(error).encode()
+
+
+def fuzz_evidence(data: bytes) -> None:
+    """Read an evidence file, and judge whatever was accepted as one."""
+    path = _folder() / "evidence.json"
+    path.write_bytes(data)
+    try:
+        saved = survey.load(path)
+    except survey.EvidenceError as error:
+        str(error).encode()
+        return
+    kept(saved)
+    if str(UNIT) not in sys.path:
+        sys.path.append(str(UNIT))
+    import cases  # noqa: PLC0415 - the unit tests' way to judge without a session
+
+    for judgement in cases.judge_all(saved).values():
+        msgspec.json.encode(judgement)
+
+
+@functools.cache
+def _requirements() -> tuple[list[str], list[str]]:
+    entries = catalogue.load().requirement
+    required = [entry.id for entry in entries if entry.level == "required"]
+    return [entry.id for entry in entries], required
+
+
+@functools.cache
+def _folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="cube-acceptance-fuzz-"))
+
+
+VANTAGE = Vantage(interface="eth0", address="10.20.0.20", prefix=24, mac="00:00:00:00:00:00")
+QUERY = dns.message.make_query(
+    dns.name.from_text("cube-4711.local"), dns.rdatatype.A, id=0x4711, use_edns=False
+)
+
+TARGETS: Mapping[str, tuple[Callable[[bytes], None], int]] = {
+    "dhcp": (fuzz_dhcp, 2 * DATAGRAM),
+    "dns": (fuzz_dns, 2 * DATAGRAM),
+    "ntp": (fuzz_ntp, 256),
+    "mdns": (fuzz_mdns, 2 * DATAGRAM),
+    "llmnr": (fuzz_llmnr, 2 * DATAGRAM),
+    "http": (fuzz_http, STREAM),
+    "ssh": (fuzz_ssh, STREAM),
+    "icmp": (fuzz_icmp, 512),
+    "leases": (fuzz_leases, FILE),
+    "site": (fuzz_site, FILE),
+    "evidence": (fuzz_evidence, 2 * STREAM),
+}
+"""By name: the target, and how many bytes it is given at most."""
