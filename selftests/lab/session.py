@@ -250,7 +250,16 @@ def command_line(
     # What is replayed brings its site along.
     about = [] if "--replay" in more else ["--site", str(site)]
     own = [item.format_map(values) for item in laptop.arguments]
-    program = [str(pytest), *about, "--reports", str(reports), "-p", "no:cacheprovider"]
+    program = [
+        str(pytest),
+        *about,
+        "--reports",
+        str(reports),
+        "-p",
+        "no:cacheprovider",
+        "-W",
+        "error",
+    ]
     started = [*privilege, *program, *own, *more]
     script.append("exec " + shlex.join(started))
     command = plant.inside(

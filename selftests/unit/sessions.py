@@ -87,6 +87,8 @@ def start(
             "pytest",
             "-p",
             "no:cacheprovider",
+            "-W",
+            "error",
             "--reports",
             str(reports),
             *arguments,
