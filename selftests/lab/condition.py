@@ -88,7 +88,6 @@ class Condition(Row, frozen=True, kw_only=True):
     id: str
     field: str
     """What it is in the field, in one sentence."""
-    layer: Literal["network", "evidence"] = "network"
     follows: str = ""
     """Where one fault decides several entries: why that is required."""
     quick: bool = False

@@ -24,7 +24,7 @@ class Complaint(msgspec.Struct, frozen=True, kw_only=True):
     """A failure that belongs to no requirement."""
 
     code: str
-    """``collection``, ``stray`` or ``foreign``: a key of the catalogue's complaints."""
+    """``collection`` or ``stray``: a key of the catalogue's complaints."""
     place: str
 
 
