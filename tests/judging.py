@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cube_acceptance.evidence import CannotMeasure, DnsObserved
+from cube_acceptance.evidence import DnsObserved
 from cube_acceptance.plan import dns_key, handed_out, name_servers
 from cube_acceptance.ruling import Word, obstacle, on_the_wire
 
 if TYPE_CHECKING:
-    from cube_acceptance.evidence import Trouble
+    from cube_acceptance.evidence import CannotMeasure, Trouble
     from cube_acceptance.plan import Servers, Setup
     from cube_acceptance.ruling import Judge
 
@@ -83,9 +83,6 @@ def fail_without_address(judge: Judge, setup: Setup, host: str) -> None:
         raise obstacle(servers.obstacle)
     causes = {"not-offered"}
     for server in servers.addresses:
-        answer = judge.get(dns_key(server, host))
-        if isinstance(answer, CannotMeasure):
-            raise obstacle(answer)
-        trouble = answer.trouble if isinstance(answer, DnsObserved) else None
+        trouble = judge.measured(dns_key(server, host), DnsObserved).trouble
         causes.add(cause_of(trouble)[0] if trouble else "wrong-answer")
     judge.fail(min(causes, key=NAME_RANKING.index), "dns", host=host)

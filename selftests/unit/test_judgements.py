@@ -37,6 +37,7 @@ from cube_acceptance.site import Cloud, Cube, Dns, Ntp, Site, VantageWish
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import Observation
+    from cube_acceptance.ruling import Judgement
 
 replace = msgspec.structs.replace
 
@@ -399,6 +400,11 @@ ROWS = [
         },
         {"NTP-01": "inconclusive not-permitted"},
         ("from-lease", "no-time-server"),
+    ),
+    Row(
+        "DHCP could not be asked for another reason, although there is a lease to be read",
+        {"dhcp": cannot("off-link"), "lease": LEASE},
+        {"DHCP-01": "inconclusive off-link"},
     ),
     Row(
         "the offer is the address that this computer has already",
@@ -1143,6 +1149,37 @@ class TestRows:
         names = [row.name for row in ROWS]
 
         assert len(names) == len(set(names))
+
+
+class TestSeveralServers:
+    """Which of several servers that do not work the sentence is about."""
+
+    def judged(self, first: Trouble, second: Trouble) -> Judgement:
+        """Judge NTP-01 where neither of two time servers answers."""
+        changes: dict[str, Observation | None] = {
+            "dhcp": offer(ntp=(SERVER, SECOND)),
+            f"ntp/{SERVER}": ntp(SERVER, trouble=first),
+            f"ntp/{SECOND}": ntp(SECOND, trouble=second),
+        }
+        return cases.judge_all(healthy.saved(changes))["NTP-01"]
+
+    @pytest.mark.parametrize(
+        ("first", "second", "text", "servers"),
+        [
+            (SILENT, SILENT, "no-answer", [SERVER, SECOND]),
+            (SILENT, NONSENSE, "no-answer.malformed", [SECOND]),
+            (NONSENSE, SILENT, "no-answer.malformed", [SERVER]),
+            (SILENT, CLOSED, "refused", [SECOND]),
+        ],
+    )
+    def test_the_one_that_came_closest(
+        self, first: Trouble, second: Trouble, text: str, servers: list[str]
+    ) -> None:
+        """The sentence names it, and with it only those that fare alike."""
+        judgement = self.judged(first, second)
+
+        assert judgement.text == text
+        assert judgement.facts["servers"] == servers
 
 
 class TestVantage:

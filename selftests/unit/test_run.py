@@ -9,19 +9,19 @@ import shutil
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import cases
 import msgspec
 import pytest
 from builders import cannot
-from healthy import ENDED, SITE, STARTED, VANTAGE, saved
+from healthy import ENDED, HOSTS, SITE, STARTED, VANTAGE, https, saved
 
 from cube_acceptance import __version__, plan, run, survey
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.certificate import pdf, signature
-from cube_acceptance.evidence import CannotMeasure, Vantage
+from cube_acceptance.evidence import CannotMeasure, Vantage, VerifyError
 from cube_acceptance.ledger import Ledger
 from cube_acceptance.plan import Computer, Setup
 from cube_acceptance.probes import link
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from cube_acceptance.evidence import CannotCause
 
+TAPIO, *_ = HOSTS
+DISBELIEVED = VerifyError(code=19, message="self-signed certificate in certificate chain")
 LOOPBACK = Site(cubes=(Cube(address="127.0.0.1"),))
 """A site that every computer has a route to."""
 
@@ -724,3 +726,30 @@ class TestMakeSetup:
 
         assert isinstance(made.vantage, CannotMeasure)
         assert (made.vantage.cause, made.computer.addresses) == (cause, ())
+
+
+class TestDay:
+    """Which day it was when a waiver is looked at."""
+
+    @pytest.mark.parametrize(
+        ("changes", "days"),
+        [
+            ({}, 0),
+            ({"date_offset_s": 86400.0 * 3}, 3),
+            ({"date_offset_s": -86400.0 * 3}, 0),
+            ({"date_offset_s": 86400.0 * 3, "tls": None}, 0),
+            ({"date_offset_s": 86400.0 * 3, "verify_error": DISBELIEVED}, 0),
+            ({"date_offset_s": None}, 0),
+        ],
+    )
+    def test_is_the_later_one(self, changes: dict[str, object], days: int) -> None:
+        """This computer's day, unless a cloud host that is believed is further."""
+        seen = saved({f"https/{TAPIO}": https(TAPIO, **changes)})
+
+        assert run.day(seen) == datetime.fromisoformat(STARTED).date() + timedelta(days=days)
+
+    def test_has_an_end(self) -> None:
+        """An absurd date expires everything."""
+        seen = saved({f"https/{TAPIO}": https(TAPIO, date_offset_s=1e15)})
+
+        assert run.day(seen) == date.max

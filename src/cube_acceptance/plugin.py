@@ -118,7 +118,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "requirement(id): the documented requirement judged here")
     for name in (*catalogues.LEVELS, *catalogues.DIRECTIONS):
         config.addinivalue_line("markers", f"{name}: cases of {name} requirements")
-    catalogue = catalogues.load()
+    try:
+        catalogue = catalogues.load()
+    except catalogues.CatalogueError as error:
+        raise pytest.UsageError(f"this installation is damaged: {error}") from error
     if hasattr(config, "workerinput"):
         _configure_worker(config, catalogue)
         return

@@ -14,7 +14,7 @@ import secrets
 import shutil
 import subprocess
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ import msgspec
 
 from cube_acceptance import __version__, plan, survey
 from cube_acceptance.certificate import build, mend, page, pdf, signature
-from cube_acceptance.evidence import CannotMeasure, Vantage, timestamp
+from cube_acceptance.evidence import CannotMeasure, HttpsObserved, Vantage, timestamp
 from cube_acceptance.plan import Computer
 from cube_acceptance.probes import link
 
@@ -235,6 +235,25 @@ def method(arguments: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
+def day(saved: Saved) -> date:
+    """Give the day of the measurements (UTC): this computer's or the cloud hosts', the later one.
+
+    A clock that is set back makes no waiver valid again. Only what came over a believed TLS
+    connection counts.
+    """
+    started = datetime.fromisoformat(saved.started)
+    told = (
+        seen.date_offset_s
+        for seen in saved.observations.values()
+        if isinstance(seen, HttpsObserved) and seen.tls and not seen.verify_error
+    )
+    ahead_s = max((offset_s or 0.0 for offset_s in told), default=0.0)
+    try:
+        return max(started, started + timedelta(seconds=ahead_s)).date()
+    except OverflowError:
+        return date.max
+
+
 def times(saved: Saved) -> dict[str, Any]:
     """Say when the measurements were made, and in which zone the reader's clock runs."""
     here = datetime.fromisoformat(saved.started).astimezone()
@@ -319,7 +338,7 @@ class Run:
             method=method(self._arguments),
             vantage=vantage_facts(saved.setup),
             time=times(saved),
-            today=datetime.fromisoformat(saved.started).date(),
+            today=day(saved),
             files=files,
         )
         data = self._signed(ledger, saved, facts) or build.dump(

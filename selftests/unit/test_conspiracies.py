@@ -1,0 +1,268 @@
+"""Further ways to a certificate that is not deserved: around the session, not inside it.
+
+What a selection or a plugin can try stands in ``test_plugin.py``, what can be done to finished
+folders in ``test_verify.py``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import healthy
+import msgspec
+import pytest
+import sessions
+from sessions import run, start
+
+from cube_acceptance import survey, verify
+from cube_acceptance.evidence import DhcpObserved
+from cube_acceptance.site import Waiver
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NO_DHCP = healthy.saved({"dhcp": DhcpObserved(started=healthy.STARTED, duration_s=10.0)})
+UNDESERVED = {None, "incomplete", "rejected"}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the project that somebody may change."""
+    folder = tmp_path / "checkout"
+    for name in ("src", "tests", "fixtures"):
+        shutil.copytree(
+            sessions.PROJECT / name,
+            folder / name,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(sessions.PROJECT / name, folder / name)
+    return folder
+
+
+def changed(
+    scratch: Path, checkout: Path, *arguments: str, saved: survey.Saved
+) -> sessions.Session:
+    """Judge evidence with a changed suite."""
+    path = {"PYTHONPATH": str(checkout / "src")}
+    return run(scratch, *arguments, saved=saved, environment=path, folder=checkout)
+
+
+class TestOptionsAndEnvironment:
+    """What the command line and the environment can say without leaving a case out."""
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("-c", os.devnull),
+            ("--rootdir", "/"),
+            ("--runxfail",),
+            ("--stepwise",),
+            ("--maxfail", "1"),
+            ("--import-mode", "importlib"),
+            ("--continue-on-collection-errors",),
+            ("--keep-duplicates", "tests", "tests"),
+            ("--confcutdir", "tests"),
+            ("-W", "ignore"),
+            ("-o", "addopts="),
+            ("-o", "testpaths=fixtures"),
+            ("-p", "no:xdist"),
+            ("-p", "no:unraisableexception"),
+            ("--dist", "each", "-n", "2"),
+            ("--tb", "no", "-qq"),
+        ],
+        ids=" ".join,
+    )
+    def test_option(self, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+        """A site without DHCP is not accepted."""
+        session = run(tmp_path, *arguments, saved=NO_DHCP)
+
+        assert session.verdict in UNDESERVED
+        assert session.status != 0
+
+    @pytest.mark.parametrize(
+        "environment",
+        [
+            {"PYTHONOPTIMIZE": "2"},
+            {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+            {"PYTEST_PLUGINS": "hostile"},
+            {"PYTEST_ADDOPTS": "-p hostile"},
+            {"CI": "", "PY_COLORS": "1", "LC_ALL": "C"},
+        ],
+        ids=str,
+    )
+    def test_environment(self, tmp_path: Path, environment: dict[str, str]) -> None:
+        """Nor does the environment make it so."""
+        (tmp_path / "hostile.py").write_text(
+            "import pytest\n"
+            "def pytest_collection_modifyitems(items):\n"
+            "    for item in items: item.add_marker(pytest.mark.skip)\n"
+        )
+        session = run(
+            tmp_path, saved=NO_DHCP, environment=environment | {"PYTHONPATH": str(tmp_path)}
+        )
+
+        assert session.verdict in UNDESERVED
+        assert session.status != 0
+
+    def test_conftest_of_the_working_directory(self, tmp_path: Path) -> None:
+        """A stranger's conftest.py where the command is started has no say."""
+        (tmp_path / "conftest.py").write_text(
+            "import pytest\n"
+            "@pytest.fixture\n"
+            "def judge(): return None\n"
+            "def pytest_collection_modifyitems(items): items.clear()\n"
+        )
+        (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -k nothing\n")
+        session = run(tmp_path, str(sessions.PROJECT / "tests"), saved=NO_DHCP, folder=tmp_path)
+
+        assert session.verdict in UNDESERVED
+        assert session.status != 0
+
+
+class TestCatalogue:
+    """What is required is not for the run to choose."""
+
+    @pytest.mark.parametrize("text", ["", "requirement = []", 'schema = "other"\n', "\x00"])
+    def test_that_is_empty_or_wrong(self, tmp_path: Path, checkout: Path, text: str) -> None:
+        """Without the documented list there is no run."""
+        (checkout / "src/cube_acceptance/requirements.toml").write_text(text)
+        session = changed(tmp_path, checkout, saved=NO_DHCP)
+
+        assert session.status == 4
+        assert not session.folders
+
+    def test_that_lacks_an_entry(self, tmp_path: Path, checkout: Path) -> None:
+        """An entry that is left out is missed."""
+        path = checkout / "src/cube_acceptance/requirements.toml"
+        begin, *entries = path.read_text("utf-8").split("[[requirement]]\n")
+        others = [entry for entry in entries if 'id = "DHCP-01"' not in entry]
+        path.write_text("[[requirement]]\n".join([begin, *others]), "utf-8")
+        session = changed(tmp_path, checkout, saved=NO_DHCP)
+
+        assert len(others) == len(entries) - 1
+        assert session.status == 4
+        assert "DHCP-01" in session.output
+
+    def test_that_calls_a_requirement_optional(self, tmp_path: Path, checkout: Path) -> None:
+        """The changed suite believes it; the genuine one does not."""
+        path = checkout / "src/cube_acceptance/requirements.toml"
+        text = path.read_text("utf-8")
+        path.write_text(text.replace('level = "required"', 'level = "optional"', 1), "utf-8")
+        session = changed(tmp_path, checkout, saved=NO_DHCP)
+
+        assert 'level = "required"' in text
+        assert not session.folders or not all(
+            not finding.wrong for finding in verify.verify(session.folder)
+        )
+
+
+class TestCases:
+    """Cases that somebody adds or takes away."""
+
+    def test_a_second_case_of_a_requirement(self, tmp_path: Path, checkout: Path) -> None:
+        """Of two results the worse one stays, whichever came first."""
+        for name in ("test_aa.py", "test_zz.py"):
+            (checkout / "tests" / name).write_text(
+                "import pytest\n"
+                '@pytest.mark.requirement("DHCP-01")\n'
+                "def test_again(judge): judge.passes()\n"
+            )
+        session = changed(tmp_path, checkout, saved=NO_DHCP)
+
+        assert session.verdict in UNDESERVED
+        assert session.status != 0
+
+    def test_a_case_that_is_gone(self, tmp_path: Path, checkout: Path) -> None:
+        """What nobody judged was not proven."""
+        (checkout / "tests" / "test_dhcp.py").unlink()
+        session = changed(tmp_path, checkout, saved=healthy.saved())
+
+        assert session.verdict == "incomplete"
+        assert session.outcome("DHCP-01") == "not-run"
+
+    def test_no_cube(self, tmp_path: Path) -> None:
+        """Where there is no CUBE nothing about one is accepted."""
+        site = msgspec.structs.replace(healthy.SITE, cubes=())
+        session = run(tmp_path, saved=healthy.saved(site=site))
+
+        assert session.verdict in UNDESERVED
+        assert session.status != 0
+
+
+class TestTime:
+    """Clocks and files that change."""
+
+    def test_a_clock_set_back(self, tmp_path: Path) -> None:
+        """A waiver that has expired by the cloud's clock stays expired."""
+        started = dt.datetime.fromisoformat(healthy.STARTED)
+        waiver = Waiver(
+            requirement="DHCP-01", justification="x", approver="x", expires=started.date()
+        )
+        site = msgspec.structs.replace(healthy.SITE, waivers=(waiver,))
+        seen = {key: NO_DHCP.observations[key] for key in ("dhcp",)}
+        ahead = {
+            f"https/{host}": healthy.https(host, date_offset_s=3 * 86400.0)
+            for host in healthy.HOSTS
+        }
+        honest = run(tmp_path / "1", saved=healthy.saved(seen, site=site))
+        back = run(tmp_path / "2", saved=healthy.saved(seen | ahead, site=site))
+
+        assert honest.outcome("DHCP-01") == "waived"
+        assert back.outcome("DHCP-01") == "fail"
+        assert back.verdict == "rejected"
+
+    def test_a_site_file_changed_during_the_run(self, tmp_path: Path) -> None:
+        """What was read at the start is judged, and its hash stands in the certificate."""
+        site = tmp_path / "site.toml"
+        text = (
+            '[site]\nname = "Ulm"\n[vantage]\ninterface = "nowhere0"\n'
+            '[[cube]]\naddress = "10.20.0.50"\n'
+        )
+        site.write_text(text)
+        (tmp_path / "hostile.py").write_text(
+            "from pathlib import Path\n"
+            "def pytest_collection_finish():\n"
+            f"    Path({str(site)!r}).write_text({text.replace('.50', '.51')!r})\n"
+        )
+        session = start(
+            tmp_path,
+            *("--site", str(site), "-p", "hostile"),
+            environment={"PYTHONPATH": str(tmp_path)},
+        )
+
+        assert session.certificate
+        assert site.read_text() != text
+        assert (
+            session.certificate["site_file"]["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+        )
+        assert session.certificate["item"]["cubes"][0]["address"] == "10.20.0.50"
+
+    def test_an_accepted_certificate_put_into_a_rejected_run(self, tmp_path: Path) -> None:
+        """A stale certificate does not fit the files beside it."""
+        accepted = run(tmp_path / "1").folder
+        rejected = run(tmp_path / "2", saved=NO_DHCP).folder
+        for name in ("certificate.json", "certificate.html"):
+            shutil.copy(accepted / name, rejected / name)
+
+        assert not all(not finding.wrong for finding in verify.verify(rejected))
+        done = subprocess.run(
+            [sys.executable, "-m", "cube_acceptance", "verify", str(rejected)],
+            check=False,
+            capture_output=True,
+        )
+        assert done.returncode == 1
+
+    def test_evidence_made_up_for_a_replay(self, tmp_path: Path) -> None:
+        """Who judges invented evidence gets a certificate that says it is no measurement."""
+        session = run(tmp_path)
+
+        assert session.certificate
+        assert session.certificate["replayed"] is True
+        assert "--replay" in session.certificate["method"]["command_line"]
