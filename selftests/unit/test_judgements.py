@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import approved
 import cases
 import healthy
 import msgspec
@@ -1128,6 +1129,9 @@ def outcomes(row: Row) -> dict[str, str]:
     }
 
 
+APPROVED = approved.read()
+
+
 class TestRows:
     """Every condition, every case."""
 
@@ -1143,6 +1147,20 @@ class TestRows:
         notes = {note.code for judgement in judged.values() for note in judgement.notes}
 
         assert notes == set(row.notes)
+
+    @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+    def test_everything_that_is_said_was_approved(self, row: Row) -> None:
+        """Sentences and the facts in them change only together with ``approved/``."""
+        saved = healthy.saved(row.changes, site=row.site)
+
+        assert approved.differences(saved) == APPROVED[row.name]
+
+    def test_what_is_said_of_a_healthy_site_was_approved(self) -> None:
+        """Nothing is approved of a row that is gone, and the passing cases' facts are, too."""
+        judged = cases.judge_all(healthy.saved())
+
+        assert {case: approved.said(one) for case, one in judged.items()} == APPROVED[""]
+        assert APPROVED.keys() - {""} == {row.name for row in ROWS}
 
     def test_names_are_unique(self) -> None:
         """No row hides behind another of the same name."""
