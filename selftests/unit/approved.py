@@ -1,6 +1,6 @@
 """What every condition of ``test_judgements.py`` makes the cases say, as somebody has approved it.
 
-    PYTHONPATH=selftests/unit python selftests/unit/approved.py
+    python selftests/unit/approved.py
 
 writes it again after a change of what is said; the difference is then read and committed with the
 change. Outcomes and causes stand in the rows themselves and are not taken from here.
