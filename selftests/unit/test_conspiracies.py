@@ -50,8 +50,12 @@ def changed(
     scratch: Path, checkout: Path, *arguments: str, saved: survey.Saved
 ) -> sessions.Session:
     """Judge evidence with a changed suite."""
-    path = {"PYTHONPATH": str(checkout / "src")}
-    return run(scratch, *arguments, saved=saved, environment=path, folder=checkout)
+    environment = {
+        "PYTHONPATH": str(checkout / "src"),
+        "COVERAGE_PROCESS_CONFIG": "",  # a copy's lines are not the package's
+        "COVERAGE_PROCESS_START": "",
+    }
+    return run(scratch, *arguments, saved=saved, environment=environment, folder=checkout)
 
 
 class TestOptionsAndEnvironment:
