@@ -20,7 +20,8 @@ import pytest
 import sessions
 from sessions import run, start
 
-from cube_acceptance import survey, verify
+from cube_acceptance import catalogue as catalogues
+from cube_acceptance import plugin, survey, verify
 from cube_acceptance.evidence import DhcpObserved
 from cube_acceptance.site import Waiver
 
@@ -132,6 +133,19 @@ class TestOptionsAndEnvironment:
 
 class TestCatalogue:
     """What is required is not for the run to choose."""
+
+    def test_that_is_damaged_is_a_usage_error(
+        self, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A sentence and no traceback."""
+
+        def load() -> None:
+            raise catalogues.CatalogueError("requirements.toml: empty")
+
+        monkeypatch.setattr(catalogues, "load", load)
+
+        with pytest.raises(pytest.UsageError, match="installation is damaged: requirements.toml"):
+            plugin.pytest_configure(pytestconfig)
 
     @pytest.mark.parametrize("text", ["", "requirement = []", 'schema = "other"\n', "\x00"])
     def test_that_is_empty_or_wrong(self, tmp_path: Path, checkout: Path, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import ssl
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -222,6 +223,26 @@ class TestConnections:
         assert isinstance(observed, HttpsObserved)
         assert observed.trouble is None
         assert [one.result for one in observed.tries] == ["silence", "answer"]
+
+    def test_all_are_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Two that end one after the other, long after both were begun, are both on record."""
+        begun = threading.Barrier(2)
+        first = threading.Event()
+
+        def connect(_vantage: Vantage, address: str, _port: int, _limit_s: float) -> socket.socket:
+            begun.wait(5.0)
+            if address == "127.0.0.9":
+                first.set()
+            else:
+                assert first.wait(5.0)
+                time.sleep(0.1)
+            raise ReachError(Trouble(kind="no-answer", phase="tcp", detail="dark"))
+
+        monkeypatch.setattr(https, "open_tcp", connect)
+        observed = probe(443, "127.0.0.9", "127.0.0.1").run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert [one.result for one in observed.tries] == ["silence", "silence"]
 
     @pytest.mark.parametrize("late", ["connected", "silence"])
     def test_one_too_many(self, monkeypatch: pytest.MonkeyPatch, late: str) -> None:
