@@ -144,7 +144,7 @@ class TestCatalogue:
 
         monkeypatch.setattr(catalogues, "load", load)
 
-        with pytest.raises(pytest.UsageError, match="installation is damaged: requirements.toml"):
+        with pytest.raises(pytest.UsageError, match=r"installation is damaged: requirements\.toml"):
             plugin.pytest_configure(pytestconfig)
 
     @pytest.mark.parametrize("text", ["", "requirement = []", 'schema = "other"\n', "\x00"])
