@@ -325,14 +325,16 @@ class Run:
         self._write("evidence.json", survey.dump(saved))
         kind = {"simulated": self.setup.simulated, "stage": self.setup.site.stage}
         written = (self.folder / "certificate.html").read_text("utf-8")
-        annex = mend.mend(written, self.language, page.title(kind, self.language))
+        number = str(uuid.uuid4())
+        words = (page.title(kind, self.language), self.setup.site.site.name, number)
+        annex = mend.mend(written, self.language, " · ".join(filter(None, words)))
         files = {
             "evidence.json": sha256((self.folder / "evidence.json").read_bytes()),
             "junit.xml": sha256((self.folder / "junit.xml").read_bytes()),
             ANNEX_HASH: sha256(annex.encode()),
         }
         facts = build.Facts(
-            certificate_id=str(uuid.uuid4()),
+            certificate_id=number,
             language=self.language,
             replayed=self._replayed,
             method=method(self._arguments),
