@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import socket
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from cube_acceptance.probes.mdns import (
     OTHER_LIMIT,
     OWN_LIMIT,
     Asking,
+    Listing,
     MdnsProbe,
     collect,
     names_in,
@@ -32,7 +34,7 @@ from cube_acceptance.probes.mdns import (
     read_mdns,
     services_in,
 )
-from fixtures.simulator.mdns import Behaviour, MdnsResponder
+from fixtures.simulator.mdns import Behaviour, MdnsResponder, Reply, Request
 
 if TYPE_CHECKING:
     from typing import Any
@@ -366,6 +368,12 @@ class Failing:
     def setblocking(self, _on: bool) -> None:  # noqa: FBT001 - the socket's own signature
         """Accept any mode."""
 
+    def setsockopt(self, *_: object) -> None:
+        """Accept any option."""
+
+    def close(self) -> None:
+        """Hold nothing."""
+
     def settimeout(self, _limit: float | None) -> None:
         """Accept any limit."""
 
@@ -451,6 +459,124 @@ class TestSocket:
         ids = {question(probed.SERVICES, dns.rdatatype.PTR).id for _ in range(8)}
 
         assert len(ids) > 1
+
+
+class Crowd(MdnsResponder):
+    """Several devices at one place: each answers the question for services, one its name."""
+
+    def __init__(self, *addresses: str, deaf: int = 0) -> None:
+        """Have these addresses; the last one misses so many questions for the services."""
+        super().__init__()
+        self.addresses = addresses
+        self.deaf = deaf
+
+    def respond(self, request: Request) -> list[Reply]:
+        """Answer as many times as there are devices."""
+        replies = super().respond(request)
+        if request.name != probed.SERVICES:
+            return replies
+        awake = self.addresses[:-1] if request.number <= self.deaf else self.addresses
+        return [sent_from(reply, source) for reply in replies for source in awake]
+
+
+def sent_from(reply: Reply, source: str) -> Reply:
+    """Let another device send a reply."""
+    return dataclasses.replace(reply, source=source)
+
+
+def probe_of(device: MdnsResponder, address: str, listing: Listing, **changes: Any) -> MdnsProbe:  # noqa: ANN401 - any field of the probe
+    """Make the probe of one of several CUBEs."""
+    fields = {"hostname": "", "window_s": 0.6, "grace_s": 0.05} | changes
+    return MdnsProbe(
+        vantage=LOOPBACK,
+        cube=address,
+        address=address,
+        port=device.port,
+        listing=listing,
+        **fields,
+    )
+
+
+class TestListing:
+    """Several CUBEs are asked for their services with one question."""
+
+    def test_each_gets_its_own_replies(self) -> None:
+        """One question brings one reply a CUBE, not one a CUBE and a probe."""
+        with Crowd(CUBE, OTHER) as device:
+            listing = Listing((CUBE, OTHER))
+            seen = [probe_of(device, address, listing).run() for address in (CUBE, OTHER)]
+
+        assert [request.name for request in device.requests] == [probed.SERVICES]
+        for observed, address in zip(seen, (CUBE, OTHER), strict=True):
+            assert isinstance(observed, MdnsObserved)
+            assert [reply.source for reply in observed.replies] == [address]
+            assert services(observed) == set(SERVICES)
+            assert observed.trouble is None
+            assert [attempt.result for attempt in observed.tries] == ["answer"]
+        # The second one asked later than the question that it shares was put.
+        assert seen[0].tries[0].at_s >= 0 > seen[1].tries[0].at_s
+
+    def test_names_are_still_asked_one_by_one(self) -> None:
+        """Who else claims a name has to be heard by the probe of that name."""
+        with Crowd(CUBE, OTHER) as device:
+            observed = probe_of(device, CUBE, Listing((CUBE, OTHER)), hostname=HOSTNAME).run()
+
+        assert isinstance(observed, MdnsObserved)
+        assert claims(observed) == {(CUBE, CUBE)}
+        assert services(observed) == set(SERVICES)
+        assert len(observed.tries) == 2
+
+    def test_asks_again_for_those_that_were_not_heard(self) -> None:
+        """A lost packet is no finding here either."""
+        with Crowd(CUBE, OTHER, deaf=2) as device:
+            listing = Listing((CUBE, OTHER))
+            first, second = (probe_of(device, host, listing).run() for host in (CUBE, OTHER))
+
+        assert [attempt.result for attempt in first.tries] == ["answer"]
+        assert [attempt.result for attempt in second.tries] == ["silence", "silence", "answer"]
+        assert isinstance(second, MdnsObserved)
+        assert second.trouble is None
+
+    def test_one_that_is_silent_is_no_answer(self) -> None:
+        """The window closes, and the others have what they said."""
+        with Crowd(CUBE, OTHER, deaf=9) as device:
+            listing = Listing((CUBE, OTHER))
+            first, second = (probe_of(device, host, listing).run() for host in (CUBE, OTHER))
+
+        assert isinstance(first, MdnsObserved)
+        assert isinstance(second, MdnsObserved)
+        assert first.trouble is None
+        assert second.trouble
+        assert second.trouble.kind == "no-answer"
+        assert len(device.requests) == 3
+
+    def test_nonsense_is_told_from_silence(self) -> None:
+        """Another program on the port is another finding."""
+        with MdnsResponder(Behaviour.GARBAGE) as device:
+            observed = probe_of(device, CUBE, Listing((CUBE, OTHER))).run()
+
+        assert isinstance(observed, MdnsObserved)
+        assert observed.trouble
+        assert observed.trouble.kind == "malformed"
+        assert observed.ignored
+
+    def test_cannot_be_asked_for_all_alike(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nobody waits for a second time for what did not work."""
+        failing = Failing([OSError(errno.ENETDOWN, "Network is down")] * 3, [])
+        opened = []
+
+        def give(*_: object) -> Failing:
+            opened.append(failing)
+            return failing
+
+        monkeypatch.setattr(probed, "open_group", give)
+        with MdnsResponder() as device:
+            listing = Listing((CUBE, OTHER))
+            seen = [probe_of(device, host, listing, window_s=0.1).run() for host in (CUBE, OTHER)]
+
+        assert all(isinstance(one, CannotMeasure) for one in seen)
+        assert [one.cause for one in seen if isinstance(one, CannotMeasure)] == ["off-link"] * 2
+        assert len(opened) == 1
 
 
 def test_reads_a_truncated_reply_as_such() -> None:

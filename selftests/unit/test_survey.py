@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -231,6 +232,28 @@ class TestWhatIsAsked:
 
         assert surveyed.wait(LIMIT_S)
         assert network.asked == [f"ssh/{CUBE}"]
+
+    def test_several_cubes_share_the_question_that_all_of_them_answer(self) -> None:
+        """Put for each CUBE anew it would bring the square of their number in replies."""
+        others = (Cube(name="b", address="10.20.0.51"), Cube(name="c", address="10.20.0.52"))
+        site = Site(cubes=(*SITE.cubes, *others))
+        network = Network({f"mdns/{name}": cannot() for name in ("line-1", "b", "c")})
+        needs = [owing for owing in owed("MDNS-01", site=site) if owing.subject != "c"]
+        surveyed = Survey(setup(site), needs, run=network)
+        surveyed.start()
+
+        assert surveyed.wait(LIMIT_S)
+        shared = network.probe("mdns/line-1").listing
+        assert shared is not None
+        assert network.probe("mdns/b").listing is shared
+        assert shared.hosts == (CUBE, "10.20.0.51")
+
+    def test_one_cube_asks_everything_itself(self) -> None:
+        """Its own questions end as soon as it has answered both."""
+        network = Network()
+        run(network, "MDNS-01")
+
+        assert network.probe("mdns/line-1").listing is None
 
     def test_probes_are_told_what_the_site_says(self) -> None:
         """Ports, texts and authorities come from the setup and from nowhere else."""
@@ -543,9 +566,28 @@ class TestHowItIsRun:
         assert surveyed.wait(LIMIT_S)
         assert network.asked == ["mine"]
 
+    @pytest.mark.parametrize(
+        ("files", "at_once"), [(None, 512), (20000, 512), (1024, 480), (256, 96), (10, 1)]
+    )
+    def test_files_are_enough_for_what_is_under_way(self, files: int | None, at_once: int) -> None:
+        """A probe that finds no socket left would be inconclusive; one that waits is not."""
+        assert survey.places(files) == at_once
+
+    def test_asks_the_system_how_many_files_there_may_be(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Windows has no such limit, and where there is one it may be lifted."""
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+        assert survey.file_limit() == (None if soft == resource.RLIM_INFINITY else soft)
+        monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY,) * 2)
+        assert survey.file_limit() is None
+        monkeypatch.setattr(survey, "resource", None)
+        assert survey.file_limit() is None
+
     def test_threads_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Many CUBEs must not exhaust this computer's sockets; what is beyond waits its turn."""
-        monkeypatch.setattr(survey, "WORKERS", 3)
+        monkeypatch.setattr(survey, "file_limit", lambda: survey.FILES_KEPT + 7)
         lock = threading.Lock()
         go, together = threading.Event(), threading.Barrier(3)
         under_way = most = 0

@@ -16,10 +16,8 @@ import pytest
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import plan, sentences, survey
-from cube_acceptance.certificate import pdf, signature
 from cube_acceptance.ledger import Ledger
 from cube_acceptance.ruling import Judge, Judgement
-from cube_acceptance.run import CERTIFICATE_MARK, Run, folder_name, make_setup
 from cube_acceptance.site import SiteError, load_site, site_for_cube
 from cube_acceptance.verdict import EXIT_STATUS
 
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue, Language
     from cube_acceptance.plan import Setup
     from cube_acceptance.ruling import Evidence
+    from cube_acceptance.run import Run
     from cube_acceptance.site import LoadedSite
 
 CASE_PROPERTY = "acceptance_case"
@@ -183,6 +182,9 @@ def _load(config: pytest.Config, catalogue: Catalogue) -> LoadedSite:
 
 
 def _name_folder(config: pytest.Config, state: State) -> None:
+    from cube_acceptance.certificate import pdf, signature
+    from cube_acceptance.run import folder_name
+
     for name in ("html", "junitxml", "terminal"):
         if config.pluginmanager.is_blocked(name):
             raise pytest.UsageError(f"-p no:{name}: without it no certificate can be written")
@@ -224,6 +226,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     state = config.stash[STATE]
     if state.settled or config.getoption("collectonly"):
         return
+    from cube_acceptance.run import Run, make_setup
+
     if state.replay:
         state.setup = state.replay.evidence.setup
     elif state.simulated:
@@ -441,6 +445,8 @@ def pytest_report_teststatus(
 @pytest.hookimpl(optionalhook=True)
 def pytest_html_results_summary(prefix: list[str]) -> None:
     """Leave a mark in pytest-html's page where the certificate will stand."""
+    from cube_acceptance.run import CERTIFICATE_MARK
+
     prefix.append(CERTIFICATE_MARK)
 
 

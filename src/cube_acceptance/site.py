@@ -12,7 +12,6 @@ import hashlib
 import ipaddress
 import json
 import re
-import ssl
 import stat
 import tomllib
 import unicodedata
@@ -635,6 +634,8 @@ def _read_ca(place: _Place, folder: Path, name: str) -> str:
     """Read the certificates of a PEM file and nothing else of it, a private key for instance."""
     if not name:
         return ""
+    import ssl  # noqa: PLC0415 - only a lab's site file needs it before the first packet
+
     data = _read(place, folder / name, "A relative path starts at the site file's folder")
     blocks = re.findall(_PEM_CERTIFICATE, data)
     pem = "".join(f"{block.decode('ascii')}\n" for block in blocks).replace("\r\n", "\n")

@@ -29,12 +29,18 @@ from cube_acceptance.evidence import (
 )
 from cube_acceptance.plan import Setup
 
+try:
+    import resource
+except ImportError:  # pragma: no cover - Windows has no such limit
+    resource = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cube_acceptance.evidence import DhcpMessage, Vantage
     from cube_acceptance.plan import HandedOut, Owed
     from cube_acceptance.probes import Probe
+    from cube_acceptance.probes.mdns import Listing
     from cube_acceptance.site import Cube
 
 EVIDENCE_SCHEMA = "cube-acceptance/evidence/1"
@@ -42,6 +48,11 @@ EVIDENCE_SCHEMA = "cube-acceptance/evidence/1"
 WORKERS = 512
 """Probes under way at once; what is beyond waits its turn. A probe spends its life waiting, so
 this bounds sockets and threads, not the processor."""
+
+FILES_EACH = 2
+"""Files that a probe may hold open: its socket, and now and then one more."""
+FILES_KEPT = 64
+"""Files that are left to everything else."""
 
 STACK_SIZE = 256 * 1024
 """Bytes of stack for each probe's thread."""
@@ -54,6 +65,24 @@ CONNECTOR_UNREACHABLE = "Connection to CloudConnector could not be established"
 
 _LAN = frozenset({"DHCP-01", "NTP-01", "DNS-01", "HTTPS-01", "PING-01"})
 _NAMES = frozenset({"NTP-01", "DNS-01", "HTTPS-01"})
+
+
+def places(files: int | None) -> int:
+    """Say how many probes may be under way for a process that may open so many files.
+
+    Some systems allow 256; a probe without a socket would be inconclusive, one that waits is not.
+    """
+    if files is None:
+        return WORKERS
+    return max(1, min(WORKERS, (files - FILES_KEPT) // FILES_EACH))
+
+
+def file_limit() -> int | None:
+    """Ask how many files this process may open; None where nothing says so, or any number."""
+    if resource is None:
+        return None
+    limit: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 class NotMeasuredError(LookupError):
@@ -146,9 +175,11 @@ class Survey:
             queue.SimpleQueue()
         )
         self._threads = 0
+        self._places = places(file_limit())
         self._done = threading.Event()
         self._followed = False
         self._named: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._listing: Listing | None = None
 
     def start(self) -> None:
         """Send out the first probes; returns at once."""
@@ -166,6 +197,7 @@ class Survey:
         subjects: dict[str, set[str]] = {}
         for need in self._needs:
             subjects.setdefault(need.subject, set()).add(need.requirement)
+        self._share_listing(subjects)
         for cube in self._setup.site.cubes:
             self._ask_cube(vantage, cube, subjects.get(cube.name, set()))
         self._finished("start")
@@ -301,6 +333,18 @@ class Survey:
         if "PING-01" in required and host == site.cloud.ping_target:
             self._ping(vantage, host, addresses[0])
 
+    def _share_listing(self, subjects: dict[str, set[str]]) -> None:
+        """Let several CUBEs share the mDNS question that all of them answer."""
+        hosts = [
+            cube.address
+            for cube in self._setup.site.cubes
+            if "MDNS-01" in subjects.get(cube.name, ())
+        ]
+        if len(hosts) > 1:
+            from cube_acceptance.probes.mdns import Listing
+
+            self._listing = Listing(hosts)
+
     def _ask_cube(self, vantage: Vantage, cube: Cube, required: set[str]) -> None:
         ports = self._setup.ports
         if required & {"DIAG-01", "CONN-01"}:
@@ -345,6 +389,7 @@ class Survey:
                     address=cube.address,
                     hostname=cube.hostname,
                     port=ports.mdns,
+                    listing=self._listing,
                 )
             )
         if "LLMNR-01" in required:
@@ -378,7 +423,7 @@ class Survey:
             self._seen.add(probe.key)
             self._pending[probe.key] = None
             self._tasks.put((probe, then))
-            if self._threads >= min(WORKERS, len(self._pending)):
+            if self._threads >= min(self._places, len(self._pending)):
                 return
             self._threads += 1
             previous = threading.stack_size(STACK_SIZE)

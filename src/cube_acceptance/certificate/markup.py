@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ def text(value: object) -> Markup:
 
 def join(parts: Iterable[object], separator: str = "") -> Markup:
     """Put parts together, escaping what is not finished HTML."""
-    return Markup(text(separator).join(text(part) for part in parts))
+    return Markup(text(separator).join([text(part) for part in parts]))
 
 
 def element(tag: str, /, *children: object, **attributes: object) -> Markup:
@@ -37,14 +38,23 @@ def element(tag: str, /, *children: object, **attributes: object) -> Markup:
     is ``None`` or ``False`` is left out, ``True`` stands without a value.
     """
     shown = "".join(
-        f" {name.rstrip('_').replace('_', '-')}"
-        + ("" if value is True else f'="{escape(plain(value), quote=True)}"')
-        for name, value in attributes.items()
-        if value is not None and value is not False
+        [
+            _attribute(name, value)
+            for name, value in attributes.items()
+            if value is not None and value is not False
+        ]
     )
     if tag in VOID:
         return Markup(f"<{tag}{shown}/>")
-    return Markup(f"<{tag}{shown}>{join(children)}</{tag}>")
+    # Put together at once: a fleet's tables are megabytes, and every step would copy them.
+    return Markup("".join([f"<{tag}{shown}>", *map(text, children), f"</{tag}>"]))
+
+
+@lru_cache(maxsize=1024)
+def _attribute(name: str, value: object) -> str:
+    """Write one attribute; a page of thousands of rows has the same few over and over."""
+    shown = f" {name.rstrip('_').replace('_', '-')}"
+    return shown if value is True else f'{shown}="{escape(plain(value), quote=True)}"'
 
 
 def table(heads: Sequence[str], rows: Iterable[Iterable[object]], kind: str) -> Markup:
@@ -59,6 +69,8 @@ def table(heads: Sequence[str], rows: Iterable[Iterable[object]], kind: str) -> 
 
 def prose(value: str) -> Markup:
     """Turn a sentence into HTML text; what stands between backticks is set as code."""
+    if "`" not in value:
+        return text(value)
     parts = value.split("`")
     return join(element("code", part) if number % 2 else part for number, part in enumerate(parts))
 

@@ -284,13 +284,15 @@ def person(who: Mapping[str, str] | None) -> str:
     return ", ".join(text for text in (who["name"], who["organisation"]) if text) if who else ""
 
 
-def standing(certificate: Mapping[str, Any], cube: str) -> Outcome:
-    """Give the worst outcome of the required requirements of one CUBE."""
-    return worst(
-        result["outcome"]
-        for result in certificate["results"]
-        if result["subject"] == cube and result["level"] == "required"
-    )
+def standings(certificate: Mapping[str, Any]) -> dict[str, Outcome]:
+    """Give the worst outcome of the required requirements of every CUBE, by its name."""
+    outcomes: dict[str, list[Outcome]] = {}
+    for result in certificate["results"]:
+        if result["level"] == "required":
+            outcomes.setdefault(result["subject"], []).append(result["outcome"])
+    return {
+        cube["name"]: worst(outcomes.get(cube["name"], ())) for cube in certificate["item"]["cubes"]
+    }
 
 
 def _item(reading: Reading, numbers: Mapping[str, int]) -> Markup:
@@ -301,12 +303,13 @@ def _item(reading: Reading, numbers: Mapping[str, int]) -> Markup:
         return _fleet(reading, cubes, numbers["each"])
     unknown = reading.say("cube.unknown")
     fields = ("name", "address", "version", "serial")
+    standing = standings(reading.certificate)
     return table(
         [*(reading.say(f"cube.{field}") for field in fields), reading.say("cube.result")],
         [
             [
                 *(cube[field] or unknown for field in fields),
-                picture.outcome(standing(reading.certificate, cube["name"]), reading.language),
+                picture.outcome(standing[cube["name"]], reading.language),
             ]
             for cube in cubes
         ],
@@ -318,8 +321,8 @@ def _fleet(reading: Reading, cubes: Sequence[Mapping[str, Any]], section: int) -
     """Sum up many CUBEs: how many, which versions, how many fare how, and which do not pass."""
     certificate, language = reading.certificate, reading.language
     by_outcome: dict[Outcome, list[str]] = {}
-    for cube in cubes:
-        by_outcome.setdefault(standing(certificate, cube["name"]), []).append(cube["name"])
+    for name, outcome in standings(certificate).items():
+        by_outcome.setdefault(outcome, []).append(name)
     outcomes = [
         element(
             "li",

@@ -6,6 +6,7 @@ font, prints without background graphics and survives where style sheets are rem
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cube_acceptance.certificate.markup import Markup, element, join
@@ -93,6 +94,7 @@ def icon(outcome: Outcome) -> Markup:
     )
 
 
+@cache
 def outcome(word: Outcome, language: Language) -> Markup:
     """Show an outcome as sign and word."""
     return element(

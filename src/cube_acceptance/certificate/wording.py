@@ -67,6 +67,8 @@ def plain(value: object) -> str:
     text = str(value)
     if len(text) > TEXT_LIMIT:
         text = text[: TEXT_LIMIT - 1] + "…"
+    if text.isascii() and text.isprintable():  # nearly all, and each character costs time
+        return text
     return "".join(_visible(character) for character in text)
 
 

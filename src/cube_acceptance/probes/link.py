@@ -83,6 +83,10 @@ class Stopwatch:
         """Seconds until ``limit_s`` after the start, never negative."""
         return max(0.0, self._begin + limit_s - time.monotonic())
 
+    def until(self, other: Stopwatch) -> float:
+        """Seconds from this watch's start to another's; negative where that started earlier."""
+        return other._begin - self._begin
+
     def wait_until(self, moment_s: float) -> None:
         """Sleep until ``moment_s`` seconds after the start; at once when that has passed."""
         time.sleep(self.left(moment_s))

@@ -15,9 +15,10 @@ from __future__ import annotations
 import contextlib
 import secrets
 import socket
+import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import dns.flags
 import dns.message
@@ -58,6 +59,8 @@ from cube_acceptance.probes.link import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+EntryT = TypeVar("EntryT", Try, Ignored, NameReply)
+
 GROUP = "224.0.0.251"
 """RFC 6762 section 3."""
 PORT = 5353
@@ -88,6 +91,8 @@ RECEIVE_LIMIT = 65535
 SERVICES = dns.name.from_text("_services._dns-sd._udp.local")
 """RFC 6763 section 9."""
 LOCAL = dns.name.from_text("local")
+LISTING_ROOM = 4 * 1024 * 1024
+"""Bytes of replies that may wait to be read when everybody answers; the system may allow less."""
 _CLASS_MASK = 0x7FFF  # RFC 6762 section 10.2: the top bit of a record's class is no class
 _PAUSE_S = 0.05
 """How long to wait after a failed reception, which may fail again at once."""
@@ -281,6 +286,17 @@ class Collected:
             raise UnwantedError(f"more than {limits[rank]} such replies")
         self.replies.append(reply)
 
+    def join(self, other: Collected, later_s: float) -> None:
+        """Add what was asked and came back elsewhere, on a watch started ``later_s`` later."""
+
+        def moved(entry: EntryT) -> EntryT:
+            return msgspec.structs.replace(entry, at_s=round(entry.at_s + later_s, 6))
+
+        self.tries += map(moved, other.tries)
+        self.ignored += map(moved, other.ignored)
+        self.replies += map(moved, other.replies)
+        self.nonsense = self.nonsense or other.nonsense
+
     def _rank(self, reply: NameReply) -> int:
         """Tell the host's own replies (0) from claims of its name (1) and all others (2)."""
         if reply.source == self.asking.host:
@@ -366,6 +382,69 @@ def _receive(sock: socket.socket, watch: Stopwatch, until_s: float) -> Arrival |
     return Arrival(packet, address, port, watch.elapsed())
 
 
+class Listing:
+    """The question for the services of a link, put once for all CUBEs of a run.
+
+    Every responder of the link answers it. Asked for each CUBE anew it would bring the square of
+    their number in replies, a storm on the network of which no socket can hold its own share.
+    Whoever comes first asks, within the probe's own limits; the others wait for that.
+    """
+
+    def __init__(self, hosts: Iterable[str]) -> None:
+        """Know whose replies will be wanted."""
+        self.hosts = tuple(hosts)
+        self._guard = threading.Lock()
+        self._asked: tuple[Stopwatch, dict[str, Collected]] | CannotAskError | None = None
+
+    def of(self, probe: MdnsProbe) -> tuple[Stopwatch, Collected]:
+        """Give what the probe's CUBE replied, and the watch that its times are counted by.
+
+        Raises:
+            CannotAskError: the question could not be put.
+        """
+        with self._guard:
+            if self._asked is None:
+                try:
+                    self._asked = self._ask(probe)
+                except CannotAskError as obstacle:
+                    self._asked = obstacle
+        if isinstance(self._asked, CannotAskError):
+            raise self._asked
+        watch, found = self._asked
+        return watch, found[probe.address]
+
+    def _ask(self, probe: MdnsProbe) -> tuple[Stopwatch, dict[str, Collected]]:
+        watch = Stopwatch()
+        found = {host: Collected(probe.asking(host), read_mdns) for host in self.hosts}
+        waiting = dict.fromkeys(self.hosts)
+        rounds = sent = 0
+        detail = ""
+        with contextlib.closing(open_group(probe.vantage, probe.address)) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LISTING_ROOM)
+            while waiting and watch.left(probe.window_s):
+                if rounds < probe.tries and not watch.left(rounds * probe.window_s / probe.tries):
+                    query = question(SERVICES, dns.rdatatype.PTR)
+                    for host in waiting:
+                        found[host].begin(query, watch.elapsed())
+                    try:
+                        sock.sendto(query.to_wire(), (probe.group, probe.port))
+                        sent += 1
+                    except OSError as error:
+                        detail = trouble(sock, error, "udp").detail
+                        for host in waiting:
+                            found[host].not_sent(query, detail)
+                    rounds += 1
+                due = rounds / probe.tries if rounds < probe.tries else 1
+                arrival = _receive(sock, watch, probe.window_s * due)
+                if arrival and arrival.address in waiting:
+                    found[arrival.address].take(arrival)
+                    if found[arrival.address].answered:
+                        del waiting[arrival.address]
+        if not sent:
+            raise CannotAskError("off-link", f"nothing can be sent: {detail}")
+        return watch, found
+
+
 def host_trouble(found: Collected) -> Trouble | None:
     """Say why the host itself gave no firm reply; None where it gave one."""
     host = found.asking.host
@@ -393,32 +472,46 @@ class MdnsProbe:
     tries: int = TRIES
     window_s: float = WINDOW_S
     grace_s: float = GRACE_S
+    listing: Listing | None = field(default=None, repr=False)
+    """What asks for the services of several CUBEs at once; None where this is the only one."""
 
     @property
     def key(self) -> str:
         """``mdns/`` and the CUBE's name in the site file."""
         return f"mdns/{self.cube}"
 
-    def run(self) -> MdnsObserved | CannotMeasure:
-        """Measure once; ends when the window closes at the latest."""
-        return measured(self._measure)
+    @property
+    def claim(self) -> str:
+        """The name that only the CUBE may answer for; empty where it is not known."""
+        return f"{self.hostname.lower()}.local" if self.hostname else ""
 
-    def _measure(self, watch: Stopwatch) -> MdnsObserved:
-        questions = [(SERVICES, dns.rdatatype.PTR)]
-        claim = f"{self.hostname.lower()}.local" if self.hostname else ""
-        if claim:
-            questions.insert(0, (dns.name.from_text(claim), dns.rdatatype.A))
-        asking = Asking(
+    def asking(self, host: str) -> Asking:
+        """Say how questions about a host are put."""
+        return Asking(
             group=self.group,
             port=self.port,
             tries=self.tries,
             window_s=self.window_s,
             grace_s=self.grace_s,
-            host=self.address,
-            claim=claim,
+            host=host,
+            claim=self.claim if host == self.address else "",
         )
-        with contextlib.closing(open_group(self.vantage, self.address)) as sock:
-            found = collect(sock, watch, asking, questions, read_mdns)
+
+    def run(self) -> MdnsObserved | CannotMeasure:
+        """Measure once; ends when the window closes at the latest."""
+        return measured(self._measure)
+
+    def _measure(self, watch: Stopwatch) -> MdnsObserved:
+        questions = [] if self.listing else [(SERVICES, dns.rdatatype.PTR)]
+        if self.claim:
+            questions.insert(0, (dns.name.from_text(self.claim), dns.rdatatype.A))
+        found = Collected(self.asking(self.address), read_mdns)
+        if questions:
+            with contextlib.closing(open_group(self.vantage, self.address)) as sock:
+                found = collect(sock, watch, found.asking, questions, read_mdns)
+        if self.listing:
+            other, listed = self.listing.of(self)
+            found.join(listed, watch.until(other))
         return MdnsObserved(
             started=watch.started,
             duration_s=watch.elapsed(),

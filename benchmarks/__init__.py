@@ -1,0 +1,1 @@
+"""Measures what a run costs beside what the network and the rules demand, and beside its peers."""
