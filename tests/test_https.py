@@ -42,7 +42,7 @@ def test_a_cloud_host_answers_over_tls(judge: Judge, setup: Setup, host: str) ->
     if seen.tls:
         judge.show(issuer=seen.tls.issuer, version=seen.tls.version, not_after=seen.tls.not_after)
     if seen.verify_error:
-        rule_on_certificate(judge, setup, seen)
+        rule_on_certificate(judge, setup, seen, seen.verify_error.code)
     if seen.trouble:
         phase = "" if seen.trouble.phase == "tcp" else f".{seen.trouble.phase}"
         text = seen.trouble.kind + phase
@@ -59,8 +59,8 @@ def test_a_cloud_host_answers_over_tls(judge: Judge, setup: Setup, host: str) ->
     judge.passes(host=host, address=seen.connected, status=reply.status)
 
 
-def rule_on_certificate(judge: Judge, setup: Setup, seen: HttpsObserved) -> None:
-    """Rule on a certificate that did not verify, by OpenSSL's first objection."""
+def rule_on_certificate(judge: Judge, setup: Setup, seen: HttpsObserved, code: int) -> None:
+    """Rule on a certificate that did not verify, by OpenSSL's first objection, its ``code``."""
     shown = seen.tls
     facts: dict[str, object] = {"host": seen.host}
     if shown:
@@ -70,7 +70,6 @@ def rule_on_certificate(judge: Judge, setup: Setup, seen: HttpsObserved) -> None
             "not_before": shown.not_before,
             "not_after": shown.not_after,
         }
-    code = seen.verify_error.code if seen.verify_error else 0
     if code in {EXPIRED, NOT_YET_VALID}:
         offset = time_server_offset(judge, setup.site)
         if shown and offset is not None and valid_at(shown, seen.started, offset):

@@ -67,8 +67,8 @@ def test_a_time_server_answers_with_the_right_time(judge: Judge, site: Site) -> 
     judge.passes(
         server=server,
         stratum=reply.stratum,
-        offset_s=round(reply.offset_s, 6),
-        root_distance_s=round(reply.root_distance_s, 6),
+        offset_s=reply.offset_s,
+        root_distance_s=reply.root_distance_s,
         reference=reference.name,
     )
 
@@ -157,10 +157,7 @@ def compare(
     for clock in [OWN_CLOCK, *others]:
         if agree(reply, clock, tolerance_s):
             return clock, None
-    confirmed = any(
-        agree(other, OWN_CLOCK, tolerance_s) for name, other in replies.items() if name != server
-    )
-    return None, others[0] if confirmed else OWN_CLOCK
+    return None, OWN_CLOCK
 
 
 def wrong_time(server: str, reply: NtpReply, against: Clock | None, tolerance_s: float) -> Flaw:

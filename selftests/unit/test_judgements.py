@@ -222,6 +222,20 @@ def one_cube(**changes: object) -> Site:
     return replace(healthy.SITE, cubes=(Cube(**(values | changes)),))
 
 
+NO_DATES = {f"https/{host}": healthy.https(host, date_offset_s=None) for host in HOSTS}
+"""No clock but this computer's and the time servers'."""
+
+
+def expired_but_for(time_server: Observation) -> dict[str, Observation | None]:
+    """A certificate that would be valid by a time server that is far behind this computer."""
+    return unverified(10, not_after="2026-11-01T00:00:00.000Z") | {f"ntp/{SERVER}": time_server}
+
+
+def portal(code: int) -> dict[str, Observation | None]:
+    """A response with the address of somebody's login in its header."""
+    return answered(code, ("location", "http://portal.example/login"))
+
+
 SSH_ON = one_cube(ssh="enabled")
 PIN = "SHA256:" + "A" * 43
 SSH_PINNED = one_cube(ssh="enabled", ssh_fingerprint=PIN)
@@ -250,6 +264,8 @@ UNMEASURED = {
     f"ntp/{SERVER}": None,
     **no_cloud(),
 }
+
+IN_14_DAYS = "2026-12-07T09:00:00.000Z"
 
 ROWS = [
     Row("the healthy site", {}, {}),
@@ -557,6 +573,27 @@ ROWS = [
         ("own-clock",),
     ),
     Row(
+        "a time server behind this computer by just the tolerance",
+        NO_DATES | {f"ntp/{SERVER}": ntp(offset_s=-10.0, delay_s=0.0)},
+        {},
+    ),
+    Row(
+        "a time server ahead by a little more than the tolerance",
+        NO_DATES | {f"ntp/{SERVER}": ntp(offset_s=10.5, delay_s=0.0)},
+        {"NTP-01": "inconclusive ambiguous"},
+    ),
+    Row(
+        "a time server beyond the tolerance by half of what its answer took",
+        NO_DATES | {f"ntp/{SERVER}": ntp(offset_s=10.9, delay_s=2.0)},
+        {},
+    ),
+    Row(
+        "time server and cloud ahead of this computer by just the tolerance",
+        {f"https/{host}": healthy.https(host, date_offset_s=10.0) for host in HOSTS}
+        | {f"ntp/{SERVER}": ntp(offset_s=10.0, delay_s=0.0)},
+        {},
+    ),
+    Row(
         "two time servers and this computer all disagree",
         {
             "dhcp": offer(ntp=(SERVER, SECOND)),
@@ -581,6 +618,19 @@ ROWS = [
         {"NTP-01": "inconclusive other-route"},
     ),
     # DNS
+    Row(
+        "the first of two DNS servers cannot be asked",
+        {
+            "dhcp": offer(dns=(SECOND, SERVER)),
+            **{f"dns/{SECOND}/{host}": cannot("other-route") for host in HOSTS},
+        },
+        {},
+    ),
+    Row(
+        "an answer, and the trouble with asking again over TCP",
+        {f"dns/{SERVER}/{TAPIO}": dns(TAPIO, trouble=SILENT)},
+        {},
+    ),
     *(
         Row(f"every name: {label}", all_silent(trouble), every(OUTBOUND, f"fail {cause}"))
         for label, trouble, cause in (
@@ -756,6 +806,67 @@ ROWS = [
         {**every(HTTPS_CASES, "inconclusive ambiguous"), "NTP-01": "inconclusive ambiguous"},
     ),
     *(
+        Row(
+            f"expired, and a time server that {what} would have it valid",
+            expired_but_for(server),
+            {f"HTTPS-01[{TAPIO}]": f"fail {'expired'}", "NTP-01": outcome},
+        )
+        for what, server, outcome in (
+            ("has leap 3", ntp(offset_s=-3e6, leap=3), "fail unsynchronised"),
+            ("has stratum 0", ntp(offset_s=-3e6, stratum=0), "fail unsynchronised"),
+            ("has stratum 16", ntp(offset_s=-3e6, stratum=16), "fail unsynchronised"),
+            ("is silent", ntp(trouble=SILENT), "fail no-answer"),
+            ("cannot be asked", cannot("other-route"), "inconclusive other-route"),
+        )
+    ),
+    *(
+        Row(
+            f"expired, but valid by a time server that {what}",
+            expired_but_for(ntp(offset_s=-3e6, **changes)),
+            {f"HTTPS-01[{TAPIO}]": "inconclusive ambiguous", "NTP-01": "fail wrong-time"},
+        )
+        for what, changes in (
+            ("has leap 2", {"leap": 2}),
+            ("has stratum 1", {"stratum": 1}),
+            ("has stratum 15", {"stratum": 15}),
+        )
+    ),
+    Row(
+        "valid from this very moment on, by the time server",
+        unverified(9, not_before="2026-11-24T09:00:00.000Z")
+        | {f"ntp/{SERVER}": ntp(offset_s=86400.0)},
+        {f"HTTPS-01[{TAPIO}]": "inconclusive ambiguous", "NTP-01": "fail wrong-time"},
+    ),
+    Row(
+        "a certificate that did not verify and could not be looked at",
+        https(
+            tls=None,
+            verify_error=VerifyError(code=19, message="no"),
+            reply=None,
+            date_offset_s=None,
+        ),
+        {f"HTTPS-01[{TAPIO}]": "fail untrusted"},
+    ),
+    Row("a certificate with just 14 days left", https(tls=replace(TLS, not_after=IN_14_DAYS)), {}),
+    Row(
+        "a certificate with a little less than 14 days left",
+        https(tls=replace(TLS, not_after="2026-12-07T08:59:59.000Z")),
+        {},
+        ("near-expiry",),
+    ),
+    Row("a certificate whose dates cannot be read", https(tls=replace(TLS, not_after="")), {}),
+    Row(
+        "neither reply nor trouble",
+        https(reply=None, date_offset_s=None),
+        {f"HTTPS-01[{TAPIO}]": "inconclusive internal-error"},
+    ),
+    *(Row(f"a login's address beside status {code}", portal(code), {}) for code in (200, 400)),
+    Row(
+        "status 300 with a login's address",
+        portal(300),
+        {f"HTTPS-01[{TAPIO}]": "fail wrong-answer"},
+    ),
+    *(
         Row(f"status {code} proves the path", answered(code), {})
         for code in (200, 204, 301, 400, 401, 403, 404, 500, 503)
     ),
@@ -798,6 +909,30 @@ ROWS = [
         {f"HTTPS-01[{TAPIO}]": "inconclusive other-route"},
     ),
     # ICMP
+    Row(
+        "ping: two strangers answer",
+        {
+            f"ping/{CUBE}": replace(
+                healthy.ping(CUBE),
+                echoes=tuple(
+                    Echo(sequence=n, at_s=1.2 * n, result="wrong-host", source=source)
+                    for n, source in enumerate((OTHER, SECOND))
+                ),
+                trouble=SILENT,
+            )
+        },
+        {"PING-02[line-1]": "fail no-answer"},
+    ),
+    Row(
+        "ping: an answer after a tenth of a millisecond and a bit",
+        {
+            f"ping/{CUBE}": replace(
+                healthy.ping(CUBE),
+                echoes=(Echo(sequence=0, at_s=0.0, result="reply", rtt_s=0.0001234, source=CUBE),),
+            )
+        },
+        {},
+    ),
     *(
         Row(
             f"{case}: {results[0]} {len(set(results))}",
@@ -906,6 +1041,12 @@ ROWS = [
         site=one_cube(version=""),
     ),
     Row(
+        "unknown version, one port mute after the connection, the other closed",
+        page_trouble(45001, "refused") | page_trouble(80, "no-answer", "http"),
+        {"DIAG-01[line-1]": "fail no-answer"},
+        site=one_cube(version=""),
+    ),
+    Row(
         "unknown version, one port not askable, the other closed",
         {f"page/{CUBE}:45001": cannot("other-route")} | page_trouble(80, "refused"),
         {"DIAG-01[line-1]": "inconclusive other-route"},
@@ -937,6 +1078,11 @@ ROWS = [
         },
     ),
     # mDNS and LLMNR
+    Row(
+        "mDNS: another host has a name of its own",
+        mdns(named(CUBE, NAME), named(OTHER, ("printer.local", OTHER))),
+        {},
+    ),
     Row("mDNS: silence", mdns(), {"MDNS-01[line-1]": "fail no-answer"}),
     Row("mDNS: silence, with trouble", mdns(trouble=SILENT), {"MDNS-01[line-1]": "fail no-answer"}),
     Row(

@@ -9,8 +9,6 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import paramiko
-
 from cube_acceptance import __version__
 from cube_acceptance.evidence import CannotMeasure, SshObserved, Trouble, Try
 from cube_acceptance.probes import web
@@ -142,6 +140,8 @@ class SshProbe:
 
     def _host_key(self, kind: str, limit_s: float) -> list[tuple[str, str]]:
         """Read one host key by a key exchange of paramiko's; nothing where that fails."""
+        import paramiko  # noqa: PLC0415 - it takes a tenth of a second, which few runs need
+
         watch = Stopwatch()
         try:
             sock = open_tcp(
