@@ -1,31 +1,47 @@
-"""The commands that need no pytest session."""
+"""The commands without a pytest session, by name, and pytest's exit status for a usage error."""
 
 from __future__ import annotations
 
-import subprocess
+import runpy
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
-from cube_acceptance import __main__ as command
+from cube_acceptance import __main__ as commands
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class TestMain:
-    """Which command the first argument names."""
+    """Which command runs, and what a wrong one ends with."""
 
-    @pytest.mark.parametrize("arguments", [[], ["nonsense"]])
-    def test_usage(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-        """Anything else is answered with how it is used."""
-        assert command.main(arguments) == 4
-        assert "usage: python -m cube_acceptance verify FOLDER" in capsys.readouterr().err
-
-    def test_verify(self, tmp_path: object, capsys: pytest.CaptureFixture[str]) -> None:
-        """An empty folder proves nothing."""
-        assert command.main(["verify", str(tmp_path)]) == 1
+    def test_verify(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """One folder, checked in full."""
+        assert commands.main(["verify", str(tmp_path)]) == 1
         assert "does not hold: form" in capsys.readouterr().out
 
-    def test_runs_as_a_module(self) -> None:
-        """The documented command is this module."""
-        asked = subprocess.run([sys.executable, "-m", "cube_acceptance"], check=False)
+    def test_summary(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Many folders in one table."""
+        assert commands.main(["summary", str(tmp_path), "--lang", "en"]) == 10
+        assert "No certificate: 1" in capsys.readouterr().out
 
-        assert asked.returncode == 4
+    @pytest.mark.parametrize("arguments", [[], ["other"], ["verify"], ["summary"]])
+    def test_usage(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        """4, so that no pipeline takes a misspelt command for a rejected certificate."""
+        assert commands.main(arguments) == 4
+        assert "usage: " in capsys.readouterr().err
+
+    def test_help(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Asking for help is no error."""
+        assert commands.main(["summary", "--help"]) == 0
+        assert "--allowed-signers" in capsys.readouterr().out
+
+    def test_module(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """``python -m cube_acceptance`` hands the status on."""
+        monkeypatch.setattr(sys, "argv", ["cube_acceptance"])
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_path(commands.__file__, run_name="__main__")
+
+        assert stop.value.code == 4
