@@ -83,12 +83,12 @@ def certificate_of(saved: Saved, language: Language) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def annex(certificate: Callable[[str, str], Path]) -> str:
+def annex(certificate: Callable[[str, str], Path]) -> bytes:
     """A finished page with the mark where the certificate belongs."""
     page = (certificate("accepted", "en") / "certificate.html").read_text("utf-8")
     begin, rest = page.index("<style"), page.index(LAST) + len(LAST)
     begin = page.rindex("<style", 0, page.index('<main class="certificate"'))
-    return page[:begin] + run.CERTIFICATE_MARK + page[rest:]
+    return (page[:begin] + run.CERTIFICATE_MARK + page[rest:]).encode()
 
 
 def test_the_corpus_is_large() -> None:
@@ -135,7 +135,7 @@ def is_choice(kind: type, name: str) -> bool:
 @pytest.mark.parametrize("way", hostile.WAYS)
 @pytest.mark.parametrize("language", ["de", "en"])
 def test_nothing_comes_alive(
-    way: str, language: Language, annex: str, opened: Callable[..., Any], tmp_path: Path
+    way: str, language: Language, annex: bytes, opened: Callable[..., Any], tmp_path: Path
 ) -> None:
     """Every payload goes through every field once, and the browser runs none and asks nobody."""
     path = tmp_path / "certificate.html"
@@ -144,7 +144,7 @@ def test_nothing_comes_alive(
         seen.page.expose_function("ran", lambda: seen.dialogs.append("ran"))
         for number in range(0, len(GROUPS), 1 if language == "de" else 17):
             saved = hostile.poisoned(healthy.saved(), from_group(number), way)
-            path.write_text(run.whole_page(annex, certificate_of(saved, language), saved), "utf-8")
+            path.write_bytes(run.whole_page(annex, certificate_of(saved, language), saved))
             seen.page.goto(path.as_uri())
 
             assert seen.page.locator("main").count() == 1

@@ -446,7 +446,9 @@ class TestWholePage:
         evidence = saved()
         certificate = certificate_of(evidence)
 
-        page = run.whole_page(f"<p>before</p>{CERTIFICATE_MARK}<p>after</p>", certificate, evidence)
+        page = run.whole_page(
+            f"<p>before</p>{CERTIFICATE_MARK}<p>after</p>".encode(), certificate, evidence
+        ).decode()
 
         assert page.startswith("<p>before</p>")
         assert page.endswith("<p>after</p>")
@@ -458,7 +460,7 @@ class TestWholePage:
         evidence = saved()
 
         with pytest.raises(ValueError, match="no place"):
-            run.whole_page("<p>before</p>", certificate_of(evidence), evidence)
+            run.whole_page(b"<p>before</p>", certificate_of(evidence), evidence)
 
 
 def certificate_of(evidence: survey.Saved) -> dict[str, Any]:

@@ -270,15 +270,18 @@ def times(saved: Saved) -> dict[str, Any]:
     }
 
 
-def whole_page(annex: str, certificate: dict[str, Any], saved: Saved) -> str:
+def whole_page(annex: bytes, certificate: dict[str, Any], saved: Saved) -> bytes:
     """Put the certificate into its place in the mended page of pytest-html.
+
+    Bytes: as text, a fleet's page would take the double for a few characters beyond Latin-1.
 
     Raises:
         ValueError: the page has no place for it.
     """
-    if CERTIFICATE_MARK not in annex:
+    before, mark, after = annex.partition(CERTIFICATE_MARK.encode())
+    if not mark:
         raise ValueError("pytest-html's page has no place for the certificate")
-    return annex.replace(CERTIFICATE_MARK, certificate_part(certificate, saved), 1)
+    return b"".join([before, certificate_part(certificate, saved).encode(), after])
 
 
 def certificate_part(certificate: dict[str, Any], saved: Saved) -> str:
@@ -352,11 +355,11 @@ class Run:
             (self.folder / "certificate.html").read_text("utf-8"),
             self.language,
             " · ".join(filter(None, words)),
-        )
+        ).encode()
         files = {
             "evidence.json": sha256((self.folder / "evidence.json").read_bytes()),
             "junit.xml": sha256((self.folder / "junit.xml").read_bytes()),
-            ANNEX_HASH: sha256(annex.encode()),
+            ANNEX_HASH: sha256(annex),
         }
         facts = build.Facts(
             certificate_id=number,
@@ -373,7 +376,7 @@ class Run:
         )
         self._write("certificate.json", data)
         certificate: dict[str, Any] = json.loads(data)
-        self._write("certificate.html", whole_page(annex, certificate, saved).encode())
+        self._write("certificate.html", whole_page(annex, certificate, saved))
         self._print(signed=certificate["signature"] is not None)
         return certificate
 

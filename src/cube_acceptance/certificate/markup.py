@@ -37,17 +37,26 @@ def element(tag: str, /, *children: object, **attributes: object) -> Markup:
     Attribute names lose a final underscore and have hyphens for the others; an attribute that
     is ``None`` or ``False`` is left out, ``True`` stands without a value.
     """
-    shown = "".join(
-        [
-            _attribute(name, value)
-            for name, value in attributes.items()
-            if value is not None and value is not False
-        ]
-    )
+    begin = opening(tag, **attributes)
     if tag in VOID:
-        return Markup(f"<{tag}{shown}/>")
+        return Markup(f"{begin[:-1]}/>")
     # Put together at once: a fleet's tables are megabytes, and every step would copy them.
-    return Markup("".join([f"<{tag}{shown}>", *map(text, children), f"</{tag}>"]))
+    return Markup("".join([begin, *map(text, children), closing(tag)]))
+
+
+def opening(tag: str, /, **attributes: object) -> Markup:
+    """Write an element's start tag, for what is too long to be copied into an element."""
+    shown = [
+        _attribute(name, value)
+        for name, value in attributes.items()
+        if value is not None and value is not False
+    ]
+    return Markup(f"<{tag}{''.join(shown)}>")
+
+
+def closing(tag: str) -> Markup:
+    """Write an element's end tag."""
+    return Markup(f"</{tag}>")
 
 
 @lru_cache(maxsize=1024)
@@ -93,19 +102,11 @@ def grouped_table(
     heads: Sequence[str], groups: Iterable[tuple[object, Iterable[Markup]]], kind: str
 ) -> Markup:
     """Build a table of finished rows in groups, each under a name of its own."""
-    return element(
-        "table",
-        _head(heads),
-        join(
-            element(
-                "tbody",
-                element("tr", element("th", name, colspan=len(heads), scope="rowgroup")),
-                join(rows, "\n"),
-            )
-            for name, rows in groups
-        ),
-        class_=kind,
-    )
+    pieces = [opening("table", class_=kind), _head(heads)]
+    for name, rows in groups:
+        title = element("tr", element("th", name, colspan=len(heads), scope="rowgroup"))
+        pieces += [opening("tbody"), title, join(rows, "\n"), closing("tbody")]
+    return join([*pieces, closing("table")])
 
 
 def _head(heads: Iterable[str]) -> Markup:

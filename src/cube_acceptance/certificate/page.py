@@ -13,7 +13,15 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from cube_acceptance.certificate import picture, wording
-from cube_acceptance.certificate.markup import Markup, element, join, pairs, table
+from cube_acceptance.certificate.markup import (
+    Markup,
+    closing,
+    element,
+    join,
+    opening,
+    pairs,
+    table,
+)
 from cube_acceptance.certificate.sections import Reading, Section, interface, sections, spoken
 from cube_acceptance.certificate.wording import say
 from cube_acceptance.verdict import OUTCOMES, worst
@@ -75,21 +83,17 @@ def render(
     reading = Reading(certificate, language, observations or {})
     parts = sections(reading)
     numbers = {part.key: number for number, part in enumerate(parts, 1)}
-    body = element(
-        "main",
-        _notices(reading),
-        front(reading, numbers),
-        join((_numbered(reading, part, numbers[part.key]) for part in parts), "\n"),
-        element(
-            "p",
-            say("document.end", language, id=wording.plain(certificate["certificate_id"])),
-            class_="end",
-        ),
-        class_="certificate",
-        lang=language,
-    )
     sheet = element("style", Markup(style() + running_lines(certificate, language)))
-    return join([sheet, body], "\n")
+    pieces: list[object] = [
+        *(sheet, "\n", opening("main", class_="certificate", lang=language), picture.signs()),
+        *(_notices(reading), front(reading, numbers)),
+    ]
+    for number, part in enumerate(parts, 1):
+        # Piece by piece: a fleet's sections are megabytes.
+        pieces += ["\n" if number > 1 else "", *_numbered(reading, part, number)]
+    number_text = wording.plain(certificate["certificate_id"])
+    pieces += [element("p", say("document.end", language, id=number_text), class_="end")]
+    return join([*pieces, closing("main")])
 
 
 def running_lines(certificate: Mapping[str, Any], language: Language) -> str:
@@ -115,14 +119,16 @@ def css_text(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _numbered(reading: Reading, part: Section, number: int) -> Markup:
-    return element(
-        "section",
-        element("h2", f"{number} {reading.say(f'{part.key}.heading')}", id=f"part-{part.key}"),
+def _numbered(reading: Reading, part: Section, number: int) -> list[Markup]:
+    """Give a section in pieces."""
+    heading = f"{number} {reading.say(f'{part.key}.heading')}"
+    key = f"part-{part.key}"
+    return [
+        opening("section", aria_labelledby=key, class_=f"part {key}"),
+        element("h2", heading, id=key),
         part.body,
-        aria_labelledby=f"part-{part.key}",
-        class_=f"part part-{part.key}",
-    )
+        closing("section"),
+    ]
 
 
 def _notices(reading: Reading) -> Markup:

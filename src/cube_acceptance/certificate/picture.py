@@ -94,11 +94,36 @@ def icon(outcome: Outcome) -> Markup:
     )
 
 
+def signs() -> Markup:
+    """Draw every outcome's sign once, out of sight, for :func:`outcome` to refer to."""
+    return element(
+        "svg",
+        join(
+            element("symbol", _drawn(word), id=f"sign-{word}", viewBox="0 0 16 16")
+            for word in _SHAPES
+        ),
+        class_="signs",
+        width="0",
+        height="0",
+        aria_hidden="true",
+        focusable="false",
+    )
+
+
 @cache
 def outcome(word: Outcome, language: Language) -> Markup:
-    """Show an outcome as sign and word."""
+    """Show an outcome as sign and word; :func:`signs` has to stand on the page as well."""
+    sign = element(
+        "svg",
+        element("use", href=f"#sign-{word}"),
+        class_="sign",
+        width="16",
+        height="16",
+        aria_hidden="true",
+        focusable="false",
+    )
     return element(
-        "span", icon(word), " ", element("span", say(f"outcome.{word}", language)), class_="outcome"
+        "span", sign, " ", element("span", say(f"outcome.{word}", language)), class_="outcome"
     )
 
 

@@ -400,10 +400,10 @@ def evidence(reading: Reading) -> Markup:
             element("p", reading.say("evidence.paper"), class_="hint") if reading.fleet else "",
             grouped_table(
                 heads,
-                [
+                (
                     (f"{requirement} {results[0]['title']}", _cases(reading, heads, results))
                     for requirement, results in groups.items()
-                ],
+                ),
                 "cases fleet-cases" if reading.fleet else "cases",
             ),
             join(raw, "\n"),
