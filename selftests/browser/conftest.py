@@ -25,7 +25,7 @@ import healthy  # noqa: E402 - the unit tests' made-up evidence
 import sessions  # noqa: E402 - and their way to run a session on it
 
 from cube_acceptance.certificate import pdf  # noqa: E402
-from cube_acceptance.evidence import DhcpObserved  # noqa: E402
+from cube_acceptance.evidence import Trouble, VerifyError  # noqa: E402
 from cube_acceptance.site import Cube, Waiver  # noqa: E402
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
+    from cube_acceptance.evidence import Observation
     from cube_acceptance.survey import Saved
 
 FLEET = 200
@@ -45,7 +46,7 @@ FLAGS = (
 )
 """What a browser needs to leave the network alone."""
 
-NO_DHCP = {"dhcp": DhcpObserved(started=healthy.STARTED, duration_s=10.0)}
+REFUSED = Trouble(kind="refused", phase="tcp", detail="Connection refused")
 NO_CONNECTOR = {
     "page/10.20.0.50:5555": healthy.page(
         5555, replies=healthy.page(5555).replies, redirect="http://elsewhere/"
@@ -64,30 +65,62 @@ def _reserved() -> Saved:
     return healthy.saved(NO_CONNECTOR, site=site)
 
 
-def _fleet() -> Saved:
-    cubes = tuple(
-        Cube(
-            name=f"line-{number}",
-            address=f"10.20.{number // 200}.{number % 200 + 50}",
-            version="0.131.0",
-            serial=f"HC-{220000 + number}",
-        )
-        for number in range(FLEET)
-    )
-    seen = {f"page/{cube.address}:{port}": None for cube in cubes for port in (80, 5555)}
-    pages = {
-        f"page/{cube.address}:{port}": msgspec.structs.replace(
-            healthy.page(port), address=cube.address
-        )
-        for cube in cubes[1:]
-        for port in (80, 5555)
+def _rejected() -> Saved:
+    """No time, a firewall that inspects TLS, a closed port, a name that does not resolve."""
+    seen = healthy.observations()
+    forged = msgspec.structs.replace(healthy.TLS, issuer="CN=Untrusted CA,O=Firewall")
+    distrust = VerifyError(code=19, message="self-signed certificate in certificate chain")
+    silence = Trouble(kind="no-answer", phase="udp", detail="no answer in 3 s")
+    changes = {
+        f"ntp/{healthy.SERVER}": msgspec.structs.replace(
+            seen[f"ntp/{healthy.SERVER}"], reply=None, trouble=silence
+        ),
+        **{
+            f"https/{host}": healthy.https(host, tls=forged, verify_error=distrust, reply=None)
+            for host in healthy.HOSTS
+        },
+        f"page/{healthy.CUBE}:5555": healthy.page(5555, replies=(), trouble=REFUSED),
+        "llmnr/line-1": msgspec.structs.replace(seen["llmnr/line-1"], replies=()),
     }
-    return healthy.saved(seen | pages, site=msgspec.structs.replace(healthy.SITE, cubes=cubes))
+    return healthy.saved(changes)
+
+
+def _fleet() -> Saved:
+    """Many CUBEs, all of them measured; every eleventh has its connector closed."""
+    seen = healthy.observations()
+    of_one = [key for key in seen if healthy.CUBE in key or "line-1" in key]
+    changes: dict[str, Observation | None] = dict.fromkeys(of_one)
+    cubes = []
+    for number in range(FLEET):
+        name, address = f"line-{number}", f"10.20.0.{number + 50}"
+        cubes.append(
+            Cube(
+                name=name,
+                address=address,
+                version="0.131.0",
+                hostname="cube-4711",
+                serial=f"HC-{220000 + number}",
+            )
+        )
+        for key in of_one:
+            moved = key.replace(healthy.CUBE, address).replace("line-1", name)
+            changes[moved] = _elsewhere(seen[key], address)
+        if number % 11 == 0:
+            changes[f"page/{address}:5555"] = healthy.page(
+                5555, address=address, replies=(), trouble=REFUSED
+            )
+    return healthy.saved(changes, site=msgspec.structs.replace(healthy.SITE, cubes=tuple(cubes)))
+
+
+def _elsewhere(observation: Observation, address: str) -> Observation:
+    """Make the observation of another CUBE of the one CUBE's."""
+    text = msgspec.json.encode(observation).decode().replace(healthy.CUBE, address)
+    return msgspec.json.decode(text, type=type(observation))
 
 
 STATES: dict[str, Callable[[], Saved]] = {
     "accepted": healthy.saved,
-    "rejected": lambda: healthy.saved(NO_DHCP | NO_CONNECTOR),
+    "rejected": _rejected,
     "incomplete": lambda: healthy.saved({"ntp/10.20.0.1": None}),
     "reserved": _reserved,
     "simulated": lambda: healthy.saved(simulated=True),

@@ -5,12 +5,16 @@ Which texts there are is read off the types, so that a new field is hostile from
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+import builders
+import healthy
 import msgspec
 from msgspec import inspect
 
 from cube_acceptance import survey
+from cube_acceptance.site import Waiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,13 +26,15 @@ STEERING = frozenset(
         *("address", "addresses", "server", "server_id", "source", "subnet_mask", "routers"),
         *("dns", "ntp", "connected", "rcode", "host", "hosts", "tapio", "homag", "ping"),
         *("interface", "network", "servers", "client", "names", "not_before", "not_after"),
+        *("version", "requirement"),
     }
 )
 """Fields that a judgement needs: with nonsense in them it says less of all the others."""
 
-
-TROUBLES = frozenset({"trouble", "verify_error"})
+TROUBLES = frozenset({"trouble", "verify_error", "page_contains"})
 """Fields that make a case fail, so that it says nothing of what else was seen."""
+
+LAST_DAY = dt.date(2099, 1, 1)
 
 WAYS: Mapping[str, frozenset[str]] = {
     "passing": OURS | STEERING | TROUBLES,
@@ -38,22 +44,52 @@ WAYS: Mapping[str, frozenset[str]] = {
 """What is left as it was, so that different sentences are said about the rest."""
 
 
+def bases() -> tuple[survey.Saved, survey.Saved]:
+    """Give evidence that between its two halves holds every kind of observation.
+
+    A failure of CONN-01 is waived in both; in the second one DHCP could not be asked.
+    """
+    waiver = Waiver(requirement="CONN-01", justification="", approver="", expires=LAST_DAY)
+    site = msgspec.structs.replace(healthy.SITE, waivers=(waiver,))
+    helpless = {"dhcp": builders.cannot(), "lease": builders.lease()}
+    return healthy.saved(site=site), healthy.saved(helpless, site=site)
+
+
 def poisoned(saved: survey.Saved, payloads: Iterator[str], way: str) -> survey.Saved:
     """Give the evidence with a payload in every text, but in what this way leaves."""
     kept = WAYS[way]
     filled: survey.Saved = _filled(inspect.type_info(survey.Saved), saved, payloads, kept)
-    # The keys are names of observations, which the suite forms from the site's names.
+    before, after = saved.setup.site.cubes, filled.setup.site.cubes
+    names = {old.name: new.name for old, new in zip(before, after, strict=True)}
     return msgspec.structs.replace(
         filled,
         observations={
-            key: _filled(inspect.type_info(type(seen)), seen, payloads, kept)
+            _renamed(key, names): _filled(inspect.type_info(type(seen)), seen, payloads, kept)
             for key, seen in saved.observations.items()
         },
     )
 
 
-def _filled(node: inspect.Type, value: Any, payloads: Iterator[str], kept: frozenset[str]) -> Any:  # noqa: ANN401, PLR0911 - any value of any type
+def _renamed(key: str, names: Mapping[str, str]) -> str:
+    """Give an observation's key, which may end in the name of a CUBE, with the CUBE's new name."""
+    protocol, slash, name = key.partition("/")
+    return f"{protocol}{slash}{names.get(name, name)}"
+
+
+def is_free(node: inspect.Type) -> bool:
+    """Tell whether a value of this type can be, or can be made to hold, any text at all."""
     match node:
+        case inspect.Metadata(type=inner) | inspect.VarTupleType(item_type=inner):
+            return is_free(inner)
+        case inspect.StrType(pattern=pattern):
+            return pattern is None
+    return isinstance(node, inspect.StructType | inspect.TupleType | inspect.UnionType)
+
+
+def _filled(node: inspect.Type, value: Any, payloads: Iterator[str], kept: frozenset[str]) -> Any:  # noqa: ANN401, C901, PLR0911 - any value of any type
+    match node:
+        case inspect.Metadata(type=inner):
+            return _filled(inner, value, payloads, kept)
         case inspect.StructType(cls=cls, fields=fields):
             old = value if isinstance(value, cls) else None
             return cls(
@@ -65,7 +101,8 @@ def _filled(node: inspect.Type, value: Any, payloads: Iterator[str], kept: froze
                 }
             )
         case inspect.VarTupleType(item_type=item):
-            return tuple(_filled(item, one, payloads, kept) for one in value or [None])
+            olds = value or ([None] if is_free(item) else [])
+            return tuple(_filled(item, one, payloads, kept) for one in olds)
         case inspect.TupleType(item_types=items):
             olds = value or [None] * len(items)
             return tuple(
@@ -79,8 +116,8 @@ def _filled(node: inspect.Type, value: Any, payloads: Iterator[str], kept: froze
                 known[0],
             )  # fmt: skip
             return _filled(chosen, value, payloads, kept)
-        case inspect.StrType(pattern=pattern):
-            return next(payloads) if pattern is None else value or ""
+        case inspect.StrType(pattern=pattern, max_length=length):
+            return next(payloads)[:length] if pattern is None else value or ""
         case inspect.LiteralType(values=values):
             return value if value in values else values[0]
         case inspect.BytesType():
@@ -89,4 +126,8 @@ def _filled(node: inspect.Type, value: Any, payloads: Iterator[str], kept: froze
             return value if value is not None else 1
         case inspect.BoolType():
             return bool(value)
-    return value
+        case inspect.DateType():
+            return value or LAST_DAY
+        case inspect.DictType():  # the observations, which are filled one by one
+            return value
+    raise TypeError(f"what can be said in {node} is not known here")

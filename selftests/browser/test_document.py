@@ -36,15 +36,35 @@ SIGNATURES = {
 
 NARROW = {"viewport": {"width": 320, "height": 640}}
 ZOOMED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
+PAPER = {"viewport": {"width": 680, "height": 1000}, "media": "print"}
+"""What has room between the margins of A4: 180 mm."""
 VIEWS: dict[str, dict[str, object]] = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},
-    "print": {"media": "print"},
+    "print": PAPER,
     "320 px": NARROW,
     "200 %": ZOOMED,
 }
+LIGATURES = set(map(chr, range(0xFB00, 0xFB07)))
 A4_PT = (595, 842)
 FLEET = 200
+UNFOLD = "for (const one of document.querySelectorAll('details')) one.open = true"
+OUTSIDE = """
+() => {
+  const width = document.documentElement.clientWidth;
+  const style = node => getComputedStyle(node);
+  const moves = node => node && (
+    ["auto", "scroll"].includes(style(node).overflowX) || moves(node.parentElement));
+  const out = node => node.getBoundingClientRect().right > width + 1;
+  const cut = node => style(node).overflowX === "hidden" && style(node).clipPath === "none"
+    && (node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 1);
+  return [...document.querySelectorAll("main *, aside *")]
+    .filter(node => node.checkVisibility() && !node.closest(".watermark"))
+    .filter(node => out(node) && !moves(node.parentElement) || cut(node))
+    .map(node => `${node.tagName}.${node.className}: ${node.textContent.slice(0, 60)}`);
+}
+"""
+"""What reaches beyond the window, and boxes that cut their text, where nobody can scroll to it."""
 ELEMENTS_A_CUBE = 400
 """Eleven cases with their evidence, folded away."""
 BYTES_A_CUBE = 64 * 1024
@@ -105,6 +125,7 @@ class TestOnScreen:
             assert seen.page.evaluate(
                 "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
             )
+            assert seen.page.evaluate(OUTSIDE) == []
 
     @pytest.mark.parametrize("view", VIEWS)
     def test_axe_finds_nothing(
@@ -118,6 +139,7 @@ class TestOnScreen:
         """In the certificate nothing at all, in the annex nothing serious."""
         folder = certificate(state, language)
         with opened(folder / "certificate.html", **VIEWS[view]) as seen:
+            seen.page.evaluate(UNFOLD)
             violations = Axe().run(seen.page).response["violations"]
             found = {
                 (violation["id"], violation["impact"], str(node["target"][0]))
@@ -212,6 +234,7 @@ class TestOnPaper:
         for at, text in enumerate(pages, start=1):
             assert plain(number) in text
             assert line.format(at, len(pages)) in text
+            assert not LIGATURES & set(text)  # of "Certificate", which is on every page, for one
 
     def test_nothing_is_cut_and_the_annex_stays_away(
         self,
@@ -223,7 +246,8 @@ class TestOnPaper:
     ) -> None:
         """Every word of the printed certificate is in the PDF, and none of the annex."""
         page = certificate(state, language) / "certificate.html"
-        with opened(page, media="print") as seen:
+        with opened(page, **PAPER) as seen:
+            assert seen.page.evaluate(OUTSIDE) == []
             words = seen.page.locator("main.certificate").inner_text().split()
             outside = seen.page.evaluate(
                 "[...document.body.querySelectorAll(':scope > *')]"
@@ -280,6 +304,14 @@ class TestFleet:
             {"de": "Unterschriften", "en": "Signatures"}[language],
         ):
             assert plain(part) in first
+
+    @pytest.mark.parametrize("view", VIEWS)
+    def test_nothing_is_outside(
+        self, view: str, certificate: Callable[..., Path], opened: Callable[..., Any]
+    ) -> None:
+        """The long tables fit as well."""
+        with opened(certificate("fleet", "de") / "certificate.html", **VIEWS[view]) as seen:
+            assert seen.page.evaluate(OUTSIDE) == []
 
     def test_opens_at_once(
         self, certificate: Callable[..., Path], opened: Callable[..., Any]

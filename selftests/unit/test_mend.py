@@ -100,6 +100,11 @@ class TestMend:
         assert html.index("Content-Security-Policy") < html.index("<style>")
         assert 'onclick="' not in html
 
+    def test_the_script_leaves_the_address_as_it_is(self, report: str) -> None:
+        """In a folder called ``Jörg (1)`` the browser would refuse it, and the table stay empty."""
+        assert "unescape(url.href)" in report
+        assert "unescape(" not in mend.mend(report, "de")
+
     def test_windows_line_ends_do_not_change_the_hash(self, report: str) -> None:
         """A browser hashes the script as it reads it, with plain line feeds."""
         assert mend.mend(report.replace("\n", "\r\n"), "de") == mend.mend(report, "de")

@@ -451,6 +451,17 @@ class TestSections:
         assert "SHA256:2vJ6a0bQ0c3oK4Yw1mR7n5tXqkqf8H1sYJ0mTz6oE1A" in html
         assert "ssh-keygen -Y verify" in html
 
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_the_page_itself_is_named_in_words(self, language: Language) -> None:
+        """The name of its hash in the data is English, and no file's name."""
+        made = samples.accepted(language)
+        made["files"][sections.ANNEX_HASH] = "0" * 64
+
+        html = page.render(made, language)
+
+        assert wording.say("files.annex", language) in html
+        assert (sections.ANNEX_HASH in html) == (language == "en")
+
     def test_an_obstacle_of_the_vantage_is_shown(self) -> None:
         """Without an address there was nothing to measure from; a missing clock is said too."""
         made = samples.incomplete("en")

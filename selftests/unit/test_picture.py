@@ -85,11 +85,12 @@ class TestPath:
         assert ends["HTTPS-01"] == "homag"
 
     def test_the_worst_cube_decides_the_arrow(self) -> None:
-        """One CUBE out of many that fails must show."""
+        """One CUBE out of many that fails must show, counted as in the table below."""
         drawn = {arrow.requirement: arrow for arrow in picture.arrows(samples.few())}
 
         assert drawn["DIAG-01"].outcome == "fail"
-        assert drawn["DIAG-01"].label == "DIAG-01  5/6"
+        assert drawn["DIAG-01"].label == "DIAG-01  1/6"
+        assert drawn["CONN-01"].label == "CONN-01  6/6"
 
     def test_a_reservation_outweighs_a_pass(self) -> None:
         """The outcomes' order is the verdict's, not the alphabet's."""

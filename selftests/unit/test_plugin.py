@@ -27,6 +27,13 @@ import datetime as dt
 import msgspec
 
 NO_DHCP = {"dhcp": DhcpObserved(started=healthy.STARTED, duration_s=10.0)}
+SECRET = "geheim-4711"  # noqa: S105 - it opens nothing
+CONFIDED = (
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"),
+    *("GIT_URL", "JENKINS_URL", "BUILD_URL", "CI_PROJECT_URL", "GITLAB_USER_EMAIL"),
+    *("CUBE_PASSWORD", "REQUESTS_CA_BUNDLE"),
+)
+"""Variables that may hold what nobody else should read; pytest-metadata shows some of them."""
 REJECTED = healthy.saved({"ntp/10.20.0.1": None} | NO_DHCP)
 
 
@@ -549,6 +556,22 @@ class TestFiles:
         assert "secret-place" not in (session.folder / "certificate.json").read_text("utf-8")
         assert "secret-place" not in (session.folder / "certificate.html").read_text("utf-8")
         assert (session.folder / "certificate.json.sig").exists()
+
+    def test_no_secret_is_written(self, tmp_path: Path) -> None:
+        """Proxy credentials, what a CI system knows and the key's place stay out of every file."""
+        key = tmp_path / SECRET / "key"
+        key.parent.mkdir()
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+        session = run(
+            tmp_path,
+            *("-n", "2", f"--sign={key}"),
+            saved=REJECTED,
+            environment=dict.fromkeys(CONFIDED, f"http://jana:{SECRET}@example.invalid:3128/"),
+        )
+
+        files = {path.name: path.read_bytes() for path in session.folder.iterdir()}
+        assert {"certificate.html", "certificate.json", "junit.xml", "evidence.json"} < files.keys()
+        assert [name for name, data in files.items() if SECRET.encode() in data] == []
 
     def test_a_wrong_passphrase_loses_no_result(self, tmp_path: Path) -> None:
         """What was measured is written, unsigned, and the terminal says why."""

@@ -21,11 +21,12 @@ from healthy import ENDED, HOSTS, SITE, STARTED, VANTAGE, https, saved
 from cube_acceptance import __version__, plan, run, survey
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.certificate import pdf, signature
+from cube_acceptance.certificate.sections import ANNEX_HASH
 from cube_acceptance.evidence import CannotMeasure, Vantage, VerifyError
 from cube_acceptance.ledger import Ledger
 from cube_acceptance.plan import Computer, Setup
 from cube_acceptance.probes import link
-from cube_acceptance.run import ANNEX_HASH, CERTIFICATE_MARK, Run
+from cube_acceptance.run import CERTIFICATE_MARK, Run
 from cube_acceptance.site import Cube, LoadedSite, Plant, Site, VantageWish
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ survey, what it means from the cases, what follows from the verdict.
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -448,6 +449,16 @@ def pytest_html_results_summary(prefix: list[str]) -> None:
     from cube_acceptance.run import CERTIFICATE_MARK
 
     prefix.append(CERTIFICATE_MARK)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_metadata(metadata: dict[str, Any]) -> None:
+    """Take out what pytest-metadata read from the environment of a CI system.
+
+    The address of a repository or a server can hold a password there.
+    """
+    for name in metadata.keys() & os.environ.keys():
+        del metadata[name]
 
 
 @pytest.hookimpl(optionalhook=True)

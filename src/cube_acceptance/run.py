@@ -25,6 +25,7 @@ import msgspec
 
 from cube_acceptance import __version__, plan, survey
 from cube_acceptance.certificate import build, mend, page, pdf, signature
+from cube_acceptance.certificate.sections import ANNEX_HASH
 from cube_acceptance.evidence import CannotMeasure, HttpsObserved, Vantage, timestamp
 from cube_acceptance.plan import Computer
 from cube_acceptance.probes import link
@@ -71,9 +72,6 @@ SECRET_OPTIONS = ("--sign",)
 """Options whose value does not belong on a certificate."""
 
 GIT_LIMIT_S = 5.0
-
-ANNEX_HASH = "certificate.html without the certificate"
-"""Under which name the page's hash stands in ``certificate.json``."""
 
 CERTIFICATE_MARK = (
     '<p class="unfinished"><strong>Dieser Lauf ist noch nicht beendet. '

@@ -83,6 +83,11 @@ REPAIRS = (
 """What is wrong for readers with keyboard or screen reader in pytest-html's template, and its
 repair. A template without one of these is left as it is there: nothing here guards safety."""
 
+_ADDRESS = ("unescape(url.href)", "url.href")
+"""pytest-html's script undoes the escapes of the page's address before it notes in it how the
+table is sorted. Of a folder with an umlaut or brackets in its name that makes another address,
+which the browser refuses, and the table stays empty."""
+
 
 def mend(html: str, language: Language, title: str = "") -> str:
     """Make the finished page from what pytest-html wrote with ``--self-contained-html``.
@@ -109,7 +114,7 @@ def mend(html: str, language: Language, title: str = "") -> str:
     data = escape(json.dumps(cleaned(json.loads(held))), quote=True)
     body = body[: blob.start("blob")] + data + body[blob.end("blob") :]
     sheet = _GLOBAL_RULE.sub("", _only(_STYLE, html)["sheet"])
-    return _page(prefix, body, script["code"], sheet, language, title)
+    return _page(prefix, body, script["code"].replace(*_ADDRESS), sheet, language, title)
 
 
 def _only(pattern: re.Pattern[str], html: str) -> re.Match[str]:

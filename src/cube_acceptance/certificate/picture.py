@@ -217,14 +217,15 @@ def _arrow(requirement: str, results: Sequence[Mapping[str, Any]]) -> Arrow:
         "lan": PLACES["network"],
         "outbound": PLACES[REACH.get(requirement, "internet")],
     }
-    passed = sum(result["outcome"] == "pass" for result in results)
-    detail = f"{passed}/{len(results)}" if len(results) > 1 else first["port"]
+    outcome = worst(result["outcome"] for result in results)
+    count = sum(result["outcome"] == outcome for result in results)
+    detail = f"{count}/{len(results)}" if len(results) > 1 else first["port"]
     return Arrow(
         requirement=requirement,
         title=first["title"],
         start=PLACES["computer"],
         end=ends[first["direction"]],
-        outcome=worst(result["outcome"] for result in results),
+        outcome=outcome,
         label=f"{requirement}  {detail}",
     )
 

@@ -37,6 +37,9 @@ UTC: dict[str, object] = {"utc_offset_min": 0, "zone": "UTC"}
 ITEMS_SHOWN = 16
 """How many items of one list among a case's facts are shown."""
 
+ANNEX_HASH = "certificate.html without the certificate"
+"""Under which name the page's hash stands in ``certificate.json``."""
+
 RULE_FIELDS = ("source", "destination", "protocol", "port", "direction")
 """What a rule says, in the order that administrators read it."""
 
@@ -616,9 +619,13 @@ def belonging_files(reading: Reading) -> Markup:
     """Name the sibling files by their hashes, and the signature with the command to check it."""
     certificate = reading.certificate
     signature = certificate["signature"]
+    names = {ANNEX_HASH: reading.say("files.annex")}
     hashes = table(
         [reading.say("files.file"), reading.say("files.hash")],
-        [[name, element("code", digest)] for name, digest in certificate["files"].items()],
+        [
+            [names.get(name, name), element("code", digest)]
+            for name, digest in certificate["files"].items()
+        ],
         "files",
     )
     if not signature:
