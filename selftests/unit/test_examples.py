@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cube_acceptance import entry, site, summary
+from cube_acceptance import entry, site
+from cube_acceptance.summary import command, rows
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SITES = sorted(EXAMPLES.glob("sites/*.toml"))
@@ -170,7 +171,7 @@ class TestAnsible:
     def test_statuses(self) -> None:
         """A rejected or incomplete site is a result that comes home; all else is a failure."""
         text = (EXAMPLES / "ansible" / "acceptance.yml").read_text("utf-8")
-        statuses = [summary.ACCEPTED, summary.NOT_ACCEPTED, summary.NO_STATEMENT]
+        statuses = [rows.ACCEPTED, rows.NOT_ACCEPTED, rows.NO_STATEMENT]
 
         assert text.count(f"not in {statuses}") == 3
 
@@ -191,6 +192,6 @@ def check_summaries(lines: list[str]) -> None:
     for line in summaries:
         _, _, rest = line.removesuffix(" || true").partition(" -m cube_acceptance summary ")
         with pytest.raises(SystemExit) as stop:
-            summary.main([*shlex.split(rest), "--help"])
+            command.main([*shlex.split(rest), "--help"])
         assert stop.value.code == 0
     assert "||" not in summaries[-1]

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,19 @@ import pytest
 import sessions
 
 from benchmarks.summary import twin
-from cube_acceptance import summary
+from cube_acceptance import catalogue, verify
 from cube_acceptance.certificate import build, signature
-from cube_acceptance.summary import Row, Table
+from cube_acceptance.summary import checking, command, showing
+from cube_acceptance.summary.rows import (
+    CUBE_DIGEST,
+    Row,
+    Stage,
+    State,
+    one_line,
+    settle,
+    status,
+)
+from cube_acceptance.summary.showing import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,8 +42,8 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 """Three hours after the made-up evidence."""
 
 HOUR_S = 3600.0
-ACCEPTANCE: frozenset[summary.Stage] = frozenset({"acceptance"})
-BOTH: frozenset[summary.Stage] = frozenset({"acceptance", "readiness"})
+ACCEPTANCE: frozenset[Stage] = frozenset({"acceptance"})
+BOTH: frozenset[Stage] = frozenset({"acceptance", "readiness"})
 
 
 @pytest.fixture(scope="module")
@@ -78,21 +89,21 @@ def real(original: Path, runs: Path) -> Maker:
 
 def checked(*folders: Path, signers: Path | None = None) -> list[Row]:
     """Check folders in this process."""
-    return list(summary.check_all(folders, signers, NOW, 1))
+    return list(checking.check_all(folders, signers, NOW, 1))
 
 
 def table(
     rows: Iterable[Row],
-    stages: frozenset[summary.Stage] = ACCEPTANCE,
+    stages: frozenset[Stage] = ACCEPTANCE,
     *,
     everything: bool = False,
     **more: object,
 ) -> Table:
     """Settle rows into a table."""
-    current, superseded = summary.settle(rows, stages)
+    current, superseded = settle(rows, stages)
     return Table(
         **{
-            "requirements": tuple(entry.id for entry in summary.catalogues.load().requirement),
+            "requirements": tuple(entry.id for entry in catalogue.load().requirement),
             "current": current,
             "superseded": superseded if everything else [],
             "stages": stages,
@@ -130,23 +141,23 @@ class TestFindRuns:
 
     def test_run(self, original: Path) -> None:
         """A run's folder stands for itself."""
-        assert summary.find_runs(original) == [original]
+        assert checking.find_runs(original) == [original]
 
     def test_holder(self, original: Path) -> None:
         """One level down, in the order of names."""
-        assert summary.find_runs(original.parent) == [original]
+        assert checking.find_runs(original.parent) == [original]
 
     def test_deeper(self, original: Path) -> None:
         """Two levels down nothing is found, and the folder itself stands for that."""
         holder = original.parents[1]
 
-        assert summary.find_runs(holder) == [holder]
+        assert checking.find_runs(holder) == [holder]
 
     def test_link(self, original: Path, runs: Path) -> None:
         """A link among the runs could lead anywhere, also back."""
         (runs / "link").symlink_to(original)
 
-        assert summary.find_runs(runs) == [runs]
+        assert checking.find_runs(runs) == [runs]
 
 
 class TestCheck:
@@ -160,8 +171,8 @@ class TestCheck:
         assert (found.site, found.customer, found.location) == ("Werk Ulm", "Holz AG", "Ulm")
         assert found.started == "2026-11-23T09:00:00Z"
         assert found.outcomes == ("pass",) * 11
-        assert len(found.cubes) == summary.CUBE_DIGEST
-        assert summary.status(found, ACCEPTANCE) == 0
+        assert len(found.cubes) == CUBE_DIGEST
+        assert status(found, ACCEPTANCE) == 0
 
     def test_rejected(self, failing: Path, real: Maker) -> None:
         """A rejected certificate verifies like any other."""
@@ -169,36 +180,36 @@ class TestCheck:
 
         assert found.state == "rejected"
         assert found.outcomes[1] == "fail"
-        assert summary.status(found, ACCEPTANCE) == 1
+        assert status(found, ACCEPTANCE) == 1
 
     def test_incomplete(self, unmeasured: Path, real: Maker) -> None:
         """So does one that makes no statement."""
         (found,) = checked(real(of=unmeasured))
 
         assert found.state == "incomplete"
-        assert summary.status(found, ACCEPTANCE) == 10
+        assert status(found, ACCEPTANCE) == 10
 
     def test_simulated(self, real: Maker) -> None:
         """A simulated run is never an acceptance."""
         (found,) = checked(real(evidence={"simulated": True}, simulated=True))
 
         assert found.state == "accepted"
-        assert summary.status(found, ACCEPTANCE) == 10
-        assert summary.word(found, table([found])) == "Simulated: Accepted"
+        assert status(found, ACCEPTANCE) == 10
+        assert showing.word(found, table([found])) == "Simulated: Accepted"
 
     def test_replayed(self, original: Path) -> None:
         """Nor is one that was judged again."""
         (found,) = checked(original)
 
         assert found.replayed
-        assert summary.status(found, ACCEPTANCE) == 10
+        assert status(found, ACCEPTANCE) == 10
 
     def test_nothing(self, runs: Path) -> None:
         """An empty folder is shown: a plant that brought nothing home."""
         (found,) = checked(runs)
 
         assert found.state == "missing"
-        assert summary.status(found, ACCEPTANCE) == 10
+        assert status(found, ACCEPTANCE) == 10
 
     def test_unfinished(self, runs: Path) -> None:
         """A run that was broken off left its page and no certificate."""
@@ -206,7 +217,7 @@ class TestCheck:
         (found,) = checked(runs)
 
         assert found.state == "unfinished"
-        assert summary.status(found, ACCEPTANCE) == 10
+        assert status(found, ACCEPTANCE) == 10
 
     @pytest.mark.parametrize(
         ("changes", "reason"),
@@ -229,7 +240,7 @@ class TestCheck:
         assert found.state == "untrusted"
         assert reason in found.reason
         assert (found.site, found.outcomes) == ("copy", ())
-        assert summary.status(found, ACCEPTANCE) == 1
+        assert status(found, ACCEPTANCE) == 1
 
     def test_other_time(self, real: Maker) -> None:
         """A certificate made younger than its evidence."""
@@ -278,7 +289,7 @@ class TestCheck:
     def test_large(self, real: Maker) -> None:
         """A file that would fill the memory; this one has no blocks on the disk."""
         folder = real()
-        os.truncate(folder / "evidence.json", summary.FILE_LIMIT + 1)
+        os.truncate(folder / "evidence.json", checking.FILE_LIMIT + 1)
         (found,) = checked(folder)
 
         assert "evidence.json has more than" in found.reason
@@ -311,7 +322,7 @@ class TestCheck:
 
         assert found.site == "saw-50, saw-51, saw-52, …"
         assert found.slug == "saw-50"
-        assert len(found.cubes) == 5 * summary.CUBE_DIGEST
+        assert len(found.cubes) == 5 * CUBE_DIGEST
 
     def test_readiness(self, tmp_path: Path) -> None:
         """Before a CUBE is there, nothing is accepted; with --stage readiness it counts."""
@@ -321,8 +332,8 @@ class TestCheck:
 
         assert found.state == "accepted"
         assert (found.site, found.slug, found.cubes) == ("", "site", b"")
-        assert summary.status(found, ACCEPTANCE) == 10
-        assert summary.status(found, BOTH) == 0
+        assert status(found, ACCEPTANCE) == 10
+        assert status(found, BOTH) == 0
 
 
 class TestSignature:
@@ -378,24 +389,24 @@ class TestMoment:
 
     def test_zone(self) -> None:
         """Another zone is turned into UTC."""
-        assert summary.moment("2026-11-23T10:00:00+01:00", NOW) == "2026-11-23T09:00:00Z"
+        assert checking.moment("2026-11-23T10:00:00+01:00", NOW) == "2026-11-23T09:00:00Z"
 
     def test_early(self) -> None:
         """Texts compare like times also where a year has fewer digits."""
-        assert summary.moment("0999-01-01T00:00:00Z", NOW) < "2026"
+        assert checking.moment("0999-01-01T00:00:00Z", NOW) < "2026"
 
     def test_no_zone(self) -> None:
         """A time without a zone is no moment."""
-        with pytest.raises(summary.BrokenError, match="no zone"):
-            summary.moment("2026-11-23T10:00:00", NOW)
+        with pytest.raises(verify.BrokenError, match="no zone"):
+            checking.moment("2026-11-23T10:00:00", NOW)
 
     def test_future(self) -> None:
         """A certificate of tomorrow would stay the newest for ever; a clock may be a bit ahead."""
-        ahead = NOW + summary.CLOCK_TOLERANCE
+        ahead = NOW + checking.CLOCK_TOLERANCE
 
-        assert summary.moment(ahead.isoformat(), NOW)
-        with pytest.raises(summary.BrokenError, match="in the future"):
-            summary.moment((ahead + timedelta(seconds=1)).isoformat(), NOW)
+        assert checking.moment(ahead.isoformat(), NOW)
+        with pytest.raises(verify.BrokenError, match="in the future"):
+            checking.moment((ahead + timedelta(seconds=1)).isoformat(), NOW)
 
 
 class TestIdentity:
@@ -411,21 +422,21 @@ class TestIdentity:
         """Case and spaces do not make another site."""
         other = certificate | {"site": certificate["site"] | {"name": " WERK  ulm"}}
 
-        assert summary.identity(certificate) == summary.identity(other)
+        assert checking.identity(certificate) == checking.identity(other)
 
     @pytest.mark.parametrize("key", ["name", "customer", "location"])
     def test_another(self, certificate: dict[str, Any], key: str) -> None:
         """Each part tells sites apart."""
         other = certificate | {"site": certificate["site"] | {key: "Another"}}
 
-        assert summary.identity(certificate) != summary.identity(other)
+        assert checking.identity(certificate) != checking.identity(other)
 
     def test_nameless(self, certificate: dict[str, Any]) -> None:
         """Two plants without names have the same addresses and different test computers."""
         nameless = certificate | {"site": certificate["site"] | {"name": ""}}
         other = nameless | {"vantage": certificate["vantage"] | {"mac": "02:00:00:00:00:99"}}
 
-        assert summary.identity(nameless) != summary.identity(other)
+        assert checking.identity(nameless) != checking.identity(other)
 
 
 class TestCheckAll:
@@ -435,25 +446,25 @@ class TestCheckAll:
         """More chunks than may wait at once, in processes of their own, in order."""
         real()
         folders = [runs / "run", *(runs / str(number) for number in range(40))]
-        rows = list(summary.check_all(folders, None, NOW, 2, _by_name))
+        rows = list(checking.check_all(folders, None, NOW, 2, _by_name))
 
         assert [found.site for found in rows] == [folder.name for folder in folders]
 
     def test_window(self, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """What waits is bounded, and nothing is lost for it."""
-        monkeypatch.setattr(summary, "CHUNK", 1)
-        monkeypatch.setattr(summary, "CHUNKS_WAITING", 1)
+        monkeypatch.setattr(checking, "CHUNK", 1)
+        monkeypatch.setattr(checking, "CHUNKS_WAITING", 1)
         folders = [runs / str(number) for number in range(7)]
-        rows = list(summary.check_all(folders, None, NOW, 2, _by_name))
+        rows = list(checking.check_all(folders, None, NOW, 2, _by_name))
 
         assert [found.site for found in rows] == [folder.name for folder in folders]
 
     def test_ended(self, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A process that the system ended is no result."""
-        monkeypatch.setattr(summary, "CHUNK", 1)
+        monkeypatch.setattr(checking, "CHUNK", 1)
 
-        with pytest.raises(summary.BrokenProcessPool):
-            list(summary.check_all([runs, runs], None, NOW, 2, _ending))
+        with pytest.raises(BrokenProcessPool):
+            list(checking.check_all([runs, runs], None, NOW, 2, _ending))
 
 
 def _by_name(folder: Path, _signers: Path | None, _now: datetime) -> Row:
@@ -472,21 +483,21 @@ class TestSettle:
         old = row(folder="old", state="rejected")
         new = row(folder="new", started="2026-11-23T10:00:00Z")
 
-        assert summary.settle([old, new], ACCEPTANCE) == ([new], [old])
-        assert summary.settle([new, old], ACCEPTANCE) == ([new], [old])
+        assert settle([old, new], ACCEPTANCE) == ([new], [old])
+        assert settle([new, old], ACCEPTANCE) == ([new], [old])
 
     def test_newest_is_rejected(self) -> None:
         """An acceptance of yesterday does not help today."""
         old, new = row(folder="old"), row(folder="new", state="rejected", started="2027")
 
-        assert summary.settle([old, new], ACCEPTANCE) == ([new], [old])
+        assert settle([old, new], ACCEPTANCE) == ([new], [old])
 
     def test_same_time(self) -> None:
         """Of two at one time the worse one counts."""
         good, bad = row(folder="good"), row(folder="bad", state="rejected")
 
-        assert summary.settle([good, bad], ACCEPTANCE)[0] == [bad]
-        assert summary.settle([bad, good], ACCEPTANCE)[0] == [bad]
+        assert settle([good, bad], ACCEPTANCE)[0] == [bad]
+        assert settle([bad, good], ACCEPTANCE)[0] == [bad]
 
     @pytest.mark.parametrize(
         "changes", [{"simulated": True}, {"replayed": True}, {"stage": "readiness"}]
@@ -496,7 +507,7 @@ class TestSettle:
         rejected = row(folder="real", state="rejected")
         other = row(folder="other", started="2027", **changes)
 
-        assert summary.settle([rejected, other], ACCEPTANCE) == ([rejected], [other])
+        assert settle([rejected, other], ACCEPTANCE) == ([rejected], [other])
 
     def test_other_cubes(self) -> None:
         """Two segments of one plant, tested one by one, both stay."""
@@ -504,7 +515,7 @@ class TestSettle:
         bad = row(folder="saw", cubes=saw, state="rejected")
         good = row(folder="edge", cubes=edge, started="2027")
 
-        assert summary.settle([bad, good], ACCEPTANCE) == ([bad, good], [])
+        assert settle([bad, good], ACCEPTANCE) == ([bad, good], [])
 
     def test_more_cubes(self) -> None:
         """A run of the whole plant replaces that of a part, and not the other way round."""
@@ -513,20 +524,20 @@ class TestSettle:
         whole = row(folder="whole", cubes=both, started="2027")
         again = row(folder="again", cubes=saw, started="2028")
 
-        assert summary.settle([part, whole], ACCEPTANCE) == ([whole], [part])
-        assert summary.settle([whole, again], ACCEPTANCE) == ([again, whole], [])
+        assert settle([part, whole], ACCEPTANCE) == ([whole], [part])
+        assert settle([whole, again], ACCEPTANCE) == ([again, whole], [])
 
     def test_copy(self) -> None:
         """The same certificate twice is one."""
         first, second = row(folder="1", certificate_id="x"), row(folder="2", certificate_id="x")
 
-        assert summary.settle([first, second], ACCEPTANCE) == ([first], [second])
+        assert settle([first, second], ACCEPTANCE) == ([first], [second])
 
     def test_one_number(self) -> None:
         """Two that differ and bear one number: neither is trusted."""
         first = row(folder="1", certificate_id="x", digest="1")
         second = row(folder="2", certificate_id="x", digest="2")
-        current, superseded = summary.settle([first, second], ACCEPTANCE)
+        current, superseded = settle([first, second], ACCEPTANCE)
 
         assert [found.state for found in current] == ["untrusted", "untrusted"]
         assert current[0].outcomes == ()
@@ -538,7 +549,7 @@ class TestSettle:
         also = Row(folder="c", state="untrusted", site="c", reason="y")
         good = row()
 
-        assert summary.settle([good, broken, also], ACCEPTANCE) == ([broken, also, good], [])
+        assert settle([good, broken, also], ACCEPTANCE) == ([broken, also, good], [])
 
     @pytest.mark.parametrize(
         ("folder", "replaced"),
@@ -553,7 +564,7 @@ class TestSettle:
     def test_unfinished(self, folder: str, *, replaced: bool) -> None:
         """A run that did not finish is settled by a later one of the same site beside it."""
         broken_off = Row(folder=folder, state="unfinished", site="x")
-        current, superseded = summary.settle([broken_off, row()], ACCEPTANCE)
+        current, superseded = settle([broken_off, row()], ACCEPTANCE)
 
         assert (broken_off in superseded, broken_off in current) == (replaced, not replaced)
 
@@ -562,14 +573,14 @@ class TestSettle:
         name = "/runs/20261123T085959Z-werk-ulm-a1b2c3"
         broken_off = Row(folder=name, state="unfinished", site="x")
 
-        assert broken_off in summary.settle([broken_off, row(replayed=True)], ACCEPTANCE)[0]
+        assert broken_off in settle([broken_off, row(replayed=True)], ACCEPTANCE)[0]
 
     def test_order(self) -> None:
         """The worst first, then by name."""
         names = {"b": "accepted", "c": "incomplete", "d": "rejected", "a": "accepted"}
         rows = [row(folder=name, site=name, identity=name, state=names[name]) for name in names]
 
-        assert [found.site for found in summary.settle(rows, ACCEPTANCE)[0]] == list("dcab")
+        assert [found.site for found in settle(rows, ACCEPTANCE)[0]] == list("dcab")
 
 
 class TestStatus:
@@ -587,7 +598,7 @@ class TestStatus:
             (["incomplete", "untrusted"], 1),
         ],
     )
-    def test_worst(self, states: list[summary.State], status: int) -> None:
+    def test_worst(self, states: list[State], status: int) -> None:
         """As with a run: rejected before incomplete before accepted."""
         rows = [row(folder=state, identity=state, state=state) for state in states]
 
@@ -627,8 +638,8 @@ class TestWriters:
             folder="/runs/=cmd|\x1b]0;x\x07",
             identity="",
             state="untrusted",
-            site=summary.one_line(HOSTILE),
-            reason=summary.one_line(HOSTILE),
+            site=one_line(HOSTILE),
+            reason=one_line(HOSTILE),
             outcomes=(),
         )
         others = [
@@ -642,7 +653,7 @@ class TestWriters:
 
     def test_table(self, shown: Table) -> None:
         """Aligned, one line a row, nothing that a terminal obeys."""
-        text = "".join(summary.as_table(shown))
+        text = "".join(showing.as_table(shown))
         listed = text.splitlines()
 
         assert listed[0].split()[:3] == ["DHCP", "NTP", "DNS"]
@@ -659,7 +670,7 @@ class TestWriters:
 
     def test_german(self, shown: Table) -> None:
         """The words are the certificate's."""
-        text = "".join(summary.as_table(shown._replace(language="de", signers=True)))
+        text = "".join(showing.as_table(shown._replace(language="de", signers=True)))
 
         assert "Nicht abgenommen" in text
         assert "Simuliert: Abgenommen" in text
@@ -667,19 +678,19 @@ class TestWriters:
 
     def test_csv(self, shown: Table) -> None:
         """RFC 4180: CRLF, quoted where needed; no cell begins a formula."""
-        text = "".join(summary.as_csv(shown))
+        text = "".join(showing.as_csv(shown))
         head, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
 
         assert text.count("\r\n") == text.count("\n") == len(rows) + 1
         assert {len(cells) for cells in rows} == {len(head)}
-        assert not any(cell.startswith(summary.FORMULA) for cells in rows for cell in cells)
+        assert not any(cell.startswith(showing.FORMULA) for cells in rows for cell in cells)
         bad = dict(zip(head, rows[0], strict=True))
         assert (bad["site"], bad["verdict"], bad["NTP-01"]) == ("'-1+1", "rejected", "fail")
         assert dict(zip(head, rows[1], strict=True))["counts"] == "false"
 
     def test_json(self, shown: Table) -> None:
         """One document, the keys of the certificate."""
-        data = json.loads("".join(summary.as_json(shown)))
+        data = json.loads("".join(showing.as_json(shown)))
 
         assert data["schema"] == "cube-acceptance/summary/1"
         assert data["exit_status"] == 1
@@ -692,7 +703,7 @@ class TestWriters:
 
     def test_html(self, shown: Table) -> None:
         """A caption, scopes, as many cells in every row; no script, nothing to load."""
-        page = "".join(summary.as_html(shown))
+        page = "".join(showing.as_html(shown))
         tags = Tags(page)
         names = [name for name, _ in tags.found]
         policy = next(attrs for _, attrs in tags.found if "http-equiv" in attrs)
@@ -709,7 +720,7 @@ class TestWriters:
 
     def test_html_language(self, shown: Table) -> None:
         """The page says in which language it is."""
-        page = "".join(summary.as_html(shown._replace(language="de")))
+        page = "".join(showing.as_html(shown._replace(language="de")))
 
         assert '<html lang="de">' in page
         assert "nicht erfüllt" in page
@@ -720,7 +731,7 @@ class TestMain:
 
     def run(self, *arguments: object) -> int:
         """Run it at the tests' time."""
-        return summary.main([str(argument) for argument in arguments], NOW)
+        return command.main([str(argument) for argument in arguments], NOW)
 
     def test_accepted(self, real: Maker, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """Exit 0 when every site is accepted."""
@@ -787,9 +798,9 @@ class TestMain:
         """Without all rows there is no table."""
 
         def ended(*_arguments: object) -> list[Row]:
-            raise summary.BrokenProcessPool
+            raise BrokenProcessPool
 
-        monkeypatch.setattr(summary, "check_all", ended)
+        monkeypatch.setattr(command, "check_all", ended)
 
         assert self.run(runs) == 3
         assert "ended by the system" in capsys.readouterr().err

@@ -23,9 +23,9 @@ def main(arguments: list[str]) -> int:
 
             return verify.main(arguments[1:])
         if arguments[:1] == ["summary"]:
-            from cube_acceptance import summary  # noqa: PLC0415 - likewise
+            from cube_acceptance.summary import command  # noqa: PLC0415 - likewise
 
-            return summary.main(arguments[1:])
+            return command.main(arguments[1:])
     except SystemExit as stop:  # argparse ends a usage error with 2, and --help with 0
         return USAGE_ERROR if stop.code else 0
     sys.stderr.write(USAGE)

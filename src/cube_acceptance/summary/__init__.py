@@ -1,0 +1,1 @@
+"""The summary of many certificates: checked, settled, shown."""

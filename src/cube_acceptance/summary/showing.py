@@ -1,0 +1,308 @@
+"""Shows the rows as a table for the terminal, as CSV, as JSON and as a page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from cube_acceptance.certificate.markup import Markup, element, join
+from cube_acceptance.certificate.wording import plain, say
+from cube_acceptance.summary.rows import ORDER, REASON_LIMIT, Row, Stage, counts, one_line, status
+from cube_acceptance.verdict import OUTCOMES, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from cube_acceptance.catalogue import Language
+
+Format = Literal["table", "csv", "json", "html"]
+
+SCHEMA = "cube-acceptance/summary/1"
+
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001 - full-width signs are meant
+"""Beginnings that a spreadsheet takes for a formula (OWASP, CSV Injection)."""
+
+SIGNS: dict[Outcome, str] = {
+    "pass": "+",
+    "fail": "X",
+    "inconclusive": "?",
+    "not-run": "-",
+    "waived": "w",
+    "not-applicable": ".",
+}
+"""Outcomes in the terminal's table."""
+
+WORDS: dict[str, dict[Language, str]] = {
+    "title": {
+        "de": "Netzwerkabnahme HOMAG CUBE: Übersicht der Standorte",
+        "en": "Network Acceptance for the HOMAG CUBE: Summary of Sites",
+    },
+    "caption": {
+        "de": "Neuestes Protokoll je Standort, die schlechtesten zuerst. Zeiten in UTC.",
+        "en": "The newest certificate of each site, the worst first. Times are UTC.",
+    },
+    "unsigned": {
+        "de": "Geprüft ist, dass die Dateien zusammengehören, nicht, wer sie gemacht hat "
+        "(--allowed-signers).",
+        "en": "What was checked is that the files belong together, not who made them "
+        "(--allowed-signers).",
+    },
+    "signed": {
+        "de": "Geprüft ist auch, dass ein zugelassener Schlüssel unterschrieben hat.",
+        "en": "It was also checked that an allowed key has signed.",
+    },
+    "remark": {"de": "Bemerkung", "en": "Remark"},
+    "folder": {"de": "Ordner", "en": "Folder"},
+    "untrusted": {"de": "Nicht vertrauenswürdig", "en": "Not trusted"},
+    "unfinished": {"de": "Nicht beendet", "en": "Not finished"},
+    "missing": {"de": "Kein Protokoll", "en": "No certificate"},
+    "not-counted": {"de": "Zählt nicht als Abnahme", "en": "Does not count as acceptance"},
+    "superseded": {"de": "Überholt", "en": "Superseded"},
+    "replayed": {"de": "Erneut ausgewertet", "en": "Judged again"},
+    "readiness": {"de": "Nur Vorprüfung", "en": "Readiness only"},
+}
+"""What the summary says beyond the certificate's own words."""
+
+COLUMNS = (
+    "site",
+    "customer",
+    "location",
+    "verdict",
+    "counts",
+    "superseded",
+    "stage",
+    "simulated",
+    "replayed",
+    "started",
+    "certificate_id",
+    "signed_by",
+)
+"""What stands before the requirements in CSV."""
+
+STYLE = """
+body { margin: 1.5rem; color: #16202a; background: #fff;
+  font: 1rem/1.4 system-ui, "Segoe UI", Roboto, Arial, sans-serif; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9em; }
+caption { text-align: start; padding: .4rem 0; color: #48545f; }
+th, td { border: 1px solid #c3cbd2; padding: .3rem .5rem; text-align: start; vertical-align: top; }
+thead th { background: #f1f4f6; }
+.verdict { font-weight: 700; white-space: nowrap; }
+.accepted, .pass { color: #1a7f37; }
+.accepted-with-reservations, .waived { color: #6639ba; }
+.rejected, .untrusted, .fail { color: #b3261e; font-weight: 700; }
+.incomplete, .unfinished, .missing, .not-counted, .inconclusive { color: #8a5a00; }
+.not-run, .not-applicable { color: #57606a; }
+.remark { overflow-wrap: anywhere; min-width: 16rem; }
+@media print { body { margin: 0; } thead { display: table-header-group; } }
+"""
+
+
+class Table(NamedTuple):
+    """What is to be shown."""
+
+    requirements: tuple[str, ...]
+    current: list[Row]
+    superseded: list[Row]
+    """What a newer certificate has replaced."""
+    stages: frozenset[Stage]
+    """The stages whose certificates count."""
+    language: Language
+    signers: bool
+    """Whether only the signatures of listed keys were trusted."""
+
+    def say(self, key: str) -> str:
+        """Say a word of the summary."""
+        return WORDS[key][self.language]
+
+    @property
+    def status(self) -> int:
+        """The exit status: that of the worst row."""
+        return min((status(row, self.stages) for row in self.current), key=ORDER.index)
+
+
+def word(row: Row, table: Table) -> str:
+    """Say what a folder says; in brackets an acceptance that is none."""
+    if row.state in WORDS:
+        return table.say(row.state)
+    verdict = say(f"verdict.{row.state}", table.language)
+    if row.simulated:
+        return say("verdict.simulated", table.language, verdict=verdict)
+    return f"({verdict})" if kind(row, table) == "not-counted" else verdict
+
+
+def kind(row: Row, table: Table) -> str:
+    """Name the sort of row: its state, or ``not-counted`` where an acceptance is none."""
+    accepted = row.state in {"accepted", "accepted-with-reservations"}
+    return "not-counted" if accepted and not counts(row, table.stages) else row.state
+
+
+def remark(row: Row, table: Table, *, superseded: bool) -> str:
+    """Say what has to be known about a row beside its verdict."""
+    parts = [table.say("superseded")] if superseded else []
+    if row.replayed:
+        parts.append(table.say("replayed"))
+    if row.stage == "readiness":
+        parts.append(table.say("readiness"))
+    if kind(row, table) == "not-counted":
+        parts.append(table.say("not-counted"))
+    if row.reason:
+        parts.append(row.reason)
+    if not row.identity:
+        parts.append(f"{table.say('folder')}: {one_line(row.folder, REASON_LIMIT)}")
+    return ". ".join(parts)
+
+
+def total(table: Table) -> str:
+    """Count the current rows by what they say, the worst first as in the table."""
+    tally = Counter(kind(row, table) for row in table.current)
+    return " · ".join(
+        f"{table.say(key) if key in WORDS else say(f'verdict.{key}', table.language)}: {count}"
+        for key, count in tally.items()
+    )
+
+
+def lines(table: Table) -> Iterator[tuple[Row, bool]]:
+    """Give every row to be shown, and whether it is superseded."""
+    yield from ((row, False) for row in table.current)
+    yield from ((row, True) for row in table.superseded)
+
+
+def as_table(table: Table) -> Iterator[str]:
+    """Write the table for a terminal: one sign an outcome, explained below."""
+    words = [(one_line(row.site, 32), word(row, table)) for row, _ in lines(table)]
+    heads = [say(key, table.language) for key in ("front.site", "verdict.heading", "front.tested")]
+    sizes = [
+        max(len(heads[0]), *(len(site) for site, _ in words)),
+        max(len(heads[1]), *(len(verdict) for _, verdict in words)),
+        len("2026-11-23 09:00"),
+    ]
+    parts = [requirement.partition("-") for requirement in table.requirements]
+    widths = [max(len(name), len(number)) for name, _, number in parts]
+    above = [" " * size for size in sizes] + [name for name, _, _ in parts]
+    below = [head.ljust(size) for head, size in zip(heads, sizes, strict=True)]
+    below += [number.ljust(width) for (_, _, number), width in zip(parts, widths, strict=True)]
+    yield "  ".join(above).rstrip() + "\n"
+    yield "  ".join([*below, table.say("remark")]) + "\n"
+    for (row, superseded), (site, verdict) in zip(lines(table), words, strict=True):
+        signs = [SIGNS[outcome] for outcome in row.outcomes] or [""] * len(widths)
+        cells = [site.ljust(sizes[0]), verdict.ljust(sizes[1])]
+        cells.append(row.started[:16].replace("T", " ").ljust(sizes[2]))
+        cells += [sign.ljust(width) for sign, width in zip(signs, widths, strict=True)]
+        yield "  ".join([*cells, remark(row, table, superseded=superseded)]).rstrip() + "\n"
+    legend = (f"{sign} {say(f'outcome.{key}', table.language)}" for key, sign in SIGNS.items())
+    yield f"\n{'  '.join(legend)}\n"
+    yield f"{trust(table)}\n\n{total(table)}\n"
+
+
+def trust(table: Table) -> str:
+    """Say what the checks are worth."""
+    return table.say("signed" if table.signers else "unsigned")
+
+
+def as_csv(table: Table) -> Iterator[str]:
+    """Write comma-separated values (RFC 4180), in the words of ``certificate.json``."""
+    yield csv_line([*COLUMNS, *table.requirements, "reason", "folder"])
+    for row, superseded in lines(table):
+        entry = as_entry(row, table, superseded=superseded)
+        results = [entry["results"].get(requirement, "") for requirement in table.requirements]
+        values = [entry[key] for key in COLUMNS] + results + [entry["reason"], entry["folder"]]
+        yield csv_line(values)
+
+
+def csv_line(values: Iterable[object]) -> str:
+    """Write one line of which a spreadsheet takes nothing for a formula."""
+    texts = [json.dumps(value) if isinstance(value, bool) else str(value) for value in values]
+    written = io.StringIO()
+    safe = [f"'{text}" if text.startswith(FORMULA) else text for text in texts]
+    csv.writer(written, lineterminator="\r\n").writerow(safe)
+    return written.getvalue()
+
+
+def as_json(table: Table) -> Iterator[str]:
+    """Write JSON, one line a certificate, in the words of ``certificate.json``."""
+    head = {
+        "schema": SCHEMA,
+        "exit_status": table.status,
+        "stages": sorted(table.stages),
+        "signatures_demanded": table.signers,
+        "totals": dict(Counter(kind(row, table) for row in table.current)),
+        "requirements": table.requirements,
+    }
+    yield json.dumps(head, ensure_ascii=False)[:-1] + ', "certificates": ['
+    for number, (row, superseded) in enumerate(lines(table)):
+        entry = as_entry(row, table, superseded=superseded)
+        yield ",\n"[number == 0 :] + json.dumps(entry, ensure_ascii=False)
+    yield "\n]}\n"
+
+
+def as_entry(row: Row, table: Table, *, superseded: bool) -> dict[str, Any]:
+    """Write one row as data."""
+    return {
+        "site": row.site,
+        "customer": row.customer,
+        "location": row.location,
+        "verdict": row.state,
+        "counts": counts(row, table.stages) and bool(row.identity),
+        "superseded": superseded,
+        "stage": row.stage if row.identity else "",
+        "simulated": row.simulated,
+        "replayed": row.replayed,
+        "started": row.started,
+        "certificate_id": row.certificate_id,
+        "signed_by": row.signed_by,
+        "results": dict(zip(table.requirements, row.outcomes, strict=False)),
+        "reason": row.reason,
+        "folder": plain(row.folder),
+    }
+
+
+def as_html(table: Table) -> Iterator[str]:
+    """Write a page that stands alone: one table, no script, nothing to load."""
+    language = table.language
+    title = table.say("title")
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", title),
+        element("style", Markup(STYLE)),
+    )
+    yield f'<!doctype html>\n<html lang="{language}">\n{head}\n<body><main>\n'
+    yield join([element("h1", title), element("p", total(table)), element("p", trust(table))])
+    yield f'\n<div class="scroll" tabindex="0" role="region" aria-label="{title}">\n<table>\n'
+    heads = [say(key, language) for key in ("front.site", "verdict.heading", "front.tested")]
+    heads += [*table.requirements, table.say("remark")]
+    cells = join(element("th", text, scope="col") for text in heads)
+    yield element("caption", table.say("caption"))
+    yield element("thead", element("tr", cells)) + "\n<tbody>\n"
+    shown = {
+        outcome: element("td", say(f"outcome.{outcome}", language), class_=outcome)
+        for outcome in OUTCOMES
+    }
+    blank = element("td") * len(table.requirements)
+    for row, superseded in lines(table):
+        names = ", ".join(filter(None, (row.site, row.customer, row.location)))
+        yield element(
+            "tr",
+            element("th", names, scope="row"),
+            element("td", word(row, table), class_=f"verdict {kind(row, table)}"),
+            element("td", row.started[:16].replace("T", " ")),
+            Markup("".join(shown[outcome] for outcome in row.outcomes) or blank),
+            element("td", remark(row, table, superseded=superseded), class_="remark"),
+        )
+        yield "\n"
+    yield "</tbody>\n</table>\n</div>\n</main></body>\n</html>\n"
+
+
+WRITERS: dict[Format, Callable[[Table], Iterator[str]]] = {
+    "table": as_table,
+    "csv": as_csv,
+    "json": as_json,
+    "html": as_html,
+}
