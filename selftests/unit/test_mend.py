@@ -151,7 +151,7 @@ class TestMend:
 
     def test_a_certificate_in_its_place_stays_byte_for_byte(self, report: str) -> None:
         """What was rendered is what is checked later."""
-        fragment = page.render(samples.rejected("de"), "de")
+        fragment = "".join(page.render(samples.rejected("de"), "de"))
 
         html = mend.mend(report.replace(MARK, fragment), "de")
 

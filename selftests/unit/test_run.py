@@ -447,9 +447,10 @@ class TestWholePage:
         evidence = saved()
         certificate = certificate_of(evidence)
 
-        page = run.whole_page(
+        pieces = run.whole_page(
             f"<p>before</p>{CERTIFICATE_MARK}<p>after</p>".encode(), certificate, evidence
-        ).decode()
+        )
+        page = b"".join(pieces).decode()
 
         assert page.startswith("<p>before</p>")
         assert page.endswith("<p>after</p>")
@@ -461,7 +462,7 @@ class TestWholePage:
         evidence = saved()
 
         with pytest.raises(ValueError, match="no place"):
-            run.whole_page(b"<p>before</p>", certificate_of(evidence), evidence)
+            next(run.whole_page(b"<p>before</p>", certificate_of(evidence), evidence))
 
 
 def certificate_of(evidence: survey.Saved) -> dict[str, Any]:
@@ -547,6 +548,18 @@ class TestConclude:
         without = page.replace(part, CERTIFICATE_MARK).encode()
         assert files[ANNEX_HASH] == hashlib.sha256(without).hexdigest()
         survey.check_belonging(folder / "evidence.json")
+
+    def test_leaves_no_half_a_file(self, tmp_path: Path, annex: str) -> None:
+        """A page without a place for the certificate stays as it is, and nothing beside it."""
+        evidence = saved()
+        folder = folder_of_a_run(tmp_path, annex.replace(CERTIFICATE_MARK, "elsewhere"))
+        before = (folder / "certificate.html").read_bytes()
+
+        with pytest.raises(ValueError, match="no place"):
+            run_in(folder).conclude(judged(evidence), evidence)
+
+        assert (folder / "certificate.html").read_bytes() == before
+        assert not list(folder.glob(".*"))
 
     def test_gives_every_run_an_id(self, tmp_path: Path, annex: str) -> None:
         """Two certificates must not be taken for one."""

@@ -8,7 +8,6 @@ import gc
 import hashlib
 import importlib
 import ipaddress
-import json
 import os
 import platform
 import re
@@ -31,7 +30,7 @@ from cube_acceptance.plan import Computer
 from cube_acceptance.probes import link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cube_acceptance.catalogue import Catalogue, Language
     from cube_acceptance.ledger import Ledger
@@ -268,10 +267,8 @@ def times(saved: Saved) -> dict[str, Any]:
     }
 
 
-def whole_page(annex: bytes, certificate: dict[str, Any], saved: Saved) -> bytes:
-    """Put the certificate into its place in the mended page of pytest-html.
-
-    Bytes: as text, a fleet's page would take the double for a few characters beyond Latin-1.
+def whole_page(annex: bytes, certificate: dict[str, Any], saved: Saved) -> Iterator[bytes]:
+    """Put the certificate into its place in the mended page of pytest-html; give it in pieces.
 
     Raises:
         ValueError: the page has no place for it.
@@ -279,12 +276,15 @@ def whole_page(annex: bytes, certificate: dict[str, Any], saved: Saved) -> bytes
     before, mark, after = annex.partition(CERTIFICATE_MARK.encode())
     if not mark:
         raise ValueError("pytest-html's page has no place for the certificate")
-    return b"".join([before, certificate_part(certificate, saved).encode(), after])
+    yield before
+    for piece in page.render(certificate, certificate["language"], saved.observations):
+        yield piece.encode()
+    yield after
 
 
 def certificate_part(certificate: dict[str, Any], saved: Saved) -> str:
     """Render the certificate, with the observations that it rests on."""
-    return page.render(certificate, certificate["language"], saved.observations)
+    return "".join(page.render(certificate, certificate["language"], saved.observations))
 
 
 @contextlib.contextmanager
@@ -337,7 +337,7 @@ class Run:
             "site": self.setup.site.site.name,
             "folder": self.folder.name,
         }
-        self._write("certificate.html", page.unfinished(self.language, facts).encode())
+        self._write("certificate.html", [page.unfinished(self.language, facts).encode()])
 
     def conclude(self, ledger: Ledger, saved: Saved) -> dict[str, Any]:
         """Write the evidence and ``certificate.json``, then everything rendered from it."""
@@ -345,7 +345,7 @@ class Run:
             return self._conclude(ledger, saved)
 
     def _conclude(self, ledger: Ledger, saved: Saved) -> dict[str, Any]:
-        self._write("evidence.json", survey.dump(saved))
+        self._write("evidence.json", [survey.dump(saved)])
         kind = {"simulated": self.setup.simulated, "stage": self.setup.site.stage}
         number = str(uuid.uuid4())
         words = (page.title(kind, self.language), self.setup.site.site.name, number)
@@ -372,8 +372,9 @@ class Run:
         data = self._signed(ledger, saved, facts) or build.dump(
             build.build(self.catalogue, ledger, saved, facts)
         )
-        self._write("certificate.json", data)
-        certificate: dict[str, Any] = json.loads(data)
+        self._write("certificate.json", [data])
+        certificate: dict[str, Any] = msgspec.json.decode(data)
+        del data
         self._write("certificate.html", whole_page(annex, certificate, saved))
         self._print(signed=certificate["signature"] is not None)
         return certificate
@@ -403,17 +404,22 @@ class Run:
             announced = {"fingerprint": fingerprint, "command": signature.command(fingerprint)}
             facts = msgspec.structs.replace(facts, signature=announced)
             data = build.dump(build.build(self.catalogue, ledger, saved, facts))
-            self._write("certificate.json", data)
+            self._write("certificate.json", [data])
             signature.sign(self.folder / "certificate.json", self._key)
         except (signature.SignatureError, KeyboardInterrupt) as error:
             self.failings.append(f"--sign: {error or 'interrupted'}")
             return None
         return data
 
-    def _write(self, name: str, data: bytes) -> None:
+    def _write(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Write a file that is whole or not there."""
         part = self.folder / f".{name}.part"
-        part.write_bytes(data)
-        part.replace(self.folder / name)
+        try:
+            with part.open("wb") as file:
+                file.writelines(pieces)
+            part.replace(self.folder / name)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def make_setup(loaded: LoadedSite) -> Setup:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cube_acceptance.certificate.wording import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 VOID = frozenset({"meta", "path", "line", "circle", "rect", "polygon", "br"})
 """Elements that never have content here."""
@@ -59,7 +59,7 @@ def closing(tag: str) -> Markup:
     return Markup(f"</{tag}>")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024, typed=True)
 def _attribute(name: str, value: object) -> str:
     """Write one attribute; a page of thousands of rows has the same few over and over."""
     shown = f" {name.rstrip('_').replace('_', '-')}"
@@ -74,6 +74,12 @@ def table(heads: Sequence[str], rows: Iterable[Iterable[object]], kind: str) -> 
         element("tbody", join((row(heads, cells) for cells in rows), "\n")),
         class_=kind,
     )
+
+
+def stacked(texts: Iterable[str]) -> Markup:
+    """Set each text on a line of its own, leaving out the empty ones."""
+    begin, end = opening("span", class_="line"), closing("span")
+    return Markup(" ".join([f"{begin}{prose(text)}{end}" for text in texts if text]))
 
 
 def prose(value: str) -> Markup:
@@ -100,13 +106,16 @@ def row(heads: Sequence[object], cells: Iterable[object], kind: str = "") -> Mar
 
 def grouped_table(
     heads: Sequence[str], groups: Iterable[tuple[object, Iterable[Markup]]], kind: str
-) -> Markup:
-    """Build a table of finished rows in groups, each under a name of its own."""
-    pieces = [opening("table", class_=kind), _head(heads)]
+) -> Iterator[Markup]:
+    """Build a table of finished rows in groups, each under a name of its own, in pieces."""
+    yield opening("table", class_=kind)
+    yield _head(heads)
     for name, rows in groups:
-        title = element("tr", element("th", name, colspan=len(heads), scope="rowgroup"))
-        pieces += [opening("tbody"), title, join(rows, "\n"), closing("tbody")]
-    return join([*pieces, closing("table")])
+        yield opening("tbody")
+        yield element("tr", element("th", name, colspan=len(heads), scope="rowgroup"))
+        yield join(rows, "\n")
+        yield closing("tbody")
+    yield closing("table")
 
 
 def _head(heads: Iterable[str]) -> Markup:

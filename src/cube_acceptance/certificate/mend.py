@@ -12,10 +12,11 @@ import base64
 import hashlib
 import json
 import re
+from functools import lru_cache
 from html import escape, unescape
 from typing import TYPE_CHECKING, Any
 
-from cube_acceptance.certificate.markup import Markup, element, join, text
+from cube_acceptance.certificate.markup import Markup, closing, element, opening, text
 from cube_acceptance.certificate.page import style
 from cube_acceptance.certificate.wording import plain, say
 
@@ -105,16 +106,21 @@ def mend(html: str, language: Language, title: str = "") -> str:
     prefix = _only(_PREFIX, body)[0]
     body = body.replace(prefix, "", 1)
     script = _only(_SCRIPT, body)
-    body = _RELOAD.sub("", body[: script.start()] + body[script.end() :])
-    for wrong, right in REPAIRS:
-        body = re.sub(wrong, right, body, flags=re.DOTALL)
+    body = body[: script.start()] + body[script.end() :]
     blob = _only(_BLOB, body)
     # A fleet's page has quotation marks by the hundred thousand; each by itself takes its time.
     held = unescape(blob["blob"].replace("&#34;", '"'))
     data = escape(json.dumps(cleaned(json.loads(held))), quote=True)
-    body = body[: blob.start("blob")] + data + body[blob.end("blob") :]
+    body = _repaired(body[: blob.start("blob")]) + data + _repaired(body[blob.end("blob") :])
     sheet = _GLOBAL_RULE.sub("", _only(_STYLE, html)["sheet"])
     return _page(prefix, body, script["code"].replace(*_ADDRESS), sheet, language, title)
+
+
+def _repaired(html: str) -> str:
+    html = _RELOAD.sub("", html)
+    for wrong, right in REPAIRS:
+        html = re.sub(wrong, right, html, flags=re.DOTALL)
+    return html
 
 
 def _only(pattern: re.Pattern[str], html: str) -> re.Match[str]:
@@ -138,23 +144,26 @@ def _page(  # noqa: PLR0913, PLR0917 - the parts of a page
         element("style", Markup(sheet)),
         element("style", Markup(style())),
     )
-    aside = element(
-        "aside",
+    # Joined once: the annex of a fleet is megabytes, and every element would copy it.
+    pieces = (
+        *("<!DOCTYPE html>\n", opening("html", lang=language), head, opening("body"), prefix, "\n"),
+        opening("aside", class_="annex", aria_labelledby="title"),
         element("h2", say("annex.heading", language), id="title"),
         element("p", say("annex.text", language)),
         element("noscript", element("p", say("annex.noscript", language))),
-        element("div", Markup(annex), lang="en", class_="pytest-html"),
+        *(opening("div", lang="en", class_="pytest-html"), annex, closing("div")),
         element("p", say("document.file_end", language), class_="end"),
-        class_="annex",
-        aria_labelledby="title",
+        *(closing("aside"), f"\n<script>{code}</script>", closing("body"), closing("html"), "\n"),
     )
-    script = Markup(f"<script>{code}</script>")
-    body = element("body", join([Markup(prefix), aside, script], "\n"))
-    return f"<!DOCTYPE html>\n{element('html', head, body, lang=language)}\n"
+    return "".join(pieces)
 
 
 def cleaned(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Make pytest-html's data safe to be put into the page as HTML, as its script does."""
+    """Make pytest-html's data safe to be put into the page as HTML, as its script does.
+
+    The tests are taken out of the report one by one: a fleet's are tens of megabytes.
+    """
+    tests = report["tests"]
     return {
         "title": plain(report.get("title", "")),
         "environment": {
@@ -162,10 +171,7 @@ def cleaned(report: Mapping[str, Any]) -> dict[str, Any]:
         },
         "renderCollapsed": [plain(name) for name in report.get("renderCollapsed", [])],
         "initialSort": plain(report.get("initialSort", "result")),
-        "tests": {
-            plain(name): [_test(entry) for entry in entries]
-            for name, entries in report["tests"].items()
-        },
+        "tests": {plain(name): [_test(entry) for entry in tests.pop(name)] for name in list(tests)},
     }
 
 
@@ -183,7 +189,7 @@ def _test(entry: Mapping[str, Any]) -> dict[str, Any]:
         "result": _result(entry.get("result", "")),
         "testId": plain(entry.get("testId", "")),
         "duration": plain(entry.get("duration", "")),
-        "resultsTableRow": [_cell(cell) for cell in entry.get("resultsTableRow", [])],
+        "resultsTableRow": [_cell(str(cell)) for cell in entry.get("resultsTableRow", [])],
         "extras": [_extra(extra) for extra in entry.get("extras", [])],
         "log": _text(entry.get("log", "")),
     }
@@ -202,11 +208,12 @@ def _text(html: object) -> Markup:
     return text(unescape(str(html)))
 
 
-def _cell(html: object) -> Markup:
+@lru_cache(maxsize=256)
+def _cell(html: str) -> Markup:
     """Make a table cell again: its class stays, its content becomes text."""
-    found = _CELL.fullmatch(str(html).strip())
+    found = _CELL.fullmatch(html.strip())
     kind = found["kind"] if found else None
-    inner = found["inner"] if found else str(html)
+    inner = found["inner"] if found else html
     if kind == "col-links":
         inner = _TAG.sub(" ", inner)
     return element("td", _text(inner), class_=kind)

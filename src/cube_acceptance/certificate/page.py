@@ -27,7 +27,7 @@ from cube_acceptance.certificate.wording import say
 from cube_acceptance.verdict import OUTCOMES, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cube_acceptance.catalogue import Language
     from cube_acceptance.evidence import Observation
@@ -72,8 +72,10 @@ def render(
     certificate: Mapping[str, Any],
     language: Language,
     observations: Mapping[str, Observation] | None = None,
-) -> str:
+) -> Iterator[Markup]:
     """Render the certificate as an HTML fragment: a style sheet and one ``main`` element.
+
+    It comes in pieces, made one after another: a fleet's page is megabytes.
 
     Args:
         certificate: The content of ``certificate.json``.
@@ -84,16 +86,16 @@ def render(
     parts = sections(reading)
     numbers = {part.key: number for number, part in enumerate(parts, 1)}
     sheet = element("style", Markup(style() + running_lines(certificate, language)))
-    pieces: list[object] = [
-        *(sheet, "\n", opening("main", class_="certificate", lang=language), picture.signs()),
-        *(_notices(reading), front(reading, numbers)),
-    ]
+    yield sheet
+    yield opening("main", class_="certificate", lang=language)
+    yield picture.signs()
+    yield _notices(reading)
+    yield front(reading, numbers)
     for number, part in enumerate(parts, 1):
-        # Piece by piece: a fleet's sections are megabytes.
-        pieces += ["\n" if number > 1 else "", *_numbered(reading, part, number)]
+        yield from _numbered(reading, part, number)
     number_text = wording.plain(certificate["certificate_id"])
-    pieces += [element("p", say("document.end", language, id=number_text), class_="end")]
-    return join([*pieces, closing("main")])
+    yield element("p", say("document.end", language, id=number_text), class_="end")
+    yield closing("main")
 
 
 def running_lines(certificate: Mapping[str, Any], language: Language) -> str:
@@ -119,16 +121,14 @@ def css_text(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _numbered(reading: Reading, part: Section, number: int) -> list[Markup]:
+def _numbered(reading: Reading, part: Section, number: int) -> Iterator[Markup]:
     """Give a section in pieces."""
     heading = f"{number} {reading.say(f'{part.key}.heading')}"
     key = f"part-{part.key}"
-    return [
-        opening("section", aria_labelledby=key, class_=f"part {key}"),
-        element("h2", heading, id=key),
-        part.body,
-        closing("section"),
-    ]
+    yield opening("section", aria_labelledby=key, class_=f"part {key}")
+    yield element("h2", heading, id=key)
+    yield from part.body
+    yield closing("section")
 
 
 def _notices(reading: Reading) -> Markup:

@@ -13,14 +13,14 @@ from cube_acceptance.certificate.markup import (
     grouped_table,
     join,
     pairs,
-    prose,
     row,
+    stacked,
     table,
 )
 from cube_acceptance.certificate.wording import say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cube_acceptance.catalogue import Language
     from cube_acceptance.evidence import Observation
@@ -77,29 +77,39 @@ class Section(NamedTuple):
     """A numbered part of the certificate."""
 
     key: str
-    body: Markup
+    body: Iterator[Markup]
+    """In pieces, made when they are asked for: a fleet's evidence is megabytes."""
 
 
 def sections(reading: Reading) -> list[Section]:
     """List the parts that this certificate has, in their order."""
-    builders: dict[str, Callable[[Reading], Markup]] = {
-        "complaint": complaints,
-        "failed": failures,
-        "request": request,
-        "each": each_cube,
-        "observation": observations,
-        "deviation": deviations,
-        "waiver": waivers,
+    builders: dict[str, Callable[[Reading], Iterator[Markup]]] = {
+        "complaint": _whole(complaints),
+        "failed": _whole(failures),
+        "request": _whole(request),
+        "each": _whole(each_cube),
+        "observation": _whole(observations),
+        "deviation": _whole(deviations),
+        "waiver": _whole(waivers),
         "evidence": evidence,
-        "method": method,
-        "files": belonging_files,
-        "validity": validity,
+        "method": _whole(method),
+        "files": _whole(belonging_files),
+        "validity": _whole(validity),
     }
     missing = {
         "complaint": not reading.certificate["complaints"],
         "each": not reading.certificate["item"]["cubes"],
     }
     return [Section(key, build(reading)) for key, build in builders.items() if not missing.get(key)]
+
+
+def _whole(build: Callable[[Reading], Markup]) -> Callable[[Reading], Iterator[Markup]]:
+    """Give a part in one piece."""
+
+    def pieces(reading: Reading) -> Iterator[Markup]:
+        yield build(reading)
+
+    return pieces
 
 
 def complaints(reading: Reading) -> Markup:
@@ -387,7 +397,7 @@ def bullets(texts: Sequence[str]) -> Markup:
     return element("ul", join(element("li", text) for text in texts)) if texts else Markup()
 
 
-def evidence(reading: Reading) -> Markup:
+def evidence(reading: Reading) -> Iterator[Markup]:
     """Show for every case when it ran, how often it asked, and the key facts it rests on."""
     groups = picture.by_requirement(reading.certificate["results"])
     heads = [
@@ -396,23 +406,19 @@ def evidence(reading: Reading) -> Markup:
     ]
     zone = wording.zone(reading.certificate["time"], reading.language)
     keys = dict.fromkeys(key for results in groups.values() for key in _raw_keys(reading, results))
-    raw = [_raw(reading, key) for key in keys]
-    return join(
-        [
-            element("p", reading.say("evidence.hint", zone=zone), class_="hint"),
-            element("p", reading.say("evidence.paper"), class_="hint") if reading.fleet else "",
-            grouped_table(
-                heads,
-                (
-                    (f"{requirement} {results[0]['title']}", _cases(reading, heads, results))
-                    for requirement, results in groups.items()
-                ),
-                "cases fleet-cases" if reading.fleet else "cases",
-            ),
-            join(raw, "\n"),
-        ],
-        "\n",
+    yield element("p", reading.say("evidence.hint", zone=zone), class_="hint")
+    if reading.fleet:
+        yield element("p", reading.say("evidence.paper"), class_="hint")
+    yield from grouped_table(
+        heads,
+        (
+            (f"{requirement} {results[0]['title']}", _cases(reading, heads, results))
+            for requirement, results in groups.items()
+        ),
+        "cases fleet-cases" if reading.fleet else "cases",
     )
+    for key in keys:
+        yield _raw(reading, key)
 
 
 def _raw_keys(reading: Reading, results: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -446,11 +452,6 @@ def _cases(
         )
         for case in cases
     ]
-
-
-def stacked(texts: Iterable[str]) -> Markup:
-    """Set each text on a line of its own, leaving out the empty ones."""
-    return join((element("span", prose(text), class_="line") for text in texts if text), " ")
 
 
 def _timing(reading: Reading, case: Mapping[str, Any]) -> list[str]:

@@ -29,7 +29,9 @@ GERMAN_ZONES = {"CET": "MEZ", "CEST": "MESZ"}
 TEXT_LIMIT = 4000
 """Characters of one text from outside; longer than anything our own templates can make."""
 
-_UNSAFE = frozenset("\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}\N{ARABIC LETTER MARK}")
+_KEPT = dict.fromkeys(map(ord, "\n\t" + NARROW_SPACE + SPACE))
+"""Characters that are shown though Python does not call them printable; those that change the
+direction of writing it does not call so either (Unicode category Cf)."""
 
 
 @cache
@@ -67,17 +69,14 @@ def plain(value: object) -> str:
     text = str(value)
     if len(text) > TEXT_LIMIT:
         text = text[: TEXT_LIMIT - 1] + "…"
-    if text.isascii() and text.isprintable():  # nearly all, and each character costs time
+    if text.isprintable() or text.translate(_KEPT).isprintable():  # nearly all
         return text
     return "".join(_visible(character) for character in text)
 
 
 def _visible(character: str) -> str:
-    if character in "\n\t" or character in NARROW_SPACE + SPACE:
-        return character
-    if character.isprintable() and character not in _UNSAFE:
-        return character
-    return "\N{REPLACEMENT CHARACTER}"
+    kept = character.isprintable() or ord(character) in _KEPT
+    return character if kept else "\N{REPLACEMENT CHARACTER}"
 
 
 def figure(value: float) -> str:
