@@ -10,7 +10,7 @@ import msgspec
 
 from benchmarks.conditions import Decided
 from benchmarks.peers import DECIDES, OFFER_S
-from benchmarks.timing import FLEET, LARGE, SILENT
+from benchmarks.timing import FLEET, LARGE, PROCESSES, SILENT
 from benchmarks.work import Measured
 
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ dnspython and a plain socket, one after another, unchecked and unrecorded.
 {fleets}
 
 {fleet_targets}
+
+With `-n {processes}` pytest-xdist's worker processes judge the cases; the measurements are made
+once, by the controller. Below 1 that helps. Memory is that of the largest process.
+
+{spread}
 
 What is in use at once is bounded whatever the number of CUBEs: at most 512 probes are under way,
 each with one thread of 256 KiB stack and one socket, and now and then a file of the pace that echo
@@ -119,6 +124,8 @@ def write(figures: Figures) -> str:
         silent=SILENT,
         fleets=_fleets(taken),
         fleet_targets=_fleet_targets(taken),
+        processes=PROCESSES,
+        spread=_spread(taken),
         peers=_peers(taken),
         offer=OFFER_S,
         decides=table(
@@ -246,6 +253,24 @@ def _fleet_targets(taken: dict[str, list[Measured]]) -> str:
                 "1.00",
             ),
             ("writing the certificate, of the run's time", spread(share, " %", 1), "5 %"),
+        ),
+    )
+
+
+def _spread(taken: dict[str, list[Measured]]) -> str:
+    rows = {"one CUBE": "healthy", f"{LARGE:,} CUBEs": "large"}
+    return table(
+        ("work", f"time with `-n {PROCESSES}`", "against one process", "memory at its peak"),
+        (
+            (
+                words,
+                spread(_seconds(spreading)),
+                spread(_ratios(taken, f"{name}-spread", _seconds(taken[name]).__getitem__), ""),
+                spread([run.peak_kib / 1024 for run in spreading], " MiB", 0),
+            )
+            for words, name, spreading in (
+                (words, name, taken[f"{name}-spread"]) for words, name in rows.items()
+            )
         ),
     )
 

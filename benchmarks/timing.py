@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FLEET, LARGE, SILENT = 100, 1000, 10
+PROCESSES = 2
 SLOW_ROUNDS = 2
 """How often what takes half a minute and more is run; two show that it is no slip."""
 
@@ -71,6 +72,10 @@ def _works(
     for name, condition in conditions.items():
         plant = plants[name]
         works[name] = lambda plant=plant, row=condition: bench.session(plant, row)  # type: ignore[misc]
+    for name in ("healthy", "large"):
+        works[f"{name}-spread"] = lambda plant=plants[name], row=conditions[name]: bench.session(  # type: ignore[misc]
+            plant, row, ["-n", str(PROCESSES)]
+        )
     for name, count in (("fleet", FLEET), ("large", LARGE)):
         plant = plants[name]
         works[f"{name}-plain"] = lambda plant=plant, count=count: bench.exchanges(  # type: ignore[misc]
