@@ -80,7 +80,6 @@ class Bench:
         """Run the acceptance suite as a user would, and read what it says about itself."""
         plugins = loading((*PLUGINS, "cube_acceptance.entry"))
         command, env, reports = command_line(plant, condition, self.next_name(), [*plugins, *more])
-        env.pop("PYTHONDONTWRITEBYTECODE")
         measured = timed(command, env | self.environment(), PROJECT)
         for run_folder in sorted(reports.iterdir()):
             if (run_folder / "certificate.json").exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 import json
 import os
@@ -11,8 +12,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -217,9 +220,10 @@ def command_line(
 
     clean = {key: text for key, text in os.environ.items() if not _read_from_computer(key)}
     env = clean | {"HOME": str(home), "TMPDIR": str(shared)}
-    env |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(PROJECT / "src")}
+    env |= {"PYTHONPYCACHEPREFIX": bytecode_folder(), "PYTHONPATH": str(PROJECT / "src")}
     if laptop.clock:
         env |= clock_environment(laptop.clock)
+        env["PYTHONDONTWRITEBYTECODE"] = "1"  # a file's time is wrong as well
         (folder / "sitecustomize.py").write_text(RELATIVE_SLEEP)
         env["PYTHONPATH"] += f":{folder}"
     env |= {key: text.format_map(values) for key, text in laptop.env.items()}
@@ -266,6 +270,18 @@ def command_line(
         "laptop", "unshare", "-m", "--propagation", "private", "sh", "-c", "; ".join(script)
     )
     return command, env, reports
+
+
+@cache
+def bytecode_folder() -> str:
+    """Make the folder for what Python compiles, which an installed suite has beside its modules.
+
+    Compiling anew would be most of a session's processor time; the project's folder stays as it is.
+    """
+    folder = tempfile.mkdtemp(prefix="cubelab-bytecode-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    Path(folder).chmod(0o755)
+    return folder
 
 
 def _read_from_computer(key: str) -> bool:
