@@ -62,6 +62,7 @@ class Bench:
         """Give what is added to the environment: bytecode as an installed suite has it."""
         return {
             "PYTHONPYCACHEPREFIX": str(self.folder / "bytecode"),
+            "PYTHONDONTWRITEBYTECODE": "",
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         }
 

@@ -11,6 +11,7 @@ Nothing leads out of the namespaces: addresses that look public are only used in
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import itertools
 import os
@@ -23,6 +24,7 @@ import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -63,6 +65,19 @@ _HOOKS = {
     "dnat": "type nat hook prerouting priority -100",
     "snat": "type nat hook postrouting priority 100",
 }
+
+
+@cache
+def compiled_once() -> dict[str, str]:
+    """Give the environment in which Python keeps what it compiles, as where it is installed.
+
+    Compiling anew would be most of a session's processor time. The folder is this process's own;
+    the project's stays as it is.
+    """
+    folder = tempfile.mkdtemp(prefix="cubelab-bytecode-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    Path(folder).chmod(0o755)
+    return {"PYTHONPYCACHEPREFIX": folder, "PYTHONDONTWRITEBYTECODE": ""}
 
 
 class LabError(Exception):
@@ -168,6 +183,7 @@ class Plant:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     cwd=Path(__file__).parents[2],
+                    env=os.environ | compiled_once(),
                 )
         for server in started:
             self._wait_for(server)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import datetime as dt
 import json
 import os
@@ -12,10 +11,8 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +20,7 @@ import dns.flags
 import dns.message
 
 from selftests.lab.daemons import clock_environment, further_servers, real_servers
-from selftests.lab.plant import CUBE, GATEWAY, Plant, run
+from selftests.lab.plant import CUBE, GATEWAY, Plant, compiled_once, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -220,7 +217,7 @@ def command_line(
 
     clean = {key: text for key, text in os.environ.items() if not _read_from_computer(key)}
     env = clean | {"HOME": str(home), "TMPDIR": str(shared)}
-    env |= {"PYTHONPYCACHEPREFIX": bytecode_folder(), "PYTHONPATH": str(PROJECT / "src")}
+    env |= compiled_once() | {"PYTHONPATH": str(PROJECT / "src")}
     if laptop.clock:
         env |= clock_environment(laptop.clock)
         env["PYTHONDONTWRITEBYTECODE"] = "1"  # a file's time is wrong as well
@@ -261,6 +258,8 @@ def command_line(
         str(reports),
         "-p",
         "no:cacheprovider",
+        "-p",
+        "no:hypothesispytest",  # the developer's, and not beside an installed suite
         "-W",
         "error",
     ]
@@ -270,18 +269,6 @@ def command_line(
         "laptop", "unshare", "-m", "--propagation", "private", "sh", "-c", "; ".join(script)
     )
     return command, env, reports
-
-
-@cache
-def bytecode_folder() -> str:
-    """Make the folder for what Python compiles, which an installed suite has beside its modules.
-
-    Compiling anew would be most of a session's processor time; the project's folder stays as it is.
-    """
-    folder = tempfile.mkdtemp(prefix="cubelab-bytecode-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    Path(folder).chmod(0o755)
-    return folder
 
 
 def _read_from_computer(key: str) -> bool:
