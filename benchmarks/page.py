@@ -258,21 +258,16 @@ def _fleet_targets(taken: dict[str, list[Measured]]) -> str:
 
 
 def _spread(taken: dict[str, list[Measured]]) -> str:
-    rows = {"one CUBE": "healthy", f"{LARGE:,} CUBEs": "large"}
-    return table(
-        ("work", f"time with `-n {PROCESSES}`", "against one process", "memory at its peak"),
-        (
-            (
-                words,
-                spread(_seconds(spreading)),
-                spread(_ratios(taken, f"{name}-spread", _seconds(taken[name]).__getitem__), ""),
-                spread([run.peak_kib / 1024 for run in spreading], " MiB", 0),
-            )
-            for words, name, spreading in (
-                (words, name, taken[f"{name}-spread"]) for words, name in rows.items()
-            )
-        ),
-    )
+    rows = []
+    for words, name in (("one CUBE", "healthy"), (f"{LARGE:,} CUBEs", "large")):
+        several = f"{name}-spread"
+        against = _ratios(taken, several, _seconds(taken[name]).__getitem__)
+        peaks = [run.peak_kib / 1024 for run in taken[several]]
+        rows.append(
+            (words, spread(_seconds(taken[several])), spread(against, ""), spread(peaks, " MiB", 0))
+        )
+    heads = ("work", f"time with `-n {PROCESSES}`", "against one process", "memory at its peak")
+    return table(heads, rows)
 
 
 def _peers(taken: dict[str, list[Measured]]) -> str:
