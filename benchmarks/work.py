@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from selftests.lab.plant import compiled_once
 from selftests.lab.session import PROJECT, command_line
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What all measurements share: where bytecode and the empty project lie."""
+    """What all measurements share: where the empty project lies."""
 
     folder: Path
     _numbers: list[int] = field(default_factory=lambda: [0])
@@ -57,14 +58,6 @@ class Bench:
         """Write the empty project."""
         for name, text in EMPTY.items():
             (self.folder / name).write_text(text)
-
-    def environment(self) -> dict[str, str]:
-        """Give what is added to the environment: bytecode as an installed suite has it."""
-        return {
-            "PYTHONPYCACHEPREFIX": str(self.folder / "bytecode"),
-            "PYTHONDONTWRITEBYTECODE": "",
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        }
 
     def next_name(self) -> str:
         """Name a session's folder in a plant."""
@@ -75,13 +68,13 @@ class Bench:
         """Run pytest with the same plugins on one test that does nothing."""
         program = [str(Path(sys.executable).with_name("pytest")), "-p", "no:cacheprovider"]
         command = plant.inside("laptop", *program, *loading(PLUGINS), *more)
-        return timed(command, {**os.environ, **self.environment()}, self.folder)
+        return timed(command, {**os.environ, **environment()}, self.folder)
 
     def session(self, plant: Plant, condition: Condition, more: Sequence[str] = ()) -> Measured:
         """Run the acceptance suite as a user would, and read what it says about itself."""
         plugins = loading((*PLUGINS, "cube_acceptance.entry"))
         command, env, reports = command_line(plant, condition, self.next_name(), [*plugins, *more])
-        measured = timed(command, env | self.environment(), PROJECT)
+        measured = timed(command, env | environment(), PROJECT)
         for run_folder in sorted(reports.iterdir()):
             if (run_folder / "certificate.json").exists():
                 written = (run_folder / "certificate.html").stat().st_mtime
@@ -100,8 +93,13 @@ class Bench:
     def exchanges(self, plant: Plant, first: str, count: int) -> Measured:
         """Run the plain exchanges of a fleet."""
         program = (sys.executable, "-m", "benchmarks.exchanges", first, str(count))
-        env = {**os.environ, **self.environment(), "PYTHONPATH": str(PROJECT)}
+        env = {**os.environ, **environment(), "PYTHONPATH": str(PROJECT)}
         return timed(plant.inside("laptop", *program), env, PROJECT)
+
+
+def environment() -> dict[str, str]:
+    """Give what is added to the environment: bytecode as an installed suite has it."""
+    return compiled_once() | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 def loading(plugins: Sequence[str]) -> list[str]:

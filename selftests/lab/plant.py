@@ -74,7 +74,7 @@ def compiled_once() -> dict[str, str]:
     Compiling anew would be most of a session's processor time. The folder is this process's own;
     the project's stays as it is.
     """
-    folder = tempfile.mkdtemp(prefix="cubelab-bytecode-")
+    folder = tempfile.mkdtemp(prefix=f"{PREFIX}-{os.getpid()}-bytecode-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     Path(folder).chmod(0o755)
     return {"PYTHONPYCACHEPREFIX": folder, "PYTHONDONTWRITEBYTECODE": ""}
