@@ -10,6 +10,7 @@ import struct
 import sys
 import time
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
@@ -831,6 +832,8 @@ class FakeWire:
         """Lay out the answers."""
         self.sent: list[float] = []
         self.closed = False
+        self.stalls: dict[int, float] = {}
+        """How long the program is kept from running after a request, by sequence number."""
         self._time = standing
         self._answers = answers or {}
         self._obstacles = obstacles or {}
@@ -850,13 +853,16 @@ class FakeWire:
             whole = {"source": ADDRESS, "sequence": sequence, "result": "reply", **fields}
             self._due.append((now + after_s, Arrival(moment=now + after_s, **whole)))
         self._due.sort(key=lambda entry: entry[0])
+        self._time.sleep(self.stalls.get(sequence, 0.0))
         return 0.0
 
     def receive(self, limit_s: float) -> Arrival | None:
-        """Give what is due, or let the time pass."""
+        """Give what is due, or let the time pass; an arrival bears the moment of its reading."""
         left_s = self._due[0][0] - self._time.monotonic() if self._due else limit_s + 1
         self._time.sleep(max(0.0, min(left_s, limit_s)))
-        return self._due.pop(0)[1] if left_s <= limit_s else None
+        if left_s > limit_s:
+            return None
+        return replace(self._due.pop(0)[1], moment=self._time.monotonic())
 
     def close(self) -> None:
         """Remember it."""
@@ -887,9 +893,11 @@ class TestPingProbe:
         answers: Answers | None = None,
         obstacles: dict[int, CannotAskError] | None = None,
         pace: Pace | None = None,
+        stalls: dict[int, float] | None = None,
     ) -> PingObserved | CannotMeasure:
         """Run a probe over a fake wire; whatever it brings home survives JSON."""
         self.wire = FakeWire(self.time, answers, obstacles)
+        self.wire.stalls = stalls or {}
         probe = PingProbe(
             vantage=LOOPBACK,
             subject="cube",
@@ -908,9 +916,10 @@ class TestPingProbe:
         answers: Answers | None = None,
         obstacles: dict[int, CannotAskError] | None = None,
         pace: Pace | None = None,
+        stalls: dict[int, float] | None = None,
     ) -> PingObserved:
         """Run a probe that measures."""
-        observed = self.ping(answers, obstacles, pace)
+        observed = self.ping(answers, obstacles, pace, stalls)
 
         assert isinstance(observed, PingObserved)
         return observed
@@ -974,6 +983,29 @@ class TestPingProbe:
 
         assert results(observed) == ["silence"] * 4
         assert observed.ignored[0].reason == "too late, after 2.001 s"
+
+    @pytest.mark.parametrize("stalled", range(1, COUNT + 1))
+    def test_busy_computer(self, stalled: int) -> None:
+        """A reply that waits to be read is no loss, however long this program cannot run."""
+        observed = self.observed(each((0.01, {})), stalls={stalled: 7.0})
+
+        assert results(observed) == ["reply"] * 4
+        assert observed.ignored == ()
+
+    @pytest.mark.parametrize("late_s", [2.001, 2.3, 2.5])
+    def test_late_reply_to_a_computer_that_listened(self, late_s: float) -> None:
+        """Whoever listened until a request's limit knows that its reply came later."""
+        observed = self.observed({2: [(late_s, {})], 3: [(0.01, {})]}, stalls={4: 7.0})
+
+        assert results(observed) == ["silence", "silence", "reply", "silence"]
+
+    def test_flood_beyond_the_end(self) -> None:
+        """What waits when the time is over is read, but not without an end."""
+        foreign = {"sequence": None, "detail": "a reply with another payload"}
+        flood = [(0.0, foreign)] * 3 * icmp.OVERTIME_LIMIT
+        observed = self.observed({4: [*flood, (0.1, {})]}, stalls={4: 7.0})
+
+        assert results(observed) == ["silence"] * 4
 
     def test_late_error(self) -> None:
         """An error may come late: a system takes seconds to miss a neighbour."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import dns.flags
@@ -175,6 +176,29 @@ class TestAnswer:
         assert claims(observed) == {(CUBE, CUBE)}
         assert observed.tries[0].result == "silence"
 
+    @pytest.mark.usefixtures("busy")
+    def test_reads_what_waits_when_the_window_has_closed(self) -> None:
+        """A CUBE that answered at once is not silent because this computer was busy."""
+        observed = observe(Behaviour.GOOD, window_s=0.3)
+
+        assert claims(observed) == {(CUBE, CUBE)}
+        assert services(observed) == set(SERVICES)
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep this program from running after it has asked, until the window has closed."""
+    receive = probed._receive
+    stalls = [0.5]
+
+    def late(*arguments: Any) -> probed.Arrival | None:  # noqa: ANN401 - passed on
+        if stalls:
+            time.sleep(stalls.pop())
+            return None
+        return receive(*arguments)
+
+    monkeypatch.setattr(probed, "_receive", late)
+
 
 class TestOtherHosts:
     """Everybody on the link may answer; who did is what the case needs."""
@@ -280,6 +304,24 @@ class TestForeign:
 
         assert len(observed.tries) == 6
         assert len(observed.ignored) == IGNORED_LIMIT
+
+    def test_ends_when_more_waits_than_can_be_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nor does a flood that has come when the window has closed."""
+
+        class Flooded(Failing):
+            read = 0
+
+            def recvfrom(self, _size: int) -> tuple[bytes, tuple[str, int]]:
+                self.read += 1
+                return b"flood", (OTHER, probed.PORT)
+
+        sock = Flooded([])
+        monkeypatch.setattr(probed, "open_group", lambda *_: sock)
+        device = MdnsProbe(vantage=LOOPBACK, cube="x", address=CUBE, window_s=0.0)
+        observed = device.run()
+
+        assert isinstance(observed, MdnsObserved)
+        assert sock.read == probed.OVERTIME_LIMIT
 
 
 class TestSilence:
@@ -536,6 +578,17 @@ class TestListing:
         assert [attempt.result for attempt in second.tries] == ["silence", "silence", "answer"]
         assert isinstance(second, MdnsObserved)
         assert second.trouble is None
+
+    @pytest.mark.usefixtures("busy")
+    def test_reads_what_waits_when_the_window_has_closed(self) -> None:
+        """Nobody is silent because this computer was busy; strangers are passed over."""
+        with Crowd(CUBE, OTHER, "127.0.0.3") as device:
+            listing = Listing((CUBE, OTHER))
+            seen = [probe_of(device, host, listing, window_s=0.3).run() for host in (CUBE, OTHER)]
+
+        for observed in seen:
+            assert isinstance(observed, MdnsObserved)
+            assert services(observed) == set(SERVICES)
 
     def test_one_that_is_silent_is_no_answer(self) -> None:
         """The window closes, and the others have what they said."""

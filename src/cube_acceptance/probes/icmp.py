@@ -104,6 +104,9 @@ _ERROR_LIMIT = 64
 """How many queued ICMP errors are read at once."""
 _PAUSE_S = 0.05
 """How long to wait after a failed reception, which may fail again at once."""
+OVERTIME_LIMIT = 256
+"""How many packets are read that wait when the time is over; a computer that is too busy to run
+this program must not make a reply look lost, and a flood must not keep it reading."""
 
 _FORBIDDEN = frozenset({errno.EPERM, errno.EACCES})
 _NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
@@ -120,7 +123,8 @@ class Arrival:
     """When, by ``time.monotonic``."""
     source: str
     sequence: int | None = None
-    """Which request it belongs to; None where it does not count, and ``detail`` says why."""
+    """Which request it belongs to; None where it does not count, and ``detail`` says why. Without
+    a detail it has nothing to do with our requests."""
     result: Result = "silence"
     detail: str = ""
     code: int | None = None
@@ -151,7 +155,7 @@ class Wire(Protocol):
         ...
 
     def receive(self, limit_s: float) -> Arrival | None:
-        """Wait at most ``limit_s`` seconds for one arrival."""
+        """Wait at most ``limit_s`` seconds for one arrival; None where nothing came."""
         ...
 
     def close(self) -> None:
@@ -336,13 +340,13 @@ class SocketWire:
         return 0.0
 
     def receive(self, limit_s: float) -> Arrival | None:
-        """Wait at most ``limit_s`` seconds for one packet; None also for one of no meaning."""
+        """Wait at most ``limit_s`` seconds for one packet; see :meth:`Wire.receive`."""
         if self._waiting:
             return self._waiting.popleft()
         self._sock.settimeout(max(limit_s, 0.0))
         try:
             packet, (source, _) = self._sock.recvfrom(RECEIVE_LIMIT)
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             return None
         except OSError:
             self._read_errors()
@@ -350,7 +354,8 @@ class SocketWire:
                 return self._waiting.popleft()
             time.sleep(min(max(limit_s, 0.0), _PAUSE_S))
             return None
-        return self._reader.read(packet if self._bare else strip_ip_header(packet), source)
+        read = self._reader.read(packet if self._bare else strip_ip_header(packet), source)
+        return read or Arrival(moment=time.monotonic(), source=source)
 
     def close(self) -> None:
         """Close the socket."""
@@ -686,6 +691,8 @@ class _Course:
         self._watch = watch
         self._next_s = 0.0
         self._asked_s = 0.0
+        self._empty_s = 0.0
+        self._overtime = 0
         self._obstacle: CannotAskError | None = None
 
     def run(self) -> None:
@@ -697,15 +704,32 @@ class _Course:
         while True:
             end_s = self._end()
             if self._watch.left(end_s) == 0:
-                if not self._sending():
+                if self._sending():
+                    self._send()
+                    continue
+                if self._empty_s >= end_s or self._overtime == OVERTIME_LIMIT:
                     break
-                self._send()
-                continue
-            arrival = self._wire.receive(self._watch.left(end_s))
-            if arrival:
-                self._take(arrival)
+                self._overtime += 1
+            self._listen(end_s)
         if self._obstacle and not any(request.result == "reply" for request in self.requests):
             raise self._obstacle
+
+    def _listen(self, end_s: float) -> None:
+        """Take one arrival, or know that nothing has come until ``end_s`` or a request's limit.
+
+        A packet says when it was read. When it came lies between that and the last moment at
+        which none was waiting, and this program may be kept from running for that long.
+        """
+        limits_s = [self._limit(request) for request in self.requests if request.arrival is None]
+        until_s = min([end_s, *(limit_s for limit_s in limits_s if limit_s > self._empty_s)])
+        arrival = self._wire.receive(self._watch.left(until_s))
+        if arrival:
+            self._take(arrival)
+        else:
+            self._empty_s = max(self._empty_s, min(until_s, self._watch.elapsed()))
+
+    def _limit(self, request: _Request) -> float:
+        return request.at_s + self._probe.wait_s
 
     def _sending(self) -> bool:
         return self._obstacle is None and len(self.requests) < self._probe.count
@@ -714,8 +738,8 @@ class _Course:
         """Give the moment until which there is nothing to do but listen."""
         if self._sending():
             return self._next_s
-        waiting = [request.at_s for request in self.requests if request.arrival is None]
-        return max(waiting) + self._probe.wait_s if waiting else 0.0
+        waiting = (self._limit(request) for request in self.requests if request.arrival is None)
+        return max(waiting, default=0.0)
 
     def _send(self) -> None:
         sequence = len(self.requests) + 1
@@ -773,7 +797,7 @@ class _Course:
         if not 1 <= arrival.sequence <= len(self.requests):
             return f"sequence number {arrival.sequence} was not sent"
         request = self.requests[arrival.sequence - 1]
-        if arrival.result in {"reply", "wrong-host"} and request.rtt(arrival) > self._probe.wait_s:
+        if arrival.result in {"reply", "wrong-host"} and self._late(request, arrival):
             return f"too late, after {request.rtt(arrival)} s"
         if request.result == "reply":
             return "a second answer to the same request"
@@ -781,6 +805,11 @@ class _Course:
             return "a second message about the same request"
         request.arrival = arrival
         return ""
+
+    def _late(self, request: _Request, arrival: Arrival) -> bool:
+        if arrival.rtt_s is not None:
+            return arrival.rtt_s > self._probe.wait_s
+        return self._empty_s >= self._limit(request)
 
 
 def trouble_of(arrivals: list[Arrival | None], method: Method) -> Trouble | None:

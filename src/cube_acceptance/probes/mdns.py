@@ -57,7 +57,7 @@ from cube_acceptance.probes.link import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 EntryT = TypeVar("EntryT", Try, Ignored, NameReply)
 
@@ -83,6 +83,9 @@ OTHER_LIMIT = 16
 """How many of all other replies are kept: every device of a plant answers for the service list."""
 IGNORED_LIMIT = 32
 """How many packets that do not count are kept."""
+OVERTIME_LIMIT = 4096
+"""How many packets are read that wait when the window closes; a computer that is too busy to run
+this program must not make a CUBE look silent, and a flood must not keep it reading."""
 NAME_LIMIT = 64
 """How many names, and how many services, of one reply are kept."""
 RECEIVE_LIMIT = 65535
@@ -337,6 +340,8 @@ def collect(
         if len(found.answered) == len(asked):
             end_s = min(end_s, max(found.answered.values()) + asking.grace_s)
         if not watch.left(end_s):
+            for late in _waiting(sock, watch):
+                found.take(late)
             break
         next_s = asking.window_s * (rounds / asking.tries if rounds < asking.tries else 1)
         arrival = _receive(sock, watch, min(end_s, next_s))
@@ -380,6 +385,15 @@ def _receive(sock: socket.socket, watch: Stopwatch, until_s: float) -> Arrival |
         time.sleep(min(left_s, _PAUSE_S))
         return None
     return Arrival(packet, address, port, watch.elapsed())
+
+
+def _waiting(sock: socket.socket, watch: Stopwatch) -> Iterator[Arrival]:
+    """Give what came while this program could not run."""
+    for _ in range(OVERTIME_LIMIT):
+        arrival = _receive(sock, watch, 0.0)
+        if arrival is None:
+            return
+        yield arrival
 
 
 class Listing:
@@ -436,13 +450,21 @@ class Listing:
                     rounds += 1
                 due = rounds / probe.tries if rounds < probe.tries else 1
                 arrival = _receive(sock, watch, probe.window_s * due)
-                if arrival and arrival.address in waiting:
-                    found[arrival.address].take(arrival)
-                    if found[arrival.address].answered:
-                        del waiting[arrival.address]
+                if arrival:
+                    _hear(arrival, found, waiting)
+            for late in _waiting(sock, watch):
+                _hear(late, found, waiting)
         if not sent:
             raise CannotAskError("off-link", f"nothing can be sent: {detail}")
         return watch, found
+
+
+def _hear(arrival: Arrival, found: dict[str, Collected], waiting: dict[str, None]) -> None:
+    """Give a packet to the host that sent it, and no longer wait for one that has answered."""
+    if arrival.address in waiting:
+        found[arrival.address].take(arrival)
+        if found[arrival.address].answered:
+            del waiting[arrival.address]
 
 
 def host_trouble(found: Collected) -> Trouble | None:
