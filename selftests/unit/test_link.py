@@ -640,6 +640,38 @@ class TestTrouble:
         )
         assert link.trouble(EMPTY, OSError(), "tls").detail == "OSError"
 
+    @pytest.mark.parametrize(
+        ("state", "timeouts", "under_way", "repeated", "own"),
+        [
+            pytest.param(2, 1, 0, 1, True, id="nothing-left"),
+            pytest.param(2, 3, 0, 3, True, id="nothing-left-three-times"),
+            pytest.param(2, 3, 1, 3, False, id="the-last-one-left"),
+            pytest.param(2, 0, 0, 0, False, id="not-yet-repeated"),
+            pytest.param(2, 3, 0, 2, False, id="waits-for-the-neighbour"),
+            pytest.param(1, 3, 0, 3, False, id="connected"),
+        ],
+    )
+    def test_own_firewall_keeps_connections_back(
+        self, *, state: int, timeouts: int, under_way: int, repeated: int, own: bool
+    ) -> None:
+        """A packet filter that drops what goes out lets a TCP socket wait in vain.
+
+        The figures are those that Linux gives in the lab.
+        """
+        account = bytearray(104)
+        account[0], account[2] = state, timeouts
+        account[36:40] = struct.pack("=I", under_way)
+        account[100:104] = struct.pack("=I", repeated)
+        waiting = SimpleNamespace(getsockopt=lambda *_: bytes(account))
+        expected = pytest.raises(CannotAskError, match="own firewall") if own else ExitStack()
+
+        with expected:
+            assert link.trouble(waiting, TimeoutError(), "tcp").kind == "no-answer"  # type: ignore[arg-type]
+
+    def test_knows_nothing_of_what_was_kept_back(self) -> None:
+        """Other systems give no such account, or a shorter one."""
+        assert not link.kept_back(SimpleNamespace(getsockopt=lambda *_: b"\2\0\3"))  # type: ignore[arg-type]
+
     @pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES])
     def test_own_firewall_is_no_answer_of_the_network(self, number: int) -> None:
         """What this computer forbids says nothing about the network."""

@@ -38,6 +38,9 @@ _IP_RECVERR = 11  # linux/in.h; the socket module does not name it
 _MSG_ERRQUEUE = 0x2000  # linux/socket.h
 _SO_EE_ORIGIN_ICMP = 2  # linux/errqueue.h
 _IP_BOUND_IF = 25  # netinet/in.h on macOS
+_TCP_INFO = struct.Struct("=BxB33xI60xI")
+"""From linux/tcp.h, struct tcp_info: state, retransmits, retrans and total_retrans."""
+_SYN_SENT = 2  # linux/tcp.h: TCP_SYN_SENT
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
 
 _REFUSED = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
@@ -335,6 +338,8 @@ def trouble(sock: socket.socket, error: OSError, phase: str) -> Trouble:
         CannotAskError: this computer's own packet filter forbade the sending.
     """
     if isinstance(error, TimeoutError):
+        if phase == "tcp" and kept_back(sock):
+            raise _forbidden("no connection request left it")
         return Trouble(kind="no-answer", phase=phase, detail="nothing came back in time")
     message = icmp_error(sock)
     if message and message[0] == UNREACHABLE:
@@ -352,6 +357,22 @@ def trouble(sock: socket.socket, error: OSError, phase: str) -> Trouble:
     if error.errno in _NO_ROUTE:
         return Trouble(kind="no-route", phase=phase, detail=detail)
     return Trouble(kind="no-answer", phase=phase, detail=detail)
+
+
+def kept_back(sock: socket.socket) -> bool:
+    """Tell whether this computer let none of a connection's repeated requests go (Linux).
+
+    A packet filter that drops what goes out says so to a UDP socket, but lets a TCP one wait as
+    if nobody answered. The kernel's own account tells the two apart: what it repeated is counted,
+    and what of it is under way is not. A request that waits for its neighbour's address is not
+    repeated and not counted.
+    """
+    try:
+        account = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        state, timeouts, under_way, repeated = _TCP_INFO.unpack(account)
+    except (OSError, AttributeError, struct.error):  # closed, or not Linux
+        return False
+    return state == _SYN_SENT and 0 < timeouts <= repeated and not under_way
 
 
 def _is_own(address: str) -> bool:
