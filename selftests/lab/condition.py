@@ -62,6 +62,8 @@ class Process(Row, frozen=True, kw_only=True):
     host: str
     command: str
     """Split as a shell would; ``{python}``, ``{folder}`` and ``{number}`` are replaced."""
+    files: dict[str, str] = {}
+    """What its files hold, by path in ``{folder}``, which is replaced in them as well."""
     listens: tuple[str, ...] = ()
     """``udp 67``, ``tcp 10.20.0.50:80``."""
 

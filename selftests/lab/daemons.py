@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 PROGRAMS = (
     "ip", "nft", "ss", "sysctl", "unshare", "setpriv", "tcpdump", "ping",
-    "dnsmasq", "chronyd", "nginx", "avahi-daemon", "sshd", "ssh-keygen",
+    "dnsmasq", "chronyd", "nginx", "avahi-daemon", "sshd", "ssh-keygen", "openssl",
 )  # fmt: skip
-"""Everything that the lab starts by name; `apt-get install` as LAB's first lines say."""
+"""Everything that the lab starts by name and that is installed."""
+
+SECOND = ("busybox", "dropbear", "dropbearkey", "kea-dhcp4", "llmnrd")
+"""Servers by other authors, for the rows in which they serve instead; unpacked is enough."""
 
 UNPACKED = Path(os.environ.get("CUBE_LAB_UNPACKED", "~/.cache/cube-acceptance-lab")).expanduser()
 """Where packages are unpacked that must not be installed: systemd-resolved above all."""
@@ -107,6 +110,11 @@ FAKES = {
 def missing() -> list[str]:
     """Name the programs that the lab needs and this computer lacks."""
     absent = [program for program in PROGRAMS if shutil.which(program, path=search_path()) is None]
+    absent += [
+        f"{program} (unpacked, see CUBE_LAB_UNPACKED)"
+        for program in SECOND
+        if shutil.which(program, path=second_path()) is None
+    ]
     if not resolved().exists():
         absent.append("systemd-resolved (unpacked, see CUBE_LAB_UNPACKED)")
     if not unpacked("usr/lib/*/faketime/libfaketime.so.1"):
@@ -117,6 +125,12 @@ def missing() -> list[str]:
 def search_path() -> str:
     """Give the search path with the administrator's folders, which a user's may lack."""
     return os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
+
+
+def second_path() -> str:
+    """Give the search path with the folders of what was unpacked, for those not installed."""
+    folders = (UNPACKED / name for name in ("usr/bin", "usr/sbin", "bin"))
+    return ":".join([search_path(), *map(str, folders)])
 
 
 def resolved() -> Path:
@@ -176,7 +190,13 @@ def further_servers(plant: Plant, condition: Condition) -> Iterator[Server]:
         yield avahi(plant, name, host)
     for host, name in condition.further_llmnr.items():
         yield llmnr(plant, name, host)
+    libraries = ":".join(str(path) for path in sorted(UNPACKED.glob("usr/lib/*-linux-*")))
+    found = (f"PATH={second_path()}", f"LD_LIBRARY_PATH={libraries}")
     for number, process in enumerate(condition.servers):
+        for path, text in process.files.items():
+            target = plant.folder / path
+            target.parent.mkdir(exist_ok=True)
+            target.write_text(text.replace("{folder}", str(plant.folder)))
         command = process.command
         values = {"python": sys.executable, "folder": str(plant.folder), "number": str(number)}
         for name, value in values.items():
@@ -184,7 +204,7 @@ def further_servers(plant: Plant, condition: Condition) -> Iterator[Server]:
         yield Server(
             host=process.host,
             name=f"further-{number}",
-            command=tuple(shlex.split(command)),
+            command=("env", *found, *shlex.split(command)),
             sockets=process.listens,
         )
     for number, line in enumerate(condition.fakes):

@@ -25,7 +25,7 @@ from cube_acceptance.probes.ntp import (
     Question,
     UnwantedError,
     build_question,
-    lacks_neighbour,
+    neighbour_answers,
     question_of,
     read_reply,
     reference_id,
@@ -251,7 +251,7 @@ class TestQuestionOf:
             question_of(answer[:24] + bytes(8) + answer[32:], [QUESTION])
 
 
-class TestLacksNeighbour:
+class TestNeighbourAnswers:
     """What Linux's ARP table says."""
 
     TABLE = """\
@@ -261,32 +261,34 @@ IP address       HW type     Flags       HW address            Mask     Device
 """
 
     @pytest.mark.parametrize(
-        ("interface", "address", "lacking"),
+        ("interface", "address", "answers"),
         [
-            ("eth0", "10.20.0.9", True),
-            ("eth1", "10.20.0.9", False),
-            ("eth0", "10.20.0.1", False),
-            ("eth0", "10.20.0.2", False),
+            ("eth0", "10.20.0.9", False),
+            ("eth1", "10.20.0.9", None),
+            ("eth0", "10.20.0.1", True),
+            ("eth0", "10.20.0.2", None),
         ],
         ids=["unanswered", "other-interface", "answered", "never-asked"],
     )
-    def test_table(self, tmp_path: Path, interface: str, address: str, lacking: bool) -> None:  # noqa: FBT001 - the expectation
-        """Only an entry of this interface that was never completed says so."""
+    def test_table(
+        self, *, tmp_path: Path, interface: str, address: str, answers: bool | None
+    ) -> None:
+        """Only an entry of this interface says anything, by whether it was ever completed."""
         table = tmp_path / "arp"
         table.write_text(self.TABLE + "\n")
 
-        assert lacks_neighbour(interface, address, table) is lacking
+        assert neighbour_answers(interface, address, table) is answers
 
     def test_no_table(self, tmp_path: Path) -> None:
         """Other systems have none, and nobody knows."""
-        assert not lacks_neighbour("eth0", "10.20.0.9", tmp_path / "arp")
+        assert neighbour_answers("eth0", "10.20.0.9", tmp_path / "arp") is None
 
     def test_strange_table(self, tmp_path: Path) -> None:
         """A table that is no text tells nothing."""
         table = tmp_path / "arp"
         table.write_bytes(b"\xff\xfe")
 
-        assert not lacks_neighbour("eth0", "10.20.0.9", table)
+        assert neighbour_answers("eth0", "10.20.0.9", table) is None
 
 
 def ask(server: NtpServer, wait_s: float = 0.05) -> NtpObserved:
@@ -510,7 +512,7 @@ class TestCourse:
         self.patch = monkeypatch
         monkeypatch.setattr(ntp, "time", self.time)
         monkeypatch.setattr(link, "time", self.time)
-        monkeypatch.setattr(ntp, "lacks_neighbour", lambda *_: False)
+        monkeypatch.setattr(ntp, "neighbour_answers", lambda *_: None)
 
     def run(self, *steps: list[tuple[float, Any]]) -> NtpObserved:
         """Ask a server that was laid out."""
@@ -572,13 +574,26 @@ class TestCourse:
         assert observed.trouble
         assert observed.trouble.kind == "no-route"
 
-    def test_neighbour_is_missed_silently(self) -> None:
-        """Where no error says so the ARP table does."""
-        self.patch.setattr(ntp, "lacks_neighbour", lambda *_: True)
+    @pytest.mark.parametrize(
+        ("looks", "kind"),
+        [
+            ([False] * 6, "no-route"),
+            ([False, False, None, False, False, None], "no-route"),
+            ([False, False, None, None, None, None], "no-route"),
+            ([False, True, True, True, True, None], "no-answer"),
+            ([None] * 6, "no-answer"),
+        ],
+        ids=["missed", "forgotten", "forgotten-early", "woken", "not-on-the-link"],
+    )
+    def test_neighbour_is_missed_silently(self, looks: list[bool | None], kind: str) -> None:
+        """Where no error says so the ARP table does, though Linux may forget what it held."""
+        seen = iter(looks)
+        self.patch.setattr(ntp, "neighbour_answers", lambda *_: next(seen))
         observed = self.run()
 
         assert observed.trouble
-        assert observed.trouble.kind == "no-route"
+        assert observed.trouble.kind == kind
+        assert list(seen) == []
 
     @pytest.mark.parametrize("fields", [{"stratum": 0}, {"stratum": 16}, {"leap": 3}])
     def test_no_second_question(self, fields: dict[str, int]) -> None:

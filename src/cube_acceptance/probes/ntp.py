@@ -41,6 +41,9 @@ WAIT_S = 3.0
 """How long an answer may take."""
 INTERVAL_S = 2.0
 """From one question to the next at least; servers send the impatient away (RFC 4330 section 10)."""
+LOOK_S = 1.0
+"""How often the neighbour is looked for during the wait: Linux may forget at once that it missed
+one, which takes three seconds."""
 IGNORED_LIMIT = 32
 """How many packets that do not count are kept."""
 RECEIVE_LIMIT = 65535
@@ -161,20 +164,21 @@ def question_of(packet: bytes, questions: list[Question]) -> Question:
     raise UnwantedError("the origin timestamp is not ours")
 
 
-def lacks_neighbour(interface: str, address: str, table: Path = ARP_TABLE) -> bool:
-    """Tell whether nobody on the link answers to an address, as Linux sees it (proc(5)).
+def neighbour_answers(interface: str, address: str, table: Path = ARP_TABLE) -> bool | None:
+    """Tell whether somebody on the link answers to an address, as Linux sees it (proc(5)).
 
-    Linux tells a socket that is bound to an interface nothing of ARP without an answer: the error
-    is its own and comes by the loopback interface.
+    None where it says nothing: the address is not on the link, or Linux has forgotten it, which
+    it does soon where it knows many. It tells a socket that is bound to an interface nothing of
+    ARP without an answer: the error is its own and comes by the loopback interface.
     """
     try:
         lines = table.read_text(encoding="ascii").splitlines()[1:]
     except (OSError, UnicodeError):
-        return False
-    return any(
-        fields[:1] == [address] and fields[2:3] == [_ARP_INCOMPLETE] and fields[-1] == interface
-        for fields in (line.split() for line in lines)
-    )
+        return None
+    for fields in (line.split() for line in lines):
+        if fields[:1] == [address] and fields[-1] == interface:
+            return fields[2:3] != [_ARP_INCOMPLETE]
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +231,7 @@ class _Exchange:
         self._questions: list[Question] = []
         self._troubles: list[Trouble] = []
         self._unwanted = ""
+        self._neighbour: bool | None = None
 
     def run(self) -> None:
         """Ask until an answer comes or the tries are used up."""
@@ -240,7 +245,7 @@ class _Exchange:
         unreadable = [met for met in self._troubles if met.kind == "malformed"]
         if met := unreadable or self._troubles:
             return met[-1]
-        if lacks_neighbour(self._probe.vantage.interface, self._probe.server):
+        if self._neighbour is False:
             return Trouble(kind="no-route", phase="udp", detail="nobody answers to ARP")
         return Trouble(kind="no-answer", phase="udp", detail="nothing came back in time")
 
@@ -281,14 +286,21 @@ class _Exchange:
     def _listen(self, end_s: float) -> bytes:
         """Give the packet that answers, empty where none comes until ``end_s``."""
         while left_s := self._watch.left(end_s):
-            self._sock.settimeout(left_s)
+            self._sock.settimeout(min(left_s, LOOK_S))
             try:
                 packet = self._sock.recv(RECEIVE_LIMIT)
             except TimeoutError:
-                break
+                self._look()
+                continue
             if self._accept(packet, time.monotonic()):
                 return packet
         return b""
+
+    def _look(self) -> None:
+        """Note what is known of the neighbour now."""
+        known = neighbour_answers(self._probe.vantage.interface, self._probe.server)
+        if known is not None:
+            self._neighbour = known
 
     def _accept(self, packet: bytes, moment: float) -> bool:
         try:
