@@ -766,6 +766,18 @@ class TestMain:
         assert target.read_bytes().count(b"\r\n") == 2
         assert [path.name for path in tmp_path.glob(".*")] == []
 
+    def test_output_that_cannot_be_written(
+        self, real: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A folder of that name stays as it is, and no half of a file stays beside it."""
+        target = tmp_path / "summary.csv"
+        target.mkdir()
+
+        with pytest.raises(SystemExit):
+            self.run(real(), "--format", "csv", "--output", target)
+        assert "summary.csv: Is a directory" in capsys.readouterr().err
+        assert [path.name for path in tmp_path.glob(".*")] == []
+
     def test_stage(self, real: Maker, capsys: pytest.CaptureFixture[str]) -> None:
         """An acceptance counts at either stage."""
         assert self.run(real(), "--stage", "readiness", "--format", "json") == 0

@@ -11,7 +11,7 @@ import healthy
 import pytest
 import sessions
 
-from cube_acceptance import verify
+from cube_acceptance import survey, verify
 from cube_acceptance.verify import BrokenError
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class TestFiles:
         (folder / "certificate.html").write_text("<h1>Abgenommen</h1>")
 
         with pytest.raises(BrokenError, match="does not show this certificate"):
-            verify.check_page(certificate, folder)
+            verify.check_page(certificate, survey.load(folder / "evidence.json"), folder)
 
     def test_a_page_with_an_addition(self, folder: Path, certificate: dict[str, Any]) -> None:
         """The certificate is there, and something beside it."""
@@ -140,7 +140,7 @@ class TestFiles:
             page.write("<!-- -->")
 
         with pytest.raises(BrokenError, match="outside the certificate"):
-            verify.check_page(certificate, folder)
+            verify.check_page(certificate, survey.load(folder / "evidence.json"), folder)
 
 
 class TestOutcomes:

@@ -412,14 +412,22 @@ class Run:
         return data
 
     def _write(self, name: str, pieces: Iterable[bytes]) -> None:
-        """Write a file that is whole or not there."""
-        part = self.folder / f".{name}.part"
-        try:
-            with part.open("wb") as file:
-                file.writelines(pieces)
-            part.replace(self.folder / name)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(self.folder / name, pieces)
+
+
+def write_whole(target: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file that is whole or not there, piece by piece.
+
+    Raises:
+        OSError: it cannot be written; what was there before is still there.
+    """
+    part = target.with_name(f".{target.name}.part")
+    try:
+        with part.open("wb") as file:
+            file.writelines(pieces)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def make_setup(loaded: LoadedSite) -> Setup:

@@ -26,6 +26,8 @@ from cube_acceptance.certificate.sections import ANNEX_HASH
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cube_acceptance.survey import Saved
+
 REPLAY_LIMIT_S = 600.0
 """Seconds that judging the evidence again may take."""
 
@@ -69,7 +71,7 @@ def verify(folder: Path, allowed_signers: Path | None = None) -> list[Finding]:
         ("completeness", lambda: check_completeness(certificate, folder)),
         ("verdict", lambda: check_verdict(certificate)),
         ("hashes", lambda: check_hashes(certificate, folder)),
-        ("page", lambda: check_page(certificate, folder)),
+        ("page", lambda: check_page(certificate, survey.load(folder / "evidence.json"), folder)),
         ("outcomes", lambda: check_outcomes(certificate, folder)),
         ("signature", lambda: check_signature(certificate, data, folder, allowed_signers)),
     ]
@@ -139,10 +141,10 @@ def check_hashes(certificate: dict[str, Any], folder: Path) -> None:
         raise BrokenError(f"the folder holds files of other origin: {', '.join(sorted(strangers))}")
 
 
-def check_page(certificate: dict[str, Any], folder: Path) -> None:
+def check_page(certificate: dict[str, Any], saved: Saved, folder: Path) -> None:
     """Check that ``certificate.html`` shows this certificate and has no other byte changed."""
     html = (folder / "certificate.html").read_bytes().decode("utf-8", errors="surrogateescape")
-    fragment = run.certificate_part(certificate, survey.load(folder / "evidence.json"))
+    fragment = run.certificate_part(certificate, saved)
     if html.count(fragment) != 1:
         raise BrokenError("certificate.html does not show this certificate")
     annex = html.replace(fragment, run.CERTIFICATE_MARK, 1)

@@ -97,8 +97,9 @@ def _checked(folder: Path, allowed_signers: Path | None, now: datetime) -> Row:
     verify.check_completeness(certificate, folder)
     verify.check_verdict(certificate)
     verify.check_hashes(certificate, folder)
-    check_facts(certificate, survey.load(folder / "evidence.json"))
-    verify.check_page(certificate, folder)
+    saved = survey.load(folder / "evidence.json")
+    check_facts(certificate, saved)
+    verify.check_page(certificate, saved, folder)
     site, names = certificate["site"], [cube["name"] for cube in certificate["item"]["cubes"]]
     shown = names[:NAMES_SHOWN] + ["…"] * (len(names) > NAMES_SHOWN)
     return Row(

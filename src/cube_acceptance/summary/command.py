@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cube_acceptance import catalogue as catalogues
+from cube_acceptance.run import write_whole
 from cube_acceptance.summary.checking import check_all, find_runs
 from cube_acceptance.summary.rows import one_line, settle
 from cube_acceptance.summary.showing import WRITERS, Table
@@ -82,10 +83,7 @@ def main(arguments: list[str], now: datetime | None = None) -> int:
 def write(texts: Iterable[str], output: Path | None) -> None:
     """Write to a file, which is whole or not there, or to the terminal with what it can show."""
     if output:
-        part = output.with_name(f".{output.name}.part")
-        with part.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(texts)
-        part.replace(output)
+        write_whole(output, (text.encode() for text in texts))
         return
     encoding = sys.stdout.encoding or "utf-8"
     for text in texts:
