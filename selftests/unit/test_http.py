@@ -82,8 +82,8 @@ class TestPageProbe:
 
     @pytest.mark.parametrize(("behaviour", "status"), STATUSES.items())
     def test_status(self, behaviour: Behaviour, status: int) -> None:
-        """A response is a response, whatever it says."""
-        observed = fetch(behaviour)
+        """A response is a response, whatever it says, and has all the time that it needs."""
+        observed = fetch(behaviour, limit_s=10.0)
 
         assert observed.trouble is None
         assert observed.replies[-1].status == status
