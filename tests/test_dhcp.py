@@ -42,6 +42,7 @@ def test_a_dhcp_server_offers_an_address(judge: Judge, setup: Setup) -> None:
         judge.fail(
             "wrong-answer", server=offer.server_id or offer.source, missing=list(map(Word, lacking))
         )
+    note_routers(judge, offer)
     judge.passes(
         server=offer.server_id,
         address=offer.address,
@@ -88,6 +89,16 @@ def note_values(judge: Judge, offer: DhcpMessage, site: Site) -> None:
     if offer.defects:
         judge.note("malformed-option", defects=offer.defects)
     note_offer(judge, offer.address, offer.lease_s, offer.dns, offer.ntp, site)
+
+
+def note_routers(judge: Judge, offer: DhcpMessage) -> None:
+    """Note routers of which none lies in the network that the offer describes.
+
+    Routes, where the offer has some, stand in place of the routers (RFC 3442).
+    """
+    network = IPv4Network(f"{offer.address}/{offer.subnet_mask}", strict=False)
+    if not offer.routes and not any(IPv4Address(router) in network for router in offer.routers):
+        judge.note("router-outside", routers=offer.routers, network=str(network))
 
 
 def note_offer(

@@ -203,6 +203,7 @@ class TestOptions:
             (code(3, bytes(5)), "option 3: length 5"),
             (code(3, b"\xff\xff\xff\xff"), "option 3: 255.255.255.255 is no host's address"),
             (code(42, b"\xe0\x00\x01\x01"), "option 42: 224.0.1.1 is no host's address"),
+            (code(42, b"\x7f\x00\x00\x01"), "option 42: 127.0.0.1 is no host's address"),
             (code(121, b""), "option 121: length 0"),
             (code(121, b"\x21" + bytes(9)), "option 121: broken route at byte 0"),
             (code(121, b"\x08\x0a" + bytes(3)), "option 121: broken route at byte 0"),
@@ -222,6 +223,13 @@ class TestOptions:
         message = offer(code(6, addresses("0.0.0.0", "10.20.0.3")) + b"\xff")
 
         assert message.dns == ("10.20.0.3",)
+
+    def test_takes_loopback_from_loopback(self) -> None:
+        """On the embedded site everything is on this computer; on a wire nothing is."""
+        packet = bytes(offer(code(6, addresses("127.0.0.3")) + b"\xff").raw)
+
+        assert dhcp.parse(packet, "127.0.0.1", 0.0).dns == ("127.0.0.3",)
+        assert dhcp.parse(packet, "10.20.0.1", 0.0).dns == ()
 
     def test_understands_the_same_value_said_twice(self) -> None:
         """Some relays append what is there already; joined as RFC 3396 says it would be lost."""
@@ -914,8 +922,9 @@ class TestRun:
 
     def test_bounds_what_it_keeps(self) -> None:
         """Whoever floods us must not fill the certificate, nor make the run longer."""
-        foreign = ask_by(_FakeWire(DhcpServer(Behaviour.DRIP)))
-        offers = ask_by(_FakeWire(DhcpServer(Behaviour.OFFER_FLOOD)))
+        time_enough = {"silence_s": 2.0, "listen_s": 2.0}
+        foreign = ask_by(_FakeWire(DhcpServer(Behaviour.DRIP)), **time_enough)
+        offers = ask_by(_FakeWire(DhcpServer(Behaviour.OFFER_FLOOD)), **time_enough)
 
         assert len(foreign.ignored) == dhcp.IGNORED_LIMIT
         assert len(offers.offers) == dhcp.OFFER_LIMIT
@@ -1031,7 +1040,7 @@ class TestOnOffer:
 
     def test_does_not_wait_for_the_end(self) -> None:
         """Names, time and TLS start while others may still answer."""
-        wire = _FakeWire(DhcpServer())
+        wire = _FakeWire(DhcpServer(offered=LISTED))
         open_then: list[bool] = []
 
         ask_by(wire, on_offer=lambda _offer: open_then.append(not wire.closed))

@@ -298,10 +298,32 @@ ROWS = [
     Row("a lease for ever", {"dhcp": offer(lease_s=2**32 - 1)}, {}),
     Row(
         "the offer is outside the network",
-        {"dhcp": offer(address="192.168.1.5")},
+        {"dhcp": offer(address="192.168.1.5", routers=("192.168.1.1",))},
         {},
         ("outside-network",),
         replace(healthy.SITE, vantage=VantageWish(network="10.20.0.0/24")),
+    ),
+    Row(
+        "the router is outside the network that is handed out",
+        {"dhcp": offer(routers=("10.99.0.1", "10.21.0.1"))},
+        {},
+        ("router-outside",),
+    ),
+    Row(
+        "one of two routers is inside",
+        {"dhcp": offer(routers=("10.99.0.1", "10.20.0.1"))},
+        {},
+    ),
+    Row(
+        "a mask for one host leaves no room for a router",
+        {"dhcp": offer(subnet_mask="255.255.255.255")},
+        {},
+        ("router-outside",),
+    ),
+    Row(
+        "the router is outside, but routes replace it",
+        {"dhcp": offer(routers=("10.99.0.1",), routes=(("0.0.0.0/0", "10.20.0.1"),))},
+        {},
     ),
     Row(
         "the offer is inside the network",

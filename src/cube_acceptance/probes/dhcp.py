@@ -180,6 +180,8 @@ def parse(packet: bytes, source: str, at_s: float) -> DhcpMessage:
 
     Options in several pieces are joined (RFC 3396), also over the ``file`` and ``sname`` fields
     (RFC 2131 section 4.1). An option that breaks its RFC counts as missing, and a defect says so.
+    Loopback addresses are nobody's but the sender's (RFC 1122 section 3.2.1.3); only a sender on
+    loopback may name them.
 
     Raises:
         MalformedError: the bytes are no DHCP reply at all. Nothing else, whatever the bytes.
@@ -192,7 +194,12 @@ def parse(packet: bytes, source: str, at_s: float) -> DhcpMessage:
         raise MalformedError(f"operation code {operation} is not a reply")
     if cookie != _COOKIE:
         raise MalformedError(f"magic cookie {cookie.hex()} is not DHCP's")
-    options = _Options(packet[_MESSAGE.size :], server_name=fields[12], boot_file=fields[13])
+    options = _Options(
+        packet[_MESSAGE.size :],
+        server_name=fields[12],
+        boot_file=fields[13],
+        loopback=ipaddress.IPv4Address(source).is_loopback,
+    )
     return DhcpMessage(
         source=source,
         at_s=at_s,
@@ -214,8 +221,11 @@ def parse(packet: bytes, source: str, at_s: float) -> DhcpMessage:
 class _Options:
     """The options of one message, joined, and what is wrong with them."""
 
-    def __init__(self, area: bytes, *, server_name: bytes, boot_file: bytes) -> None:
+    def __init__(
+        self, area: bytes, *, server_name: bytes, boot_file: bytes, loopback: bool
+    ) -> None:
         self.defects: list[str] = []
+        self._loopback = loopback
         self._pieces: dict[int, list[bytes]] = {}
         self._read(area, "options")
         overload = self.number(52, 1) or 0
@@ -318,7 +328,7 @@ class _Options:
 
     def _usable(self, code: int, value: bytes) -> str | None:
         address = ipaddress.IPv4Address(value)
-        if not is_host(address):
+        if not is_host(address) or (address.is_loopback and not self._loopback):
             self._complain(f"option {code}: {address} is no host's address")
             return None
         return str(address)
