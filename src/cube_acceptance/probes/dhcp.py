@@ -181,7 +181,7 @@ def parse(packet: bytes, source: str, at_s: float) -> DhcpMessage:
     Options in several pieces are joined (RFC 3396), also over the ``file`` and ``sname`` fields
     (RFC 2131 section 4.1). An option that breaks its RFC counts as missing, and a defect says so.
     Loopback addresses are nobody's but the sender's (RFC 1122 section 3.2.1.3); only a sender on
-    loopback may name them.
+    loopback may name them. ``source`` is empty where the bytes come from a file.
 
     Raises:
         MalformedError: the bytes are no DHCP reply at all. Nothing else, whatever the bytes.
@@ -198,7 +198,7 @@ def parse(packet: bytes, source: str, at_s: float) -> DhcpMessage:
         packet[_MESSAGE.size :],
         server_name=fields[12],
         boot_file=fields[13],
-        loopback=ipaddress.IPv4Address(source).is_loopback,
+        loopback=bool(source) and ipaddress.IPv4Address(source).is_loopback,
     )
     return DhcpMessage(
         source=source,
