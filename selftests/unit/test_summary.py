@@ -770,13 +770,14 @@ class TestMain:
         self, real: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """A folder of that name stays as it is, and no half of a file stays beside it."""
-        target = tmp_path / "summary.csv"
-        target.mkdir()
+        deep = tmp_path / ("a name that fills a cell of the table " * 3)
+        target = deep / "summary.csv"
+        target.mkdir(parents=True)
 
         with pytest.raises(SystemExit):
             self.run(real(), "--format", "csv", "--output", target)
-        assert "summary.csv: Is a directory" in capsys.readouterr().err
-        assert [path.name for path in tmp_path.glob(".*")] == []
+        assert f"{target}: Is a directory" in capsys.readouterr().err
+        assert [path.name for path in deep.glob(".*")] == []
 
     def test_stage(self, real: Maker, capsys: pytest.CaptureFixture[str]) -> None:
         """An acceptance counts at either stage."""

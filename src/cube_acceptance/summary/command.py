@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cube_acceptance import catalogue as catalogues
+from cube_acceptance.certificate.wording import plain
 from cube_acceptance.run import write_whole
 from cube_acceptance.summary.checking import check_all, find_runs
-from cube_acceptance.summary.rows import one_line, settle
+from cube_acceptance.summary.rows import settle
 from cube_acceptance.summary.showing import WRITERS, Table
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def main(arguments: list[str], now: datetime | None = None) -> int:
         if options.allowed_signers:
             options.allowed_signers.open("rb").close()
     except OSError as error:
-        parser.error(f"{one_line(error.filename)}: {error.strerror}")
+        parser.error(f"{plain(error.filename)}: {error.strerror}")
     moment_now = now or datetime.now(UTC)
     try:
         rows = list(check_all(folders, options.allowed_signers, moment_now, processors()))
@@ -76,7 +77,7 @@ def main(arguments: list[str], now: datetime | None = None) -> int:
     try:
         write(WRITERS[options.format](table), options.output)
     except OSError as error:
-        parser.error(f"{one_line(options.output)}: {error.strerror}")
+        parser.error(f"{plain(options.output)}: {error.strerror}")
     return table.status
 
 
