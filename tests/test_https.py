@@ -55,27 +55,55 @@ def test_a_cloud_host_answers_over_tls(judge: Judge, setup: Setup, host: str) ->
         judge.fail("wrong-answer", **where, status=reply.status)
     if elsewhere := foreign_login(reply, setup.site):
         judge.fail("wrong-answer", "wrong-answer.portal", **where, location=elsewhere)
+    rule_on_validity(judge, setup, seen)
     note_expiry(judge, seen)
     judge.passes(host=host, address=seen.connected, status=reply.status)
 
 
 def rule_on_certificate(judge: Judge, setup: Setup, seen: HttpsObserved, code: int) -> None:
     """Rule on a certificate that did not verify, by OpenSSL's first objection, its ``code``."""
-    shown = seen.tls
-    facts: dict[str, object] = {"host": seen.host}
-    if shown:
-        facts |= {
-            "issuer": shown.issuer,
-            "names": shown.names,
-            "not_before": shown.not_before,
-            "not_after": shown.not_after,
-        }
+    shown, facts = seen.tls, validity(seen)
     if code in {EXPIRED, NOT_YET_VALID}:
         offset = time_server_offset(judge, setup.site)
         if shown and offset is not None and valid_at(shown, seen.started, offset):
             judge.inconclusive("ambiguous", **facts, offset=-offset)
         judge.fail("expired", **facts)
     judge.fail("untrusted", "untrusted.name" if code in NAME_MISMATCHES else "", **facts)
+
+
+def rule_on_validity(judge: Judge, setup: Setup, seen: HttpsObserved) -> None:
+    """Rule on a certificate that this computer's clock, and no other, takes for valid.
+
+    The host's own ``Date`` and the time server together show that it is not; either of them
+    alone shows that somebody's clock is wrong.
+    """
+    shown, by_host = seen.tls, seen.date_offset_s
+    if not shown or not shown.not_after:
+        return
+    if by_host is not None and valid_at(shown, seen.started, by_host):
+        return
+    by_server = time_server_offset(judge, setup.site)
+    if by_server is not None and valid_at(shown, seen.started, by_server):
+        return
+    facts = validity(seen)
+    if by_host is not None and by_server is not None:
+        judge.fail("expired", **facts)
+    for offset in (by_host, by_server):
+        if offset is not None:
+            judge.inconclusive("ambiguous", "ambiguous.valid", **facts, offset=-offset)
+
+
+def validity(seen: HttpsObserved) -> dict[str, object]:
+    """Give whose certificate it is and when it is valid, for a sentence."""
+    facts: dict[str, object] = {"host": seen.host}
+    if seen.tls:
+        facts |= {
+            "issuer": seen.tls.issuer,
+            "names": seen.tls.names,
+            "not_before": seen.tls.not_before,
+            "not_after": seen.tls.not_after,
+        }
+    return facts
 
 
 def time_server_offset(judge: Judge, site: Site) -> float | None:
@@ -85,8 +113,9 @@ def time_server_offset(judge: Judge, site: Site) -> float | None:
             observed = judge.get(f"ntp/{server}")
         except LookupError:  # NTP-01 is not part of this session
             continue
-        if isinstance(observed, NtpObserved) and observed.reply and observed.reply.leap < 3:
-            return observed.reply.offset_s if 0 < observed.reply.stratum < 16 else None
+        reply = observed.reply if isinstance(observed, NtpObserved) else None
+        if reply and reply.leap < 3 and 0 < reply.stratum < 16:
+            return reply.offset_s
     return None
 
 

@@ -222,6 +222,7 @@ def one_cube(**changes: object) -> Site:
     return replace(healthy.SITE, cubes=(Cube(**(values | changes)),))
 
 
+MONTH_LATER = "2026-12-23T09:00:00.000Z"
 NO_DATES = {f"https/{host}": healthy.https(host, date_offset_s=None) for host in HOSTS}
 """No clock but this computer's and the time servers'."""
 
@@ -858,6 +859,47 @@ ROWS = [
         unverified(9, not_before="2026-11-24T09:00:00.000Z")
         | {f"ntp/{SERVER}": ntp(offset_s=86400.0)},
         {f"HTTPS-01[{TAPIO}]": "inconclusive ambiguous", "NTP-01": "fail wrong-time"},
+    ),
+    Row(
+        "valid by this computer's clock only: host and time server are two months ahead",
+        https(tls=replace(TLS, not_after=MONTH_LATER), date_offset_s=5e6)
+        | {f"ntp/{SERVER}": ntp(offset_s=5e6)},
+        {f"HTTPS-01[{TAPIO}]": "fail expired"},
+        ("own-clock",),
+    ),
+    Row(
+        "valid by this computer's clock and the time server, not by the host's",
+        https(tls=replace(TLS, not_after=MONTH_LATER), date_offset_s=5e6),
+        {},
+    ),
+    Row(
+        "valid by this computer's clock and the host, not by the time server",
+        https(tls=replace(TLS, not_after=MONTH_LATER)) | {f"ntp/{SERVER}": ntp(offset_s=5e6)},
+        {"NTP-01": "fail wrong-time"},
+    ),
+    *(
+        Row(
+            f"valid by this computer's clock, not by the host's, and the time server {what}",
+            https(tls=replace(TLS, not_after=MONTH_LATER), date_offset_s=5e6)
+            | {f"ntp/{SERVER}": server},
+            {f"HTTPS-01[{TAPIO}]": "inconclusive ambiguous", "NTP-01": outcome},
+        )
+        for what, server, outcome in (
+            ("is silent", ntp(trouble=SILENT), "fail no-answer"),
+            ("is not synchronised", ntp(offset_s=5e6, leap=3), "fail unsynchronised"),
+        )
+    ),
+    Row(
+        "valid by this computer's clock, not by the time server, and no host tells the time",
+        NO_DATES
+        | https(tls=replace(TLS, not_after=MONTH_LATER), date_offset_s=None)
+        | {f"ntp/{SERVER}": ntp(offset_s=5e6)},
+        {f"HTTPS-01[{TAPIO}]": "inconclusive ambiguous", "NTP-01": "inconclusive ambiguous"},
+    ),
+    Row(
+        "a certificate of which nothing can be read",
+        https(tls=replace(TLS, not_before="", not_after=""), date_offset_s=5e6),
+        {},
     ),
     Row(
         "a certificate that did not verify and could not be looked at",
