@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import re
 import socket
@@ -796,6 +797,21 @@ class _FakeWire:
         self.closed = True
 
 
+class _StoppedWire(_FakeWire):
+    """A link on which packets arrive while this program is stopped, as by a busy computer."""
+
+    def __init__(self, server: DhcpServer, *before: Datagram) -> None:
+        super().__init__(server)
+        self.before = [*before] * 3
+        self.stopped = False
+
+    def receive(self, limit_s: float) -> Datagram | None:
+        if not self.stopped:
+            self.stopped = True
+            time.sleep(0.4)
+        return self.before.pop() if self.before else super().receive(limit_s)
+
+
 def ask_by(wire: _FakeWire, **changes: object) -> DhcpObserved | CannotMeasure:
     """Run the probe over a fake wire, ten times as fast as in a plant."""
     settings = {
@@ -929,6 +945,36 @@ class TestRun:
         assert len(foreign.ignored) == dhcp.IGNORED_LIMIT
         assert len(offers.offers) == dhcp.OFFER_LIMIT
         assert offers.ignored[0].reason == "more than 32 OFFERs"
+
+    def test_hears_what_came_while_this_program_could_not_run(self) -> None:
+        """A busy computer finds everybody's packets when the time is over, the OFFER last."""
+        foreign = Datagram(b"\xff" * 17, "10.20.0.7", 67)
+        wire = _StoppedWire(DhcpServer(), foreign)
+
+        observed = ask_by(wire, send_at_s=(0.0,), listen_s=0.0, after_offer_s=0.0)
+
+        assert len(observed.offers) == 1
+        assert [packet.source for packet in observed.ignored] == ["10.20.0.7:67"] * 3
+
+    def test_reads_no_flood_when_the_time_is_over(self) -> None:
+        """Somebody who shouts faster than this program reads must not keep it."""
+        wire = _FakeWire(DhcpServer(Behaviour.SILENT))
+        wire.waiting = [Datagram(b"", "10.20.0.7", 67)] * (dhcp.OVERTIME_LIMIT + 10)
+
+        ask_by(wire, send_at_s=(0.0,), silence_s=0.0)
+
+        assert len(wire.waiting) == 10
+
+    def test_asks_as_often_after_a_stop(self) -> None:
+        """What could not be sent in time is sent later, at the same pace, and waited for."""
+        wire = _StoppedWire(DhcpServer(Behaviour.SILENT))
+
+        observed = ask_by(wire)
+
+        moments = [attempt.at_s for attempt in observed.tries]
+        assert len(moments) == 4
+        assert all(later - earlier >= 0.02 for earlier, later in itertools.pairwise(moments))
+        assert observed.duration_s - moments[-1] >= 0.24
 
     def test_takes_an_offer_that_came_before_any_question(self) -> None:
         """It cannot be, but with a schedule that starts later it must not end the run either."""

@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import errno
 import ipaddress
+import math
 import os
 import secrets
 import shlex
@@ -49,7 +50,8 @@ BROADCAST = "255.255.255.255"
 SEND_AT_S = (0.0, 2.0, 4.0, 6.0)
 """When the DISCOVER is sent, while nothing has come."""
 SILENCE_S = 10.0
-"""When waiting for a first OFFER ends."""
+"""When waiting for a first OFFER ends; where a busy computer sent the last DISCOVER later, as much
+later."""
 LISTEN_S = 4.0
 """Until when others may follow the first OFFER, counted from the first DISCOVER."""
 AFTER_OFFER_S = 1.0
@@ -65,6 +67,9 @@ DEFECT_LIMIT = 32
 """How many defects of one message are kept."""
 RECEIVE_LIMIT = 4096
 """How many bytes of one packet are read; more than any Ethernet frame without jumbo holds."""
+OVERTIME_LIMIT = 256
+"""How many packets are read that wait when the time is over; a computer that is too busy to run
+this program must not make a server look silent, and a flood must not keep it reading."""
 
 REQUESTED = (1, 3, 6, 42, 51, 54, 121)
 """The options asked for (option 55)."""
@@ -710,19 +715,26 @@ class DhcpProbe:
         )
 
     def _converse(self, wire: Wire, watch: Stopwatch, findings: _Findings) -> None:
-        waiting = list(self.send_at_s)
-        while True:
-            if findings.offers:
-                waiting.clear()
-            if waiting and watch.left(waiting[0]) == 0:
-                del waiting[0]
+        overtime = 0
+        while overtime < OVERTIME_LIMIT:
+            if watch.left(self._next_s(findings)) == 0:
                 findings.tries.append(self._send(wire, watch, findings))
-            end_s = self._end(findings.offers)
-            if watch.left(end_s) == 0:
-                return
-            datagram = wire.receive(watch.left(min([end_s, *waiting])))
+            end_s = self._end(findings)
+            over = watch.left(end_s) == 0
+            overtime += over
+            datagram = wire.receive(watch.left(min(end_s, self._next_s(findings))))
             if datagram is not None:
                 self._take(datagram, watch.elapsed(), findings)
+            elif over:
+                return
+
+    def _next_s(self, findings: _Findings) -> float:
+        """Give when the next DISCOVER is due, as long after the one before as was planned."""
+        sent = len(findings.tries)
+        if findings.offers or sent == len(self.send_at_s):
+            return math.inf
+        late_s = findings.tries[-1].at_s - self.send_at_s[sent - 1] if sent else 0.0
+        return self.send_at_s[sent] + late_s
 
     def _check_silence(self, tries: list[Try]) -> None:
         """Refuse to call it silence when this computer's own link went away meanwhile."""
@@ -732,10 +744,11 @@ class DhcpProbe:
         if not self.vantage.loopback:
             _check_link(self.vantage.interface, self.is_up(self.vantage.interface))
 
-    def _end(self, offers: list[DhcpMessage]) -> float:
-        if not offers:
-            return self.silence_s
-        return max(self.listen_s, offers[0].at_s + self.after_offer_s)
+    def _end(self, findings: _Findings) -> float:
+        if findings.offers:
+            return max(self.listen_s, findings.offers[0].at_s + self.after_offer_s)
+        last_s = findings.tries[-1].at_s if findings.tries else self.send_at_s[-1]
+        return last_s + self.silence_s - self.send_at_s[-1]
 
     def _send(self, wire: Wire, watch: Stopwatch, findings: _Findings) -> Try:
         at_s = watch.elapsed()
