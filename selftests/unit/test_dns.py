@@ -6,6 +6,7 @@ import contextlib
 import errno
 import socket
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cube_acceptance.evidence import CannotMeasure, DnsObserved, Observation, Vantage
+from cube_acceptance.evidence import CannotMeasure, DnsObserved, Observation, Trouble, Vantage
 from cube_acceptance.probes import dns as probed
 from cube_acceptance.probes.dns import (
     CHAIN_LIMIT,
@@ -290,6 +291,38 @@ class TestTries:
         assert observed.addresses == ADDRESSES
         assert results(observed)[0] == "answer"
         assert results(observed)[1] == "silence"
+
+    def test_hears_what_came_while_this_program_could_not_run(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A busy computer finds an answer to its last try in time, but reads it later."""
+
+        class Stutters(DnsServer):
+            def respond(self, request: Request) -> list[Reply]:
+                return [Reply(b"junk"), *super().respond(request)]
+
+        send = probed._Conversation._send
+
+        def send_and_stop(conversation: probed._Conversation, wire: bytes) -> Trouble | None:
+            found = send(conversation, wire)
+            time.sleep(0.3)
+            return found
+
+        monkeypatch.setattr(probed._Conversation, "_send", send_and_stop)
+        with Stutters(zone=ZONE) as server:
+            observed = ask(server, tries=1, wait_s=0.1)
+
+        assert observed.addresses == ADDRESSES
+        assert observed.duration_s >= 0.3
+
+    def test_reads_no_flood_when_the_time_is_over(self, refusing: Refusing) -> None:
+        """Somebody who sends faster than this program reads must not keep it."""
+        refusing.events = [b"junk"] * (probed.OVERTIME_LIMIT + 10)
+        observed = replace(TestUnasked.probe, tries=1, wait_s=0.0).run()
+
+        assert isinstance(observed, DnsObserved)
+        assert results(observed) == ["malformed"]
+        assert len(refusing.events) == 10
 
     def test_ends_at_the_limit_under_a_flood(self) -> None:
         """Foreign packets neither extend the time nor fill the evidence."""
@@ -593,11 +626,19 @@ class TestTruncation:
         assert (observed.rcode, observed.addresses) == ("SERVFAIL", ())
         assert observed.tcp == "answer"
 
-    def test_gives_up_before_reading_at_the_limit(self) -> None:
+    def test_reads_what_is_there_at_the_limit(self) -> None:
+        """A computer that was too busy to read it has its answer all the same."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            theirs.sendall(b"\0\3xyz")
+
+            assert exchange(ours, b"", Stopwatch(), 0.0) == b"xyz"
+
+    def test_waits_for_nothing_at_the_limit(self) -> None:
         """Bytes that keep coming do not extend the time."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            theirs.sendall(b"\0\1x")
+            theirs.sendall(b"\0\3xy")
             with pytest.raises(ReachError) as caught:
                 exchange(ours, b"", Stopwatch(), 0.0)
 

@@ -74,6 +74,11 @@ IGNORED_LIMIT = 32
 """How many packets that do not count are kept."""
 RECEIVE_LIMIT = 65535
 """How many bytes of one packet are read: all that UDP can carry."""
+OVERTIME_LIMIT = 256
+"""How many packets of one try are read that wait when its time is over; a computer that is too
+busy to run this program must not make a server look silent, and a flood must not keep it reading."""
+AT_ONCE_S = 0.001
+"""A socket's time limit for what is there already; zero would not be a limit but another mode."""
 RETRIED = frozenset({"SERVFAIL"})
 """Codes that may have passed with the next try."""
 INVALID_LABEL_BYTES = 12
@@ -217,13 +222,14 @@ class _Chain:
 def exchange(sock: socket.socket, query: bytes, watch: Stopwatch, until_s: float) -> bytes:
     """Send one message over a TCP connection and read one (RFC 1035 section 4.2.2).
 
-    Bytes that trickle in do not extend the time, which ends ``until_s`` after the start.
+    Bytes that trickle in do not extend the time, which ends ``until_s`` after the start; what is
+    there by then is read.
 
     Raises:
         ReachError: no whole message came; phase ``tcp``.
     """
     try:
-        sock.settimeout(max(watch.left(until_s), 0.001))
+        sock.settimeout(max(watch.left(until_s), AT_ONCE_S))
         sock.sendall(len(query).to_bytes(_LENGTH_SIZE, "big") + query)
         length = int.from_bytes(_read_exactly(sock, _LENGTH_SIZE, watch, until_s), "big")
         return _read_exactly(sock, length, watch, until_s)
@@ -233,11 +239,13 @@ def exchange(sock: socket.socket, query: bytes, watch: Stopwatch, until_s: float
 
 def _read_exactly(sock: socket.socket, size: int, watch: Stopwatch, until_s: float) -> bytes:
     data = b""
+    over = False
     while len(data) < size:
-        left_s = watch.left(until_s)
-        if not left_s:
+        if over:
             raise TimeoutError
-        sock.settimeout(left_s)
+        left_s = watch.left(until_s)
+        over = not left_s
+        sock.settimeout(max(left_s, AT_ONCE_S))
         piece = sock.recv(size - len(data))
         if not piece:
             detail = "the connection was closed without a whole answer"
@@ -468,9 +476,11 @@ class _Conversation:
             return found
         self.sent = True
         nonsense = b""
+        overtime = 0
         while True:
             left_s = self._log.watch.left(until_s)
-            packet = self._receive(left_s) if left_s else _SILENCE
+            overtime += not left_s
+            packet = self._receive(left_s) if overtime <= OVERTIME_LIMIT else _SILENCE
             if isinstance(packet, Trouble):
                 return self._give_up(number, packet, nonsense)
             try:
@@ -493,7 +503,7 @@ class _Conversation:
         return found
 
     def _receive(self, limit_s: float) -> bytes | Trouble:
-        self._sock.settimeout(limit_s)
+        self._sock.settimeout(max(limit_s, AT_ONCE_S))
         try:
             return self._sock.recv(RECEIVE_LIMIT)
         except OSError as error:
