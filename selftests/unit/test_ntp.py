@@ -442,6 +442,8 @@ class FakeSocket:
         self.closed = False
         self.refusal: OSError | None = None
         self.on_answer = lambda: None
+        self.stops: deque[float] = deque()
+        """How long the program stands still before each look at the socket."""
         self._due: deque[tuple[float, Any]] = deque()
         self._limit_s: float | None = None
         self._time = standing
@@ -470,10 +472,11 @@ class FakeSocket:
 
     def recv(self, _size: int) -> bytes:
         """Give what is due, or let the time pass."""
-        assert self._limit_s
+        assert self._limit_s is not None
+        self._time.sleep(self.stops.popleft() if self.stops else 0.0)
         if not self._due or self._due[0][0] > self._time.now + self._limit_s:
             self._time.sleep(self._limit_s)
-            raise TimeoutError
+            raise TimeoutError if self._limit_s else BlockingIOError
         due, what = self._due.popleft()
         self._time.now = max(self._time.now, due)
         self.on_answer()
@@ -611,6 +614,49 @@ class TestCourse:
         assert observed.trouble
         assert observed.trouble.kind == "no-answer"
         assert [ignored.reason for ignored in observed.ignored] == ["too late, after 3.500 s"]
+
+    @pytest.mark.parametrize(
+        "packets",
+        [
+            [(0.1, {})],
+            [(0.1, {"mode": 5}), (0.2, {"mode": 5}), (0.3, {})],
+        ],
+        ids=["alone", "behind-others"],
+    )
+    @pytest.mark.parametrize("stops", [(30.0,), (0.0, 30.0)], ids=["before", "between"])
+    def test_answer_that_could_not_be_read_in_time(
+        self, packets: list[tuple[float, Any]], stops: tuple[float, ...]
+    ) -> None:
+        """A computer that stood still knows only that it came in time: three seconds at most."""
+        self.sock = FakeSocket(self.time, [*packets])
+        self.sock.stops.extend(stops)
+        observed = self.run_over(self.sock)
+
+        assert isinstance(observed, NtpObserved)
+        assert self.sock.asked_at == [0.0]
+        assert observed.reply
+        assert observed.reply.delay_s <= 3.0
+
+    def test_late_answer_after_a_stop(self) -> None:
+        """What nobody listened to any more when it came is late, although it was read late."""
+        self.sock = FakeSocket(self.time, [(3.5, {})])
+        self.sock.stops.extend([0.0, 0.0, 0.0, 9.0])
+        observed = self.run_over(self.sock)
+
+        assert isinstance(observed, NtpObserved)
+        assert observed.reply is None
+        assert [ignored.reason for ignored in observed.ignored] == ["too late, after 12.000 s"]
+
+    def test_flood_when_the_time_is_over(self) -> None:
+        """Somebody who sends faster than this program reads must not keep it."""
+        foreign = {"origin": b"whatever"}
+        self.sock = FakeSocket(self.time, [(0.1, foreign)] * (ntp.OVERTIME_LIMIT + 10))
+        self.sock.stops.append(4.0)
+        observed = self.run_over(self.sock)
+
+        assert isinstance(observed, NtpObserved)
+        assert self.sock.asked_at == [0.0, 4.0]
+        assert observed.duration_s == 7.0
 
     def test_answer_to_the_first_question(self) -> None:
         """An answer that crosses a refusal counts for the question that it answers."""

@@ -75,8 +75,8 @@ IGNORED_LIMIT = 32
 RECEIVE_LIMIT = 65535
 """How many bytes of one packet are read: all that UDP can carry."""
 OVERTIME_LIMIT = 256
-"""How many packets of one try are read that wait when its time is over; a computer that is too
-busy to run this program must not make a server look silent, and a flood must not keep it reading."""
+"""How many packets of one try are read that wait when its time is over: a computer that is too
+busy to run this program makes no server look silent, and a flood does not keep it reading."""
 AT_ONCE_S = 0.001
 """A socket's time limit for what is there already; zero would not be a limit but another mode."""
 RETRIED = frozenset({"SERVFAIL"})

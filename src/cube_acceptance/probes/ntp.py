@@ -49,6 +49,10 @@ IGNORED_LIMIT = 32
 RECEIVE_LIMIT = 65535
 """How many bytes of one packet are read; any, since Windows reports a longer one as an error."""
 
+OVERTIME_LIMIT = 256
+"""How many packets of one try are read that wait when its time is over: a computer that is too
+busy to run this program makes no server look silent, and a flood does not keep it reading."""
+
 VERSION = 4
 CLIENT = 3
 SERVER = 4
@@ -232,6 +236,8 @@ class _Exchange:
         self._troubles: list[Trouble] = []
         self._unwanted = ""
         self._neighbour: bool | None = None
+        self._empty_s = 0.0
+        """The last moment at which no packet was waiting."""
 
     def run(self) -> None:
         """Ask until an answer comes or the tries are used up."""
@@ -284,17 +290,34 @@ class _Exchange:
         )
 
     def _listen(self, end_s: float) -> bytes:
-        """Give the packet that answers, empty where none comes until ``end_s``."""
-        while left_s := self._watch.left(end_s):
-            self._sock.settimeout(min(left_s, LOOK_S))
+        """Give the packet that answers, empty where none comes until ``end_s``.
+
+        A packet says when it was read. When it came lies between that and the last moment at
+        which none was waiting, and this program may be kept from running for that long.
+        """
+        overtime = 0
+        while self._empty_s < end_s and overtime < OVERTIME_LIMIT:
+            until_s = min(self._watch.elapsed() + LOOK_S, self._next_limit())
+            left_s = self._watch.left(until_s)
+            overtime += not left_s
+            self._sock.settimeout(left_s)
             try:
                 packet = self._sock.recv(RECEIVE_LIMIT)
-            except TimeoutError:
+            except (TimeoutError, BlockingIOError):
+                self._empty_s = max(self._empty_s, min(until_s, self._watch.elapsed()))
                 self._look()
                 continue
             if self._accept(packet, time.monotonic()):
                 return packet
         return b""
+
+    def _limit(self, question: Question) -> float:
+        return question.at_s + self._probe.wait_s
+
+    def _next_limit(self) -> float:
+        """Give the first moment, not known to have passed in silence, at which a question ends."""
+        limits_s = map(self._limit, self._questions)
+        return min(limit_s for limit_s in limits_s if limit_s > self._empty_s)
 
     def _look(self) -> None:
         """Note what is known of the neighbour now."""
@@ -309,11 +332,11 @@ class _Exchange:
             self._unwanted = str(reason)
             self._ignore(packet, str(reason))
             return False
-        took_s = moment - question.moment
-        if took_s > self._probe.wait_s:
-            self._ignore(packet, f"too late, after {took_s:.3f} s")
+        if self._empty_s >= self._limit(question):
+            self._ignore(packet, f"too late, after {moment - question.moment:.3f} s")
             return False
-        self.reply = read_reply(packet, question, moment)
+        # It came in time, however much later this program could read it.
+        self.reply = read_reply(packet, question, min(moment, question.moment + self._probe.wait_s))
         return True
 
     def _ignore(self, packet: bytes, reason: str) -> None:
