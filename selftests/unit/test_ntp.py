@@ -53,7 +53,8 @@ ANSWERING = (
     Behaviour.GOOD, Behaviour.PRIMARY, Behaviour.LAST_STRATUM, Behaviour.SLOW, Behaviour.KISS,
     Behaviour.KISS_BARE, Behaviour.STRATUM_0, Behaviour.STRATUM_16, Behaviour.STRATUM_17,
     Behaviour.LEAP_3, Behaviour.FAR_FROM_ROOT, Behaviour.ZERO_RECEIVE, Behaviour.VERSION_3,
-    Behaviour.LONG, Behaviour.TWICE, Behaviour.SECOND_RIGHT,
+    Behaviour.RECEIVED_AHEAD, Behaviour.SENT_AHEAD, Behaviour.LONG, Behaviour.TWICE,
+    Behaviour.SECOND_RIGHT,
 )  # fmt: skip
 UNWANTED = {
     Behaviour.MODE_1: "mode 1 is not a server's answer",
@@ -194,6 +195,15 @@ class TestReadReply:
 
         assert reply.offset_s == pytest.approx(0.0, abs=1e-5)
         assert reply.delay_s == pytest.approx(1.0, abs=1e-5)
+
+    @pytest.mark.parametrize("name", ["received_s", "transmit_s"])
+    @pytest.mark.parametrize("wrong_s", [3600.0, -3600.0])
+    def test_timestamps_that_contradict_each_other(self, name: str, wrong_s: float) -> None:
+        """An exchange of one second has no share of an hour, and is not taken to be so long."""
+        reply = read(**{"received_s": NOON + 0.5, "transmit_s": NOON + 0.5, name: NOON + wrong_s})
+
+        assert reply.delay_s == 1.0
+        assert reply.offset_s == pytest.approx(wrong_s / 2, abs=1.0)
 
     def test_kiss(self) -> None:
         """A kiss-o'-death tells no time, whatever stands in its timestamps."""

@@ -118,7 +118,9 @@ def reference_id(stratum: int, raw: bytes) -> str:
 def read_reply(packet: bytes, question: Question, moment: float) -> NtpReply:
     """Read an answer that arrived at ``moment`` (RFC 5905 sections 7.3 and 8).
 
-    A server that leaves the receive timestamp empty is taken to have answered at once.
+    A server that leaves the receive timestamp empty is taken to have answered at once. So is one
+    whose timestamps claim a share of the exchange that it cannot have had: the delay tells how
+    far the offset can be off, and a server must not have a say in that.
     """
     header = ntplib.NTPPacket()
     header.from_data(packet)
@@ -129,7 +131,8 @@ def read_reply(packet: bytes, question: Question, moment: float) -> NtpReply:
         sent_s = ntplib.system_to_ntp_time(question.clock_s)
         arrived_s = sent_s + delay_s
         taken_s = header.recv_timestamp or header.tx_timestamp
-        delay_s -= seconds_between(header.tx_timestamp, taken_s)
+        share_s = seconds_between(header.tx_timestamp, taken_s)
+        delay_s -= share_s if 0 <= share_s <= delay_s else 0.0
         ahead_s = seconds_between(header.tx_timestamp, arrived_s)
         offset_s = (seconds_between(taken_s, sent_s) + ahead_s) / 2
         told = timedelta(seconds=question.clock_s + moment - question.moment + ahead_s)
