@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import itertools
 import os
 import re
@@ -613,6 +614,16 @@ class TestOpenWire:
         assert options >= {socket.SO_REUSEADDR, socket.SO_BROADCAST}
         assert len(options) == 3, "and it is tied to the interface"
 
+    def test_knows_this_computers_addresses(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A UDP socket also hears what this computer says to everybody."""
+        own = (ipaddress.IPv4Interface("10.20.0.9/24"), ipaddress.IPv4Interface("10.20.0.8/24"))
+        monkeypatch.setattr(dhcp, "interface_networks", {LOOPBACK: own}.__getitem__)
+
+        wire = open_plant(_Factory(udp=_FakeSocket()))
+
+        assert isinstance(wire, dhcp.UdpWire)
+        assert wire.own == {"10.20.0.9", "10.20.0.8"}
+
     def test_gives_back_a_packet_socket_that_cannot_be_bound(self) -> None:
         """A leaked socket is a warning, and a warning an error."""
         broken = _FakeSocket({"bind": OSError(errno.ENODEV, "No such device")})
@@ -734,6 +745,17 @@ class TestWires:
 
         assert wire.receive(0.1) == Datagram(b"payload", "10.20.0.1", 67)
         assert fake.limits_s == [0.1]
+
+    def test_tells_this_computers_own_server(self) -> None:
+        """A broadcast comes back to the sender: connection sharing must not prove the plant's."""
+        fake = _FakeSocket(arrives=(b"offer", ("10.20.0.9", 67)))
+        wire = dhcp.UdpWire(fake, ("", 67), own=frozenset({"10.20.0.9"}))
+
+        received = wire.receive(0.1)
+
+        assert received == Datagram(
+            b"offer", "10.20.0.9", 67, defect="sent by this computer itself"
+        )
 
     def test_never_waits_for_ever(self) -> None:
         """A time limit of zero makes a socket non-blocking, one of None makes it wait."""

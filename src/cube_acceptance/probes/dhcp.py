@@ -37,7 +37,13 @@ from cube_acceptance.evidence import (
     Try,
     Vantage,
 )
-from cube_acceptance.probes.link import CannotAskError, Stopwatch, bind_interface, measured
+from cube_acceptance.probes.link import (
+    CannotAskError,
+    Stopwatch,
+    bind_interface,
+    interface_networks,
+    measured,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -494,11 +500,17 @@ class PacketWire:
 
 @dataclass(frozen=True, slots=True)
 class UdpWire:
-    """A UDP socket on the client's port."""
+    """A UDP socket on the client's port.
+
+    What this computer broadcasts itself comes back to it: connection sharing or a virtual machine's
+    network may run a DHCP server here, which nobody else's network has.
+    """
 
     sock: socket.socket
     target: tuple[str, int]
     name: str = "UDP socket"
+    own: frozenset[str] = frozenset()
+    """This computer's addresses."""
 
     def send(self, payload: bytes) -> None:
         """Send as the system does it, from an address of its choice."""
@@ -507,7 +519,11 @@ class UdpWire:
     def receive(self, limit_s: float) -> Datagram | None:
         """Wait for one datagram."""
         received = _receive(self.sock, limit_s)
-        return None if received is None else Datagram(received[0], *received[1][:2])
+        if received is None:
+            return None
+        payload, (address, port) = received
+        defect = "sent by this computer itself" if address in self.own else ""
+        return Datagram(payload, address, port, defect)
 
     def close(self) -> None:
         """Close the socket."""
@@ -575,7 +591,8 @@ def open_wire(  # noqa: PLR0913 - the seams stand beside the three that matter
     try:
         if vantage.loopback:
             return UdpWire(_local_socket(vantage, port_client, new_socket), target)
-        return UdpWire(_udp_socket(vantage, port_client, platform, new_socket), target)
+        own = frozenset(str(network.ip) for network in interface_networks(vantage.interface))
+        return UdpWire(_udp_socket(vantage, port_client, platform, new_socket), target, own=own)
     except OSError as error:
         raise _no_way(error, port_client, platform) from error
 
