@@ -62,7 +62,7 @@ def own_lease_proves_a_server(judge: Judge, blocked: CannotMeasure, site: Site) 
     if not isinstance(lease, LeaseObserved):
         raise obstacle(blocked)
     judge.note("from-lease", client=lease.client)
-    note_offer(judge, lease.address, lease.lease_s, lease.dns, lease.ntp, site)
+    note_offer(judge, lease, site)
     judge.passes(
         client=lease.client,
         server=lease.server_id or "",
@@ -88,7 +88,7 @@ def note_values(judge: Judge, offer: DhcpMessage, site: Site) -> None:
     """Note what is odd about the values of the offer that counts."""
     if offer.defects:
         judge.note("malformed-option", defects=offer.defects)
-    note_offer(judge, offer.address, offer.lease_s, offer.dns, offer.ntp, site)
+    note_offer(judge, offer, site)
 
 
 def note_routers(judge: Judge, offer: DhcpMessage) -> None:
@@ -101,21 +101,14 @@ def note_routers(judge: Judge, offer: DhcpMessage) -> None:
         judge.note("router-outside", routers=offer.routers, network=str(network))
 
 
-def note_offer(
-    judge: Judge,
-    address: str,
-    lease_s: int | None,
-    dns: tuple[str, ...],
-    ntp: tuple[str, ...],
-    site: Site,
-) -> None:
+def note_offer(judge: Judge, told: DhcpMessage | LeaseObserved, site: Site) -> None:
     """Note a short lease, an address outside the network, and options that are missing."""
-    if lease_s is not None and lease_s < SHORT_LEASE_S:
-        judge.note("short-lease", seconds=lease_s)
+    if told.lease_s is not None and told.lease_s < SHORT_LEASE_S:
+        judge.note("short-lease", seconds=told.lease_s)
     network = site.vantage.network
-    if network and IPv4Address(address) not in IPv4Network(network):
-        judge.note("outside-network", address=address, network=network)
-    if not hosts(ntp):
+    if network and IPv4Address(told.address) not in IPv4Network(network):
+        judge.note("outside-network", address=told.address, network=network)
+    if not hosts(told.ntp, told):
         judge.note("no-time-server")
-    if not hosts(dns):
+    if not hosts(told.dns, told):
         judge.note("no-name-server")

@@ -293,6 +293,16 @@ ROWS = [
     Row("no mask", {"dhcp": offer(subnet_mask=None)}, {"DHCP-01": "fail wrong-answer"}),
     Row("no server identifier", {"dhcp": offer(server_id=None)}, {"DHCP-01": "fail wrong-answer"}),
     Row("no address", {"dhcp": offer(address="0.0.0.0")}, {"DHCP-01": "fail wrong-answer"}),
+    Row(
+        "the offered address is the network's broadcast address",
+        {"dhcp": offer(address="10.20.0.255")},
+        {"DHCP-01": "fail wrong-answer"},
+    ),
+    Row(
+        "the only router is the network's broadcast address",
+        {"dhcp": offer(routers=("10.20.0.255",))},
+        {"DHCP-01": "fail wrong-answer"},
+    ),
     Row("no lease time", {"dhcp": offer(lease_s=None)}, {}),
     Row("a lease of 599 s", {"dhcp": offer(lease_s=599)}, {}, ("short-lease",)),
     Row("a lease of 600 s", {"dhcp": offer(lease_s=600)}, {}),
@@ -340,6 +350,17 @@ ROWS = [
         {"dhcp": offer(ntp=("0.0.0.0",))},
         {"NTP-01": "fail not-offered"},
         ("no-time-server",),
+    ),
+    Row(
+        "option 42 with the network's broadcast address",
+        {"dhcp": offer(ntp=("10.20.0.255",))},
+        {"NTP-01": "fail not-offered"},
+        ("no-time-server",),
+    ),
+    Row(
+        "option 6 with the network's own address before a good one",
+        {"dhcp": offer(dns=("10.20.0.0", SERVER))},
+        {},
     ),
     Row(
         "no option 6",

@@ -225,6 +225,10 @@ class TestMissing:
             ({"routers": ()}, ("router",)),
             ({"routers": ("0.0.0.0",)}, ("router",)),
             ({"routers": ("0.0.0.0", SERVER)}, ()),
+            ({"address": "10.20.0.255"}, ("address",)),
+            ({"address": "10.20.0.0"}, ("address",)),
+            ({"address": "10.20.0.255", "subnet_mask": "255.255.254.0"}, ()),
+            ({"routers": ("10.20.0.255",)}, ("router",)),
             ({"routers": (), "routes": (("0.0.0.0/0", SERVER),)}, ()),
             ({"routers": (), "routes": (("10.0.0.0/8", SERVER),)}, ("router",)),
             ({"routers": (), "routes": (("0.0.0.0/0", "0.0.0.0"),)}, ("router",)),
@@ -285,6 +289,25 @@ class TestHandedOut:
         evidence = Known({"dhcp": dhcp(offer(dns=(SERVER, "0.0.0.0", SERVER), ntp=("224.0.1.1",)))})
 
         assert plan.handed_out(evidence) == HandedOut(origin="dhcp", dns=(SERVER,), ntp=())
+
+    def test_leaves_out_nobody_of_the_network_told_of(self) -> None:
+        """What is somebody's address in one network is everybody's in another."""
+        told = {"dns": ("10.20.0.255", SERVER, "10.20.0.127"), "ntp": ("10.20.0.0", "10.20.0.128")}
+        small = dhcp(offer(subnet_mask="255.255.255.128", **told))
+
+        assert plan.handed_out(Known({"dhcp": dhcp(offer(**told))})) == HandedOut(
+            origin="dhcp", dns=(SERVER, "10.20.0.127"), ntp=("10.20.0.128",)
+        )
+        assert plan.handed_out(Known({"dhcp": small})) == HandedOut(
+            origin="dhcp", dns=("10.20.0.255", SERVER), ntp=("10.20.0.128",)
+        )
+
+    def test_leaves_out_nobody_of_the_leases_network(self) -> None:
+        """A lease tells of a network as well, where its client wrote the mask down."""
+        told = {"ntp": ("10.20.0.255",), "subnet_mask": "255.255.255.0"}
+        evidence = Known({"dhcp": cannot(), "lease": lease(**told)})
+
+        assert plan.handed_out(evidence).ntp == ()
 
     def test_silence_hands_out_nothing(self) -> None:
         """DHCP was asked and nobody answered: that is no obstacle, and no lease replaces it."""
@@ -421,6 +444,7 @@ class TestHosts:
         "address",
         [
             "0.0.0.0",
+            "0.0.0.53",
             "224.0.0.1",
             "239.255.255.255",
             "240.0.0.1",
@@ -435,7 +459,24 @@ class TestHosts:
         assert plan.hosts([address, SERVER]) == (SERVER,)
         assert not plan.is_host(address)
 
-    @given(st.lists(st.ip_addresses(v=4).map(str), max_size=30))
+    @pytest.mark.parametrize(
+        ("mask", "nobody"),
+        [
+            ("255.255.255.0", ("10.20.0.0", "10.20.0.255")),
+            ("255.255.255.252", ("10.20.0.120", "10.20.0.123")),
+            ("255.255.255.254", ()),
+            ("255.255.255.255", ()),
+            (None, ()),
+            ("nonsense", ()),
+        ],
+    )
+    def test_have_no_place_on_a_networks_edge(
+        self, mask: str | None, nobody: tuple[str, ...]
+    ) -> None:
+        """The network's own address and its broadcast address are nobody's."""
+        assert plan.no_hosts_of(offer(subnet_mask=mask)) == nobody
+
+    @given(st.lists(st.ip_addresses(v=4).map(str), max_size=60))
     def test_are_distinct_and_in_order(self, addresses: list[str]) -> None:
         """The order is the network's preference."""
         kept = plan.hosts(addresses)

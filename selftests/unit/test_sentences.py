@@ -75,8 +75,11 @@ class TestSpoken:
         """A case says a word once; the reader's language comes later."""
         made = fact([Word("router"), Word("silence")])
 
-        assert sentences.spoken(made, catalogue, "de") == "der Router (Option 3), keine Antwort"
-        assert sentences.spoken(made, catalogue, "en") == "the router (option 3), no answer"
+        assert (
+            sentences.spoken(made, catalogue, "de")
+            == "ein brauchbarer Router (Option 3), keine Antwort"
+        )
+        assert sentences.spoken(made, catalogue, "en") == "a usable router (option 3), no answer"
 
     def test_writes_moments_as_days(self, catalogue: Catalogue) -> None:
         """A certificate's validity is a day to its reader."""

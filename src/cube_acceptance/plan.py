@@ -47,7 +47,6 @@ _PRIVATE = tuple(
 _NOBODY = tuple(
     ipaddress.IPv4Network(network)
     for network in (
-        "0.0.0.0/8",  # RFC 1122 section 3.2.1.3
         "169.254.0.0/16",  # RFC 3927
         "192.0.0.0/24",  # RFC 6890
         "192.0.2.0/24",  # RFC 5737
@@ -58,7 +57,7 @@ _NOBODY = tuple(
 _NO_HOSTS = tuple(
     ipaddress.IPv4Network(network)
     for network in (
-        "0.0.0.0/32",
+        "0.0.0.0/8",  # RFC 1122 section 3.2.1.3
         "224.0.0.0/4",  # RFC 5771
         "240.0.0.0/4",  # RFC 1112 section 4, and the broadcast address of RFC 919
     )
@@ -204,9 +203,9 @@ def missing(offer: DhcpMessage) -> tuple[str, ...]:
     """
     default = [router for network, router in offer.routes if network == "0.0.0.0/0"]
     lacks = {
-        "address": not is_host(offer.address),
+        "address": not hosts([offer.address], offer),
         "subnet-mask": not offer.subnet_mask,
-        "router": not any(map(is_host, [*offer.routers, *default])),
+        "router": not hosts([*offer.routers, *default], offer),
         "server-identifier": not (offer.server_id and is_host(offer.server_id)),
     }
     return tuple(word for word, lacking in lacks.items() if lacking)
@@ -230,7 +229,7 @@ def handed_out(evidence: Evidence) -> HandedOut:
     if isinstance(observed, DhcpObserved):
         offer = leading_offer(observed)
         if offer is not None:
-            return HandedOut(origin="dhcp", dns=hosts(offer.dns), ntp=hosts(offer.ntp))
+            return handed_out_by(offer)
         if not silence_is_doubtful(observed):
             return HandedOut(origin="nobody")
     lease = evidence.get("lease")
@@ -244,8 +243,16 @@ def handed_out(evidence: Evidence) -> HandedOut:
         detail="this computer holds a lease, but no DHCP server could be heard",
     )
     return HandedOut(
-        origin="lease", dns=hosts(lease.dns), ntp=hosts(lease.ntp), obstacle=obstacle or doubt
+        origin="lease",
+        dns=hosts(lease.dns, lease),
+        ntp=hosts(lease.ntp, lease),
+        obstacle=obstacle or doubt,
     )
+
+
+def handed_out_by(offer: DhcpMessage) -> HandedOut:
+    """Read from one offer what it hands out."""
+    return HandedOut(origin="dhcp", dns=hosts(offer.dns, offer), ntp=hosts(offer.ntp, offer))
 
 
 def silence_is_doubtful(observed: DhcpObserved) -> bool:
@@ -284,9 +291,30 @@ def is_host(address: str) -> bool:
     return not any(candidate in network for network in _NO_HOSTS)
 
 
-def hosts(addresses: Iterable[str]) -> tuple[str, ...]:
-    """Keep the addresses that can belong to a server, each once, at most :data:`SERVER_LIMIT`."""
-    return tuple(dict.fromkeys(filter(is_host, addresses)))[:SERVER_LIMIT]
+def hosts(
+    addresses: Iterable[str], told: DhcpMessage | LeaseObserved | None = None
+) -> tuple[str, ...]:
+    """Keep the addresses that can belong to a host, each once, at most :data:`SERVER_LIMIT`.
+
+    In the network that DHCP told of, its own address and its broadcast address belong to none.
+    """
+    nobody = no_hosts_of(told) if told else ()
+    kept = (address for address in addresses if is_host(address) and address not in nobody)
+    return tuple(dict.fromkeys(kept))[:SERVER_LIMIT]
+
+
+def no_hosts_of(told: DhcpMessage | LeaseObserved) -> tuple[str, ...]:
+    """Give the addresses of a network itself and of all its hosts (RFC 1122 section 3.2.1.3).
+
+    A network of one or two addresses has room for neither (RFC 3021).
+    """
+    try:
+        network = ipaddress.IPv4Network(f"{told.address}/{told.subnet_mask}", strict=False)
+    except ValueError:  # the mask is missing
+        return ()
+    if network.num_addresses <= 2:  # noqa: PLR2004 - prefixes of 31 and 32 bits
+        return ()
+    return str(network.network_address), str(network.broadcast_address)
 
 
 def usable(address: str, *, allow_private: bool, simulated: bool = False) -> bool:

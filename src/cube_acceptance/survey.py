@@ -248,10 +248,7 @@ class Survey:
 
     def _first_offer(self, vantage: Vantage, offer: DhcpMessage) -> None:
         if plan.complete(offer):
-            self._follow(
-                vantage,
-                plan.HandedOut(origin="dhcp", dns=plan.hosts(offer.dns), ntp=plan.hosts(offer.ntp)),
-            )
+            self._follow(vantage, plan.handed_out_by(offer))
 
     def _dhcp_done(self, vantage: Vantage, observation: Observation) -> None:
         if isinstance(observation, DhcpObserved) and not plan.silence_is_doubtful(observation):

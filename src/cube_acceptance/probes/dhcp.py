@@ -103,6 +103,7 @@ MESSAGE_NAMES = {
 """Option 53 (RFC 2132 section 9.6)."""
 UNSPECIFIED = "0.0.0.0"  # noqa: S104 - an address in a packet, nothing is bound to it
 
+_THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")  # RFC 1122 section 3.2.1.3
 _BOOTREQUEST = 1
 _BOOTREPLY = 2
 _ETHERNET = 1
@@ -356,8 +357,8 @@ def is_mask(mask: ipaddress.IPv4Address) -> bool:
 
 
 def is_host(address: ipaddress.IPv4Address) -> bool:
-    """Tell whether it can be one host's address: not 0.0.0.0, multicast, reserved, broadcast."""
-    return not (address.is_unspecified or address.is_multicast or address.is_reserved)
+    """Tell whether it can be one host's address: not 0.0.0.0/8, multicast, reserved, broadcast."""
+    return not (address in _THIS_NETWORK or address.is_multicast or address.is_reserved)
 
 
 def tells_enough(offer: DhcpMessage) -> bool:
