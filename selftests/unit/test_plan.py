@@ -435,7 +435,7 @@ class TestHosts:
     """Addresses that can belong to a server."""
 
     def test_are_bounded(self) -> None:
-        """A DHCP option can list sixty servers; nobody means that."""
+        """A DHCP option can list sixty servers; the first half of them may well be meant."""
         many = [f"10.0.0.{n}" for n in range(1, 60)]
 
         assert plan.hosts(many) == tuple(many[: plan.SERVER_LIMIT])

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue, Requirement
     from cube_acceptance.ruling import Evidence
 
-SERVER_LIMIT = 8
-"""How many servers of one kind are asked; a longer list is somebody's mistake or an attack."""
+SERVER_LIMIT = 32
+"""How many servers of one kind are asked: as many as are kept of an offer. Somebody's long list
+may end in the only one that works; one that is still longer is an attack."""
 
 ADDRESS_LIMIT = 16
 """How many addresses of one name are kept."""
