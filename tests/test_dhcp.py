@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cube_acceptance.evidence import CannotMeasure, DhcpObserved, LeaseObserved, Vantage
-from cube_acceptance.plan import hosts, leading_offer, missing, silence_is_doubtful
+from cube_acceptance.plan import hosts, leading_offer, missing, silence_is_doubtful, ways_out
 from cube_acceptance.ruling import Word, obstacle
 
 if TYPE_CHECKING:
@@ -73,14 +73,17 @@ def own_lease_proves_a_server(judge: Judge, blocked: CannotMeasure, site: Site) 
 
 
 def note_rivals(judge: Judge, offers: tuple[DhcpMessage, ...]) -> None:
-    """Note a second server, and values in which the servers disagree."""
+    """Note a second server, and values in which the servers disagree.
+
+    The order in which they name the same routers or DNS servers shares the load, no more.
+    """
     servers = {offer.server_id or offer.source: offer for offer in offers}
     if len(servers) < 2:
         return
     judge.note("second-server", servers=list(servers))
-    if len({offer.routers for offer in servers.values()}) > 1:
+    if len({frozenset(ways_out(offer)) for offer in servers.values()}) > 1:
         judge.note("servers-disagree", what=Word("routers"))
-    if len({offer.dns for offer in servers.values()}) > 1:
+    if len({frozenset(offer.dns) for offer in servers.values()}) > 1:
         judge.note("servers-disagree", what=Word("name-servers"))
 
 

@@ -393,6 +393,36 @@ ROWS = [
         {},
         ("second-server", "servers-disagree"),
     ),
+    Row(
+        "two servers that name the same servers in another order",
+        {
+            "dhcp": dhcp(
+                replace(OFFER, routers=(SERVER, SECOND), dns=(SERVER, SECOND)),
+                replace(OFFER, server_id=SECOND, routers=(SECOND, SERVER), dns=(SECOND, SERVER)),
+            ),
+            **{f"dns/{SECOND}/{host}": dns(host, SECOND) for host in HOSTS},
+            f"dns/{SECOND}/invalid": dns("invalid", SECOND, rcode="NXDOMAIN", addresses=()),
+        },
+        {},
+        ("second-server",),
+    ),
+    Row(
+        "two servers of which one names the router as a route",
+        {
+            "dhcp": dhcp(
+                OFFER,
+                replace(OFFER, server_id=SECOND, routers=(), routes=(("0.0.0.0/0", SERVER),)),
+            )
+        },
+        {},
+        ("second-server",),
+    ),
+    Row(
+        "two servers, and a route of one of them disagrees on the router",
+        {"dhcp": dhcp(OFFER, replace(OFFER, server_id=SECOND, routes=(("0.0.0.0/0", SECOND),)))},
+        {},
+        ("second-server", "servers-disagree"),
+    ),
     Row("the same server twice", {"dhcp": dhcp(OFFER, OFFER)}, {}),
     Row(
         "an incomplete offer before a complete one",

@@ -199,17 +199,25 @@ def complete(offer: DhcpMessage) -> bool:
 def missing(offer: DhcpMessage) -> tuple[str, ...]:
     """List what an offer lacks, as words of the catalogue.
 
-    A default route of option 121 is a router too; who understands it ignores option 3
-    (RFC 3442).
+    A default route of option 121 is a router too.
     """
-    default = [router for network, router in offer.routes if network == "0.0.0.0/0"]
     lacks = {
         "address": not hosts([offer.address], offer),
         "subnet-mask": not offer.subnet_mask,
-        "router": not hosts([*offer.routers, *default], offer),
+        "router": not hosts([*offer.routers, *default_routers(offer)], offer),
         "server-identifier": not (offer.server_id and is_host(offer.server_id)),
     }
     return tuple(word for word, lacking in lacks.items() if lacking)
+
+
+def default_routers(offer: DhcpMessage) -> tuple[str, ...]:
+    """List the routers of the default routes in option 121 (RFC 3442)."""
+    return tuple(router for network, router in offer.routes if network == "0.0.0.0/0")
+
+
+def ways_out(offer: DhcpMessage) -> tuple[str, ...]:
+    """List the routers that an offer names: who understands option 121 ignores option 3."""
+    return default_routers(offer) or offer.routers
 
 
 def leading_offer(observed: DhcpObserved) -> DhcpMessage | None:
