@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cube_acceptance.evidence import CannotMeasure, DhcpObserved, LeaseObserved, Vantage
-from cube_acceptance.plan import hosts, leading_offer, missing, silence_is_doubtful, ways_out
+from cube_acceptance.plan import (
+    default_routers,
+    hosts,
+    leading_offer,
+    missing,
+    silence_is_doubtful,
+    ways_out,
+)
 from cube_acceptance.ruling import Word, obstacle
 
 if TYPE_CHECKING:
@@ -97,11 +104,14 @@ def note_values(judge: Judge, offer: DhcpMessage, site: Site) -> None:
 def note_routers(judge: Judge, offer: DhcpMessage) -> None:
     """Note routers of which none lies in the network that the offer describes.
 
-    Routes, where the offer has some, stand in place of the routers (RFC 3442).
+    Routes, where the offer has some, stand in place of the routers, and have to lead everywhere
+    then (RFC 3442).
     """
     network = IPv4Network(f"{offer.address}/{offer.subnet_mask}", strict=False)
     if not offer.routes and not any(IPv4Address(router) in network for router in offer.routers):
         judge.note("router-outside", routers=offer.routers, network=str(network))
+    if offer.routes and not default_routers(offer):
+        judge.note("no-default-route", routers=offer.routers)
 
 
 def note_offer(judge: Judge, told: DhcpMessage | LeaseObserved, site: Site) -> None:

@@ -290,6 +290,12 @@ ROWS = [
         {"dhcp": offer(routers=(), routes=(("10.0.0.0/8", SERVER),))},
         {"DHCP-01": "fail wrong-answer"},
     ),
+    Row(
+        "option 121 without a default route beside a router",
+        {"dhcp": offer(routes=(("10.0.0.0/8", SERVER),))},
+        {},
+        ("no-default-route",),
+    ),
     Row("no mask", {"dhcp": offer(subnet_mask=None)}, {"DHCP-01": "fail wrong-answer"}),
     Row("no server identifier", {"dhcp": offer(server_id=None)}, {"DHCP-01": "fail wrong-answer"}),
     Row("no address", {"dhcp": offer(address="0.0.0.0")}, {"DHCP-01": "fail wrong-answer"}),
