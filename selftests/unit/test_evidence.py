@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, get_args
 
@@ -143,8 +144,15 @@ class TestTimestamp:
         """Python drops the fraction of a full second unless told not to."""
         assert timestamp(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01T00:00:00.000Z"
 
-    def test_is_now_by_default(self) -> None:
-        """A probe starts now."""
-        before = timestamp(datetime.now(UTC))
+    def test_is_now_by_default(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A probe starts now, by the clock as it was when the run began."""
+        monkeypatch.setattr(evidence, "clock_s", lambda: 1.5)
 
-        assert before <= timestamp() <= timestamp(datetime.now(UTC))
+        assert timestamp() == "1970-01-01T00:00:01.500Z"
+
+    def test_goes_on_evenly(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whoever sets the clock meanwhile moves no moment."""
+        before_s = evidence.clock_s()
+        monkeypatch.setattr(time, "time", lambda: 0.0)
+
+        assert evidence.clock_s() >= before_s

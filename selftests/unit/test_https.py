@@ -415,6 +415,16 @@ class TestDateOffset:
         assert observed.date_offset_s is not None
         assert abs(observed.date_offset_s) < 2.0
 
+    def test_clock_is_set_meanwhile(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The time server may have been asked before this computer's clock was set."""
+        set_ahead_s = time.time() + 3600
+        monkeypatch.setattr(time, "time", lambda: set_ahead_s)
+
+        observed = fetch(Behaviour.GOOD)
+
+        assert observed.date_offset_s is not None
+        assert abs(observed.date_offset_s) < 60.0
+
     def test_wrong(self) -> None:
         """Three hours are three hours."""
         observed = fetch(Behaviour.WRONG_DATE)

@@ -7,8 +7,9 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections import deque
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import msgspec
@@ -411,6 +412,20 @@ class TestServers:
         assert [attempt.result for attempt in observed.tries] == ["silence", "answer"]
         assert observed.tries[0].sent != observed.tries[1].sent
 
+    def test_clock_is_set_between_two_questions(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A system that sets its clock during the run makes no two servers disagree."""
+        set_ahead_s = time.time() + 3600
+        with NtpServer() as server:
+            before = ask(server)
+            monkeypatch.setattr(time, "time", lambda: set_ahead_s)
+            after = ask(server)
+
+        assert before.reply
+        assert after.reply
+        assert after.reply.offset_s == pytest.approx(before.reply.offset_s, abs=60.0)
+        begins = [datetime.fromisoformat(observed.started) for observed in (before, after)]
+        assert begins[1] - begins[0] < timedelta(minutes=1)
+
     def test_no_thread_and_no_socket_is_left(self) -> None:
         """The simulated server is gone when its block ends; its port can be used again."""
         with NtpServer() as server:
@@ -524,6 +539,7 @@ class TestCourse:
         self.time = StandingTime()
         self.patch = monkeypatch
         monkeypatch.setattr(ntp, "time", self.time)
+        monkeypatch.setattr(ntp, "clock_s", self.time.time)
         monkeypatch.setattr(link, "time", self.time)
         monkeypatch.setattr(ntp, "neighbour_answers", lambda *_: None)
 

@@ -9,6 +9,7 @@ Bytes from the network are bounded to :data:`RAW_LIMIT` each (base64 in JSON).
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -368,7 +369,19 @@ Observation = (
 """Everything that can stand behind a key of ``evidence.json``."""
 
 
+_CLOCK_BEGAN_S = time.time() - time.monotonic()
+
+
+def clock_s() -> float:
+    """Give this computer's clock, in seconds since 1970, as if nobody set it during the run.
+
+    Systems set it as soon as they find a network, which may be now. What is compared afterwards,
+    time servers with cloud hosts for instance, must have been compared with one and the same clock.
+    """
+    return _CLOCK_BEGAN_S + time.monotonic()
+
+
 def timestamp(moment: datetime | None = None) -> str:
     """Write a moment (default: now) as UTC with milliseconds, ``2026-11-23T09:00:00.000Z``."""
-    moment = moment or datetime.now(UTC)
+    moment = moment or datetime.fromtimestamp(clock_s(), UTC)
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

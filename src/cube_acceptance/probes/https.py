@@ -29,6 +29,7 @@ from cube_acceptance.evidence import (
     Trouble,
     Try,
     VerifyError,
+    clock_s,
     timestamp,
 )
 from cube_acceptance.probes import web
@@ -209,7 +210,7 @@ class HttpsProbe:
     ) -> HttpsObserved:
         watch, to = course.watch, self._to(address)
         session = session_of(secure)
-        sent, began = time.time(), time.monotonic()
+        sent, began = clock_s(), time.monotonic()
         try:
             reply, _ = web.fetch(
                 secure,

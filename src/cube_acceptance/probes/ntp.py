@@ -30,6 +30,7 @@ from cube_acceptance.evidence import (
     Trouble,
     Try,
     Vantage,
+    clock_s,
     timestamp,
 )
 from cube_acceptance.probes.link import Stopwatch, measured, open_udp, trouble
@@ -266,7 +267,7 @@ class _Exchange:
             packet=packet,
             at_s=self._watch.elapsed(),
             moment=time.monotonic(),
-            clock_s=time.time(),
+            clock_s=clock_s(),
         )
         self._questions.append(question)
         self._unwanted = ""
