@@ -128,6 +128,41 @@ class TestAnswer:
         assert request.query.flags == dns.flags.RD
         assert request.query.question[0].rdtype == dns.rdatatype.A
 
+    @pytest.mark.parametrize(
+        "behaviour",
+        [
+            Behaviour.AUTHORITATIVE,
+            Behaviour.EDNS,
+            Behaviour.LONG_TTL,
+            Behaviour.BROKEN_BEHIND,
+            Behaviour.CUT_BEHIND,
+            Behaviour.FORGED_FIRST,
+        ],
+    )
+    def test_takes_the_answer_whatever_stands_around_it(self, behaviour: Behaviour) -> None:
+        """What is no client's concern spoils no answer."""
+        observed = observe(behaviour)
+
+        assert (observed.rcode, observed.addresses) == ("NOERROR", ADDRESSES)
+        assert len(observed.tries) == 1
+
+    @pytest.mark.parametrize(
+        ("behaviour", "rcode"),
+        [
+            (Behaviour.REFERRAL, "NOERROR"),
+            (Behaviour.SIX_ONLY, "NOERROR"),
+            (Behaviour.NXDOMAIN_WITH_ADDRESS, "NXDOMAIN"),
+        ],
+    )
+    def test_tells_an_answer_that_is_none(self, behaviour: Behaviour, rcode: str) -> None:
+        """Other servers' names, other addresses and a denial are answers all the same."""
+        observed = observe(behaviour)
+
+        assert (observed.rcode, observed.trouble) == (rcode, None)
+        assert observed.addresses == (
+            ("11.20.0.99",) if behaviour is Behaviour.NXDOMAIN_WITH_ADDRESS else ()
+        )
+
     def test_travels_through_json(self) -> None:
         """A replay judges the same observation."""
         observed = observe(Behaviour.CNAME_CHAIN)
@@ -292,6 +327,16 @@ class TestTries:
         assert results(observed)[0] == "answer"
         assert results(observed)[1] == "silence"
 
+    def test_waits_for_the_first_name_that_a_resolver_is_asked_for(self) -> None:
+        """A resolver with an empty memory answers late, and all tries at once."""
+        with DnsServer(Behaviour.SLOW_ONCE, zone=ZONE, slow_s=0.5) as server:
+            first = ask(server, wait_s=0.2)
+            again = ask(server)
+
+        assert first.addresses == again.addresses == ADDRESSES
+        assert len(first.tries) == 3
+        assert len(again.tries) == 1
+
     def test_hears_what_came_while_this_program_could_not_run(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -343,6 +388,8 @@ class TestForeign:
             (Behaviour.FORGED_ID, "another id"),
             (Behaviour.FORGED_QUESTION, "another question"),
             (Behaviour.QUERY_BACK, "a query, not a reply"),
+            (Behaviour.TWO_QUESTIONS, "another question"),
+            (Behaviour.NO_QUESTION, "another question"),
         ],
     )
     def test_ignores_what_is_no_reply_to_us(self, behaviour: Behaviour, reason: str) -> None:
@@ -479,6 +526,13 @@ class TestAliases:
         assert observed.addresses == ADDRESSES
         assert observed.chain == ("hop1.edge.example", "hop2.edge.example", "hop3.edge.example")
         assert len(observed.tries) == 1
+
+    def test_follows_an_aliased_domain(self) -> None:
+        """Beside the domain's alias the server writes the name's, for all who know no DNAME."""
+        observed = observe(Behaviour.DNAME)
+
+        assert observed.addresses == ADDRESSES
+        assert observed.chain == ("disco.edge.example",)
 
     def test_asks_on_where_the_server_did_not(self) -> None:
         """A forwarder may leave the alias to its client."""

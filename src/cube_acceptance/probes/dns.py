@@ -86,6 +86,7 @@ INVALID_LABEL_BYTES = 12
 
 HEADER_SIZE = 12
 """RFC 1035 section 4.1.1."""
+_COUNTS_BEHIND = slice(8, 12)  # RFC 1035 section 4.1.1: of authority and additional records
 _LENGTH_SIZE = 2  # RFC 1035 section 4.2.2: what precedes a message over TCP
 _NO_QUESTION_BACK = frozenset(
     {dns.rcode.FORMERR, dns.rcode.SERVFAIL, dns.rcode.NOTIMP, dns.rcode.REFUSED}
@@ -171,13 +172,16 @@ class Answer:
 
 
 def read_answer(query: dns.message.Message, packet: bytes) -> Answer:
-    """Read the reply to a query for A records.
+    """Read the reply to a query for A records, as far as to the end of its answer section.
+
+    What stands behind that, authority and additional records, is no client's concern: a router
+    that cuts a reply there, or fills in nonsense, spoils nobody's answer.
 
     Raises:
         MalformedError: the bytes are no DNS message.
         UnwantedError: they are, but not the reply to this query.
     """
-    reply = read_message(packet)
+    reply = read_message(up_to_the_answers(packet))
     reply_to(query, reply)
     if not same_question(query, reply) and (
         reply.question or reply.rcode() not in _NO_QUESTION_BACK
@@ -192,6 +196,13 @@ def read_answer(query: dns.message.Message, packet: bytes) -> Answer:
         elif records.rdclass == dns.rdataclass.IN and records.rdtype == dns.rdatatype.A:
             answer.addresses[records.name] = [record.address for record in records]
     return answer
+
+
+def up_to_the_answers(packet: bytes) -> bytes:
+    """Take from a message the word that anything stands behind its answers."""
+    counted = bytearray(packet)
+    counted[_COUNTS_BEHIND] = bytes(len(counted[_COUNTS_BEHIND]))
+    return bytes(counted)
 
 
 @dataclass(slots=True)
