@@ -1162,7 +1162,14 @@ class TestRunOverSockets:
     """`run`, over real sockets: the embedded site's way."""
 
     @pytest.mark.parametrize(
-        "behaviour", [Behaviour.GOOD, Behaviour.OVERLOADED, Behaviour.SPLIT, Behaviour.REPEATED]
+        "behaviour",
+        [
+            Behaviour.GOOD,
+            Behaviour.OVERLOADED,
+            Behaviour.SPLIT,
+            Behaviour.REPEATED,
+            Behaviour.OTHER_PORT,
+        ],
     )
     def test_reads_every_way_of_writing_the_same_offer(self, behaviour: Behaviour) -> None:
         """How a server arranges its options must not change the result."""
@@ -1206,6 +1213,24 @@ class TestRunOverSockets:
         assert bool(found.defects) == (
             behaviour in {Behaviour.EMPTY_OPTIONS, Behaviour.MALFORMED_LENGTHS, Behaviour.TRUNCATED}
         )
+
+    @pytest.mark.parametrize(
+        ("behaviour", "field", "values"),
+        [
+            (Behaviour.SECOND_THOUGHT, "address", ["10.20.0.50", "10.20.0.51"]),
+            (Behaviour.INCOMPLETE_FIRST, "routers", [(), LISTED.routers]),
+            (Behaviour.TWO_RELAYS, "relay", ["192.0.2.1", "192.0.2.2"]),
+        ],
+    )
+    def test_keeps_every_offer_of_one_server(
+        self, behaviour: Behaviour, field: str, values: list[object]
+    ) -> None:
+        """Which one counts is the case's business."""
+        with DhcpServer(behaviour, offered=LISTED) as server:
+            offers = ask_server(server, listen_s=0.5).offers
+
+        assert [getattr(found, field) for found in offers] == values
+        assert {found.server_id for found in offers} == {"10.20.0.1"}
 
     def test_waits_for_others_after_a_late_offer(self) -> None:
         """At least ``after_offer_s``, also when the time for listening is over by then."""
@@ -1255,6 +1280,12 @@ class TestServer:
         (answer,) = DhcpServer(Behaviour.SLOW).respond(REQUEST)
 
         assert answer.after_s == 3.0
+
+    def test_noise_comes_before_the_offer(self) -> None:
+        """Hundreds of other clients' replies, and ours behind them."""
+        *noise, answer = DhcpServer(Behaviour.NOISE_FIRST).respond(REQUEST)
+
+        assert max(packet.after_s for packet in noise) < answer.after_s == 3.0
 
     def test_every_behaviour_can_be_had(self) -> None:
         """A name without an answer behind it would be SILENT by mistake."""
