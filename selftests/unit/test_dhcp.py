@@ -878,7 +878,7 @@ class TestRun:
 
     def test_notes_which_question_was_answered(self) -> None:
         """A first DISCOVER that gets lost is worth knowing."""
-        observed = ask_by(_FakeWire(DhcpServer(Behaviour.LOSES_FIRST)))
+        observed = ask_by(_FakeWire(DhcpServer(Behaviour.LOSES_FIRST, offered=LISTED)))
 
         assert [attempt.result for attempt in observed.tries] == ["silence", "answer"]
 
@@ -895,9 +895,23 @@ class TestRun:
         other = second_server(LISTED)
         assert [offer.server_id for offer in observed.offers] == ["10.20.0.1", other.server_id]
 
+    def test_goes_on_asking_after_half_an_offer(self) -> None:
+        """A boot server that answers at once has not heard for the server that missed it."""
+
+        class Beside(DhcpServer):
+            def respond(self, request: bytes) -> list[Reply]:
+                half = replace(second_server(LISTED), address="0.0.0.0")
+                boot = Reply(reply(request, half, write(options_of(half))))
+                return [boot, *super().respond(request)]
+
+        observed = ask_by(_FakeWire(Beside(Behaviour.LOSES_FIRST, offered=LISTED)))
+
+        assert [offer.address for offer in observed.offers] == ["0.0.0.0", "10.20.0.50"]
+        assert [attempt.result for attempt in observed.tries] == ["answer", "silence"]
+
     def test_counts_the_same_offer_once(self) -> None:
         """A slow server answers every DISCOVER that it heard; that makes no second server."""
-        observed = ask_by(_FakeWire(DhcpServer(Behaviour.SAME_TWICE)))
+        observed = ask_by(_FakeWire(DhcpServer(Behaviour.SAME_TWICE, offered=LISTED)))
 
         assert len(observed.offers) == 1
         assert [packet.reason for packet in observed.ignored] == ["the same OFFER again"]
@@ -1060,7 +1074,7 @@ class TestRun:
                 self.requests.append((request, ("", 0)))
                 return super().respond(request) if len(self.requests) > 1 else []
 
-        observed = ask_by(_FakeWire(Late(), {2: OSError(errno.ENOBUFS, "full")}))
+        observed = ask_by(_FakeWire(Late(offered=LISTED), {2: OSError(errno.ENOBUFS, "full")}))
 
         assert isinstance(observed, DhcpObserved)
         assert [attempt.result for attempt in observed.tries] == ["silence", "not-sent", "answer"]

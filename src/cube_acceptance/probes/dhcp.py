@@ -54,14 +54,14 @@ CLIENT_PORT = 68
 """RFC 2131 section 4.1."""
 BROADCAST = "255.255.255.255"
 SEND_AT_S = (0.0, 2.0, 4.0, 6.0)
-"""When the DISCOVER is sent, while nothing has come."""
+"""When the DISCOVER is sent, while nothing has come that a CUBE could use."""
 SILENCE_S = 10.0
-"""When waiting for a first OFFER ends; where a busy computer sent the last DISCOVER later, as much
-later."""
+"""When waiting for a first usable OFFER ends; where a busy computer sent the last DISCOVER later,
+as much later."""
 LISTEN_S = 4.0
-"""Until when others may follow the first OFFER, counted from the first DISCOVER."""
+"""Until when others may follow it, counted from the first DISCOVER."""
 AFTER_OFFER_S = 1.0
-"""How long others may follow the first OFFER at least."""
+"""How long others may follow it at least."""
 
 OFFER_LIMIT = 32
 """How many OFFERs are kept."""
@@ -679,17 +679,19 @@ class _Findings:
     tries: list[Try] = field(default_factory=list)
     offers: list[DhcpMessage] = field(default_factory=list)
     ignored: list[Ignored] = field(default_factory=list)
-    told: bool = False
+    enough: DhcpMessage | None = None
+    """The first OFFER that :func:`tells_enough`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DhcpProbe:
     """Broadcast one DISCOVER and collect the OFFERs; never a REQUEST (RFC 2131 section 3.1).
 
-    Repeated with the same transaction id while no OFFER has come. ``on_offer`` is called at most
-    once, from within :meth:`run`: with the first OFFER that :func:`tells_enough`, as soon as it is
-    there, or at the end with the first of those that do not. What it raises is discarded, and it
-    must return at once.
+    Repeated with the same transaction id while no OFFER has come that :func:`tells_enough`: half
+    an OFFER, of a boot server for instance, does not mean that the other server heard the DISCOVER
+    as well. ``on_offer`` is called at most once, from within :meth:`run`: with the first OFFER that
+    tells enough, as soon as it is there, or at the end with the first of those that do not. What it
+    raises is discarded, and it must return at once.
     """
 
     vantage: Vantage
@@ -722,7 +724,7 @@ class DhcpProbe:
             self._converse(wire, watch, findings)
         if not findings.offers:
             self._check_silence(findings.tries)
-        elif not findings.told:
+        elif not findings.enough:
             self._tell(findings.offers[0])
         return DhcpObserved(
             started=watch.started,
@@ -749,7 +751,7 @@ class DhcpProbe:
     def _next_s(self, findings: _Findings) -> float:
         """Give when the next DISCOVER is due, as long after the one before as was planned."""
         sent = len(findings.tries)
-        if findings.offers or sent == len(self.send_at_s):
+        if findings.enough or sent == len(self.send_at_s):
             return math.inf
         late_s = findings.tries[-1].at_s - self.send_at_s[sent - 1] if sent else 0.0
         return self.send_at_s[sent] + late_s
@@ -763,8 +765,8 @@ class DhcpProbe:
             _check_link(self.vantage.interface, self.is_up(self.vantage.interface))
 
     def _end(self, findings: _Findings) -> float:
-        if findings.offers:
-            return max(self.listen_s, findings.offers[0].at_s + self.after_offer_s)
+        if findings.enough:
+            return max(self.listen_s, findings.enough.at_s + self.after_offer_s)
         last_s = findings.tries[-1].at_s if findings.tries else self.send_at_s[-1]
         return last_s + self.silence_s - self.send_at_s[-1]
 
@@ -794,8 +796,8 @@ class DhcpProbe:
         if not findings.offers:
             findings.tries[:] = _answered(findings.tries, message.raw, datagram.source)
         findings.offers.append(message)
-        if not findings.told and tells_enough(message):
-            findings.told = True
+        if not findings.enough and tells_enough(message):
+            findings.enough = message
             self._tell(message)
 
     def _tell(self, offer: DhcpMessage) -> None:
