@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from selftests.lab.condition import Condition, Laptop
+from selftests.lab.condition import Condition, Laptop, Lines
 from selftests.lab.session import (
     PROJECT,
     command_line,
@@ -25,12 +26,14 @@ from selftests.lab.session import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from selftests.lab.certificates import Authorities
     from selftests.lab.plant import Plant
 
 HEALTHY = Condition(id="healthy", field="Nothing is wrong.")
 ECHO_SPACING_S = 1.0
+STANDSTILLS, MOVING_S, STANDSTILL_S = 12, 0.8, 4.0
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,16 @@ def plant(authorities: Authorities) -> Iterator[Plant]:
     """Give a healthy plant; what these tests change is the session."""
     with plant_under(HEALTHY, authorities) as healthy:
         yield healthy
+
+
+def first_page(process: subprocess.Popen[str], reports: Path) -> Path | None:
+    """Wait for the page that a session leaves when it begins; None where it does not begin."""
+    page = None
+    end = time.monotonic() + 20
+    while page is None and time.monotonic() < end and process.poll() is None:
+        time.sleep(0.02)
+        page = next(reports.glob("*/certificate.html"), None)
+    return page
 
 
 @pytest.fixture
@@ -102,11 +115,7 @@ def test_stopped_after_a_failure(
 def test_killed_half_way(plant: Plant, name: str, number: signal.Signals) -> None:
     """A killed run leaves a page that says so and nothing that looks like a certificate."""
     process, reports = hold(plant, HEALTHY, name)
-    page = None
-    end = time.monotonic() + 20
-    while page is None and time.monotonic() < end and process.poll() is None:
-        time.sleep(0.02)
-        page = next(reports.glob("*/certificate.html"), None)
+    page = first_page(process, reports)
     time.sleep(1.0)
     process.send_signal(number)
     ended = finish(process, reports)
@@ -117,6 +126,32 @@ def test_killed_half_way(plant: Plant, name: str, number: signal.Signals) -> Non
         assert ended.certificate is None
         assert page.stat().st_size
     assert ended.verdict in ("", "incomplete")
+
+
+def test_stands_still(authorities: Authorities, name: str) -> None:
+    """A computer that stands still again and again takes no answer that waits for silence.
+
+    Everybody takes a second or more, so that most answers come while nobody can read them.
+    """
+    row = Condition(
+        id="x",
+        field="The servers are far away.",
+        without=("chronyd",),
+        dnsmasq=Lines(drop=("no-ping",), add=("port=0",)),
+        fakes=("gateway dns slow", "gateway ntp slow --slow 2"),
+    )
+    with plant_under(row, authorities) as far:
+        process, reports = hold(far, row, name)
+        page = first_page(process, reports)
+        for _ in range(STANDSTILLS):
+            time.sleep(MOVING_S)
+            os.killpg(process.pid, signal.SIGSTOP)
+            time.sleep(STANDSTILL_S)
+            os.killpg(process.pid, signal.SIGCONT)
+        ended = finish(process, reports)
+
+    assert page is not None, ended.terminal
+    assert (ended.status, ended.verdict) == (0, "accepted"), ended.terminal
 
 
 @pytest.mark.quick
