@@ -1012,6 +1012,20 @@ class TestRun:
         assert all(later - earlier >= 0.02 for earlier, later in itertools.pairwise(moments))
         assert observed.duration_s - moments[-1] >= 0.24
 
+    def test_keeps_the_whole_offer_behind_a_flood_of_halves(self) -> None:
+        """Whoever floods us with nonsense must not hide the server that the plant has."""
+
+        class Crowd(DhcpServer):
+            def respond(self, request: bytes) -> list[Reply]:
+                others = [replace(LISTED, address=f"10.20.1.{n}", routers=()) for n in range(40)]
+                offers = [*others, LISTED, replace(LISTED, address="10.20.0.77")]
+                return [Reply(reply(request, one, write(options_of(one)))) for one in offers]
+
+        observed = ask_by(_FakeWire(Crowd()))
+
+        assert len(observed.offers) == dhcp.OFFER_LIMIT + 1
+        assert observed.offers[-1].address == "10.20.0.50"
+
     def test_takes_an_offer_that_came_before_any_question(self) -> None:
         """It cannot be, but with a schedule that starts later it must not end the run either."""
         findings = dhcp._Findings(0x01020304, HARDWARE)

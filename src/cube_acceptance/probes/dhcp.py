@@ -64,7 +64,7 @@ AFTER_OFFER_S = 1.0
 """How long others may follow it at least."""
 
 OFFER_LIMIT = 32
-"""How many OFFERs are kept."""
+"""How many OFFERs are kept, beside the first that tells enough."""
 IGNORED_LIMIT = 32
 """How many packets that do not count are kept."""
 ADDRESS_LIMIT = 32
@@ -823,7 +823,8 @@ def _read_offer(datagram: Datagram, at_s: float, findings: _Findings) -> DhcpMes
         raise UnwantedError(f"message type {message.kind} ({name}) is not an OFFER")
     if any(_what_it_says(message) == _what_it_says(other) for other in findings.offers):
         raise UnwantedError("the same OFFER again")
-    if len(findings.offers) >= OFFER_LIMIT:
+    waited_for = not findings.enough and tells_enough(message)
+    if len(findings.offers) >= OFFER_LIMIT and not waited_for:
         raise UnwantedError(f"more than {OFFER_LIMIT} OFFERs")
     return message
 
