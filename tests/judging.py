@@ -21,6 +21,8 @@ TROUBLE_WORDS = {
 }
 
 
+REFUSALS = frozenset({"refused", "no-route"})
+"""What a server, or a router on the way to it, says instead of an answer."""
 NAME_RANKING = ("wrong-answer", "refused", "no-route", "no-answer", "not-offered")
 """Causes in the order of how close a DNS server came to an answer."""
 
@@ -76,6 +78,31 @@ def none_works(
     judge.fail(closest.cause, closest.text, servers=alike, **closest.facts)
 
 
+def dns_trouble(judge: Judge, setup: Setup, answer: DnsObserved) -> Trouble | None:
+    """Say what kept a DNS server from answering; None where it answered.
+
+    Whoever refuses says so only so often (RFC 1812 section 4.3.2.8) and lets the other questions
+    of a run wait in vain. A server that answers none of them is told by the refusal.
+    """
+    trouble = None if answer.rcode else answer.trouble
+    if trouble is None or trouble.kind != "no-answer":
+        return trouble
+    others = [dns_seen(judge, answer.server, name) for name in (*setup.site.cloud.hosts, "invalid")]
+    if any(other and other.rcode for other in others):
+        return trouble
+    said = [one.trouble for one in others if one and one.trouble and one.trouble.kind in REFUSALS]
+    return min([trouble, *said], key=lambda one: NAME_RANKING.index(one.kind))
+
+
+def dns_seen(judge: Judge, server: str, name: str) -> DnsObserved | None:
+    """Give what a DNS server did with a question; None where it was not asked."""
+    try:
+        seen = judge.get(dns_key(server, name))
+    except LookupError:  # not part of this session
+        return None
+    return seen if isinstance(seen, DnsObserved) else None
+
+
 def fail_without_address(judge: Judge, setup: Setup, host: str) -> None:
     """Rule on a host without an address: as DNS-01 fares for it, naming DNS as the reason."""
     servers = name_servers(setup.site, handed_out(judge))
@@ -83,6 +110,6 @@ def fail_without_address(judge: Judge, setup: Setup, host: str) -> None:
         raise obstacle(servers.obstacle)
     causes = {"not-offered"}
     for server in servers.addresses:
-        trouble = judge.measured(dns_key(server, host), DnsObserved).trouble
+        trouble = dns_trouble(judge, setup, judge.measured(dns_key(server, host), DnsObserved))
         causes.add(cause_of(trouble)[0] if trouble else "wrong-answer")
     judge.fail(min(causes, key=NAME_RANKING.index), "dns", host=host)

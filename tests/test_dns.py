@@ -9,9 +9,10 @@ import pytest
 from cube_acceptance.evidence import CannotMeasure, DnsObserved
 from cube_acceptance.plan import dns_key, handed_out, name_servers, usable_addresses
 from cube_acceptance.ruling import Word
-from judging import TROUBLE_WORDS, Flaw, flaw_of, none_works, some
+from judging import TROUBLE_WORDS, Flaw, dns_trouble, flaw_of, none_works, some
 
 if TYPE_CHECKING:
+    from cube_acceptance.evidence import Trouble
     from cube_acceptance.plan import Setup
     from cube_acceptance.ruling import Judge
 
@@ -33,7 +34,8 @@ def test_a_cloud_name_resolves(judge: Judge, setup: Setup, host: str) -> None:
         if answer.tcp in TROUBLE_WORDS:
             detail = TROUBLE_WORDS[answer.tcp]
             judge.note("tcp-refused", server=server, host=host, detail=detail)
-        if flaw := what_is_wrong(answer, setup, host):
+        trouble = dns_trouble(judge, setup, answer)
+        if flaw := what_is_wrong(answer, trouble, setup, host):
             flaws.append(flaw)
         else:
             found[server] = usable_addresses(setup, answer)
@@ -46,10 +48,12 @@ def test_a_cloud_name_resolves(judge: Judge, setup: Setup, host: str) -> None:
     judge.passes(host=host, server=server, addresses=addresses)
 
 
-def what_is_wrong(answer: DnsObserved, setup: Setup, host: str) -> Flaw | None:
+def what_is_wrong(
+    answer: DnsObserved, trouble: Trouble | None, setup: Setup, host: str
+) -> Flaw | None:
     """Say what is wrong with a server's answer; None where it has a usable address."""
-    if answer.rcode is None and answer.trouble:
-        flaw = flaw_of(answer.server, answer.trouble)
+    if trouble:
+        flaw = flaw_of(answer.server, trouble)
         return flaw._replace(facts=flaw.facts | {"host": host})
     facts: dict[str, object] = {"host": host, "code": answer.rcode, "addresses": answer.addresses}
     if answer.rcode != "NOERROR":

@@ -712,6 +712,59 @@ ROWS = [
         {},
     ),
     *(
+        Row(
+            f"silence for one name, {what} for the other",
+            {
+                f"dns/{SERVER}/{TAPIO}": no_dns(TAPIO, SILENT),
+                f"dns/{SERVER}/{HOMAG}": no_dns(HOMAG, trouble),
+                f"dns/{SERVER}/invalid": no_dns("x.invalid", SILENT),
+                **no_cloud(),
+            },
+            every(OUTBOUND, f"fail {cause}"),
+        )
+        for what, trouble, cause in (
+            ("a closed port", CLOSED, "refused"),
+            ("no way", AWAY, "no-route"),
+            ("nonsense", NONSENSE, "no-answer"),
+        )
+    ),
+    Row(
+        "silence for both names, a closed port for the invented one",
+        all_silent(SILENT) | {f"dns/{SERVER}/invalid": no_dns("x.invalid", CLOSED)},
+        every(OUTBOUND, "fail refused"),
+    ),
+    Row(
+        "silence for one name, a closed port for the other, and an answer to the invented one",
+        {
+            f"dns/{SERVER}/{TAPIO}": no_dns(TAPIO, SILENT),
+            f"dns/{SERVER}/{HOMAG}": no_dns(HOMAG, CLOSED),
+            **no_cloud(),
+        },
+        {
+            f"DNS-01[{TAPIO}]": "fail no-answer",
+            f"HTTPS-01[{TAPIO}]": "fail no-answer",
+            f"DNS-01[{HOMAG}]": "fail refused",
+            f"HTTPS-01[{HOMAG}]": "fail refused",
+            "PING-01": "fail no-answer",
+        },
+    ),
+    Row(
+        "silence for one name, and the other could not be asked for",
+        {
+            f"dns/{SERVER}/{TAPIO}": no_dns(TAPIO, SILENT),
+            f"dns/{SERVER}/{HOMAG}": cannot("not-permitted"),
+            f"dns/{SERVER}/invalid": None,
+            **no_cloud(),
+        },
+        {
+            f"DNS-01[{TAPIO}]": "fail no-answer",
+            f"HTTPS-01[{TAPIO}]": "fail no-answer",
+            f"DNS-01[{HOMAG}]": "inconclusive not-permitted",
+            f"HTTPS-01[{HOMAG}]": "inconclusive not-permitted",
+            "PING-01": "fail no-answer",
+        },
+    ),
+    *(
         Row(f"every name: {label}", all_silent(trouble), every(OUTBOUND, f"fail {cause}"))
         for label, trouble, cause in (
             ("silence", SILENT, "no-answer"),
