@@ -199,10 +199,11 @@ def complete(offer: DhcpMessage) -> bool:
 def missing(offer: DhcpMessage) -> tuple[str, ...]:
     """List what an offer lacks, as words of the catalogue.
 
-    A default route of option 121 is a router too.
+    A default route of option 121 is a router too. A loopback address can only come from one.
     """
+    strayed = is_loopback(offer.address) and not is_loopback(offer.source)
     lacks = {
-        "address": not hosts([offer.address], offer),
+        "address": strayed or not hosts([offer.address], offer),
         "subnet-mask": not offer.subnet_mask,
         "router": not hosts([*offer.routers, *default_routers(offer)], offer),
         "server-identifier": not (offer.server_id and is_host(offer.server_id)),
@@ -298,6 +299,14 @@ def is_host(address: str) -> bool:
     except ValueError:
         return False
     return not any(candidate in network for network in _NO_HOSTS)
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether a text is an address of the computer that says it (RFC 1122 3.2.1.3)."""
+    try:
+        return ipaddress.IPv4Address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def hosts(
