@@ -9,7 +9,7 @@ from cube_acceptance.plan import dns_key, handed_out, name_servers
 from cube_acceptance.ruling import Word, obstacle, on_the_wire
 
 if TYPE_CHECKING:
-    from cube_acceptance.evidence import CannotMeasure, Trouble
+    from cube_acceptance.evidence import CannotMeasure, HttpsObserved, Trouble
     from cube_acceptance.plan import Servers, Setup
     from cube_acceptance.ruling import Judge
 
@@ -76,6 +76,16 @@ def none_works(
     closest = min(flaws, key=lambda flaw: (ranking.index(flaw.cause), flaw.text == flaw.cause))
     alike = [flaw.server for flaw in flaws if flaw.text == closest.text]
     judge.fail(closest.cause, closest.text, servers=alike, **closest.facts)
+
+
+def cloud_offset(seen: HttpsObserved) -> float | None:
+    """Give how far a cloud host's clock is ahead of this computer's; None where it did not tell.
+
+    A cache hands on the ``Date`` of what it kept, and says by ``Age`` that it kept it (RFC 9111
+    section 5.1): that is nobody's time any more.
+    """
+    kept = seen.reply and dict(seen.reply.headers).get("age", "0") != "0"
+    return None if kept else seen.date_offset_s
 
 
 def dns_trouble(judge: Judge, setup: Setup, answer: DnsObserved) -> Trouble | None:

@@ -12,7 +12,7 @@ import pytest
 from cube_acceptance.evidence import HttpsObserved, NtpObserved
 from cube_acceptance.plan import addresses, handed_out, time_servers
 from cube_acceptance.ruling import on_the_wire
-from judging import fail_without_address
+from judging import cloud_offset, fail_without_address
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import HttpReply, TlsSession
@@ -77,7 +77,7 @@ def rule_on_validity(judge: Judge, setup: Setup, seen: HttpsObserved) -> None:
     The host's own ``Date`` and the time server together show that it is not; either of them
     alone shows that somebody's clock is wrong.
     """
-    shown, by_host = seen.tls, seen.date_offset_s
+    shown, by_host = seen.tls, cloud_offset(seen)
     if not shown or not shown.not_after:
         return
     if by_host is not None and valid_at(shown, seen.started, by_host):

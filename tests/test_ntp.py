@@ -9,7 +9,7 @@ import pytest
 from cube_acceptance.evidence import CannotMeasure, HttpsObserved, NtpObserved, Trouble
 from cube_acceptance.plan import handed_out, time_servers
 from cube_acceptance.ruling import Word
-from judging import Flaw, flaw_of, none_works, some
+from judging import Flaw, cloud_offset, flaw_of, none_works, some
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import NtpReply
@@ -115,14 +115,12 @@ def cloud_clocks(judge: Judge, site: Site) -> list[Clock]:
             observed = judge.get(f"https/{host}")
         except LookupError:  # without an address for the host there was nothing to ask
             continue
-        if isinstance(observed, HttpsObserved) and observed.date_offset_s is not None:
-            clocks.append(
-                Clock(
-                    observed.date_offset_s,
-                    DATE_RESOLUTION_S + observed.date_uncertainty_s,
-                    Word("cloud-time"),
-                )
-            )
+        if not isinstance(observed, HttpsObserved):
+            continue
+        offset_s = cloud_offset(observed)
+        if offset_s is not None:
+            uncertainty_s = DATE_RESOLUTION_S + observed.date_uncertainty_s
+            clocks.append(Clock(offset_s, uncertainty_s, Word("cloud-time")))
     return clocks
 
 

@@ -587,6 +587,30 @@ ROWS = [
         {f"https/{host}": healthy.https(host, date_offset_s=None) for host in HOSTS},
         {},
     ),
+    *(
+        Row(
+            f"both cloud hosts' Date is of three hours ago, and their Age is {age}",
+            {
+                f"https/{host}": healthy.https(
+                    host,
+                    date_offset_s=-10800.0,
+                    reply=HttpReply(url=f"https://{host}/", status=404, headers=(("age", age),)),
+                )
+                for host in HOSTS
+            },
+            {} if kept else {"NTP-01": "fail wrong-time"},
+        )
+        for age, kept in (("10800", True), ("0", False))
+    ),
+    Row(
+        "a copy from before a certificate was renewed, and no time server",
+        https(
+            date_offset_s=-6e6,
+            reply=HttpReply(url=f"https://{TAPIO}/", status=404, headers=(("age", "6000000"),)),
+        )
+        | {f"ntp/{SERVER}": ntp(trouble=SILENT)},
+        {"NTP-01": "fail no-answer"},
+    ),
     Row(
         "no Date, only this computer's clock disagrees",
         {

@@ -260,8 +260,7 @@ class HttpsObserved(Observed, tag="https", frozen=True, kw_only=True):
     verify_error: VerifyError | None = None
     reply: HttpReply | None = None
     date_offset_s: float | None = None
-    """The response's ``Date`` minus this computer's clock in the middle of the exchange; None
-    where it has none, or that of a copy which a cache kept."""
+    """The response's ``Date`` minus this computer's clock in the middle of the exchange."""
     date_uncertainty_s: float = 0.0
     """Half the exchange's length; the header's own second comes on top."""
     trouble: Trouble | None = None

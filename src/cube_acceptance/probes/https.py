@@ -336,15 +336,8 @@ def alternative_names(leaf: x509.Certificate) -> tuple[str, ...]:
 
 
 def date_offset(reply: HttpReply, now: float) -> float | None:
-    """Give how far the response's ``Date`` is ahead of this computer's clock (RFC 9110 6.6.1).
-
-    None where it tells no clock's time: a cache hands on the ``Date`` of what it kept, and says
-    by ``Age`` that it kept it (RFC 9111 section 5.1).
-    """
-    headers = dict(reply.headers)
-    text = headers.get("date", "")
-    if headers.get("age", "0") != "0":
-        return None
+    """Give how far the response's ``Date`` is ahead of this computer's clock (RFC 9110 6.6.1)."""
+    text = dict(reply.headers).get("date", "")
     try:
         moment = parsedate_to_datetime(text)
         if moment.tzinfo is None:
