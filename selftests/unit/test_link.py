@@ -357,6 +357,28 @@ class TestSourceFor:
         assert obstacle.value.cause == "other-route"
         assert obstacle.value.command.startswith("ip ")
 
+    def test_needs_a_link(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who is not plugged in hears nobody, and that is nobody's silence."""
+        unplugged = {"eth9": SimpleNamespace(isup=False)}
+        monkeypatch.setattr(psutil, "net_if_stats", lambda: unplugged)
+
+        with pytest.raises(CannotAskError, match="eth9 has no link") as obstacle:
+            link.source_for(ELSEWHERE, "10.99.0.50")
+
+        assert obstacle.value.cause == "off-link"
+
+    def test_a_link_that_nobody_can_tell_of(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Some systems do not say; that keeps nobody from asking."""
+
+        def deny() -> None:
+            raise PermissionError
+
+        monkeypatch.setattr(psutil, "net_if_stats", deny)
+        assert link.plugged_in("eth9")
+
+        monkeypatch.setattr(psutil, "net_if_stats", dict)
+        assert link.plugged_in("eth9")
+
     def test_needs_an_address(self) -> None:
         """DHCP aside, nothing can be asked without one."""
         with pytest.raises(CannotAskError, match="no IPv4 address") as obstacle:

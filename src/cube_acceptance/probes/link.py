@@ -138,6 +138,15 @@ def interface_of(address: str) -> str | None:
     return None
 
 
+def plugged_in(interface: str) -> bool:
+    """Tell whether an interface is switched on and has a link; True where nobody can tell."""
+    try:
+        state = psutil.net_if_stats().get(interface)
+    except OSError:
+        return True
+    return state is None or bool(state.isup)
+
+
 def routed_source(target: str) -> str | None:
     """Ask the system which of its addresses it would reach ``target`` from; sends nothing.
 
@@ -205,11 +214,13 @@ def source_for(vantage: Vantage, target: str) -> str:
     """Give the vantage address that packets to ``target`` leave from.
 
     Raises:
-        CannotAskError: the interface has no address (``off-link``), the target is one of this
-            computer's own addresses, or the route to it leaves elsewhere (``other-route``).
+        CannotAskError: the interface has no address or no link (``off-link``), the target is one
+            of this computer's own addresses, or the route to it leaves elsewhere (``other-route``).
     """
     if not vantage.address:
         raise CannotAskError("off-link", f"{vantage.interface} has no IPv4 address")
+    if not plugged_in(vantage.interface):
+        raise CannotAskError("off-link", f"{vantage.interface} has no link", "ip link show")
     source = routed_source(target)
     if source is None:
         raise CannotAskError(
