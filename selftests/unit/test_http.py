@@ -30,6 +30,7 @@ STATUSES = {
     Behaviour.REDIRECT_AWAY: 302,
     Behaviour.REDIRECT_LOOP: 302,
     Behaviour.REDIRECT_TLS: 302,
+    Behaviour.REDIRECT_SLOWLY: 200,
     Behaviour.WRONG_PAGE: 200,
     Behaviour.CONNECTOR_AWAY: 200,
     Behaviour.HTTP_10: 200,

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cube_acceptance.evidence import CannotMeasure, HttpReply, HttpsObserved, Trouble
-from cube_acceptance.probes import https
+from cube_acceptance.probes import https, tls
 from cube_acceptance.probes.https import HttpsProbe
 from cube_acceptance.probes.link import (
     CannotAskError,
     ReachError,
-    Stopwatch,
     find_vantage,
     open_tcp,
 )
@@ -293,26 +292,6 @@ class TestConnections:
         assert (observed.trouble.kind, observed.trouble.phase) == ("no-answer", "tls")
         assert len(observed.tries) == 1
 
-    def test_a_handshake_has_no_more_than_what_is_left(self) -> None:
-        """Its own limit is not added to everybody's."""
-        given = []
-
-        class Deaf:
-            settimeout = given.append
-
-            def wrap_socket(self, *_: object, **__: object) -> None:
-                raise TimeoutError
-
-        with pytest.raises(ReachError):
-            probe(443)._handshake(Stopwatch(), Deaf(), Deaf(), Deaf())
-        with pytest.raises(ReachError):
-            dataclasses.replace(probe(443), limit_s=0.1)._handshake(
-                Stopwatch(), Deaf(), Deaf(), Deaf()
-            )
-
-        assert given[0] == probe(443).tls_limit_s
-        assert given[1] <= 0.1
-
     def test_a_doubtful_certificate_ends_the_search(self) -> None:
         """Where some connections meet a stranger, it is not for luck to decide."""
         with (
@@ -457,7 +436,7 @@ class TestTlsTrouble:
     )
     def test_kind(self, words: str, kind: str) -> None:
         """A refusal, or no TLS at all; an alert's name does not make it nonsense."""
-        assert https.tls_trouble(ssl.SSLError(1, words)).kind == kind
+        assert tls.tls_trouble(ssl.SSLError(1, words)).kind == kind
 
 
 class TestSessionOf:

@@ -14,7 +14,8 @@ import pytest
 
 from cube_acceptance.evidence import CannotMeasure, SshObserved
 from cube_acceptance.probes import ssh
-from cube_acceptance.probes.link import ReachError, Stopwatch, find_vantage
+from cube_acceptance.probes.link import ReachError, find_vantage
+from cube_acceptance.probes.patience import Patience
 from cube_acceptance.probes.ssh import SshProbe
 from fixtures.simulator.ssh import Behaviour, SshServer
 
@@ -222,7 +223,7 @@ class TestReset:
     def test_at_any_step(self, step: Callable[[object], object]) -> None:
         """While it is listened to and while it is spoken to."""
         with pytest.raises(ReachError) as ended:
-            step(ssh._Talk(BrokenSocket(), Stopwatch(), 1.0))
+            step(ssh._Talk(BrokenSocket(), Patience(1.0)))
 
         assert ended.value.trouble.kind == "refused"
 
@@ -258,14 +259,14 @@ class TestPieces:
         """However the message is cut, it is one message."""
         body = bytes(16) + b"\x00\x00\x00\x01a" + b"\x00\x00\x00\x01b"
         message = struct.pack(">IBB", len(body) + 2, 0, 20) + body
-        talk = ssh._Talk(PieceByPiece(message[:3], message[3:9], message[9:]), Stopwatch(), 1.0)
+        talk = ssh._Talk(PieceByPiece(message[:3], message[3:9], message[9:]), Patience(1.0))
 
         assert talk.key_exchange("SSH-2.0-x") == ("b",)
 
     def test_messages_without_meaning_are_passed_over(self) -> None:
         """IGNORE and DEBUG may come at any time (RFC 4253 section 11)."""
         pieces = packet(ssh.IGNORE, b""), packet(ssh.DEBUG, b""), packet(ssh.KEXINIT, LISTS)
-        talk = ssh._Talk(PieceByPiece(*pieces), Stopwatch(), 1.0)
+        talk = ssh._Talk(PieceByPiece(*pieces), Patience(1.0))
 
         assert talk.key_exchange("SSH-2.0-x") == ("b",)
 
@@ -281,7 +282,7 @@ class TestPieces:
         """A farewell is a refusal; anything else is not how SSH begins."""
         pieces = [packet(number, content) for number, content in packets]
         with pytest.raises(ReachError) as ended:
-            ssh._Talk(PieceByPiece(*pieces), Stopwatch(), 1.0).key_exchange("SSH-2.0-x")
+            ssh._Talk(PieceByPiece(*pieces), Patience(1.0)).key_exchange("SSH-2.0-x")
 
         assert ended.value.trouble.kind == kind
         assert words in ended.value.trouble.detail
@@ -289,7 +290,7 @@ class TestPieces:
     def test_time_is_up_however_much_comes(self) -> None:
         """A peer that always has one more byte does not hold us."""
         with pytest.raises(ReachError) as ended:
-            ssh._Talk(PieceByPiece(b"x"), Stopwatch(), 0.0).identification()
+            ssh._Talk(PieceByPiece(b"x"), Patience(0.0)).identification()
 
         assert ended.value.trouble.kind == "no-answer"
 

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from cube_acceptance import __version__
 from cube_acceptance.probes import web
-from cube_acceptance.probes.link import ReachError, Stopwatch
+from cube_acceptance.probes.link import ReachError
+from cube_acceptance.probes.patience import Patience
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import HttpReply, Trouble
@@ -69,8 +70,7 @@ def fetch(peer: object, limit_s: float = LIMIT_S, **more: object) -> tuple[HttpR
         url="http://cube/",
         host="cube",
         target="/",
-        watch=Stopwatch(),
-        limit_s=limit_s,
+        patience=Patience(limit_s),
         **more,
     )
 
@@ -211,7 +211,7 @@ class TestSilence:
 
     def test_no_answer(self) -> None:
         """A service that accepts and says nothing."""
-        assert failing(Peer(failure=TimeoutError())).kind == "no-answer"
+        assert failing(Peer(failure=TimeoutError()), limit_s=0.1).kind == "no-answer"
 
     def test_reset(self) -> None:
         """Somebody does not want this."""
@@ -354,7 +354,8 @@ class TestBody:
     )
     def test_broken_off(self, failure: OSError) -> None:
         """The status line stands, whatever happens to the body."""
-        seen, body = fetch(Peer(OK + b"Content-Length: 9\r\n\r\nabc", failure=failure))
+        peer = Peer(OK + b"Content-Length: 9\r\n\r\nabc", failure=failure)
+        seen, body = fetch(peer, limit_s=1.0)
 
         assert (seen.status, body, seen.complete) == (200, b"abc", False)
 

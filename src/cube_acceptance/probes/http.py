@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 from cube_acceptance.evidence import CannotMeasure, PageObserved, Trouble, Try
 from cube_acceptance.probes import web
 from cube_acceptance.probes.link import ReachError, Stopwatch, measured, open_tcp
+from cube_acceptance.probes.patience import Patience
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import HttpReply, Vantage
@@ -48,6 +49,7 @@ class PageProbe:
         return measured(self._measure)
 
     def _measure(self, watch: Stopwatch) -> PageObserved:
+        patience = Patience(self.limit_s)
         tries: list[Try] = []
         replies: list[HttpReply] = []
         text = redirect = ""
@@ -55,7 +57,7 @@ class PageProbe:
         port, target = self.port, "/"
         try:
             while True:
-                reply, body = self._get(watch, tries, port, target)
+                reply, body = self._get(watch, patience, tries, port, target)
                 replies.append(reply)
                 fields = dict(reply.headers)
                 text = web.decoded(body, fields.get("content-type", ""))
@@ -66,7 +68,7 @@ class PageProbe:
                 if onward is None or len(replies) > self.redirect_tries:
                     redirect = location
                     break
-                if not watch.left(self.limit_s):
+                if not patience.left():
                     problem = OUT_OF_TIME
                     break
                 port, target = onward
@@ -86,10 +88,10 @@ class PageProbe:
         )
 
     def _get(
-        self, watch: Stopwatch, tries: list[Try], port: int, target: str
+        self, watch: Stopwatch, patience: Patience, tries: list[Try], port: int, target: str
     ) -> tuple[HttpReply, bytes]:
         at_s, to = watch.elapsed(), f"{self.address}:{port}"
-        limit = min(self.connect_limit_s, max(watch.left(self.limit_s), 0.001))
+        limit = Patience(self.connect_limit_s, patience).timeout()
         try:
             with contextlib.closing(open_tcp(self.vantage, self.address, port, limit)) as sock:
                 host = self.address if port == 80 else to  # noqa: PLR2004 - HTTP's own port
@@ -98,8 +100,7 @@ class PageProbe:
                     url=f"http://{to}{target}",
                     host=host,
                     target=target,
-                    watch=watch,
-                    limit_s=self.limit_s,
+                    patience=patience,
                 )
         except ReachError as error:
             kind = error.trouble.kind

@@ -31,7 +31,7 @@ from cube_acceptance.evidence import (
     VerifyError,
     timestamp,
 )
-from cube_acceptance.probes import web
+from cube_acceptance.probes import tls, web
 from cube_acceptance.probes.link import (
     CannotAskError,
     ReachError,
@@ -39,6 +39,7 @@ from cube_acceptance.probes.link import (
     measured,
     open_tcp,
 )
+from cube_acceptance.probes.patience import Patience
 
 if TYPE_CHECKING:
     import socket
@@ -58,9 +59,6 @@ LIMIT_S = 9.5
 NAME_LIMIT = 32
 TEXT_LIMIT = 300
 
-NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD", "LENGTH", "UNEXPECTED_MESSAGE")
-"""In OpenSSL's words for bytes that are no TLS, or no sensible one."""
-
 
 @lru_cache(maxsize=4)
 def trusting(ca_pem: str) -> ssl.SSLContext:
@@ -71,14 +69,6 @@ def trusting(ca_pem: str) -> ssl.SSLContext:
         context.load_verify_locations(cadata=ca_pem)
     else:
         context.load_verify_locations(cafile=certifi.where())
-    return context
-
-
-def looking() -> ssl.SSLContext:
-    """Make a context that believes anything, only to read who the peer says it is."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     return context
 
 
@@ -111,7 +101,7 @@ class HttpsProbe:
         return measured(self._measure)
 
     def _measure(self, watch: Stopwatch) -> HttpsObserved:
-        course = _Course(watch)
+        course = _Course(watch, Patience(self.limit_s))
         seen: HttpsObserved | None = None
         with contextlib.closing(self._connections(course)) as connections:
             for address, at_s, plain in connections:
@@ -139,9 +129,6 @@ class HttpsProbe:
     def _to(self, address: str) -> str:
         return f"{address}:{self.port}"
 
-    def _left(self, watch: Stopwatch, limit_s: float) -> float:
-        return min(limit_s, max(watch.left(self.limit_s), 0.001))
-
     def _connections(
         self, course: _Course
     ) -> Generator[tuple[str, float, socket.socket], None, None]:
@@ -153,10 +140,10 @@ class HttpsProbe:
         running: dict[Future[socket.socket], tuple[str, float]] = {}
         with ThreadPoolExecutor(max(len(waiting), 1)) as pool:
             try:
-                while running or (waiting and course.watch.left(self.limit_s)):
+                while running or (waiting and course.patience.left()):
                     if waiting:
                         address = waiting.popleft()
-                        limit_s = self._left(course.watch, self.connect_limit_s)
+                        limit_s = Patience(self.connect_limit_s, course.patience).timeout()
                         attempt = pool.submit(open_tcp, self.vantage, address, self.port, limit_s)
                         running[attempt] = address, course.watch.elapsed()
                     patience = self.stagger_s if waiting else None
@@ -187,14 +174,15 @@ class HttpsProbe:
     ) -> HttpsObserved:
         watch, to = course.watch, self._to(address)
         with contextlib.closing(plain.dup()) as wire:
+            limit = Patience(self.tls_limit_s, course.patience)
             try:
-                secure = self._handshake(watch, plain, wire, trusting(self.ca_pem))
+                secure = tls.handshake(plain, wire, trusting(self.ca_pem), self.host, limit)
             except ssl.SSLCertVerificationError as error:
                 course.tries.append(Try(at_s=at_s, to=to, result="untrusted", source=to))
                 verdict = VerifyError(
                     code=error.verify_code, message=web.printable(error.verify_message, 200)
                 )
-                leaf = self._look(watch, address)
+                leaf = self._look(course.patience, address)
                 return self._seen(watch, connected=address, tls=leaf, verify_error=verdict)
             with contextlib.closing(secure):
                 return self._ask(course, secure, wire, address, at_s)
@@ -216,8 +204,7 @@ class HttpsProbe:
                 url=f"https://{self.host}/",
                 host=self.host,
                 target="/",
-                watch=watch,
-                limit_s=self.limit_s,
+                patience=course.patience,
                 wire=wire,
             )
         except ReachError as error:
@@ -234,27 +221,22 @@ class HttpsProbe:
             date_uncertainty_s=round(half, 6),
         )
 
-    def _handshake(
-        self, watch: Stopwatch, plain: socket.socket, wire: socket.socket, context: ssl.SSLContext
-    ) -> ssl.SSLSocket:
-        plain.settimeout(self._left(watch, self.tls_limit_s))
-        try:
-            return context.wrap_socket(plain, server_hostname=self.host, suppress_ragged_eofs=False)
-        except ssl.SSLCertVerificationError:
-            raise
-        except ssl.SSLError as error:
-            raise ReachError(tls_trouble(error)) from error
-        except OSError as error:
-            raise ReachError(web.cut_off(wire, error, "tls")) from error
-
-    def _look(self, watch: Stopwatch, address: str) -> TlsSession | None:
+    def _look(self, patience: Patience, address: str) -> TlsSession | None:
         """Connect once more without belief, to see whose certificate it is."""
-        limit_s = self._left(watch, self.connect_limit_s)
+        limit_s = Patience(self.connect_limit_s, patience).timeout()
         try:
             with (
                 open_tcp(self.vantage, address, self.port, limit_s) as plain,
                 contextlib.closing(plain.dup()) as wire,
-                contextlib.closing(self._handshake(watch, plain, wire, looking())) as secure,
+                contextlib.closing(
+                    tls.handshake(
+                        plain,
+                        wire,
+                        tls.looking(),
+                        self.host,
+                        Patience(self.tls_limit_s, patience),
+                    )
+                ) as secure,
             ):
                 return session_of(secure)
         except (ReachError, CannotAskError, OSError):
@@ -264,8 +246,9 @@ class HttpsProbe:
 class _Course:
     """What has come of the addresses so far."""
 
-    def __init__(self, watch: Stopwatch) -> None:
+    def __init__(self, watch: Stopwatch, patience: Patience) -> None:
         self.watch = watch
+        self.patience = patience
         self.tries: list[Try] = []
         self.problem = Trouble(kind="no-answer", phase="tcp", detail="no address")
         self.connected = ""
@@ -286,19 +269,6 @@ class _Course:
         """Keep a connection that came about after another had done."""
         detail = "not needed any more"
         self.tries.append(Try(at_s=at_s, to=to, result="connected", source=to, detail=detail))
-
-
-def tls_trouble(error: ssl.SSLError) -> Trouble:
-    """Say what a failed handshake was: a refusal, or no TLS at all.
-
-    The peer's alerts, an early farewell and TLS before 1.2 are refusals: TLS was spoken, or at
-    least nothing else. OpenSSL's words for an alert begin with the version that defined it.
-    """
-    reason = web.tls_reason(error)
-    alert = reason.startswith(("TLSV1_", "TLSV13_", "SSLV3_ALERT_"))
-    if not alert and any(word in reason for word in NO_TLS):
-        return Trouble(kind="malformed", phase="tls", detail=reason)
-    return Trouble(kind="refused", phase="tls", detail=reason)
 
 
 def session_of(secure: ssl.SSLSocket) -> TlsSession:

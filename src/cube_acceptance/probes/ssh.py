@@ -19,6 +19,7 @@ from cube_acceptance.probes.link import (
     measured,
     open_tcp,
 )
+from cube_acceptance.probes.patience import Patience
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import Vantage
@@ -91,7 +92,7 @@ class SshProbe:
             with contextlib.closing(
                 open_tcp(self.vantage, self.address, self.port, self.connect_limit_s)
             ) as sock:
-                talk = _Talk(sock, watch, watch.elapsed() + self.talk_limit_s)
+                talk = _Talk(sock, Patience(self.talk_limit_s))
                 banner = talk.identification()
                 offered = talk.key_exchange(banner)
         except ReachError as error:
@@ -183,10 +184,9 @@ class _Rationed(socket.socket):
 class _Talk:
     """The beginning of an SSH conversation, bounded in bytes and time."""
 
-    def __init__(self, sock: socket.socket, watch: Stopwatch, limit_s: float) -> None:
+    def __init__(self, sock: socket.socket, patience: Patience) -> None:
         self._sock = sock
-        self._watch = watch
-        self._limit_s = limit_s
+        self._patience = patience
         self._buffer = b""
         self._heard = False
         self._introduced = False
@@ -207,9 +207,11 @@ class _Talk:
         We let the server speak first: bytes that it never reads would turn its farewell into a
         reset. Who says nothing for a while waits for us, as a web server does.
         """
-        patience = self._limit_s if self._introduced else self._watch.elapsed() + FIRST_WORD_S
+        patience = self._patience
+        if not self._introduced:
+            patience = Patience(FIRST_WORD_S, within=self._patience)
         try:
-            data = self._receive(min(patience, self._limit_s))
+            data = self._receive(patience)
         except TimeoutError as error:
             if self._introduced:
                 raise ReachError(web.cut_off(self._sock, error, "ssh")) from error
@@ -226,12 +228,13 @@ class _Talk:
         self._heard = True
         self._buffer += data
 
-    def _receive(self, moment_s: float) -> bytes:
-        left = self._watch.left(moment_s)
-        if not left:
-            raise TimeoutError
-        self._sock.settimeout(left)
-        return self._sock.recv(4096)
+    def _receive(self, patience: Patience) -> bytes:
+        """Wait for something until the time is over, also where this program was stopped in it."""
+        while left_s := patience.left():
+            self._sock.settimeout(left_s)
+            with contextlib.suppress(TimeoutError):
+                return self._sock.recv(4096)
+        raise TimeoutError
 
     def identification(self) -> str:
         """Read the identification; other lines may come before it (RFC 4253 section 4.2)."""

@@ -8,6 +8,7 @@ the peer chooses.
 
 from __future__ import annotations
 
+import contextlib
 import html
 import re
 import ssl
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
-    from cube_acceptance.probes.link import Stopwatch
+    from cube_acceptance.probes.patience import Patience
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of body that are read."""
@@ -95,10 +96,9 @@ class _Head(NamedTuple):
 class _Stream:
     """A connection's bytes, until the deadline or the limit."""
 
-    def __init__(self, sock: socket.socket, watch: Stopwatch, limit_s: float) -> None:
+    def __init__(self, sock: socket.socket, patience: Patience) -> None:
         self._sock = sock
-        self._watch = watch
-        self._limit_s = limit_s
+        self._patience = patience
         self._buffer = bytearray()
         self._budget = 0
         self.heard = False
@@ -110,17 +110,21 @@ class _Stream:
 
     def _more(self) -> bool:
         """Receive something; False at the end of the connection."""
-        left = self._watch.left(self._limit_s)
-        if not left:
-            raise TimeoutError("the time for the whole exchange is over")
-        if self._budget <= 0:
-            raise MalformedError("more than the limit in bytes")
-        self._sock.settimeout(left)
-        data = self._sock.recv(min(CHUNK, self._budget))
+        data = self._receive()
         self._budget -= len(data)
         self._buffer += data
         self.heard = self.heard or bool(data)
         return bool(data)
+
+    def _receive(self) -> bytes:
+        """Wait for something until the time is over, also where this program was stopped in it."""
+        while left_s := self._patience.left():
+            if self._budget <= 0:
+                raise MalformedError("more than the limit in bytes")
+            self._sock.settimeout(left_s)
+            with contextlib.suppress(TimeoutError):
+                return self._sock.recv(min(CHUNK, self._budget))
+        raise TimeoutError("the time for the whole exchange is over")
 
     def begins_with(self, start: bytes) -> bool:
         """Tell whether these bytes come first, as soon as that is certain."""
@@ -169,8 +173,7 @@ def fetch(  # noqa: PLR0913 - where, what, and within which time
     url: str,
     host: str,
     target: str,
-    watch: Stopwatch,
-    limit_s: float,
+    patience: Patience,
     wire: socket.socket | None = None,
 ) -> tuple[HttpReply, bytes]:
     """Exchange one GET for one response; the body comes beside it, unpacked and bounded.
@@ -180,9 +183,9 @@ def fetch(  # noqa: PLR0913 - where, what, and within which time
     Raises:
         ReachError: silence, a reset, or bytes that are no HTTP; phase ``http``.
     """
-    stream = _Stream(sock, watch, limit_s)
+    stream = _Stream(sock, patience)
     try:
-        sock.settimeout(max(watch.left(limit_s), 0.001))
+        sock.settimeout(patience.timeout())
         sock.sendall(request(host, target))
         return _read(stream, url)
     except MalformedError as error:
