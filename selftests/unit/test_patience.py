@@ -9,8 +9,10 @@ import threading
 import pytest
 
 from cube_acceptance.probes import patience, ssh, tls, web
+from cube_acceptance.probes.link import ReachError
 from cube_acceptance.probes.patience import Patience, Running
 from fixtures.simulator.https import Authority, Behaviour, HttpsServer
+from fixtures.simulator.tcp import reset
 
 
 class Clock:
@@ -146,3 +148,18 @@ class TestStopped:
             ):
                 assert secure.waited
                 assert secure.version()
+
+
+class TestReset:
+    """A connection that is reset between TCP and TLS."""
+
+    def test_is_a_refusal_and_leaves_nothing_open(self) -> None:
+        """Python's ssl forgets its socket then, which a garbage collector would complain of."""
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            plain = socket.create_connection(listening.getsockname())
+            reset(listening.accept()[0])
+            threading.Event().wait(0.05)
+            with plain.dup() as wire, pytest.raises(ReachError) as ended:
+                tls.handshake(plain, wire, tls.looking(), None, Patience(1.0))
+
+        assert (ended.value.trouble.kind, ended.value.trouble.phase) == ("refused", "tls")

@@ -63,7 +63,7 @@ TEXT_LIMIT = 300
 @lru_cache(maxsize=4)
 def trusting(ca_pem: str) -> ssl.SSLContext:
     """Make a context that trusts these authorities and no other; the public ones for ``""``."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = tls.client_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_pem:
         context.load_verify_locations(cadata=ca_pem)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cube_acceptance.evidence import Trouble
 from cube_acceptance.probes import web
@@ -19,9 +20,28 @@ NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD", "LENGTH", "UNEXPECTE
 """In OpenSSL's words for bytes that are no TLS, or no sensible one."""
 
 
+class _Connected(ssl.SSLSocket):
+    """A TLS socket that is closed where the connection was reset before TLS began."""
+
+    def getpeername(self) -> Any:  # noqa: ANN401 - as in ssl
+        """Ask first whether the connection still stands; ssl would leave the socket open."""
+        try:
+            return super().getpeername()
+        except OSError as error:
+            self.close()
+            raise ConnectionResetError(errno.ECONNRESET, "reset before TLS") from error
+
+
+def client_context() -> ssl.SSLContext:
+    """Make a client's context that verifies and trusts nobody yet."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = _Connected
+    return context
+
+
 def looking() -> ssl.SSLContext:
     """Make a context that believes anything, for where it does not matter who the peer is."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = client_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
