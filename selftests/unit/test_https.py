@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cube_acceptance.evidence import CannotMeasure, HttpReply, HttpsObserved, Trouble
+from cube_acceptance.evidence import CannotMeasure, HttpReply, HttpsObserved, Trouble, Try
 from cube_acceptance.probes import https, tls
 from cube_acceptance.probes.https import HttpsProbe
 from cube_acceptance.probes.link import (
     CannotAskError,
     ReachError,
+    Stopwatch,
     find_vantage,
     open_tcp,
 )
+from cube_acceptance.probes.patience import Patience
 from fixtures.simulator.https import HOSTS, Authority, Behaviour, HttpsServer
 
 if TYPE_CHECKING:
@@ -279,6 +281,22 @@ class TestConnections:
         assert observed.connected == "127.0.0.9"
         assert [one.result for one in observed.tries] == ["refused", "answer"]
 
+    @pytest.mark.parametrize("good", ["127.0.0.8", "127.0.0.9"])
+    def test_silent_ones_leave_time_for_a_good_one(self, good: str) -> None:
+        """Two broken front ends among three are no closed firewall either."""
+        with HttpsServer(Behaviour.MUTE, authority=AUTHORITY) as mute:
+            order = ["127.0.0.1", "127.0.0.1", "127.0.0.1"]
+            order[["127.0.0.7", "127.0.0.8", "127.0.0.9"].index(good)] = good
+            with HttpsServer(address=good, port=mute.port, authority=AUTHORITY):
+                patient = dataclasses.replace(
+                    probe(mute.port, *order), tls_limit_s=9.0, limit_s=6.0
+                )
+                observed = patient.run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.trouble is None
+        assert observed.connected == good
+
     def test_everything_has_one_deadline(self) -> None:
         """Time that one address takes is not given to the next one a second time."""
         with HttpsServer(Behaviour.MUTE, authority=AUTHORITY) as server:
@@ -290,7 +308,20 @@ class TestConnections:
         assert isinstance(observed, HttpsObserved)
         assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == ("no-answer", "tls")
-        assert len(observed.tries) == 1
+
+    def test_a_handshake_has_no_more_than_what_is_left(self) -> None:
+        """Its own limit is not added to everybody's."""
+        one, three = probe(443), probe(443, "127.0.0.1", "127.0.0.2", "127.0.0.3")
+
+        def limit(asked: HttpsProbe, left_s: float, failed: int = 0) -> float:
+            course = https._Course(Stopwatch(), Patience(left_s))
+            course.tries += [Try(at_s=0.0, to="", result="silence")] * failed
+            return asked._handshake_limit(course).left()
+
+        assert one.tls_limit_s - 0.1 < limit(one, 9.0) <= one.tls_limit_s
+        assert limit(one, 0.1) <= 0.1
+        assert limit(three, 0.3) <= 0.2
+        assert 0.2 < limit(three, 0.3, failed=2) <= 0.3
 
     def test_a_doubtful_certificate_ends_the_search(self) -> None:
         """Where some connections meet a stranger, it is not for luck to decide."""

@@ -56,6 +56,8 @@ STAGGER_S = 0.5
 TLS_LIMIT_S = 5.0
 LIMIT_S = 9.5
 """For everything together: below the 10 s that a site without DHCP takes anyway."""
+TLS_SHARE = 2 / 3
+"""Of what is left of that, while there are further addresses to be tried."""
 NAME_LIMIT = 32
 TEXT_LIMIT = 300
 
@@ -174,7 +176,7 @@ class HttpsProbe:
     ) -> HttpsObserved:
         watch, to = course.watch, self._to(address)
         with contextlib.closing(plain.dup()) as wire:
-            limit = Patience(self.tls_limit_s, course.patience)
+            limit = self._handshake_limit(course)
             try:
                 secure = tls.handshake(plain, wire, trusting(self.ca_pem), self.host, limit)
             except ssl.SSLCertVerificationError as error:
@@ -220,6 +222,12 @@ class HttpsProbe:
             date_offset_s=date_offset(reply, sent + half),
             date_uncertainty_s=round(half, 6),
         )
+
+    def _handshake_limit(self, course: _Course) -> Patience:
+        """Limit a handshake so that an address that keeps silent leaves time for the next one."""
+        others = len(self.addresses[: self.address_tries]) - len(course.tries) - 1
+        share_s = course.patience.left() * (TLS_SHARE if others else 1)
+        return Patience(min(self.tls_limit_s, share_s))
 
     def _look(self, patience: Patience, address: str) -> TlsSession | None:
         """Connect once more without belief, to see whose certificate it is."""
