@@ -348,6 +348,8 @@ class SshObserved(Observed, tag="ssh", frozen=True, kw_only=True):
     """The host key's ``SHA256:...`` fingerprint; empty where it could not be obtained."""
     fingerprints: tuple[tuple[str, str], ...] = ()
     """Key type and fingerprint of every host key that could be obtained."""
+    unread: tuple[str, ...] = ()
+    """The types of the host keys that were offered and could not be obtained."""
     trouble: Trouble | None = None
 
 

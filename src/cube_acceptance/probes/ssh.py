@@ -45,6 +45,8 @@ DISCONNECT, IGNORE, DEBUG, KEXINIT = 1, 2, 4, 20
 """Message numbers (RFC 4250 section 4.1.2)."""
 IDLE_LIMIT = 8
 """Messages without meaning that may come before the key exchange message."""
+REFUSALS = (b"Exceeded MaxStartups", b"Not allowed at this time")
+"""What OpenSSH says in place of an identification to whom it has no room for at the moment."""
 OWN_BANNER = f"SSH-2.0-cube_acceptance_{__version__}\r\n".encode("ascii")
 """Without a minus sign in the software's name and version (RFC 4253 section 4.2)."""
 KEY_TYPES = (
@@ -55,6 +57,10 @@ KEY_TYPES = (
     ("rsa-sha2-512", "rsa-sha2-256"),
 )
 """The algorithms that show one and the same host key stand together, best first."""
+KEY_NAMES = dict.fromkeys(("rsa-sha2-512", "rsa-sha2-256"), "ssh-rsa")
+"""The types of keys whose algorithms are called otherwise (RFC 8332 section 3)."""
+UNREAD_LIMIT = 16
+"""How many types of keys are kept that could not be read."""
 
 _SILENT = logging.getLogger("cube_acceptance.paramiko")
 _SILENT.addHandler(logging.NullHandler())
@@ -118,6 +124,7 @@ class SshProbe:
             key_type=keys[0][0] if keys else "",
             fingerprint=keys[0][1] if keys else "",
             fingerprints=keys,
+            unread=unread(offered, keys) if self.fingerprints_wanted else (),
         )
 
     def _host_keys(
@@ -244,6 +251,8 @@ class _Talk:
             if found:
                 self._buffer = rest
                 read += len(line) + 1
+                if line.startswith(REFUSALS):
+                    raise _turned_away(line)
                 if line.startswith(b"SSH-"):
                     return web.printable(line[:LINE_LIMIT].decode("latin-1"), LINE_LIMIT)
             elif len(line) > GREETING_LIMIT:
@@ -295,6 +304,19 @@ def _host_key_algorithms(names: bytes) -> tuple[str, ...]:
     if len(listed) < size:
         raise _no_ssh("a key exchange message that is cut short")
     return tuple(listed.decode("ascii", errors="replace").split(","))
+
+
+def unread(offered: tuple[str, ...], keys: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """List the types of keys that were offered and not read; a certificate shows no other key."""
+    read = {kind for kind, _ in keys}
+    kinds = (KEY_NAMES.get(name, name) for name in offered if "-cert-" not in name)
+    missing = dict.fromkeys(web.printable(kind, 64) for kind in kinds if kind not in read)
+    return tuple(missing)[:UNREAD_LIMIT]
+
+
+def _turned_away(line: bytes) -> ReachError:
+    words = web.printable(line.decode("latin-1"), 150)
+    return ReachError(Trouble(kind="refused", phase="ssh", detail=words))
 
 
 def _no_ssh(detail: str) -> ReachError:
