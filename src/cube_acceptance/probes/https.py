@@ -64,10 +64,15 @@ TEXT_LIMIT = 300
 
 @lru_cache(maxsize=4)
 def trusting(ca_pem: str) -> ssl.SSLContext:
-    """Make a context that trusts these authorities and no other; the public ones for ``""``."""
+    """Make a context that trusts these authorities and no other; the public ones for ``""``.
+
+    Whoever names an authority trusts it, also where another one stands above it.
+    """
     context = tls.client_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False  # RFC 9110 section 4.3.4
     if ca_pem:
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(cadata=ca_pem)
     else:
         context.load_verify_locations(cafile=certifi.where())
