@@ -210,7 +210,9 @@ class TestConnections:
         """A dark first address is tried to its end beside the next one, and both are on record."""
         answered = threading.Event()
 
-        def connect(vantage: Vantage, address: str, port: int, limit_s: float) -> socket.socket:
+        def connect(
+            vantage: Vantage, address: str, port: int, limit_s: float, _then: str
+        ) -> socket.socket:
             if address == "127.0.0.9":
                 assert answered.wait(5.0)
                 raise ReachError(Trouble(kind="no-answer", phase="tcp", detail="dark"))
@@ -230,7 +232,7 @@ class TestConnections:
         begun = threading.Barrier(2)
         first = threading.Event()
 
-        def connect(_vantage: Vantage, address: str, _port: int, _limit_s: float) -> socket.socket:
+        def connect(_vantage: Vantage, address: str, *_: object) -> socket.socket:
             begun.wait(5.0)
             if address == "127.0.0.9":
                 first.set()
@@ -250,7 +252,9 @@ class TestConnections:
         """What comes about after another has done is closed; in any case it is on record."""
         done = threading.Event()
 
-        def connect(vantage: Vantage, address: str, port: int, limit_s: float) -> socket.socket:
+        def connect(
+            vantage: Vantage, address: str, port: int, limit_s: float, _then: str
+        ) -> socket.socket:
             if address == "127.0.0.9":
                 assert done.wait(5.0)
                 if late == "silence":
@@ -341,7 +345,9 @@ class TestConnections:
     ) -> None:
         """It hides no good one, but where the others fail nothing is proven."""
 
-        def connect(vantage: Vantage, address: str, port: int, limit_s: float) -> socket.socket:
+        def connect(
+            vantage: Vantage, address: str, port: int, limit_s: float, _then: str
+        ) -> socket.socket:
             if address == "127.0.0.9":
                 raise CannotAskError("other-route", "by the VPN")
             return open_tcp(vantage, address, port, limit_s)

@@ -541,6 +541,21 @@ class TestOpenTcp:
             kind="refused", phase="tcp", detail="Connection refused"
         )
 
+    def test_a_reset_after_all_is_another_thing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Somebody took the connection first, however little time there was to see it."""
+
+        class TakenAndReset(socket.socket):
+            def connect(self, place: tuple[str, int]) -> None:
+                if self.type == socket.SOCK_STREAM:
+                    raise ConnectionResetError(errno.ECONNRESET, "reset")
+                super().connect(place)
+
+        monkeypatch.setattr(link.socket, "socket", TakenAndReset)
+        with pytest.raises(ReachError) as ended:
+            link.open_tcp(LOOPBACK, "127.0.0.1", 22, 5.0, "ssh")
+
+        assert (ended.value.trouble.kind, ended.value.trouble.phase) == ("refused", "ssh")
+
     def test_hears_silence(self) -> None:
         """A listener whose queue is full drops what comes, as a firewall does."""
         with listening(0) as port, ExitStack() as stack:

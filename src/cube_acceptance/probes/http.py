@@ -111,9 +111,10 @@ class PageProbe:
     def _get(self, course: _Course, place: Place) -> tuple[HttpReply, bytes]:
         at_s, to = course.watch.elapsed(), f"{self.address}:{place.port}"
         limit_s = Patience(self.connect_limit_s, course.patience).timeout()
+        then = "http" if place.scheme == "http" else "tls"
         try:
             with (
-                open_tcp(self.vantage, self.address, place.port, limit_s) as plain,
+                open_tcp(self.vantage, self.address, place.port, limit_s, then) as plain,
                 contextlib.closing(plain.dup()) as wire,
                 _spoken(plain, wire, place, course.patience) as sock,
             ):

@@ -151,7 +151,9 @@ class HttpsProbe:
                     if waiting:
                         address = waiting.popleft()
                         limit_s = Patience(self.connect_limit_s, course.patience).timeout()
-                        attempt = pool.submit(open_tcp, self.vantage, address, self.port, limit_s)
+                        attempt = pool.submit(
+                            open_tcp, self.vantage, address, self.port, limit_s, "tls"
+                        )
                         running[attempt] = address, course.watch.elapsed()
                     patience = self.stagger_s if waiting else None
                     ended = wait(running, patience, FIRST_COMPLETED).done

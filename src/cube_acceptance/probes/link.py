@@ -296,13 +296,18 @@ def open_udp(vantage: Vantage, address: str, port: int) -> socket.socket:
     return sock
 
 
-def open_tcp(vantage: Vantage, address: str, port: int, limit_s: float) -> socket.socket:
+def open_tcp(
+    vantage: Vantage, address: str, port: int, limit_s: float, then: str = "tcp"
+) -> socket.socket:
     """Connect to one address within ``limit_s`` seconds, from the vantage.
+
+    A request that nobody takes is refused; only a connection that somebody has taken can be
+    reset, however soon. That is the end of the phase that comes ``then``.
 
     Raises:
         CannotAskError: see :func:`source_for`, an interface that cannot be used, and a local
             firewall that forbids sending.
-        ReachError: the connection did not come about; phase ``tcp``.
+        ReachError: the connection did not come about, phase ``tcp``, or did not last.
     """
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
@@ -311,7 +316,8 @@ def open_tcp(vantage: Vantage, address: str, port: int, limit_s: float) -> socke
         try:
             sock.connect((address, port))
         except OSError as error:
-            raise ReachError(trouble(sock, error, "tcp")) from error
+            phase = then if error.errno == errno.ECONNRESET else "tcp"
+            raise ReachError(trouble(sock, error, phase)) from error
     except BaseException:
         sock.close()
         raise

@@ -96,7 +96,7 @@ class SshProbe:
         offered: tuple[str, ...] = ()
         try:
             with contextlib.closing(
-                open_tcp(self.vantage, self.address, self.port, self.connect_limit_s)
+                open_tcp(self.vantage, self.address, self.port, self.connect_limit_s, "ssh")
             ) as sock:
                 talk = _Talk(sock, Patience(self.talk_limit_s))
                 banner = talk.identification()
