@@ -132,11 +132,11 @@ class SshProbe:
     ) -> tuple[tuple[str, str], ...]:
         """Read every kind of host key that is offered: the site may have pinned any of them."""
         to = f"{self.address}:{self.port}"
-        deadline_s = watch.elapsed() + self.keys_limit_s
+        patience = Patience(self.keys_limit_s)
         found = []
         for alike in KEY_TYPES:
             kind = next((kind for kind in alike if kind in offered), "")
-            limit_s = min(self.key_limit_s, watch.left(deadline_s))
+            limit_s = min(self.key_limit_s, patience.left())
             if not kind or not limit_s:
                 continue
             at_s = watch.elapsed()
