@@ -86,7 +86,7 @@ def rule_on_expiry(judge: Judge, setup: Setup, seen: HttpsObserved) -> None:
     if not shown or not shown.not_after:
         judge.fail("expired", **facts)
     above = valid_at(shown, seen.started, 0.0)
-    offset = other_offset(judge, setup.site)
+    offset = other_offset(judge, setup.site, seen)
     wrong = offset is not None and not (above and abs(offset) <= setup.site.ntp.tolerance_s)
     if offset is not None and wrong and valid_at(shown, seen.started, offset):
         text = "ambiguous.chain" if above else ""
@@ -129,8 +129,12 @@ def validity(seen: HttpsObserved) -> dict[str, object]:
     return facts
 
 
-def other_offset(judge: Judge, site: Site) -> float | None:
-    """Give how far the time server, else a host that is trusted, is ahead of this computer."""
+def other_offset(judge: Judge, site: Site, seen: HttpsObserved) -> float | None:
+    """Give how far another clock is ahead of this computer's, the best one first.
+
+    The time server, a host that is trusted, or what the host in question claims: it cannot make
+    itself believed by that, but where nothing else tells the time it leaves a doubt.
+    """
     by_server = time_server_offset(judge, site)
     if by_server is not None:
         return by_server
@@ -141,7 +145,7 @@ def other_offset(judge: Judge, site: Site) -> float | None:
             continue
         if isinstance(observed, HttpsObserved) and observed.date_offset_s is not None:
             return observed.date_offset_s
-    return None
+    return seen.claimed_offset_s
 
 
 def time_server_offset(judge: Judge, site: Site) -> float | None:

@@ -423,6 +423,20 @@ class TestTrust:
 class TestDateOffset:
     """A second reference for the time."""
 
+    @pytest.mark.parametrize("behaviour", [Behaviour.EXPIRED, Behaviour.NOT_YET_VALID])
+    def test_where_the_clock_may_be_to_blame(self, behaviour: Behaviour) -> None:
+        """What a host claims that is not believed is kept apart from what others vouch for."""
+        observed = fetch(behaviour, limit_s=5.0, tls_limit_s=3.0)
+
+        assert observed.date_offset_s is None
+        assert observed.claimed_offset_s is not None
+        assert abs(observed.claimed_offset_s) < 3.0
+
+    @pytest.mark.parametrize("behaviour", [Behaviour.UNTRUSTED, Behaviour.WRONG_NAME])
+    def test_where_no_clock_is_to_blame(self, behaviour: Behaviour) -> None:
+        """Whoever shows somebody else's certificate is not asked for the time."""
+        assert fetch(behaviour).claimed_offset_s is None
+
     def test_of_an_answer(self) -> None:
         """Our own computer's clock agrees with itself."""
         observed = fetch(Behaviour.GOOD)

@@ -154,6 +154,14 @@ def unverified(code: int, **changes: object) -> dict[str, Observation | None]:
     )
 
 
+def claims(offset_s: float | None) -> dict[str, Observation | None]:
+    """A certificate of the tapio Cloud that has expired, and what time its host says it is."""
+    ((key, seen),) = unverified(
+        10, not_before="2026-01-01T00:00:00.000Z", not_after=YESTERDAY
+    ).items()
+    return {key: replace(seen, claimed_offset_s=offset_s)}
+
+
 def answered(status: int, *headers: tuple[str, str]) -> dict[str, Observation | None]:
     """A response of the tapio Cloud."""
     reply = HttpReply(url=f"https://{TAPIO}/", status=status, headers=headers)
@@ -844,7 +852,7 @@ ROWS = [
     *(
         Row(
             f"expired by this computer's clock, no time server, and the other host's {what}",
-            unverified(10, not_before="2026-01-01T00:00:00.000Z", not_after=YESTERDAY)
+            claims(-172800.0 if "own" in what else None)
             | {f"ntp/{SERVER}": ntp(trouble=SILENT), f"https/{HOMAG}": other},
             {f"HTTPS-01[{TAPIO}]": outcome, "NTP-01": "fail no-answer", **others},
         )
@@ -857,6 +865,18 @@ ROWS = [
             ),
             ("Date agrees", healthy.https(HOMAG), "fail expired", {}),
             ("Date is missing", healthy.https(HOMAG, date_offset_s=None), "fail expired", {}),
+            (
+                "Date is missing, the host's own two days earlier",
+                healthy.https(HOMAG, date_offset_s=None),
+                "inconclusive ambiguous",
+                {},
+            ),
+            (
+                "Date agrees, the host's own is two days earlier",
+                healthy.https(HOMAG),
+                "fail expired",
+                {},
+            ),
             (
                 "address could not be asked",
                 cannot("other-route"),

@@ -262,6 +262,9 @@ class HttpsObserved(Observed, tag="https", frozen=True, kw_only=True):
     """The response's ``Date`` minus this computer's clock in the middle of the exchange."""
     date_uncertainty_s: float = 0.0
     """Half the exchange's length; the header's own second comes on top."""
+    claimed_offset_s: float | None = None
+    """``Date`` minus this computer's clock where the certificate was not believed: nobody vouches
+    for it."""
     trouble: Trouble | None = None
 
 

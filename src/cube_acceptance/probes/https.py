@@ -58,6 +58,8 @@ LIMIT_S = 9.5
 """For everything together: below the 10 s that a site without DHCP takes anyway."""
 TLS_SHARE = 2 / 3
 """Of what is left of that, while there are further addresses to be tried."""
+CLOCK_CODES = frozenset({9, 10})
+"""OpenSSL's objections, not yet valid and expired, for which a wrong clock may be to blame."""
 NAME_LIMIT = 32
 TEXT_LIMIT = 300
 
@@ -191,8 +193,8 @@ class HttpsProbe:
                 verdict = VerifyError(
                     code=error.verify_code, message=web.printable(error.verify_message, 200)
                 )
-                leaf = self._look(course.patience, address)
-                return self._seen(watch, connected=address, tls=leaf, verify_error=verdict)
+                found = self._look(course.patience, address, asking=verdict.code in CLOCK_CODES)
+                return self._seen(watch, connected=address, verify_error=verdict, **found)
             with contextlib.closing(secure):
                 return self._ask(course, secure, wire, address, at_s)
 
@@ -208,14 +210,7 @@ class HttpsProbe:
         session = session_of(secure)
         sent, began = time.time(), time.monotonic()
         try:
-            reply, _ = web.fetch(
-                secure,
-                url=f"https://{self.host}/",
-                host=self.host,
-                target="/",
-                patience=course.patience,
-                wire=wire,
-            )
+            reply, _ = self._get(secure, wire, course.patience)
         except ReachError as error:
             course.failed(address, to, at_s, error.trouble)
             return self._seen(watch, connected=address, tls=session, trouble=error.trouble)
@@ -236,26 +231,38 @@ class HttpsProbe:
         share_s = course.patience.left() * (TLS_SHARE if others else 1)
         return Patience(min(self.tls_limit_s, share_s))
 
-    def _look(self, patience: Patience, address: str) -> TlsSession | None:
-        """Connect once more without belief, to see whose certificate it is."""
+    def _look(self, patience: Patience, address: str, *, asking: bool) -> dict[str, Any]:
+        """Connect once more without belief, to see whose certificate it is.
+
+        Where ``asking``, what time it is there is asked as well: nobody vouches for the answer,
+        but it may show that this computer's clock is in doubt.
+        """
+        found: dict[str, Any] = {}
         limit_s = Patience(self.connect_limit_s, patience).timeout()
-        try:
-            with (
-                open_tcp(self.vantage, address, self.port, limit_s) as plain,
-                contextlib.closing(plain.dup()) as wire,
-                contextlib.closing(
-                    tls.handshake(
-                        plain,
-                        wire,
-                        tls.looking(),
-                        self.host,
-                        Patience(self.tls_limit_s, patience),
-                    )
-                ) as secure,
-            ):
-                return session_of(secure)
-        except (ReachError, CannotAskError, OSError):
-            return None
+        patience = Patience(self.tls_limit_s, patience)
+        with (
+            contextlib.suppress(ReachError, CannotAskError, OSError),
+            open_tcp(self.vantage, address, self.port, limit_s) as plain,
+            contextlib.closing(plain.dup()) as wire,
+            tls.handshake(plain, wire, tls.looking(), self.host, patience) as secure,
+        ):
+            found["tls"] = session_of(secure)
+            if asking:
+                reply, _ = self._get(secure, wire, patience)
+                found["claimed_offset_s"] = date_offset(reply, time.time())
+        return found
+
+    def _get(
+        self, secure: ssl.SSLSocket, wire: socket.socket, patience: Patience
+    ) -> tuple[HttpReply, bytes]:
+        return web.fetch(
+            secure,
+            url=f"https://{self.host}/",
+            host=self.host,
+            target="/",
+            patience=patience,
+            wire=wire,
+        )
 
 
 class _Course:
