@@ -556,6 +556,23 @@ class TestOpenTcp:
 
         assert (ended.value.trouble.kind, ended.value.trouble.phase) == ("refused", "ssh")
 
+    def test_a_reset_after_an_answer_is_an_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What somebody said stays to be read."""
+
+        class SaidAndReset(socket.socket):
+            def connect(self, place: tuple[str, int]) -> None:
+                super().connect(place)
+                if self.type == socket.SOCK_STREAM:
+                    raise ConnectionResetError(errno.ECONNRESET, "reset")
+
+            def recv(self, size: int, flags: int = 0) -> bytes:
+                assert flags == socket.MSG_PEEK
+                return b"SSH-2.0-OpenSSH"[:size]
+
+        monkeypatch.setattr(link.socket, "socket", SaidAndReset)
+        with listening() as port, closing(link.open_tcp(LOOPBACK, "127.0.0.1", port, 5.0)) as sock:
+            assert sock.getpeername() == ("127.0.0.1", port)
+
     def test_hears_silence(self) -> None:
         """A listener whose queue is full drops what comes, as a firewall does."""
         with listening(0) as port, ExitStack() as stack:

@@ -251,6 +251,19 @@ class TestSilence:
 
         assert (trouble.kind, trouble.phase) == ("refused", "http")
 
+    def test_reset_before_the_question(self) -> None:
+        """Who does not even listen refuses, unless the answer is there already."""
+
+        class Deaf(Peer):
+            def sendall(self, _data: bytes) -> None:
+                raise ConnectionResetError(errno.ECONNRESET, "reset")
+
+        trouble = failing(Deaf())
+
+        assert (trouble.kind, trouble.phase, trouble.detail) == ("refused", "http", "reset")
+        assert fetch(Deaf(b"HTTP/1.1 503 Busy\r\n\r\n"))[0].status == 503
+        assert failing(Deaf(b"SSH-2.0-OpenSSH\r\n")).kind == "malformed"
+
     @pytest.mark.parametrize("number", [errno.EHOSTUNREACH, errno.ENETUNREACH])
     def test_unreachable_in_the_middle(self, number: int) -> None:
         """A way that carried the connection is there; somebody forbids what came after it."""

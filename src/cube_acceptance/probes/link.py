@@ -302,7 +302,8 @@ def open_tcp(
     """Connect to one address within ``limit_s`` seconds, from the vantage.
 
     A request that nobody takes is refused; only a connection that somebody has taken can be
-    reset, however soon. That is the end of the phase that comes ``then``.
+    reset, however soon. That is the end of the phase that comes ``then``, unless there is
+    something to be read: whoever answers without waiting for a question has answered.
 
     Raises:
         CannotAskError: see :func:`source_for`, an interface that cannot be used, and a local
@@ -316,12 +317,25 @@ def open_tcp(
         try:
             sock.connect((address, port))
         except OSError as error:
-            phase = then if error.errno == errno.ECONNRESET else "tcp"
-            raise ReachError(trouble(sock, error, phase)) from error
+            taken = error.errno == errno.ECONNRESET
+            if not taken or not _left_something(sock):
+                raise ReachError(trouble(sock, error, then if taken else "tcp")) from error
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _left_something(sock: socket.socket) -> bool:
+    """Tell whether a peer that has reset the connection said something before."""
+    patience = sock.gettimeout()
+    sock.settimeout(0.0)
+    try:
+        return bool(sock.recv(1, socket.MSG_PEEK))
+    except OSError:
+        return False
+    finally:
+        sock.settimeout(patience)
 
 
 def icmp_error(sock: socket.socket) -> tuple[int, int, str] | None:

@@ -199,11 +199,17 @@ def fetch(  # noqa: PLR0913 - where, what, and within which time
         ReachError: silence, a reset, or bytes that are no HTTP; phase ``http``.
     """
     stream = _Stream(sock, patience)
+    unsent: OSError | None = None
     try:
         sock.settimeout(patience.timeout())
-        sock.sendall(request(host, target, cookie))
+        try:
+            sock.sendall(request(host, target, cookie))
+        except ConnectionError as error:
+            unsent = error  # whoever hangs up so soon may have answered before
         return _read(stream, url)
     except MalformedError as error:
+        if unsent and not stream.heard:
+            raise ReachError(cut_off(wire or sock, unsent, "http")) from unsent
         problem = Trouble(kind="malformed", phase="http", detail=printable(str(error), 200))
         raise ReachError(problem if stream.heard else CLOSED_UNANSWERED) from error
     except ssl.SSLError as error:
