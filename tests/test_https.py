@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ from cube_acceptance.ruling import on_the_wire
 from judging import cloud_offset, fail_without_address
 
 if TYPE_CHECKING:
-    from cube_acceptance.evidence import HttpReply, TlsSession
+    from cube_acceptance.evidence import HttpReply, TlsSession, VerifyError
     from cube_acceptance.plan import Setup
     from cube_acceptance.ruling import Judge
     from cube_acceptance.site import Site
@@ -26,9 +26,11 @@ PROXY_STATUSES = frozenset({407, 511})
 
 EXPIRED, NOT_YET_VALID = 10, 9
 NAME_MISMATCHES = frozenset({62, 64})
+NO_TRUST = frozenset({2, 18, 19, 20, 21})
+"""The objections that no certificate of the chain leads to an authority that is trusted."""
 
 LOGIN_WORDS = ("login", "logon", "signin", "sign-in", "auth", "portal", "captive", "hotspot")
-IDENTITY_PROVIDER = "login.microsoftonline.com"
+IDENTITY_PROVIDERS = ("login.microsoftonline.com", "login.mytapio.one")
 """Where tapio's own services send a browser to log in."""
 
 
@@ -42,7 +44,7 @@ def test_a_cloud_host_answers_over_tls(judge: Judge, setup: Setup, host: str) ->
     if seen.tls:
         judge.show(issuer=seen.tls.issuer, version=seen.tls.version, not_after=seen.tls.not_after)
     if seen.verify_error:
-        rule_on_certificate(judge, setup, seen, seen.verify_error.code)
+        rule_on_certificate(judge, setup, seen, seen.verify_error)
     if seen.trouble:
         phase = "" if seen.trouble.phase == "tcp" else f".{seen.trouble.phase}"
         text = seen.trouble.kind + phase
@@ -56,19 +58,40 @@ def test_a_cloud_host_answers_over_tls(judge: Judge, setup: Setup, host: str) ->
     if elsewhere := foreign_login(reply, setup.site):
         judge.fail("wrong-answer", "wrong-answer.portal", **where, location=elsewhere)
     rule_on_validity(judge, setup, seen)
-    note_expiry(judge, seen)
+    note_expiry(judge, setup, seen)
     judge.passes(host=host, address=seen.connected, status=reply.status)
 
 
-def rule_on_certificate(judge: Judge, setup: Setup, seen: HttpsObserved, code: int) -> None:
-    """Rule on a certificate that did not verify, by OpenSSL's first objection, its ``code``."""
+def rule_on_certificate(
+    judge: Judge, setup: Setup, seen: HttpsObserved, objection: VerifyError
+) -> None:
+    """Rule on a certificate that did not verify, by OpenSSL's first objection."""
+    facts = validity(seen)
+    if objection.code in {EXPIRED, NOT_YET_VALID}:
+        rule_on_expiry(judge, setup, seen)
+    if objection.code in NAME_MISMATCHES:
+        judge.fail("untrusted", "untrusted.name", **facts)
+    if objection.code not in NO_TRUST:
+        judge.fail("untrusted", "untrusted.unfit", **facts, detail=objection.message)
+    judge.fail("untrusted", **facts)
+
+
+def rule_on_expiry(judge: Judge, setup: Setup, seen: HttpsObserved) -> None:
+    """Rule on a chain that is not valid by this computer's clock, which may be what is wrong.
+
+    Where the host's own certificate is valid, the objection is to one above it, whose dates are
+    not known: then any wrongness of this computer's clock leaves it open.
+    """
     shown, facts = seen.tls, validity(seen)
-    if code in {EXPIRED, NOT_YET_VALID}:
-        offset = time_server_offset(judge, setup.site)
-        if shown and offset is not None and valid_at(shown, seen.started, offset):
-            judge.inconclusive("ambiguous", **facts, offset=-offset)
+    if not shown or not shown.not_after:
         judge.fail("expired", **facts)
-    judge.fail("untrusted", "untrusted.name" if code in NAME_MISMATCHES else "", **facts)
+    above = valid_at(shown, seen.started, 0.0)
+    offset = other_offset(judge, setup.site, seen)
+    wrong = offset is not None and not (above and abs(offset) <= setup.site.ntp.tolerance_s)
+    if offset is not None and wrong and valid_at(shown, seen.started, offset):
+        text = "ambiguous.chain" if above else ""
+        judge.inconclusive("ambiguous", text, **facts, offset=-offset)
+    judge.fail("expired", "expired.chain" if above else "", **facts)
 
 
 def rule_on_validity(judge: Judge, setup: Setup, seen: HttpsObserved) -> None:
@@ -99,11 +122,30 @@ def validity(seen: HttpsObserved) -> dict[str, object]:
     if seen.tls:
         facts |= {
             "issuer": seen.tls.issuer,
-            "names": seen.tls.names,
+            "names": seen.tls.names or (seen.tls.subject,),
             "not_before": seen.tls.not_before,
             "not_after": seen.tls.not_after,
         }
     return facts
+
+
+def other_offset(judge: Judge, site: Site, seen: HttpsObserved) -> float | None:
+    """Give how far another clock is ahead of this computer's, the best one first.
+
+    The time server, a host that is trusted, or what the host in question claims: it cannot make
+    itself believed by that, but where nothing else tells the time it leaves a doubt.
+    """
+    by_server = time_server_offset(judge, site)
+    if by_server is not None:
+        return by_server
+    for other in site.cloud.hosts:
+        try:
+            observed = judge.get(f"https/{other}")
+        except LookupError:  # there was no address to ask
+            continue
+        if isinstance(observed, HttpsObserved) and observed.date_offset_s is not None:
+            return observed.date_offset_s
+    return seen.claimed_offset_s
 
 
 def time_server_offset(judge: Judge, site: Site) -> float | None:
@@ -137,12 +179,16 @@ def foreign_login(reply: HttpReply, site: Site) -> str:
         there = (target.hostname or "").rstrip(".")
     except ValueError:
         return location
-    domains = {".".join(host.split(".")[-2:]) for host in site.cloud.hosts}
-    ours = not there or there == IDENTITY_PROVIDER or ".".join(there.split(".")[-2:]) in domains
-    if ours:
+    domains = {domain(host) for host in site.cloud.hosts}
+    if not there or there in IDENTITY_PROVIDERS or domain(there) in domains:
         return ""
     asks = any(word in location.lower() for word in LOGIN_WORDS)
     return location if asks or target.scheme == "http" or is_address(there) else ""
+
+
+def domain(host: str) -> str:
+    """Give the last two labels of a name, which is in no case of letters."""
+    return ".".join(host.lower().split(".")[-2:])
 
 
 def is_address(host: str) -> bool:
@@ -154,9 +200,22 @@ def is_address(host: str) -> bool:
     return True
 
 
-def note_expiry(judge: Judge, seen: HttpsObserved) -> None:
+def note_expiry(judge: Judge, setup: Setup, seen: HttpsObserved) -> None:
     """Note a certificate that runs out soon."""
     if seen.tls and seen.tls.not_after:
-        left = datetime.fromisoformat(seen.tls.not_after) - datetime.fromisoformat(seen.started)
+        end = datetime.fromisoformat(seen.tls.not_after)
+        now = datetime.fromisoformat(seen.started) + clock_error(judge, setup, seen)
+        left = end - now
         if left.days < NEAR_EXPIRY_DAYS:
             judge.note("near-expiry", host=seen.host, days=left.days)
+
+
+def clock_error(judge: Judge, setup: Setup, seen: HttpsObserved) -> timedelta:
+    """Give how far this computer's clock is behind: the one in the middle of three is right."""
+    by_host = seen.date_offset_s
+    if by_host is None or abs(by_host) <= setup.site.ntp.tolerance_s:
+        return timedelta()
+    by_server = time_server_offset(judge, setup.site)
+    if by_server is None:
+        return timedelta()
+    return timedelta(seconds=sorted((0.0, by_host, by_server))[1])

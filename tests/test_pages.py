@@ -69,12 +69,18 @@ def closeness(failure: FailedError) -> int:
     return RANKING.index(key)
 
 
+def asked_port(page: PageObserved) -> str:
+    """Give the port that was asked last: a redirect may lead to another one of the CUBE's."""
+    last = page.tries[-1].to.rpartition(":")[2] if page.tries else ""
+    return last or port_text(page.port)
+
+
 def rule_on_page(judge: Judge, page: PageObserved, text: str) -> None:
     """Rule on one page: any status below 400, or a request to log in, proves it."""
-    where = {"address": page.address, "port": port_text(page.port)}
+    where = {"address": page.address, "port": asked_port(page)}
     if page.trouble:
         cause = page.trouble.kind
-        accepted = page.trouble.phase == "http" and cause in {"no-answer", "refused"}
+        accepted = page.trouble.phase != "tcp" and cause in {"no-answer", "refused"}
         text = f"{cause}.http" if accepted else cause
         judge.fail(cause, text, **where, detail=on_the_wire(page.trouble))
     last = page.replies[-1]

@@ -47,7 +47,7 @@ def rule_on_open_shell(judge: Judge, seen: SshObserved, cube: Cube) -> None:
         judge.fail("malformed", address=seen.address)
     keys = [fingerprint for _, fingerprint in seen.fingerprints] or [seen.fingerprint]
     if cube.ssh_fingerprint and cube.ssh_fingerprint not in keys:
-        if not any(keys):
+        if seen.unread or not any(keys):
             judge.inconclusive("ambiguous", "ambiguous.key", address=seen.address)
         judge.fail("changed-identity", address=seen.address, fingerprint=keys[0])
     judge.passes(address=seen.address, banner=seen.banner, fingerprint=seen.fingerprint)

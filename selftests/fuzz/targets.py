@@ -23,7 +23,8 @@ from cube_acceptance import catalogue, site, survey
 from cube_acceptance.evidence import Vantage
 from cube_acceptance.probes import dhcp, icmp, leases, llmnr, mdns, ntp, ssh, web
 from cube_acceptance.probes import dns as dns_probe
-from cube_acceptance.probes.link import ReachError, Stopwatch
+from cube_acceptance.probes.link import ReachError
+from cube_acceptance.probes.patience import Patience
 
 if TYPE_CHECKING:
     import socket
@@ -152,8 +153,7 @@ def fuzz_http(data: bytes) -> None:
             url="http://10.20.0.50/",
             host=HOST,
             target="/",
-            watch=Stopwatch(),
-            limit_s=LIMIT_S,
+            patience=Patience(LIMIT_S),
         )
         kept(reply)
         web.decoded(body, dict(reply.headers).get("content-type", "")).encode()
@@ -161,7 +161,7 @@ def fuzz_http(data: bytes) -> None:
 
 def fuzz_ssh(data: bytes) -> None:
     """Read an identification and the key exchange message after it."""
-    talk = ssh._Talk(in_pieces(data), Stopwatch(), LIMIT_S)
+    talk = ssh._Talk(in_pieces(data), Patience(LIMIT_S))
     with contextlib.suppress(ReachError):
         banner = talk.identification()
         msgspec.json.encode([banner, *talk.key_exchange(banner)])

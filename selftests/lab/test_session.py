@@ -110,6 +110,28 @@ def test_stopped_after_a_failure(
     assert ended.verdict in ("", "incomplete", "rejected"), ended.terminal
 
 
+@pytest.mark.parametrize("after_s", [0.3, 0.9])
+def test_stopped_for_a_while(authorities: Authorities, name: str, after_s: float) -> None:
+    """A session that could not run for longer than any limit calls no good peer silent."""
+    row = Condition(
+        id="x",
+        field="The pages come in steps that take their time.",
+        pages={"80": "", "5555": ""},
+        fakes=("cube http redirect-slowly", "cube http redirect-slowly --port 5555"),
+    )
+    with plant_under(row, authorities) as slow:
+        process, reports = hold(slow, row, name)
+        while process.poll() is None and not list(reports.glob("*/certificate.html")):
+            time.sleep(0.02)
+        time.sleep(after_s)
+        os.killpg(process.pid, signal.SIGSTOP)
+        time.sleep(13.0)
+        os.killpg(process.pid, signal.SIGCONT)
+        ended = finish(process, reports)
+
+    assert (ended.status, ended.verdict) == (0, "accepted"), ended.outcomes
+
+
 @pytest.mark.quick
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_killed_half_way(plant: Plant, name: str, number: signal.Signals) -> None:

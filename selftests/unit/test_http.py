@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cube_acceptance.evidence import CannotMeasure, PageObserved
-from cube_acceptance.probes import web
+from cube_acceptance.evidence import CannotMeasure, HttpReply, PageObserved
+from cube_acceptance.probes import http, web
 from cube_acceptance.probes.http import PageProbe
-from cube_acceptance.probes.link import find_vantage
-from fixtures.simulator.http import CONNECTOR_AWAY, Behaviour, PageServer
+from cube_acceptance.probes.link import Stopwatch, find_vantage
+from cube_acceptance.probes.patience import Patience
+from fixtures.simulator.http import CONNECTOR_AWAY, NAME, Behaviour, PageServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +31,12 @@ STATUSES = {
     Behaviour.REDIRECT_SAME: 200,
     Behaviour.REDIRECT_AWAY: 302,
     Behaviour.REDIRECT_LOOP: 302,
-    Behaviour.REDIRECT_TLS: 302,
+    Behaviour.REDIRECT_TLS: 200,
+    Behaviour.REDIRECT_UNENDED: 200,
+    Behaviour.REDIRECT_SLOWLY: 200,
+    Behaviour.REDIRECT_NAME: 200,
+    Behaviour.REDIRECT_UMLAUT: 200,
+    Behaviour.REDIRECT_COOKIE: 200,
     Behaviour.WRONG_PAGE: 200,
     Behaviour.CONNECTOR_AWAY: 200,
     Behaviour.HTTP_10: 200,
@@ -59,7 +66,7 @@ TROUBLES = {
 
 def probe(server: PageServer, **changes: object) -> PageProbe:
     """The probe that a session makes, with less patience."""
-    values = {"limit_s": 1.0, "look_for": ("cube", CONNECTOR_AWAY)} | changes
+    values = {"limit_s": 1.0, "look_for": ("cube", CONNECTOR_AWAY), "own_names": (NAME,)} | changes
     return PageProbe(vantage=VANTAGE, address=server.address, port=server.port, **values)
 
 
@@ -168,6 +175,19 @@ class TestPageProbe:
         assert isinstance(observed, PageObserved)
         assert observed.found == ("STRASSE & tor", "&amp;")
 
+    @pytest.mark.parametrize("body", ["IoT\n\t CUBE", "IoT&nbsp;CUBE", "<b>IoT\u00a0CUBE</b>"])
+    def test_texts_are_found_however_they_are_broken(self, body: str) -> None:
+        """What a person reads off the screen has no line breaks and no kinds of blanks."""
+        with PageServer(body=body) as server:
+            observed = probe(server, look_for=("iot cube", "iotcube")).run()
+
+        assert isinstance(observed, PageObserved)
+        assert observed.found == ("iot cube",)
+
+    def test_what_stands_at_both_ends_is_no_text(self) -> None:
+        """The page's end and its beginning do not stand side by side."""
+        assert not http.shows("CUBE of IoT", "IoT CUBE")
+
     def test_body_is_bounded(self) -> None:
         """A body without end is read as far as the limit."""
         (reply,) = fetch(Behaviour.ENDLESS_BODY, limit_s=5.0).replies
@@ -191,18 +211,65 @@ class TestRedirects:
         assert observed.redirect == ""
 
     @pytest.mark.parametrize(
-        ("behaviour", "place"),
+        "behaviour",
         [
-            (Behaviour.REDIRECT_AWAY, "http://portal.example.net/login"),
-            (Behaviour.REDIRECT_TLS, "https://127.0.0.1/"),
+            Behaviour.REDIRECT_TLS,
+            Behaviour.REDIRECT_UNENDED,
+            Behaviour.REDIRECT_NAME,
+            Behaviour.REDIRECT_UMLAUT,
+            Behaviour.REDIRECT_COOKIE,
         ],
     )
-    def test_away(self, behaviour: Behaviour, place: str) -> None:
+    def test_as_a_browser_would(self, behaviour: Behaviour) -> None:
+        """By TLS without belief, under the name, without waiting for a body, with the cookie."""
+        observed = fetch(behaviour, limit_s=10.0)
+
+        assert [reply.status for reply in observed.replies] == [302, 200]
+        assert observed.found == ("cube",)
+        assert observed.redirect == ""
+
+    def test_tls_is_told_from_plain(self) -> None:
+        """The evidence says how the page came."""
+        first, last = fetch(Behaviour.REDIRECT_TLS).replies
+
+        assert (first.url.partition(":")[0], last.url.partition(":")[0]) == ("http", "https")
+
+    @pytest.mark.parametrize(
+        ("behaviour", "kind"),
+        [
+            (Behaviour.CLOSES, "refused"),
+            (Behaviour.MUTE, "no-answer"),
+            (Behaviour.SSH, "malformed"),
+        ],
+    )
+    def test_tls_that_fails(self, behaviour: Behaviour, kind: str) -> None:
+        """What the redirect leads to has to be there."""
+        with PageServer(behaviour) as there:
+            away = f"https://{NAME}:{there.port}/"
+            with PageServer(Behaviour.REDIRECT_AWAY, away=away) as server:
+                observed = probe(server).run()
+
+        assert isinstance(observed, PageObserved)
+        assert [reply.status for reply in observed.replies] == [302]
+        assert observed.trouble is not None
+        assert (observed.trouble.kind, observed.trouble.phase) == (kind, "tls")
+        assert observed.tries[-1].to == f"127.0.0.1:{there.port}"
+
+    def test_a_cookie_that_cannot_be_sent(self) -> None:
+        """Only what fits into a request is sent back."""
+        course = http._Course(Stopwatch(), Patience(1.0))
+        pairs = ("a=1; Path=/", "b=\u00e4", "c=3", "a=2")
+        fields = (("server", "x"), *(("set-cookie", pair) for pair in pairs))
+        course.replies.append(HttpReply(url="", status=302, headers=fields))
+
+        assert course.cookie() == "a=2; c=3"
+
+    def test_away(self) -> None:
         """Not followed, and where it leads is said."""
-        observed = fetch(behaviour)
+        observed = fetch(Behaviour.REDIRECT_AWAY)
 
         assert len(observed.replies) == 1
-        assert observed.redirect == place
+        assert observed.redirect == "http://portal.example.net/login"
 
     def test_loop(self) -> None:
         """Given up after a few."""
@@ -219,8 +286,10 @@ class TestRedirects:
             ("//127.0.0.1/x", True),
             ("http://127.0.0.1:99999/", False),
             ("http://[/", False),
-            ("http://127.0.0.1/\u00e4", False),
-            ("http://127.0.0.1/a b", False),
+            ("https://cube-4711/", True),
+            ("http://user@127.0.0.1/", True),
+            ("http://[::1]/", False),
+            ("http://cube-4711.example.net/", False),
             ("ftp://127.0.0.1/", False),
         ],
     )
@@ -228,17 +297,20 @@ class TestRedirects:
         """The CUBE's own names are the CUBE; what cannot be asked for is not followed."""
         asked = PageProbe(vantage=VANTAGE, address="127.0.0.1", own_names=("cube-4711",))
 
-        assert (asked._onward(80, "/", away) is not None) == followed
+        place = http.Place("http", "127.0.0.1", 80)
 
-    def test_time_is_up_before_the_next_hop(self) -> None:
+        assert (asked._onward(place, away) is not None) == followed
+
+    def test_time_is_up_before_the_next_hop(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Redirects share the time; what took it all was HTTP, not TCP."""
 
-        class Slow(PageServer):
-            def respond(self, connection: object, _request: bytes) -> None:
-                connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /next\r\n\r\n")
-                self.hold()
+        def slowly(_sock: object, *, patience: Patience, **_: object) -> tuple[HttpReply, bytes]:
+            while patience.left():
+                time.sleep(0.01)
+            return HttpReply(url="", status=302, headers=(("location", "/next"),)), b""
 
-        with Slow() as server:
+        monkeypatch.setattr(web, "fetch", slowly)
+        with PageServer() as server:
             observed = probe(server, limit_s=0.2).run()
 
         assert isinstance(observed, PageObserved)

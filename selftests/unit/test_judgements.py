@@ -154,6 +154,14 @@ def unverified(code: int, **changes: object) -> dict[str, Observation | None]:
     )
 
 
+def claims(offset_s: float | None) -> dict[str, Observation | None]:
+    """A certificate of the tapio Cloud that has expired, and what time its host says it is."""
+    ((key, seen),) = unverified(
+        10, not_before="2026-01-01T00:00:00.000Z", not_after=YESTERDAY
+    ).items()
+    return {key: replace(seen, claimed_offset_s=offset_s)}
+
+
 def answered(status: int, *headers: tuple[str, str]) -> dict[str, Observation | None]:
     """A response of the tapio Cloud."""
     reply = HttpReply(url=f"https://{TAPIO}/", status=status, headers=headers)
@@ -267,6 +275,11 @@ UNMEASURED = {
 }
 
 IN_14_DAYS = "2026-12-07T09:00:00.000Z"
+IN_10_DAYS = "2026-12-03T12:00:00.000Z"
+IN_23_DAYS = "2026-12-16T12:00:00.000Z"
+YESTERDAY = "2026-11-22T09:00:00.000Z"
+TEN_DAYS_S = 864000.0
+CAPITALS = "Disco.Tapio.ONE"
 
 ROWS = [
     Row("the healthy site", {}, {}),
@@ -923,12 +936,87 @@ ROWS = [
             {f"HTTPS-01[{TAPIO}]": f"fail {cause}"},
         )
         for code, cause in (
+            (2, "untrusted"),
             (18, "untrusted"),
             (19, "untrusted"),
             (20, "untrusted"),
             (21, "untrusted"),
+            (47, "untrusted"),
             (62, "untrusted"),
             (64, "untrusted"),
+            (66, "untrusted"),
+        )
+    ),
+    Row(
+        "a certificate that names the host in its subject only",
+        unverified(62, names=(), subject=f"CN={TAPIO}"),
+        {f"HTTPS-01[{TAPIO}]": "fail untrusted"},
+    ),
+    *(
+        Row(
+            f"a certificate of the chain is out of its time ({code}), the host's own is not",
+            unverified(code),
+            {f"HTTPS-01[{TAPIO}]": "fail expired"},
+        )
+        for code in (9, 10)
+    ),
+    *(
+        Row(
+            f"a certificate of the chain is out of its time, this computer's clock is {what}",
+            unverified(10) | {f"ntp/{SERVER}": ntp(offset_s=offset_s)},
+            {f"HTTPS-01[{TAPIO}]": outcome, **others},
+            notes,
+        )
+        for what, offset_s, outcome, others, notes in (
+            ("10 s off", 10.0, "fail expired", {}, ()),
+            ("11.5 s off", 11.5, "inconclusive ambiguous", {"NTP-01": "fail wrong-time"}, ()),
+            ("years off", 1e9, "fail expired", {"NTP-01": "fail wrong-time"}, ()),
+        )
+    ),
+    Row(
+        "a certificate of the chain is out of its time, the host's own will be in a moment",
+        unverified(10, not_after=STARTED),
+        {f"HTTPS-01[{TAPIO}]": "fail expired"},
+    ),
+    Row(
+        "an expired certificate of which nothing can be read",
+        unverified(10, not_before="", not_after=""),
+        {f"HTTPS-01[{TAPIO}]": "fail expired"},
+    ),
+    *(
+        Row(
+            f"expired by this computer's clock, no time server, and the other host's {what}",
+            claims(-172800.0 if "own" in what else None)
+            | {f"ntp/{SERVER}": ntp(trouble=SILENT), f"https/{HOMAG}": other},
+            {f"HTTPS-01[{TAPIO}]": outcome, "NTP-01": "fail no-answer", **others},
+        )
+        for what, other, outcome, others in (
+            (
+                "Date is two days earlier",
+                healthy.https(HOMAG, date_offset_s=-172800.0),
+                "inconclusive ambiguous",
+                {},
+            ),
+            ("Date agrees", healthy.https(HOMAG), "fail expired", {}),
+            ("Date is missing", healthy.https(HOMAG, date_offset_s=None), "fail expired", {}),
+            (
+                "Date is missing, the host's own two days earlier",
+                healthy.https(HOMAG, date_offset_s=None),
+                "inconclusive ambiguous",
+                {},
+            ),
+            (
+                "Date agrees, the host's own is two days earlier",
+                healthy.https(HOMAG),
+                "fail expired",
+                {},
+            ),
+            (
+                "address could not be asked",
+                cannot("other-route"),
+                "fail expired",
+                {f"HTTPS-01[{HOMAG}]": "inconclusive other-route"},
+            ),
         )
     ),
     Row(
@@ -1087,6 +1175,11 @@ ROWS = [
             ("https://www.tapio.one/", False),
             ("https://login.tapio.one/", False),
             ("https://login.microsoftonline.com/common", False),
+            ("https://login.mytapio.one/", False),
+            ("https://login.microsoftonline.com.example.net/", True),
+            ("HTTPS://WWW.TAPIO.ONE./login", False),
+            ("//portal.example.net/login", True),
+            ("https://[2001:db8::1]/", True),
             ("https://www.example.net/", False),
         )
     ),
@@ -1095,6 +1188,49 @@ ROWS = [
         https(tls=replace(TLS, not_after="2026-12-07T00:00:00.000Z")),
         {},
         ("near-expiry",),
+    ),
+    Row(
+        "a redirect to its own login of a host that is written with capitals",
+        {
+            f"dns/{SERVER}/{CAPITALS}": dns(CAPITALS),
+            f"https/{CAPITALS}": answered(302, ("location", f"https://{TAPIO}/login"))[
+                f"https/{TAPIO}"
+            ],
+            f"ping/{CAPITALS}": healthy.ping("11.20.0.10"),
+        },
+        {},
+        site=replace(healthy.SITE, cloud=Cloud(tapio=(CAPITALS,))),
+    ),
+    *(
+        Row(
+            f"near expiry by this computer's clock {own}, by the host's {true}; {what}",
+            https(tls=replace(TLS, not_after=end), date_offset_s=offset_s)
+            | {f"ntp/{SERVER}": server},
+            others,
+            notes,
+        )
+        for own, true, what, end, offset_s, server, others, notes in (
+            (
+                *("not", "so", "the time server agrees", IN_23_DAYS, TEN_DAYS_S),
+                *(ntp(offset_s=TEN_DAYS_S), {}, ("near-expiry", "own-clock")),
+            ),
+            (
+                *("so", "not", "the time server agrees", IN_10_DAYS, -TEN_DAYS_S),
+                *(ntp(offset_s=-TEN_DAYS_S), {}, ("own-clock",)),
+            ),
+            (
+                *("not", "so", "the time server does not agree", IN_23_DAYS, TEN_DAYS_S),
+                *(ntp(), {}, ()),
+            ),
+            (
+                *("not", "so", "the time server errs to the other side", IN_14_DAYS, 30.0),
+                *(ntp(offset_s=-30.0), {"NTP-01": "fail wrong-time"}, ()),
+            ),
+            (
+                *("not", "so", "the time server is silent", IN_23_DAYS, TEN_DAYS_S),
+                *(ntp(trouble=SILENT), {"NTP-01": "fail no-answer"}, ()),
+            ),
+        )
     ),
     Row(
         "a certificate with 15 days left",
@@ -1200,6 +1336,25 @@ ROWS = [
         )
         for case, port in (("DIAG-01[line-1]", 80), ("CONN-01[line-1]", 5555))
     ),
+    *(
+        Row(
+            f"{case}: a redirect to TLS on the CUBE: {kind} at {phase}",
+            page(
+                port,
+                tries=(*healthy.tried(f"{CUBE}:{port}"), *healthy.tried(f"{CUBE}:443")),
+                trouble=Trouble(kind=kind, phase=phase),
+            ),
+            {case: f"fail {kind}"},
+        )
+        for case, port in (("DIAG-01[line-1]", 80), ("CONN-01[line-1]", 5555))
+        for kind, phase in (
+            ("refused", "tcp"),
+            ("no-answer", "tls"),
+            ("refused", "tls"),
+            ("malformed", "tls"),
+        )
+    ),
+    Row("a page whose tries are not on record", page(80, tries=()), {}),
     Row(
         "the wrong page",
         page(80, found=()),
@@ -1434,6 +1589,30 @@ ROWS = [
         "SSH: a pinned key that cannot be had",
         ssh(banner=BANNER, key_exchange=True),
         {"SSH-01[line-1]": "inconclusive ambiguous"},
+        site=SSH_PINNED,
+    ),
+    Row(
+        "SSH: another key, and one that could not be read",
+        ssh(
+            banner=BANNER,
+            key_exchange=True,
+            fingerprint="SHA256:" + "B" * 43,
+            fingerprints=(("ssh-ed25519", "SHA256:" + "B" * 43),),
+            unread=("ssh-dss",),
+        ),
+        {"SSH-01[line-1]": "inconclusive ambiguous"},
+        site=SSH_PINNED,
+    ),
+    Row(
+        "SSH: the pinned key, and one that could not be read",
+        ssh(
+            banner=BANNER,
+            key_exchange=True,
+            fingerprint=PIN,
+            fingerprints=(("ssh-ed25519", PIN),),
+            unread=("ssh-dss",),
+        ),
+        {},
         site=SSH_PINNED,
     ),
     Row(

@@ -357,6 +357,28 @@ class TestSourceFor:
         assert obstacle.value.cause == "other-route"
         assert obstacle.value.command.startswith("ip ")
 
+    def test_needs_a_link(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who is not plugged in hears nobody, and that is nobody's silence."""
+        unplugged = {"eth9": SimpleNamespace(isup=False)}
+        monkeypatch.setattr(psutil, "net_if_stats", lambda: unplugged)
+
+        with pytest.raises(CannotAskError, match="eth9 has no link") as obstacle:
+            link.source_for(ELSEWHERE, "10.99.0.50")
+
+        assert obstacle.value.cause == "off-link"
+
+    def test_a_link_that_nobody_can_tell_of(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Some systems do not say; that keeps nobody from asking."""
+
+        def deny() -> None:
+            raise PermissionError
+
+        monkeypatch.setattr(psutil, "net_if_stats", deny)
+        assert link.plugged_in("eth9")
+
+        monkeypatch.setattr(psutil, "net_if_stats", dict)
+        assert link.plugged_in("eth9")
+
     def test_needs_an_address(self) -> None:
         """DHCP aside, nothing can be asked without one."""
         with pytest.raises(CannotAskError, match="no IPv4 address") as obstacle:
@@ -518,6 +540,38 @@ class TestOpenTcp:
         assert refusal.value.trouble == Trouble(
             kind="refused", phase="tcp", detail="Connection refused"
         )
+
+    def test_a_reset_after_all_is_another_thing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Somebody took the connection first, however little time there was to see it."""
+
+        class TakenAndReset(socket.socket):
+            def connect(self, place: tuple[str, int]) -> None:
+                if self.type == socket.SOCK_STREAM:
+                    raise ConnectionResetError(errno.ECONNRESET, "reset")
+                super().connect(place)
+
+        monkeypatch.setattr(link.socket, "socket", TakenAndReset)
+        with pytest.raises(ReachError) as ended:
+            link.open_tcp(LOOPBACK, "127.0.0.1", 22, 5.0, "ssh")
+
+        assert (ended.value.trouble.kind, ended.value.trouble.phase) == ("refused", "ssh")
+
+    def test_a_reset_after_an_answer_is_an_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What somebody said stays to be read."""
+
+        class SaidAndReset(socket.socket):
+            def connect(self, place: tuple[str, int]) -> None:
+                super().connect(place)
+                if self.type == socket.SOCK_STREAM:
+                    raise ConnectionResetError(errno.ECONNRESET, "reset")
+
+            def recv(self, size: int, flags: int = 0) -> bytes:
+                assert flags == socket.MSG_PEEK
+                return b"SSH-2.0-OpenSSH"[:size]
+
+        monkeypatch.setattr(link.socket, "socket", SaidAndReset)
+        with listening() as port, closing(link.open_tcp(LOOPBACK, "127.0.0.1", port, 5.0)) as sock:
+            assert sock.getpeername() == ("127.0.0.1", port)
 
     def test_hears_silence(self) -> None:
         """A listener whose queue is full drops what comes, as a firewall does."""

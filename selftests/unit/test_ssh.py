@@ -14,7 +14,8 @@ import pytest
 
 from cube_acceptance.evidence import CannotMeasure, SshObserved
 from cube_acceptance.probes import ssh
-from cube_acceptance.probes.link import ReachError, Stopwatch, find_vantage
+from cube_acceptance.probes.link import ReachError, find_vantage
+from cube_acceptance.probes.patience import Patience
 from cube_acceptance.probes.ssh import SshProbe
 from fixtures.simulator.ssh import Behaviour, SshServer
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 VANTAGE = find_vantage("127.0.0.1")
 RSA = paramiko.RSAKey.generate(2048)
+
+SHELLS = (Behaviour.GOOD, Behaviour.LATE_BANNER, Behaviour.SLOW)
 
 TROUBLES = {
     Behaviour.NOT_SSH: ("malformed", ""),
@@ -53,13 +56,13 @@ class TestSshProbe:
 
     def test_every_behaviour_is_met(self) -> None:
         """No behaviour of the simulator is left untried."""
-        assert {*TROUBLES, Behaviour.GOOD, Behaviour.LATE_BANNER} == set(Behaviour)
+        assert {*TROUBLES, *SHELLS} == set(Behaviour)
 
-    @pytest.mark.parametrize("behaviour", [Behaviour.GOOD, Behaviour.LATE_BANNER])
+    @pytest.mark.parametrize("behaviour", SHELLS)
     def test_shell(self, behaviour: Behaviour) -> None:
         """Software version and host key are evidence."""
         with SshServer(behaviour) as server:
-            observed = talk(server)
+            observed = talk(server, talk_limit_s=5.0)
 
         assert observed.trouble is None
         assert observed.banner.startswith("SSH-2.0-paramiko")
@@ -183,6 +186,31 @@ class TestHostKeys:
 
         assert observed.key_exchange
         assert len(observed.tries) == 1
+        assert observed.unread == ("ecdsa-sha2-nistp256",)
+
+    def test_all_are_read(self) -> None:
+        """Then a key that is not among them is not the shell's."""
+        with SshServer() as server:
+            assert talk(server).unread == ()
+            assert talk(server, fingerprints_wanted=False).unread == ()
+
+    @pytest.mark.parametrize(
+        ("offered", "read", "left"),
+        [
+            (("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"), ("ssh-rsa",), ()),
+            (("rsa-sha2-512", "rsa-sha2-256"), (), ("ssh-rsa",)),
+            (("ssh-ed25519-cert-v01@openssh.com", "ssh-ed25519"), ("ssh-ed25519",), ()),
+            (("ssh-ed25519", "ssh-dss", "odd\x1b"), ("ssh-ed25519",), ("ssh-dss", "odd")),
+            (tuple(f"kind-{n}" for n in range(99)), (), tuple(f"kind-{n}" for n in range(16))),
+        ],
+    )
+    def test_unread(
+        self, offered: tuple[str, ...], read: tuple[str, ...], left: tuple[str, ...]
+    ) -> None:
+        """Kinds of keys, not algorithms; whatever the shell calls them."""
+        keys = tuple((kind, "SHA256:") for kind in read)
+
+        assert ssh.unread(offered, keys) == left
 
     def test_a_packet_without_end_is_not_swallowed(self) -> None:
         """A hostile shell cannot fill our memory: paramiko believes any length."""
@@ -222,7 +250,7 @@ class TestReset:
     def test_at_any_step(self, step: Callable[[object], object]) -> None:
         """While it is listened to and while it is spoken to."""
         with pytest.raises(ReachError) as ended:
-            step(ssh._Talk(BrokenSocket(), Stopwatch(), 1.0))
+            step(ssh._Talk(BrokenSocket(), Patience(1.0)))
 
         assert ended.value.trouble.kind == "refused"
 
@@ -258,14 +286,14 @@ class TestPieces:
         """However the message is cut, it is one message."""
         body = bytes(16) + b"\x00\x00\x00\x01a" + b"\x00\x00\x00\x01b"
         message = struct.pack(">IBB", len(body) + 2, 0, 20) + body
-        talk = ssh._Talk(PieceByPiece(message[:3], message[3:9], message[9:]), Stopwatch(), 1.0)
+        talk = ssh._Talk(PieceByPiece(message[:3], message[3:9], message[9:]), Patience(1.0))
 
         assert talk.key_exchange("SSH-2.0-x") == ("b",)
 
     def test_messages_without_meaning_are_passed_over(self) -> None:
         """IGNORE and DEBUG may come at any time (RFC 4253 section 11)."""
         pieces = packet(ssh.IGNORE, b""), packet(ssh.DEBUG, b""), packet(ssh.KEXINIT, LISTS)
-        talk = ssh._Talk(PieceByPiece(*pieces), Stopwatch(), 1.0)
+        talk = ssh._Talk(PieceByPiece(*pieces), Patience(1.0))
 
         assert talk.key_exchange("SSH-2.0-x") == ("b",)
 
@@ -281,15 +309,24 @@ class TestPieces:
         """A farewell is a refusal; anything else is not how SSH begins."""
         pieces = [packet(number, content) for number, content in packets]
         with pytest.raises(ReachError) as ended:
-            ssh._Talk(PieceByPiece(*pieces), Stopwatch(), 1.0).key_exchange("SSH-2.0-x")
+            ssh._Talk(PieceByPiece(*pieces), Patience(1.0)).key_exchange("SSH-2.0-x")
 
         assert ended.value.trouble.kind == kind
         assert words in ended.value.trouble.detail
 
+    @pytest.mark.parametrize("words", [b"Exceeded MaxStartups", b"Not allowed at this time"])
+    def test_no_room(self, words: bytes) -> None:
+        """OpenSSH turns away in plain words whom it has no room for; it is there all the same."""
+        with pytest.raises(ReachError) as ended:
+            ssh._Talk(PieceByPiece(words + b"\r\n", b""), Patience(1.0)).identification()
+
+        assert ended.value.trouble.kind == "refused"
+        assert ended.value.trouble.detail == words.decode()
+
     def test_time_is_up_however_much_comes(self) -> None:
         """A peer that always has one more byte does not hold us."""
         with pytest.raises(ReachError) as ended:
-            ssh._Talk(PieceByPiece(b"x"), Stopwatch(), 0.0).identification()
+            ssh._Talk(PieceByPiece(b"x"), Patience(0.0)).identification()
 
         assert ended.value.trouble.kind == "no-answer"
 

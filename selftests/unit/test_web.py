@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from cube_acceptance import __version__
 from cube_acceptance.probes import web
-from cube_acceptance.probes.link import ReachError, Stopwatch
+from cube_acceptance.probes.link import ReachError
+from cube_acceptance.probes.patience import Patience
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import HttpReply, Trouble
@@ -69,8 +70,7 @@ def fetch(peer: object, limit_s: float = LIMIT_S, **more: object) -> tuple[HttpR
         url="http://cube/",
         host="cube",
         target="/",
-        watch=Stopwatch(),
-        limit_s=limit_s,
+        patience=Patience(limit_s),
         **more,
     )
 
@@ -101,6 +101,15 @@ class TestRequest:
         assert f"User-Agent: cube-acceptance/{__version__}" in lines
         assert {"Accept-Encoding: identity", "Connection: close"} < set(lines)
         assert lines[-2:] == ["", ""]
+
+    def test_cookie(self) -> None:
+        """What a page has set before, and no field where it has set nothing."""
+        with_one, without = Peer(OK, b"\r\n"), Peer(OK, b"\r\n")
+        fetch(with_one, cookie="a=1; b=2")
+        fetch(without)
+
+        assert b"\r\nCookie: a=1; b=2\r\n" in with_one.sent
+        assert b"Cookie" not in without.sent
 
 
 class TestHead:
@@ -187,6 +196,29 @@ class TestHead:
         assert len(seen.headers) == web.FIELD_LIMIT
         assert len(seen.headers[0][1]) == web.VALUE_LIMIT
 
+    def test_fields_that_count_are_kept(self) -> None:
+        """Nobody hides where a redirect leads behind a hundred other fields."""
+        many = b"".join(b"Y-%d: v\r\n" % number for number in range(100))
+        seen = reply(b"HTTP/1.1 302 Found\r\n" + many + b"Location: /x\r\n\r\n")
+
+        assert len(seen.headers) == web.FIELD_LIMIT
+        assert dict(seen.headers)["location"] == "/x"
+
+    @pytest.mark.parametrize(
+        ("raw", "address"),
+        [
+            (b"/a?b=c%20d&e#f", "/a?b=c%20d&e#f"),
+            (b"/\xc3\x9cbersicht", "/%C3%9Cbersicht"),
+            (b"/a b\x1b", "/a%20b%1B"),
+            (b"http://[::1]:80/~x;y='(1)*!@", "http://[::1]:80/~x;y='(1)*!@"),
+        ],
+    )
+    def test_addresses_are_in_ascii(self, raw: bytes, address: str) -> None:
+        """Browsers ask for them so, and so they can be asked for."""
+        seen = reply(b"HTTP/1.1 302 Found\r\nLocation: " + raw + b"\r\n\r\n")
+
+        assert dict(seen.headers)["location"] == address
+
     @pytest.mark.parametrize("endless", [b"X-A: b\r\n", b"x"])
     def test_header_without_end(self, endless: bytes) -> None:
         """One field or many."""
@@ -211,13 +243,26 @@ class TestSilence:
 
     def test_no_answer(self) -> None:
         """A service that accepts and says nothing."""
-        assert failing(Peer(failure=TimeoutError())).kind == "no-answer"
+        assert failing(Peer(failure=TimeoutError()), limit_s=0.1).kind == "no-answer"
 
     def test_reset(self) -> None:
         """Somebody does not want this."""
         trouble = failing(Peer(failure=ConnectionResetError(errno.ECONNRESET, "reset")))
 
         assert (trouble.kind, trouble.phase) == ("refused", "http")
+
+    def test_reset_before_the_question(self) -> None:
+        """Who does not even listen refuses, unless the answer is there already."""
+
+        class Deaf(Peer):
+            def sendall(self, _data: bytes) -> None:
+                raise ConnectionResetError(errno.ECONNRESET, "reset")
+
+        trouble = failing(Deaf())
+
+        assert (trouble.kind, trouble.phase, trouble.detail) == ("refused", "http", "reset")
+        assert fetch(Deaf(b"HTTP/1.1 503 Busy\r\n\r\n"))[0].status == 503
+        assert failing(Deaf(b"SSH-2.0-OpenSSH\r\n")).kind == "malformed"
 
     @pytest.mark.parametrize("number", [errno.EHOSTUNREACH, errno.ENETUNREACH])
     def test_unreachable_in_the_middle(self, number: int) -> None:
@@ -324,6 +369,16 @@ class TestBody:
 
         assert (seen.size, seen.complete) == (0, True)
 
+    @pytest.mark.parametrize(
+        ("status", "location", "size"),
+        [(301, b"/", 0), (308, b"/", 0), (302, b"", 5), (300, b"/", 5), (200, b"/", 5)],
+    )
+    def test_of_a_redirect(self, status: int, location: bytes, size: int) -> None:
+        """Who is sent on does not wait for it to end."""
+        head = b"HTTP/1.1 %d X\r\nLocation: %s\r\n\r\n" % (status, location)
+
+        assert reply(head + b"moved").size == size
+
     @pytest.mark.parametrize("more", [0, 1])
     def test_size_limit(self, more: int) -> None:
         """Exactly the limit is whole; one byte more is cut."""
@@ -354,7 +409,8 @@ class TestBody:
     )
     def test_broken_off(self, failure: OSError) -> None:
         """The status line stands, whatever happens to the body."""
-        seen, body = fetch(Peer(OK + b"Content-Length: 9\r\n\r\nabc", failure=failure))
+        peer = Peer(OK + b"Content-Length: 9\r\n\r\nabc", failure=failure)
+        seen, body = fetch(peer, limit_s=1.0)
 
         assert (seen.status, body, seen.complete) == (200, b"abc", False)
 
@@ -408,6 +464,14 @@ class TestDecoded:
             ("text/html", b"\xe4", "\ufffd"),
             ("", b"<meta charset=windows-1252>\xe4", "<meta charset=windows-1252>\u00e4"),
             ("charset=utf-8", b"<meta charset=cp1252>\xc3\xa4", "<meta charset=cp1252>\u00e4"),
+            ("text/html; charset=utf-16le", "\u00e4".encode("utf-16-le"), "\u00e4"),
+            ("text/html; charset=utf-16be", "\u00e4".encode("utf-16-be"), "\u00e4"),
+            ("charset=cp1252", b"\xef\xbb\xbf\xc3\xa4", "\u00e4"),
+            ("text/html", "\u00e4".encode("utf-16"), "\u00e4"),
+            ("text/html", b"\xfe\xff\x00\xe4", "\u00e4"),
+            ("text/html", b"\xe4 \x80", "\u00e4 \u20ac"),
+            ("text/html; charset=utf-8", b"\xe4 ", "\ufffd "),
+            ("text/html", b"\xc3\xa4 \xe2\x82", "\u00e4 \ufffd"),
         ],
     )
     def test_charset(self, kind: str, body: bytes, text: str) -> None:

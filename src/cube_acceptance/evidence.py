@@ -263,6 +263,9 @@ class HttpsObserved(Observed, tag="https", frozen=True, kw_only=True):
     """The response's ``Date`` minus this computer's clock in the middle of the exchange."""
     date_uncertainty_s: float = 0.0
     """Half the exchange's length; the header's own second comes on top."""
+    claimed_offset_s: float | None = None
+    """``Date`` minus this computer's clock where the certificate was not believed: nobody vouches
+    for it."""
     trouble: Trouble | None = None
 
 
@@ -349,6 +352,8 @@ class SshObserved(Observed, tag="ssh", frozen=True, kw_only=True):
     """The host key's ``SHA256:...`` fingerprint; empty where it could not be obtained."""
     fingerprints: tuple[tuple[str, str], ...] = ()
     """Key type and fingerprint of every host key that could be obtained."""
+    unread: tuple[str, ...] = ()
+    """The types of the host keys that were offered and could not be obtained."""
     trouble: Trouble | None = None
 
 

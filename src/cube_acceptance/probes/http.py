@@ -4,23 +4,48 @@ from __future__ import annotations
 
 import contextlib
 import html
+import ipaddress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from cube_acceptance.evidence import CannotMeasure, PageObserved, Trouble, Try
-from cube_acceptance.probes import web
+from cube_acceptance.probes import tls, web
 from cube_acceptance.probes.link import ReachError, Stopwatch, measured, open_tcp
+from cube_acceptance.probes.patience import Patience
 
 if TYPE_CHECKING:
+    import socket
+
     from cube_acceptance.evidence import HttpReply, Vantage
 
 CONNECT_LIMIT_S = 4.0
 """Long enough for two repetitions of a lost SYN, at 1 s and 3 s (RFC 6298)."""
 PAGE_LIMIT_S = 10.0
 REDIRECT_LIMIT = 5
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
+PORTS = {"http": 80, "https": 443}
+"""The schemes that a redirect is followed to, and their own ports."""
 OUT_OF_TIME = Trouble(kind="no-answer", phase="http", detail="the redirects took all the time")
+
+
+class Place(NamedTuple):
+    """Where a page is asked for: at the CUBE's address, under one of its names."""
+
+    scheme: str
+    host: str
+    """The address or the name that the page was given by."""
+    port: int
+    target: str = "/"
+
+    @property
+    def url(self) -> str:
+        """The whole of it, with the port written out."""
+        return f"{self.scheme}://{self.host}:{self.port}{self.target}"
+
+    @property
+    def authority(self) -> str:
+        """What the ``Host`` field says (RFC 9110 section 7.2)."""
+        return self.host if self.port == PORTS[self.scheme] else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,78 +73,129 @@ class PageProbe:
         return measured(self._measure)
 
     def _measure(self, watch: Stopwatch) -> PageObserved:
-        tries: list[Try] = []
-        replies: list[HttpReply] = []
+        course = _Course(watch, Patience(self.limit_s))
         text = redirect = ""
         problem: Trouble | None = None
-        port, target = self.port, "/"
+        place = Place("http", self.address, self.port)
         try:
             while True:
-                reply, body = self._get(watch, tries, port, target)
-                replies.append(reply)
+                reply, body = self._get(course, place)
+                course.replies.append(reply)
                 fields = dict(reply.headers)
                 text = web.decoded(body, fields.get("content-type", ""))
-                location = fields.get("location", "") if reply.status in REDIRECTS else ""
+                location = fields.get("location", "") if reply.status in web.REDIRECTS else ""
                 if not location:
                     break
-                onward = self._onward(port, target, location)
-                if onward is None or len(replies) > self.redirect_tries:
+                onward = self._onward(place, location)
+                if onward is None or len(course.replies) > self.redirect_tries:
                     redirect = location
                     break
-                if not watch.left(self.limit_s):
+                if not course.patience.left():
                     problem = OUT_OF_TIME
                     break
-                port, target = onward
+                place = onward
         except ReachError as error:
             problem = error.trouble
-        wanted = f"{text}\n{html.unescape(text)}".casefold()
         return PageObserved(
             started=watch.started,
             duration_s=watch.elapsed(),
-            tries=tuple(tries),
+            tries=tuple(course.tries),
             address=self.address,
             port=self.port,
-            replies=tuple(replies),
+            replies=tuple(course.replies),
             redirect=redirect,
-            found=tuple(look for look in self.look_for if look.casefold() in wanted),
+            found=tuple(look for look in self.look_for if shows(text, look)),
             trouble=problem,
         )
 
-    def _get(
-        self, watch: Stopwatch, tries: list[Try], port: int, target: str
-    ) -> tuple[HttpReply, bytes]:
-        at_s, to = watch.elapsed(), f"{self.address}:{port}"
-        limit = min(self.connect_limit_s, max(watch.left(self.limit_s), 0.001))
+    def _get(self, course: _Course, place: Place) -> tuple[HttpReply, bytes]:
+        at_s, to = course.watch.elapsed(), f"{self.address}:{place.port}"
+        limit_s = Patience(self.connect_limit_s, course.patience).timeout()
+        then = "http" if place.scheme == "http" else "tls"
         try:
-            with contextlib.closing(open_tcp(self.vantage, self.address, port, limit)) as sock:
-                host = self.address if port == 80 else to  # noqa: PLR2004 - HTTP's own port
+            with (
+                open_tcp(self.vantage, self.address, place.port, limit_s, then) as plain,
+                contextlib.closing(plain.dup()) as wire,
+                _spoken(plain, wire, place, course.patience) as sock,
+            ):
                 answer = web.fetch(
                     sock,
-                    url=f"http://{to}{target}",
-                    host=host,
-                    target=target,
-                    watch=watch,
-                    limit_s=self.limit_s,
+                    url=place.url,
+                    host=place.authority,
+                    target=place.target,
+                    cookie=course.cookie(),
+                    patience=course.patience,
+                    wire=wire,
                 )
         except ReachError as error:
             kind = error.trouble.kind
             result = "silence" if kind == "no-answer" else kind
             detail = error.trouble.detail
-            tries.append(Try(at_s=at_s, to=to, result=result, detail=detail))
+            course.tries.append(Try(at_s=at_s, to=to, result=result, detail=detail))
             raise
-        tries.append(Try(at_s=at_s, to=to, result="answer", source=to))
+        course.tries.append(Try(at_s=at_s, to=to, result="answer", source=to))
         return answer
 
-    def _onward(self, port: int, target: str, location: str) -> tuple[int, str] | None:
+    def _onward(self, place: Place, location: str) -> Place | None:
         """Say where a redirect leads if it stays on the CUBE; None where it leads away."""
         try:
-            there = urlsplit(urljoin(f"http://{self.address}:{port}{target}", location))
-            onward_port = there.port or 80
+            there = urlsplit(urljoin(place.url, location))
+            port = there.port or PORTS.get(there.scheme)
             host = (there.hostname or "").rstrip(".").lower()
         except ValueError:
             return None
         known = {self.address, *(name.lower() for name in self.own_names)}
-        path = (there.path or "/") + (f"?{there.query}" if there.query else "")
-        if there.scheme != "http" or host not in known or not path.isascii() or " " in path:
+        if not port or there.scheme not in PORTS or host not in known:
             return None
-        return (onward_port, path) if path.isprintable() else None
+        target = (there.path or "/") + (f"?{there.query}" if there.query else "")
+        return Place(there.scheme, host, port, target)
+
+
+class _Course:
+    """What one page's requests have in common, and what came of them."""
+
+    def __init__(self, watch: Stopwatch, patience: Patience) -> None:
+        self.watch = watch
+        self.patience = patience
+        self.tries: list[Try] = []
+        self.replies: list[HttpReply] = []
+
+    def cookie(self) -> str:
+        """Give back what the page has set: some redirect until they see it (RFC 6265)."""
+        fields = [field for reply in self.replies for field in reply.headers]
+        pairs = [value.partition(";")[0] for name, value in fields if name == "set-cookie"]
+        jar = {pair.partition("=")[0]: pair for pair in pairs if pair.isascii()}
+        return "; ".join(jar.values())
+
+
+def _spoken(
+    plain: socket.socket, wire: socket.socket, place: Place, patience: Patience
+) -> socket.socket:
+    """Give the socket that HTTP is spoken over: plain, or inside TLS.
+
+    A device signs its certificate itself. Who it is makes no difference to whether its page can
+    be reached, as little as it does without TLS.
+    """
+    if place.scheme == "http":
+        return plain
+    name = None if is_address(place.host) else place.host
+    return tls.handshake(plain, wire, tls.looking(), name, patience)
+
+
+def is_address(host: str) -> bool:
+    """Tell whether a URL's host is an IPv4 address."""
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def shows(page: str, text: str) -> bool:
+    """Tell whether a page shows a text, in any case and however its source is broken into lines."""
+    wanted = _squeezed(text)
+    return wanted in _squeezed(page) or wanted in _squeezed(html.unescape(page))
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.casefold().split())

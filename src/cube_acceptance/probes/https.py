@@ -32,7 +32,7 @@ from cube_acceptance.evidence import (
     clock_s,
     timestamp,
 )
-from cube_acceptance.probes import web
+from cube_acceptance.probes import tls, web
 from cube_acceptance.probes.link import (
     CannotAskError,
     ReachError,
@@ -40,6 +40,7 @@ from cube_acceptance.probes.link import (
     measured,
     open_tcp,
 )
+from cube_acceptance.probes.patience import Patience
 
 if TYPE_CHECKING:
     import socket
@@ -56,30 +57,28 @@ STAGGER_S = 0.5
 TLS_LIMIT_S = 5.0
 LIMIT_S = 9.5
 """For everything together: below the 10 s that a site without DHCP takes anyway."""
+TLS_SHARE = 2 / 3
+"""Of what is left of that, while there are further addresses to be tried."""
+CLOCK_CODES = frozenset({9, 10})
+"""OpenSSL's objections, not yet valid and expired, for which a wrong clock may be to blame."""
 NAME_LIMIT = 32
 TEXT_LIMIT = 300
-
-NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD", "LENGTH", "UNEXPECTED_MESSAGE")
-"""In OpenSSL's words for bytes that are no TLS, or no sensible one."""
 
 
 @lru_cache(maxsize=4)
 def trusting(ca_pem: str) -> ssl.SSLContext:
-    """Make a context that trusts these authorities and no other; the public ones for ``""``."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    """Make a context that trusts these authorities and no other; the public ones for ``""``.
+
+    Whoever names an authority trusts it, also where another one stands above it.
+    """
+    context = tls.client_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False  # RFC 9110 section 4.3.4
     if ca_pem:
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(cadata=ca_pem)
     else:
         context.load_verify_locations(cafile=certifi.where())
-    return context
-
-
-def looking() -> ssl.SSLContext:
-    """Make a context that believes anything, only to read who the peer says it is."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     return context
 
 
@@ -112,7 +111,7 @@ class HttpsProbe:
         return measured(self._measure)
 
     def _measure(self, watch: Stopwatch) -> HttpsObserved:
-        course = _Course(watch)
+        course = _Course(watch, Patience(self.limit_s))
         seen: HttpsObserved | None = None
         with contextlib.closing(self._connections(course)) as connections:
             for address, at_s, plain in connections:
@@ -140,9 +139,6 @@ class HttpsProbe:
     def _to(self, address: str) -> str:
         return f"{address}:{self.port}"
 
-    def _left(self, watch: Stopwatch, limit_s: float) -> float:
-        return min(limit_s, max(watch.left(self.limit_s), 0.001))
-
     def _connections(
         self, course: _Course
     ) -> Generator[tuple[str, float, socket.socket], None, None]:
@@ -154,11 +150,13 @@ class HttpsProbe:
         running: dict[Future[socket.socket], tuple[str, float]] = {}
         with ThreadPoolExecutor(max(len(waiting), 1)) as pool:
             try:
-                while running or (waiting and course.watch.left(self.limit_s)):
+                while running or (waiting and course.patience.left()):
                     if waiting:
                         address = waiting.popleft()
-                        limit_s = self._left(course.watch, self.connect_limit_s)
-                        attempt = pool.submit(open_tcp, self.vantage, address, self.port, limit_s)
+                        limit_s = Patience(self.connect_limit_s, course.patience).timeout()
+                        attempt = pool.submit(
+                            open_tcp, self.vantage, address, self.port, limit_s, "tls"
+                        )
                         running[attempt] = address, course.watch.elapsed()
                     patience = self.stagger_s if waiting else None
                     ended = wait(running, patience, FIRST_COMPLETED).done
@@ -188,15 +186,16 @@ class HttpsProbe:
     ) -> HttpsObserved:
         watch, to = course.watch, self._to(address)
         with contextlib.closing(plain.dup()) as wire:
+            limit = self._handshake_limit(course)
             try:
-                secure = self._handshake(watch, plain, wire, trusting(self.ca_pem))
+                secure = tls.handshake(plain, wire, trusting(self.ca_pem), self.host, limit)
             except ssl.SSLCertVerificationError as error:
                 course.tries.append(Try(at_s=at_s, to=to, result="untrusted", source=to))
                 verdict = VerifyError(
                     code=error.verify_code, message=web.printable(error.verify_message, 200)
                 )
-                leaf = self._look(watch, address)
-                return self._seen(watch, connected=address, tls=leaf, verify_error=verdict)
+                found = self._look(course.patience, address, asking=verdict.code in CLOCK_CODES)
+                return self._seen(watch, connected=address, verify_error=verdict, **found)
             with contextlib.closing(secure):
                 return self._ask(course, secure, wire, address, at_s)
 
@@ -212,15 +211,7 @@ class HttpsProbe:
         session = session_of(secure)
         sent, began = clock_s(), time.monotonic()
         try:
-            reply, _ = web.fetch(
-                secure,
-                url=f"https://{self.host}/",
-                host=self.host,
-                target="/",
-                watch=watch,
-                limit_s=self.limit_s,
-                wire=wire,
-            )
+            reply, _ = self._get(secure, wire, course.patience)
         except ReachError as error:
             course.failed(address, to, at_s, error.trouble)
             return self._seen(watch, connected=address, tls=session, trouble=error.trouble)
@@ -235,38 +226,52 @@ class HttpsProbe:
             date_uncertainty_s=round(half, 6),
         )
 
-    def _handshake(
-        self, watch: Stopwatch, plain: socket.socket, wire: socket.socket, context: ssl.SSLContext
-    ) -> ssl.SSLSocket:
-        plain.settimeout(self._left(watch, self.tls_limit_s))
-        try:
-            return context.wrap_socket(plain, server_hostname=self.host, suppress_ragged_eofs=False)
-        except ssl.SSLCertVerificationError:
-            raise
-        except ssl.SSLError as error:
-            raise ReachError(tls_trouble(error)) from error
-        except OSError as error:
-            raise ReachError(web.cut_off(wire, error, "tls")) from error
+    def _handshake_limit(self, course: _Course) -> Patience:
+        """Limit a handshake so that an address that keeps silent leaves time for the next one."""
+        others = len(self.addresses[: self.address_tries]) - len(course.tries) - 1
+        share_s = course.patience.left() * (TLS_SHARE if others else 1)
+        return Patience(min(self.tls_limit_s, share_s))
 
-    def _look(self, watch: Stopwatch, address: str) -> TlsSession | None:
-        """Connect once more without belief, to see whose certificate it is."""
-        limit_s = self._left(watch, self.connect_limit_s)
-        try:
-            with (
-                open_tcp(self.vantage, address, self.port, limit_s) as plain,
-                contextlib.closing(plain.dup()) as wire,
-                contextlib.closing(self._handshake(watch, plain, wire, looking())) as secure,
-            ):
-                return session_of(secure)
-        except (ReachError, CannotAskError, OSError):
-            return None
+    def _look(self, patience: Patience, address: str, *, asking: bool) -> dict[str, Any]:
+        """Connect once more without belief, to see whose certificate it is.
+
+        Where ``asking``, what time it is there is asked as well: nobody vouches for the answer,
+        but it may show that this computer's clock is in doubt.
+        """
+        found: dict[str, Any] = {}
+        limit_s = Patience(self.connect_limit_s, patience).timeout()
+        patience = Patience(self.tls_limit_s, patience)
+        with (
+            contextlib.suppress(ReachError, CannotAskError, OSError),
+            open_tcp(self.vantage, address, self.port, limit_s) as plain,
+            contextlib.closing(plain.dup()) as wire,
+            tls.handshake(plain, wire, tls.looking(), self.host, patience) as secure,
+        ):
+            found["tls"] = session_of(secure)
+            if asking:
+                reply, _ = self._get(secure, wire, patience)
+                found["claimed_offset_s"] = date_offset(reply, time.time())
+        return found
+
+    def _get(
+        self, secure: ssl.SSLSocket, wire: socket.socket, patience: Patience
+    ) -> tuple[HttpReply, bytes]:
+        return web.fetch(
+            secure,
+            url=f"https://{self.host}/",
+            host=self.host,
+            target="/",
+            patience=patience,
+            wire=wire,
+        )
 
 
 class _Course:
     """What has come of the addresses so far."""
 
-    def __init__(self, watch: Stopwatch) -> None:
+    def __init__(self, watch: Stopwatch, patience: Patience) -> None:
         self.watch = watch
+        self.patience = patience
         self.tries: list[Try] = []
         self.problem = Trouble(kind="no-answer", phase="tcp", detail="no address")
         self.connected = ""
@@ -287,19 +292,6 @@ class _Course:
         """Keep a connection that came about after another had done."""
         detail = "not needed any more"
         self.tries.append(Try(at_s=at_s, to=to, result="connected", source=to, detail=detail))
-
-
-def tls_trouble(error: ssl.SSLError) -> Trouble:
-    """Say what a failed handshake was: a refusal, or no TLS at all.
-
-    The peer's alerts, an early farewell and TLS before 1.2 are refusals: TLS was spoken, or at
-    least nothing else. OpenSSL's words for an alert begin with the version that defined it.
-    """
-    reason = web.tls_reason(error)
-    alert = reason.startswith(("TLSV1_", "TLSV13_", "SSLV3_ALERT_"))
-    if not alert and any(word in reason for word in NO_TLS):
-        return Trouble(kind="malformed", phase="tls", detail=reason)
-    return Trouble(kind="refused", phase="tls", detail=reason)
 
 
 def session_of(secure: ssl.SSLSocket) -> TlsSession:

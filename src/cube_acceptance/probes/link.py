@@ -138,6 +138,15 @@ def interface_of(address: str) -> str | None:
     return None
 
 
+def plugged_in(interface: str) -> bool:
+    """Tell whether an interface is switched on and has a link; True where nobody can tell."""
+    try:
+        state = psutil.net_if_stats().get(interface)
+    except OSError:
+        return True
+    return state is None or bool(state.isup)
+
+
 def routed_source(target: str) -> str | None:
     """Ask the system which of its addresses it would reach ``target`` from; sends nothing.
 
@@ -205,11 +214,13 @@ def source_for(vantage: Vantage, target: str) -> str:
     """Give the vantage address that packets to ``target`` leave from.
 
     Raises:
-        CannotAskError: the interface has no address (``off-link``), the target is one of this
-            computer's own addresses, or the route to it leaves elsewhere (``other-route``).
+        CannotAskError: the interface has no address or no link (``off-link``), the target is one
+            of this computer's own addresses, or the route to it leaves elsewhere (``other-route``).
     """
     if not vantage.address:
         raise CannotAskError("off-link", f"{vantage.interface} has no IPv4 address")
+    if not plugged_in(vantage.interface):
+        raise CannotAskError("off-link", f"{vantage.interface} has no link", "ip link show")
     source = routed_source(target)
     if source is None:
         raise CannotAskError(
@@ -285,13 +296,19 @@ def open_udp(vantage: Vantage, address: str, port: int) -> socket.socket:
     return sock
 
 
-def open_tcp(vantage: Vantage, address: str, port: int, limit_s: float) -> socket.socket:
+def open_tcp(
+    vantage: Vantage, address: str, port: int, limit_s: float, then: str = "tcp"
+) -> socket.socket:
     """Connect to one address within ``limit_s`` seconds, from the vantage.
+
+    A request that nobody takes is refused; only a connection that somebody has taken can be
+    reset, however soon. That is the end of the phase that comes ``then``, unless there is
+    something to be read: whoever answers without waiting for a question has answered.
 
     Raises:
         CannotAskError: see :func:`source_for`, an interface that cannot be used, and a local
             firewall that forbids sending.
-        ReachError: the connection did not come about; phase ``tcp``.
+        ReachError: the connection did not come about, phase ``tcp``, or did not last.
     """
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
@@ -300,11 +317,25 @@ def open_tcp(vantage: Vantage, address: str, port: int, limit_s: float) -> socke
         try:
             sock.connect((address, port))
         except OSError as error:
-            raise ReachError(trouble(sock, error, "tcp")) from error
+            taken = error.errno == errno.ECONNRESET
+            if not taken or not _left_something(sock):
+                raise ReachError(trouble(sock, error, then if taken else "tcp")) from error
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _left_something(sock: socket.socket) -> bool:
+    """Tell whether a peer that has reset the connection said something before."""
+    patience = sock.gettimeout()
+    sock.settimeout(0.0)
+    try:
+        return bool(sock.recv(1, socket.MSG_PEEK))
+    except OSError:
+        return False
+    finally:
+        sock.settimeout(patience)
 
 
 def icmp_error(sock: socket.socket) -> tuple[int, int, str] | None:

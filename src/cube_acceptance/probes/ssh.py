@@ -19,6 +19,7 @@ from cube_acceptance.probes.link import (
     measured,
     open_tcp,
 )
+from cube_acceptance.probes.patience import Patience
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import Vantage
@@ -44,6 +45,8 @@ DISCONNECT, IGNORE, DEBUG, KEXINIT = 1, 2, 4, 20
 """Message numbers (RFC 4250 section 4.1.2)."""
 IDLE_LIMIT = 8
 """Messages without meaning that may come before the key exchange message."""
+REFUSALS = (b"Exceeded MaxStartups", b"Not allowed at this time")
+"""What OpenSSH says in place of an identification to whom it has no room for at the moment."""
 OWN_BANNER = f"SSH-2.0-cube_acceptance_{__version__}\r\n".encode("ascii")
 """Without a minus sign in the software's name and version (RFC 4253 section 4.2)."""
 KEY_TYPES = (
@@ -54,6 +57,10 @@ KEY_TYPES = (
     ("rsa-sha2-512", "rsa-sha2-256"),
 )
 """The algorithms that show one and the same host key stand together, best first."""
+KEY_NAMES = dict.fromkeys(("rsa-sha2-512", "rsa-sha2-256"), "ssh-rsa")
+"""The types of keys whose algorithms are called otherwise (RFC 8332 section 3)."""
+UNREAD_LIMIT = 16
+"""How many types of keys are kept that could not be read."""
 
 _SILENT = logging.getLogger("cube_acceptance.paramiko")
 _SILENT.addHandler(logging.NullHandler())
@@ -89,9 +96,9 @@ class SshProbe:
         offered: tuple[str, ...] = ()
         try:
             with contextlib.closing(
-                open_tcp(self.vantage, self.address, self.port, self.connect_limit_s)
+                open_tcp(self.vantage, self.address, self.port, self.connect_limit_s, "ssh")
             ) as sock:
-                talk = _Talk(sock, watch, watch.elapsed() + self.talk_limit_s)
+                talk = _Talk(sock, Patience(self.talk_limit_s))
                 banner = talk.identification()
                 offered = talk.key_exchange(banner)
         except ReachError as error:
@@ -117,6 +124,7 @@ class SshProbe:
             key_type=keys[0][0] if keys else "",
             fingerprint=keys[0][1] if keys else "",
             fingerprints=keys,
+            unread=unread(offered, keys) if self.fingerprints_wanted else (),
         )
 
     def _host_keys(
@@ -124,11 +132,11 @@ class SshProbe:
     ) -> tuple[tuple[str, str], ...]:
         """Read every kind of host key that is offered: the site may have pinned any of them."""
         to = f"{self.address}:{self.port}"
-        deadline_s = watch.elapsed() + self.keys_limit_s
+        patience = Patience(self.keys_limit_s)
         found = []
         for alike in KEY_TYPES:
             kind = next((kind for kind in alike if kind in offered), "")
-            limit_s = min(self.key_limit_s, watch.left(deadline_s))
+            limit_s = min(self.key_limit_s, patience.left())
             if not kind or not limit_s:
                 continue
             at_s = watch.elapsed()
@@ -183,10 +191,9 @@ class _Rationed(socket.socket):
 class _Talk:
     """The beginning of an SSH conversation, bounded in bytes and time."""
 
-    def __init__(self, sock: socket.socket, watch: Stopwatch, limit_s: float) -> None:
+    def __init__(self, sock: socket.socket, patience: Patience) -> None:
         self._sock = sock
-        self._watch = watch
-        self._limit_s = limit_s
+        self._patience = patience
         self._buffer = b""
         self._heard = False
         self._introduced = False
@@ -207,9 +214,11 @@ class _Talk:
         We let the server speak first: bytes that it never reads would turn its farewell into a
         reset. Who says nothing for a while waits for us, as a web server does.
         """
-        patience = self._limit_s if self._introduced else self._watch.elapsed() + FIRST_WORD_S
+        patience = self._patience
+        if not self._introduced:
+            patience = Patience(FIRST_WORD_S, within=self._patience)
         try:
-            data = self._receive(min(patience, self._limit_s))
+            data = self._receive(patience)
         except TimeoutError as error:
             if self._introduced:
                 raise ReachError(web.cut_off(self._sock, error, "ssh")) from error
@@ -226,12 +235,13 @@ class _Talk:
         self._heard = True
         self._buffer += data
 
-    def _receive(self, moment_s: float) -> bytes:
-        left = self._watch.left(moment_s)
-        if not left:
-            raise TimeoutError
-        self._sock.settimeout(left)
-        return self._sock.recv(4096)
+    def _receive(self, patience: Patience) -> bytes:
+        """Wait for something until the time is over, also where this program was stopped in it."""
+        while left_s := patience.left():
+            self._sock.settimeout(left_s)
+            with contextlib.suppress(TimeoutError):
+                return self._sock.recv(4096)
+        raise TimeoutError
 
     def identification(self) -> str:
         """Read the identification; other lines may come before it (RFC 4253 section 4.2)."""
@@ -241,6 +251,8 @@ class _Talk:
             if found:
                 self._buffer = rest
                 read += len(line) + 1
+                if line.startswith(REFUSALS):
+                    raise _turned_away(line)
                 if line.startswith(b"SSH-"):
                     return web.printable(line[:LINE_LIMIT].decode("latin-1"), LINE_LIMIT)
             elif len(line) > GREETING_LIMIT:
@@ -292,6 +304,19 @@ def _host_key_algorithms(names: bytes) -> tuple[str, ...]:
     if len(listed) < size:
         raise _no_ssh("a key exchange message that is cut short")
     return tuple(listed.decode("ascii", errors="replace").split(","))
+
+
+def unread(offered: tuple[str, ...], keys: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """List the types of keys that were offered and not read; a certificate shows no other key."""
+    read = {kind for kind, _ in keys}
+    kinds = (KEY_NAMES.get(name, name) for name in offered if "-cert-" not in name)
+    missing = dict.fromkeys(web.printable(kind, 64) for kind in kinds if kind not in read)
+    return tuple(missing)[:UNREAD_LIMIT]
+
+
+def _turned_away(line: bytes) -> ReachError:
+    words = web.printable(line.decode("latin-1"), 150)
+    return ReachError(Trouble(kind="refused", phase="ssh", detail=words))
 
 
 def _no_ssh(detail: str) -> ReachError:

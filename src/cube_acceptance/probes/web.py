@@ -8,11 +8,13 @@ the peer chooses.
 
 from __future__ import annotations
 
+import contextlib
 import html
 import re
 import ssl
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
-    from cube_acceptance.probes.link import Stopwatch
+    from cube_acceptance.probes.patience import Patience
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of body that are read."""
@@ -35,6 +37,10 @@ VALUE_LIMIT = 1024
 TITLE_LIMIT = 200
 INTERIM_LIMIT = 8
 """Interim (1xx) responses that are passed over."""
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+"""The statuses whose ``Location`` a browser follows (RFC 9110 section 15.4)."""
+READ = ("location", "set-cookie", "date", "content-type")
+"""The fields that somebody reads; they are kept, however many others there are."""
 CHUNK = 16 * 1024
 
 TITLE_ROOM = 2000
@@ -52,6 +58,8 @@ CHARSETS = {
     "cp1252": "cp1252",
     "iso-8859-15": "iso-8859-15",
     "utf-16": "utf-16",
+    "utf-16le": "utf-16-le",
+    "utf-16be": "utf-16-be",
 }
 """The charsets that a page may name, read as browsers read them.
 
@@ -59,11 +67,16 @@ The peer does not choose among all of Python's codecs: some take time that grows
 of the length, some warn, and some yield halves of characters that no JSON can hold.
 """
 
+MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+"""Byte order marks, which count for more than any name."""
+
 CLOSED_UNANSWERED = Trouble(kind="no-answer", phase="http", detail="closed without a response")
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.[0-9][ \t]+([1-9][0-9]{2})(?:[ \t]+(.*))?[ \t]*", re.DOTALL)
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?", re.DOTALL)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
+_URL_SIGNS = "!#$%&'()*+,/:;=?@[]~"
+"""Signs that stand in an address as they are (RFC 3986 section 2)."""
 _META = re.compile(r"<meta\b[^>]{0,400}?charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _TITLE = re.compile(r"<title\b[^>]{0,200}>", re.IGNORECASE)
@@ -95,10 +108,9 @@ class _Head(NamedTuple):
 class _Stream:
     """A connection's bytes, until the deadline or the limit."""
 
-    def __init__(self, sock: socket.socket, watch: Stopwatch, limit_s: float) -> None:
+    def __init__(self, sock: socket.socket, patience: Patience) -> None:
         self._sock = sock
-        self._watch = watch
-        self._limit_s = limit_s
+        self._patience = patience
         self._buffer = bytearray()
         self._budget = 0
         self.heard = False
@@ -110,17 +122,21 @@ class _Stream:
 
     def _more(self) -> bool:
         """Receive something; False at the end of the connection."""
-        left = self._watch.left(self._limit_s)
-        if not left:
-            raise TimeoutError("the time for the whole exchange is over")
-        if self._budget <= 0:
-            raise MalformedError("more than the limit in bytes")
-        self._sock.settimeout(left)
-        data = self._sock.recv(min(CHUNK, self._budget))
+        data = self._receive()
         self._budget -= len(data)
         self._buffer += data
         self.heard = self.heard or bool(data)
         return bool(data)
+
+    def _receive(self) -> bytes:
+        """Wait for something until the time is over, also where this program was stopped in it."""
+        while left_s := self._patience.left():
+            if self._budget <= 0:
+                raise MalformedError("more than the limit in bytes")
+            self._sock.settimeout(left_s)
+            with contextlib.suppress(TimeoutError):
+                return self._sock.recv(min(CHUNK, self._budget))
+        raise TimeoutError("the time for the whole exchange is over")
 
     def begins_with(self, start: bytes) -> bool:
         """Tell whether these bytes come first, as soon as that is certain."""
@@ -154,12 +170,14 @@ def printable(text: str, limit: int) -> str:
     return _UNFIT.sub(" ", text[: limit * 2]).strip()[:limit]
 
 
-def request(host: str, target: str = "/") -> bytes:
+def request(host: str, target: str = "/", cookie: str = "") -> bytes:
     """Write the request; ``identity``, so that nothing has to be unpacked."""
     return (
         f"GET {target} HTTP/1.1\r\nHost: {host}\r\n"
         f"User-Agent: cube-acceptance/{__version__}\r\n"
-        "Accept: text/html, */*;q=0.5\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n"
+        "Accept: text/html, */*;q=0.5\r\nAccept-Encoding: identity\r\n"
+        + (f"Cookie: {cookie}\r\n" if cookie else "")
+        + "Connection: close\r\n\r\n"
     ).encode("ascii")
 
 
@@ -169,8 +187,8 @@ def fetch(  # noqa: PLR0913 - where, what, and within which time
     url: str,
     host: str,
     target: str,
-    watch: Stopwatch,
-    limit_s: float,
+    cookie: str = "",
+    patience: Patience,
     wire: socket.socket | None = None,
 ) -> tuple[HttpReply, bytes]:
     """Exchange one GET for one response; the body comes beside it, unpacked and bounded.
@@ -180,12 +198,18 @@ def fetch(  # noqa: PLR0913 - where, what, and within which time
     Raises:
         ReachError: silence, a reset, or bytes that are no HTTP; phase ``http``.
     """
-    stream = _Stream(sock, watch, limit_s)
+    stream = _Stream(sock, patience)
+    unsent: OSError | None = None
     try:
-        sock.settimeout(max(watch.left(limit_s), 0.001))
-        sock.sendall(request(host, target))
+        sock.settimeout(patience.timeout())
+        try:
+            sock.sendall(request(host, target, cookie))
+        except ConnectionError as error:
+            unsent = error  # whoever hangs up so soon may have answered before
         return _read(stream, url)
     except MalformedError as error:
+        if unsent and not stream.heard:
+            raise ReachError(cut_off(wire or sock, unsent, "http")) from unsent
         problem = Trouble(kind="malformed", phase="http", detail=printable(str(error), 200))
         raise ReachError(problem if stream.heard else CLOSED_UNANSWERED) from error
     except ssl.SSLError as error:
@@ -225,9 +249,10 @@ def _read(stream: _Stream, url: str) -> tuple[HttpReply, bytes]:
     head = _final_head(stream)
     stream.allow(BODY_LIMIT + HEADER_LIMIT)  # chunks have headers, too
     body, complete = _body(stream, head)
+    first = sorted(head.fields, key=lambda field: field[0] not in READ)
     fields = tuple(
-        (printable(name, 100), printable(value.decode("latin-1"), VALUE_LIMIT))
-        for name, value in head.fields[:FIELD_LIMIT]
+        (printable(name, 100), printable(_text(name, value), VALUE_LIMIT))
+        for name, value in first[:FIELD_LIMIT]
     )
     text = _unpacked(body, head.all("content-encoding"))
     reply = HttpReply(
@@ -241,6 +266,11 @@ def _read(stream: _Stream, url: str) -> tuple[HttpReply, bytes]:
         complete=complete,
     )
     return reply, text
+
+
+def _text(name: str, value: bytes) -> str:
+    """Decode a field's value; an address as browsers ask for it, without anything but ASCII."""
+    return quote(value, safe=_URL_SIGNS) if name == "location" else value.decode("latin-1")
 
 
 def _final_head(stream: _Stream) -> _Head:
@@ -288,8 +318,8 @@ def _pieces(stream: _Stream, head: _Head) -> Iterator[bytes]:
     """Give the body piece by piece, framed as the header says (RFC 9112 section 6.3)."""
     lengths = set(head.all("content-length"))
     length = lengths.pop() if len(lengths) == 1 else ""
-    if head.status in {204, 304}:
-        return
+    if head.status in {204, 304} or (head.status in REDIRECTS and head.all("location")):
+        return  # no body, or one that nobody waits for
     if codings := head.all("transfer-encoding"):
         if codings[-1] == "chunked":
             yield from _chunks(stream)
@@ -339,10 +369,18 @@ def _unpacked(body: bytes, codings: list[str]) -> bytes:
 
 
 def decoded(body: bytes, content_type: str) -> str:
-    """Decode a body by the charset that its type or the page itself names, else as UTF-8."""
+    """Decode a body by its mark or by the charset that its type or the page itself names.
+
+    Where nothing is named it is UTF-8, unless it cannot be; then browsers take it for Western.
+    """
+    if marked := next((codec for mark, codec in MARKS.items() if body.startswith(mark)), ""):
+        return body.decode(marked, errors="replace")
     named = _CHARSET.search(content_type) or _META.search(body[:META_ROOM].decode("latin-1"))
     codec = CHARSETS.get(named[1].lower(), "utf-8") if named else "utf-8"
-    return body.decode(codec, errors="replace")
+    text = body.decode(codec, errors="replace")
+    if not named and "\ufffd" in text.rstrip("\ufffd"):  # at its end it may be cut
+        return body.decode("cp1252", errors="replace")
+    return text
 
 
 def title_of(body: bytes, content_type: str) -> str:

@@ -1,0 +1,165 @@
+"""Time limits that a program which was stopped does not use up."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+
+import pytest
+
+from cube_acceptance.probes import patience, ssh, tls, web
+from cube_acceptance.probes.link import ReachError
+from cube_acceptance.probes.patience import Patience, Running
+from fixtures.simulator.https import Authority, Behaviour, HttpsServer
+from fixtures.simulator.tcp import reset
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        """Say what time it is."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock of our own, and nothing that beats by itself."""
+    moved = Clock()
+    running = Running(moved)
+    monkeypatch.setattr(running, "start", lambda: None)
+    monkeypatch.setattr(patience, "_RUNNING", running)
+    return moved
+
+
+def pass_by(clock: Clock, seconds: float) -> None:
+    """Let time go by while the program is running."""
+    end = clock.now + seconds
+    while clock.now < end:
+        clock.now += patience.BEAT_S
+        patience._RUNNING.seconds()
+
+
+class TestPatience:
+    """What is left of a limit."""
+
+    def test_runs_out(self, clock: Clock) -> None:
+        """Time that goes by while somebody listens is the peer's."""
+        limit = Patience(2.0)
+        pass_by(clock, 1.5)
+        assert 0.3 < limit.left() < 0.7
+
+        pass_by(clock, 1.0)
+        assert limit.left() == 0.0
+        assert limit.timeout() > 0.0
+
+    @pytest.mark.parametrize("stopped_s", [5.0, 3600.0])
+    def test_time_in_which_we_were_stopped_is_nobodys(self, clock: Clock, stopped_s: float) -> None:
+        """However long that was."""
+        limit = Patience(2.0)
+        clock.now += stopped_s
+
+        assert 2.0 - patience.GAP_LIMIT_S <= limit.left() < 2.0
+
+    def test_lies_within_another(self, clock: Clock) -> None:
+        """The one that ends first ends both."""
+        whole = Patience(1.0)
+
+        assert Patience(9.0, whole).left() <= 1.0
+        assert Patience(0.5, whole).left() <= 0.5
+        pass_by(clock, 1.5)
+        assert Patience(0.5, whole).left() == 0.0
+
+    def test_beats_by_itself(self) -> None:
+        """A long wait without a look at the clock is time that went by."""
+        running = Running()
+        running.start()
+        running.start()
+        beats = [thread for thread in threading.enumerate() if thread.name == "running"]
+        threading.Event().wait(4 * patience.GAP_LIMIT_S)
+
+        assert running.seconds() > 2 * patience.GAP_LIMIT_S
+        assert all(thread.daemon for thread in beats)
+
+
+class Stopped:
+    """Fakes a connection on which a wait ends by the wall clock, while the program was stopped."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        """Bring these after the first wait."""
+        self._pieces = [*pieces]
+        self._waited = False
+
+    def settimeout(self, limit_s: float) -> None:
+        """Take any time limit."""
+
+    def sendall(self, data: bytes) -> None:
+        """Take anything."""
+
+    def recv(self, _size: int) -> bytes:
+        """Time out once, then bring a piece."""
+        if not self._waited:
+            self._waited = True
+            raise TimeoutError
+        return self._pieces.pop(0)
+
+
+class TestStopped:
+    """A peer that answers while nobody can hear it has answered."""
+
+    def test_page(self) -> None:
+        """The wait for a response goes on."""
+        answer = b"HTTP/1.1 204 No Content\r\n\r\n"
+        reply, _ = web.fetch(
+            Stopped(answer), url="", host="cube", target="/", patience=Patience(5.0)
+        )
+
+        assert reply.status == 204
+
+    def test_shell(self) -> None:
+        """The wait for an identification goes on."""
+        talk = ssh._Talk(Stopped(b"SSH-2.0-OpenSSH\r\n"), Patience(5.0))
+
+        assert talk.identification() == "SSH-2.0-OpenSSH"
+
+    def test_handshake(self) -> None:
+        """A handshake is taken up again where it stood."""
+        authority = Authority()
+
+        class Once(ssl.SSLSocket):
+            waited = False
+
+            def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as in ssl
+                if not self.waited:
+                    self.waited = True
+                    self.settimeout(0.000001)
+                super().do_handshake(block)
+
+        context = tls.looking()
+        context.sslsocket_class = Once
+        with HttpsServer(Behaviour.GOOD, authority=authority) as server:
+            plain = socket.create_connection((server.address, server.port))
+            with (
+                plain.dup() as wire,
+                tls.handshake(plain, wire, context, None, Patience(5.0)) as secure,
+            ):
+                assert secure.waited
+                assert secure.version()
+
+
+class TestReset:
+    """A connection that is reset between TCP and TLS."""
+
+    def test_is_a_refusal_and_leaves_nothing_open(self) -> None:
+        """Python's ssl forgets its socket then, which a garbage collector would complain of."""
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            plain = socket.create_connection(listening.getsockname())
+            reset(listening.accept()[0])
+            threading.Event().wait(0.05)
+            with plain.dup() as wire, pytest.raises(ReachError) as ended:
+                tls.handshake(plain, wire, tls.looking(), None, Patience(1.0))
+
+        assert (ended.value.trouble.kind, ended.value.trouble.phase) == ("refused", "tls")

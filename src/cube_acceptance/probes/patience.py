@@ -1,0 +1,75 @@
+"""How long a peer is still waited for, by a clock that stands still while this program does.
+
+A program that was stopped, or a virtual machine that was, has heard nobody in the meantime: what
+goes by on the wall then is nobody's silence, and must not be taken from the peer's time.
+"""
+
+from __future__ import annotations
+
+import threading
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BEAT_S = 0.1
+"""How often this program makes sure that it is running."""
+GAP_LIMIT_S = 0.5
+"""A longer time from one beat to the next counts as this much: the program was stopped in it."""
+
+
+class Running:
+    """Counts the seconds in which this program was running."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        """Begin with none."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._ran_s = 0.0
+        self._beat_s = clock()
+        self._beating = False
+
+    def seconds(self) -> float:
+        """Give the seconds so far; to ask is a beat as well."""
+        with self._lock:
+            now_s = self._clock()
+            self._ran_s += min(now_s - self._beat_s, GAP_LIMIT_S)
+            self._beat_s = now_s
+            return self._ran_s
+
+    def start(self) -> None:
+        """Beat from now on, in a thread that ends with the program."""
+        with self._lock:
+            if self._beating:
+                return
+            self._beating = True
+            self._beat_s = self._clock()
+        threading.Thread(target=self._beat, name="running", daemon=True).start()
+
+    def _beat(self) -> None:
+        while True:
+            sleep(BEAT_S)
+            self.seconds()
+
+
+_RUNNING = Running()
+
+
+class Patience:
+    """What is left of a time limit, and of the one that it lies within."""
+
+    def __init__(self, limit_s: float, within: Patience | None = None) -> None:
+        """Wait ``limit_s`` seconds from now on, but no longer than ``within`` allows."""
+        _RUNNING.start()
+        self._end_s = _RUNNING.seconds() + limit_s
+        self._within = within
+
+    def left(self) -> float:
+        """Seconds that are left, never negative."""
+        own_s = max(0.0, self._end_s - _RUNNING.seconds())
+        return min(own_s, self._within.left()) if self._within else own_s
+
+    def timeout(self) -> float:
+        """Give the same as a socket's time limit, to which nothing would mean never to wait."""
+        return max(self.left(), 0.001)

@@ -1,0 +1,108 @@
+"""The TLS handshake that two probes make, and what it means when it fails (RFC 8446)."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from cube_acceptance.evidence import Trouble
+from cube_acceptance.probes import web
+from cube_acceptance.probes.link import ReachError
+
+if TYPE_CHECKING:
+    import socket
+
+    from cube_acceptance.probes.patience import Patience
+
+NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD", "LENGTH", "UNEXPECTED_MESSAGE")
+"""In OpenSSL's words for bytes that are no TLS, or no sensible one."""
+
+
+class _Connected(ssl.SSLSocket):
+    """A TLS socket that is closed where the connection was reset before TLS began."""
+
+    def getpeername(self) -> Any:  # noqa: ANN401 - as in ssl
+        """Ask first whether the connection still stands; ssl would leave the socket open."""
+        try:
+            return super().getpeername()
+        except OSError as error:
+            self.close()
+            raise ConnectionResetError(errno.ECONNRESET, "reset before TLS") from error
+
+
+def client_context() -> ssl.SSLContext:
+    """Make a client's context that verifies and trusts nobody yet."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = _Connected
+    return context
+
+
+def looking() -> ssl.SSLContext:
+    """Make a context that believes anything, for where it does not matter who the peer is."""
+    context = client_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def handshake(
+    plain: socket.socket,
+    wire: socket.socket,
+    context: ssl.SSLContext,
+    name: str | None,
+    patience: Patience,
+) -> ssl.SSLSocket:
+    """Make a connection secure; ``wire`` is a second handle to it that can be asked for errors.
+
+    Without a ``name`` none is sent: an address is none (RFC 6066 section 3).
+
+    Raises:
+        SSLCertVerificationError: the certificate is not believed.
+        ReachError: silence, a refusal, or something that is no TLS; phase ``tls``.
+    """
+    with contextlib.ExitStack() as undone:
+        try:
+            secure = context.wrap_socket(
+                plain,
+                server_hostname=name,
+                suppress_ragged_eofs=False,
+                do_handshake_on_connect=False,
+            )
+            undone.enter_context(secure)
+            _finish(secure, patience)
+        except ssl.SSLCertVerificationError:
+            raise
+        except ssl.SSLError as error:
+            raise ReachError(tls_trouble(error)) from error
+        except OSError as error:
+            raise ReachError(web.cut_off(wire, error, "tls")) from error
+        undone.pop_all()
+        return secure
+
+
+def _finish(secure: ssl.SSLSocket, patience: Patience) -> None:
+    """Go on with a handshake until the time is over, also where this program was stopped in it."""
+    while True:
+        secure.settimeout(patience.timeout())
+        try:
+            secure.do_handshake()
+        except TimeoutError:
+            if not patience.left():
+                raise
+        else:
+            return
+
+
+def tls_trouble(error: ssl.SSLError) -> Trouble:
+    """Say what a failed handshake was: a refusal, or no TLS at all.
+
+    The peer's alerts, an early farewell and TLS before 1.2 are refusals: TLS was spoken, or at
+    least nothing else. OpenSSL's words for an alert begin with the version that defined it.
+    """
+    reason = web.tls_reason(error)
+    alert = reason.startswith(("TLSV1_", "TLSV13_", "SSLV3_ALERT_"))
+    if not alert and any(word in reason for word in NO_TLS):
+        return Trouble(kind="malformed", phase="tls", detail=reason)
+    return Trouble(kind="refused", phase="tls", detail=reason)
