@@ -629,7 +629,19 @@ class TestListing:
 
         assert all(isinstance(one, CannotMeasure) for one in seen)
         assert [one.cause for one in seen if isinstance(one, CannotMeasure)] == ["off-link"] * 2
-        assert len(opened) == 1
+        assert len(opened) == 3  # each one's own, and that of the question
+
+    def test_one_that_is_off_link_keeps_no_other_from_asking(self) -> None:
+        """Nor does the others' question say anything about it."""
+        elsewhere = "10.20.0.50"
+        with Crowd(CUBE, OTHER) as device:
+            listing = Listing((elsewhere, CUBE))
+            far, near = (probe_of(device, host, listing).run() for host in (elsewhere, CUBE))
+
+        assert isinstance(far, CannotMeasure)
+        assert far.cause == "off-link"
+        assert isinstance(near, MdnsObserved)
+        assert near.trouble is None
 
 
 def test_reads_a_truncated_reply_as_such() -> None:

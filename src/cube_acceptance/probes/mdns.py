@@ -528,8 +528,9 @@ class MdnsProbe:
         if self.claim:
             questions.insert(0, (dns.name.from_text(self.claim), dns.rdatatype.A))
         found = Collected(self.asking(self.address), read_mdns)
-        if questions:
-            with contextlib.closing(open_group(self.vantage, self.address)) as sock:
+        # Whoever comes first asks for the list, and may be on the link where this one is not.
+        with contextlib.closing(open_group(self.vantage, self.address)) as sock:
+            if questions:
                 found = collect(sock, watch, found.asking, questions, read_mdns)
         if self.listing:
             other, listed = self.listing.of(self)
