@@ -46,13 +46,11 @@ OTHER = "127.0.0.2"
 HOSTNAME = "cube-4711"
 NAME = "cube-4711.local"
 SERVICES = ("_http._tcp", "_workstation._tcp")
-SHORT = {"window_s": 0.45, "grace_s": 0.05}
-"""For what waits until its limit."""
 
 
 def ask(device: MdnsResponder, **changes: Any) -> MdnsObserved:  # noqa: ANN401 - any field of the probe
-    """Ask the link of a simulated device; answers have all the time that the probe gives."""
-    fields = {"hostname": HOSTNAME, "grace_s": 0.2} | changes
+    """Ask the link of a simulated device."""
+    fields = {"hostname": HOSTNAME, "window_s": 0.45} | changes
     probe = MdnsProbe(vantage=LOOPBACK, cube="line-1", address=CUBE, port=device.port, **fields)
     observed = probe.run()
     assert isinstance(observed, MdnsObserved)
@@ -94,7 +92,7 @@ class TestAnswer:
         assert claims(observed) == {(CUBE, CUBE)}
         assert services(observed) == set(SERVICES)
         assert observed.trouble is None
-        assert [attempt.result for attempt in observed.tries] == ["answer", "answer"]
+        assert {attempt.result for attempt in observed.tries} == {"answer"}
         assert not any(reply.conflict or reply.tentative for reply in observed.replies)
 
     def test_asks_for_services_only_without_a_name(self) -> None:
@@ -117,11 +115,22 @@ class TestAnswer:
             assert request.query.edns == -1
             assert len(request.query.question) == 1
 
-    def test_ends_when_the_cube_has_answered_everything(self) -> None:
-        """After the grace there is nothing more to wait for."""
-        observed = observe(Behaviour.GOOD, window_s=20.0, grace_s=0.05)
+    def test_ends_with_the_answer_where_nobody_can_claim_a_name(self) -> None:
+        """Without a name there is nothing more to wait for."""
+        with MdnsResponder() as device:
+            observed = ask(device, hostname="", window_s=20.0)
 
+        assert len(device.requests) == 1
         assert observed.duration_s < 20.0
+
+    def test_asks_for_the_name_as_often_as_it_may(self) -> None:
+        """Whoever else has it may have missed a question; the services are asked for once."""
+        with MdnsResponder() as device:
+            ask(device)
+
+        names = [request.name for request in device.requests]
+        assert names.count(device.name) == probed.TRIES
+        assert names.count(probed.SERVICES) == 1
 
     def test_travels_through_json(self) -> None:
         """A replay judges the same observation."""
@@ -147,12 +156,12 @@ class TestAnswer:
         assert claims(observed) == {(CUBE, CUBE)}
         assert observed.trouble is None
         assert observed.tries[0].result == "answer"
-        assert observed.tries[-1].result == "silence"
-        assert [request.name for request in device.requests].count(device.name) == 1
+        assert observed.tries[1].result == "silence"
+        assert [request.name for request in device.requests].count(probed.SERVICES) == 3
 
     def test_takes_the_services_without_the_name(self) -> None:
         """A CUBE with another name than the site file says is the case's to judge."""
-        observed = observe(Behaviour.OTHER_NAME, **SHORT)
+        observed = observe(Behaviour.OTHER_NAME)
 
         assert claims(observed) == set()
         assert services(observed) == set(SERVICES)
@@ -177,7 +186,7 @@ class TestAnswer:
         assert observed.tries[0].result == "silence"
 
     @pytest.mark.usefixtures("busy")
-    def test_reads_what_waits_when_the_window_has_closed(self) -> None:
+    def test_reads_what_waits_after_a_stall(self) -> None:
         """A CUBE that answered at once is not silent because this computer was busy."""
         observed = observe(Behaviour.GOOD, window_s=0.3)
 
@@ -213,7 +222,7 @@ class TestOtherHosts:
 
     def test_keeps_another_hosts_claim(self) -> None:
         """The CUBE's silence stays visible behind another device's answer."""
-        observed = observe(Behaviour.OTHER_HOST, **SHORT)
+        observed = observe(Behaviour.OTHER_HOST)
 
         assert claims(observed) == {(OTHER, OTHER)}
         assert observed.trouble is not None
@@ -221,16 +230,34 @@ class TestOtherHosts:
         assert "1 other hosts answered" in observed.trouble.detail
         assert {attempt.result for attempt in observed.tries} == {"silence"}
 
-    @pytest.mark.parametrize("behaviour", [Behaviour.TWO_HOSTS, Behaviour.LATE_CLAIM])
+    @pytest.mark.parametrize(
+        "behaviour",
+        [
+            Behaviour.TWO_HOSTS,
+            Behaviour.LATE_CLAIM,
+            Behaviour.LATER_CLAIM,
+            Behaviour.SECOND_CLAIM,
+        ],
+    )
     def test_hears_a_second_claim(self, behaviour: Behaviour) -> None:
         """The CUBE's own answer must not end the listening before others are heard."""
-        observed = observe(behaviour, grace_s=0.6)
+        assert claims(observe(behaviour, window_s=1.2)) == {(CUBE, CUBE), (OTHER, OTHER)}
 
-        assert claims(observed) == {(CUBE, CUBE), (OTHER, OTHER)}
+    def test_hears_a_claim_without_an_address(self) -> None:
+        """A device with an IPv6 address only has the name nevertheless."""
+        observed = observe(Behaviour.SILENT_CLAIM)
+
+        assert [reply.source for reply in observed.replies if reply.addressless] == [OTHER]
+
+    def test_keeps_what_comes_from_another_of_its_addresses(self) -> None:
+        """A device with two addresses may answer from either, and gives both."""
+        observed = observe(Behaviour.OTHER_OF_ITS_OWN)
+
+        assert claims(observed) == {(OTHER, OTHER), (OTHER, CUBE)}
 
     def test_finds_the_cube_in_a_crowd(self) -> None:
         """The answers of a plant full of devices must not crowd out the CUBE's own."""
-        observed = observe(Behaviour.CROWD, grace_s=0.4)
+        observed = observe(Behaviour.CROWD)
 
         assert [reply.source for reply in observed.replies].count(CUBE) == 2
         assert len(observed.replies) == OTHER_LIMIT + 2
@@ -238,7 +265,7 @@ class TestOtherHosts:
 
     def test_bounds_claims_and_own_replies(self) -> None:
         """A device with ever new addresses must not fill the evidence."""
-        observed = observe(Behaviour.CLAIM_FLOOD, grace_s=0.4)
+        observed = observe(Behaviour.CLAIM_FLOOD)
         sources = [reply.source for reply in observed.replies]
 
         assert sources.count(CUBE) == OWN_LIMIT
@@ -266,24 +293,31 @@ class TestForeign:
     )
     def test_ignores_it_with_a_reason(self, behaviour: Behaviour, reason: str) -> None:
         """The reason is what an administrator can act on."""
-        observed = observe(behaviour, **SHORT)
+        observed = observe(behaviour)
 
         assert {ignored.reason for ignored in observed.ignored} == {reason}
         assert observed.replies == ()
         assert observed.trouble is not None
         assert observed.trouble.kind == "no-answer"
 
+    def test_does_not_hear_what_goes_to_the_group(self) -> None:
+        """Who asks from an ephemeral port is answered by unicast (RFC 6762 section 6.7)."""
+        observed = observe(Behaviour.TO_GROUP)
+
+        assert observed.replies == ()
+        assert observed.trouble
+
     def test_ignores_another_source_port(self) -> None:
         """A response must come from the group's port (RFC 6762 section 6)."""
         with MdnsResponder(Behaviour.WRONG_PORT) as device:
-            observed = ask(device, **SHORT)
+            observed = ask(device)
 
         assert {ignored.reason for ignored in observed.ignored} == {f"not from port {device.port}"}
 
     @pytest.mark.parametrize("behaviour", [Behaviour.GARBAGE, Behaviour.GARBAGE_WITH_ID])
     def test_says_malformed(self, behaviour: Behaviour) -> None:
         """Another program on the CUBE's port is a cause of its own."""
-        observed = observe(behaviour, **SHORT)
+        observed = observe(behaviour)
 
         assert observed.trouble is not None
         assert observed.trouble.kind == "malformed"
@@ -291,7 +325,9 @@ class TestForeign:
     def test_leaves_other_hosts_nonsense_to_them(self) -> None:
         """What another device sends must not be charged to the CUBE."""
         with MdnsResponder(Behaviour.GARBAGE) as device:
-            probe = MdnsProbe(vantage=LOOPBACK, cube="x", address=OTHER, port=device.port, **SHORT)
+            probe = MdnsProbe(
+                vantage=LOOPBACK, cube="x", address=OTHER, port=device.port, window_s=0.45
+            )
             observed = probe.run()
 
         assert isinstance(observed, MdnsObserved)
@@ -321,7 +357,7 @@ class TestForeign:
         observed = device.run()
 
         assert isinstance(observed, MdnsObserved)
-        assert sock.read == probed.OVERTIME_LIMIT
+        assert sock.read == probed.TRIES + probed.OVERTIME_LIMIT
 
 
 class TestSilence:
@@ -329,7 +365,7 @@ class TestSilence:
 
     def test_says_no_answer(self) -> None:
         """Silence is an observation with a cause."""
-        observed = observe(Behaviour.SILENT, **SHORT)
+        observed = observe(Behaviour.SILENT)
 
         assert observed.trouble is not None
         assert observed.trouble.kind == "no-answer"
@@ -424,9 +460,7 @@ class Failing:
         return 1.0
 
 
-ASKING = Asking(
-    group=probed.GROUP, port=probed.PORT, tries=3, window_s=0.06, grace_s=0.01, host=CUBE
-)
+ASKING = Asking(group=probed.GROUP, port=probed.PORT, tries=3, window_s=0.06, host=CUBE)
 QUESTIONS = [(probed.SERVICES, dns.rdatatype.PTR)]
 
 
@@ -528,7 +562,7 @@ def sent_from(reply: Reply, source: str) -> Reply:
 
 def probe_of(device: MdnsResponder, address: str, listing: Listing, **changes: Any) -> MdnsProbe:  # noqa: ANN401 - any field of the probe
     """Make the probe of one of several CUBEs."""
-    fields = {"hostname": "", "window_s": 0.6, "grace_s": 0.05} | changes
+    fields = {"hostname": "", "window_s": 0.6} | changes
     return MdnsProbe(
         vantage=LOOPBACK,
         cube=address,
@@ -566,7 +600,7 @@ class TestListing:
         assert isinstance(observed, MdnsObserved)
         assert claims(observed) == {(CUBE, CUBE)}
         assert services(observed) == set(SERVICES)
-        assert len(observed.tries) == 2
+        assert len(observed.tries) == probed.TRIES + 1
 
     def test_asks_again_for_those_that_were_not_heard(self) -> None:
         """A lost packet is no finding here either."""
