@@ -121,6 +121,14 @@ class TestAnswer:
         assert claims(observed) == set()
         assert observed.trouble is None
 
+    def test_takes_an_alias(self) -> None:
+        """An alias gives the address of the name that it stands for."""
+        assert (CUBE, NAME, CUBE) in claims(observe(Behaviour.ALIAS))
+
+    def test_takes_what_nobody_asked_for(self) -> None:
+        """A response may say what its sender could take (RFC 6891)."""
+        assert claims(observe(Behaviour.EDNS)) == {(CUBE, NAME, CUBE)}
+
 
 class TestOtherHosts:
     """Everybody on the link may answer; who did is what the case needs."""
@@ -144,6 +152,7 @@ class TestOtherHosts:
             Behaviour.LATE_CLAIM,
             Behaviour.LATER_CLAIM,
             Behaviour.SECOND_CLAIM,
+            Behaviour.ALIAS_CLAIM,
         ],
     )
     def test_hears_a_second_claim(self, behaviour: Behaviour) -> None:

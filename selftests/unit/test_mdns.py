@@ -193,6 +193,53 @@ class TestAnswer:
         assert claims(observed) == {(CUBE, CUBE)}
         assert services(observed) == set(SERVICES)
 
+    @pytest.mark.usefixtures("busy")
+    def test_gives_each_try_its_time_after_a_stall(self) -> None:
+        """Nor may the stall use up the tries: an answer takes its time."""
+        observed = observe(Behaviour.LOSES_FIRST, window_s=0.3)
+
+        assert claims(observed) == {(CUBE, CUBE)}
+        moments = sorted({attempt.at_s for attempt in observed.tries})
+        assert moments[-1] - moments[0] > 0.2
+
+    def test_is_not_out_of_time_before_it_has_begun(self) -> None:
+        """A computer that is busy until the window should have closed asks and waits as ever."""
+        late = Stopwatch()
+        late._begin -= 60.0
+        with MdnsResponder() as device, open_group(LOOPBACK, CUBE) as sock:
+            asking = dataclasses.replace(ASKING, port=device.port, window_s=0.6)
+            found = collect(sock, late, asking, QUESTIONS, read_mdns)
+
+        assert [attempt.result for attempt in found.tries] == ["answer"]
+
+    def test_takes_an_alias(self) -> None:
+        """An alias gives the address of the name that it stands for."""
+        assert claims(observe(Behaviour.ALIAS)) == {(CUBE, CUBE)}
+
+    def test_takes_a_reply_of_several_packets(self) -> None:
+        """A device with much to say is no silent one."""
+        assert claims(observe(Behaviour.LONG)) == {(CUBE, CUBE)}
+
+    @pytest.mark.parametrize(
+        ("behaviour", "addressless"),
+        [
+            (Behaviour.GOOD, False),
+            (Behaviour.EMPTY, True),
+            (Behaviour.NO_ADDRESS, True),
+            (Behaviour.TRUNCATED, False),
+        ],
+    )
+    def test_tells_whether_the_name_has_an_address(
+        self,
+        behaviour: Behaviour,
+        addressless: bool,  # noqa: FBT001 - drawn
+    ) -> None:
+        """A name that exists without an address is no other name; a cut reply tells nothing."""
+        observed = observe(behaviour)
+
+        assert any(reply.addressless for reply in observed.replies) == addressless
+        assert observed.trouble is None
+
 
 @pytest.fixture
 def busy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,6 +284,7 @@ class TestOtherHosts:
             Behaviour.LATE_CLAIM,
             Behaviour.LATER_CLAIM,
             Behaviour.SECOND_CLAIM,
+            Behaviour.ALIAS_CLAIM,
         ],
     )
     def test_hears_a_second_claim(self, behaviour: Behaviour) -> None:
@@ -379,6 +427,11 @@ def reply_holding(*found: dns.rrset.RRset) -> dns.message.Message:
     return dns.message.from_wire(message.to_wire())
 
 
+def cname(owner: str, target: str) -> dns.rrset.RRset:
+    """Write an alias."""
+    return dns.rrset.from_text(f"{owner}.local.", 1, "IN", "CNAME", f"{target}.local.")
+
+
 class TestReading:
     """Names and services are read from any message, bounded and in one spelling."""
 
@@ -399,6 +452,33 @@ class TestReading:
         record = dns.rrset.from_text("\\027[2J.local.", 1, "IN", "A", "10.0.0.1")
 
         assert names_in(reply_holding(record)) == (("\\027[2j.local", "10.0.0.1"),)
+
+    def test_follows_aliases(self) -> None:
+        """In whatever order they come, and not in circles."""
+        address = dns.rrset.from_text("c.local.", 1, "IN", "A", "10.0.0.1")
+        message = reply_holding(cname("b", "c"), cname("a", "b"), address, cname("x", "x"))
+
+        assert set(names_in(message)) == {
+            ("a.local", "10.0.0.1"),
+            ("b.local", "10.0.0.1"),
+            ("c.local", "10.0.0.1"),
+        }
+
+    def test_does_not_follow_aliases_without_end(self) -> None:
+        """One packet must not keep the program busy."""
+        aliases = [cname(f"n{number}", f"n{number + 1}") for number in range(100)]
+        address = dns.rrset.from_text("n100.local.", 1, "IN", "A", "10.0.0.1")
+
+        assert names_in(reply_holding(*aliases, address)) == (("n100.local", "10.0.0.1"),)
+
+    def test_other_names_are_no_answer_for_ours(self) -> None:
+        """A simple device answers every question with the one record that it has."""
+        query = question(dns.name.from_text(NAME), dns.rdatatype.A)
+        printer = dns.rrset.from_text("printer.local.", 1, "IN", "A", "10.0.0.1")
+        reply = reply_holding(printer)
+        seen = read_mdns(query, reply, probed.Arrival(reply.to_wire(), OTHER, 5353, 0.0))
+
+        assert not seen.addressless
 
     def test_bounds_names_and_services(self) -> None:
         """One packet must not fill the evidence."""

@@ -84,6 +84,8 @@ OVERTIME_LIMIT = 4096
 this program must not make a CUBE look silent, and a flood must not keep it reading."""
 NAME_LIMIT = 64
 """How many names, and how many services, of one reply are kept."""
+ALIAS_LIMIT = 8
+"""How many aliases are followed from one name on."""
 RECEIVE_LIMIT = 65535
 """How many bytes of one packet are read: all that UDP can carry."""
 
@@ -166,16 +168,27 @@ def open_group(vantage: Vantage, host: str) -> socket.socket:
 
 
 def names_in(message: dns.message.Message) -> tuple[tuple[str, str], ...]:
-    """Give owner and address of every A record in the answer and additional sections."""
+    """Give owner and address of every A record in the answer and additional sections.
+
+    An alias owns the addresses of the name that it stands for (RFC 1034 section 3.6.2).
+    """
     found: dict[tuple[str, str], None] = {}
+    aliases: dict[str, str] = {}
     for records in (*message.answer, *message.additional):
+        owner = text_of(records.name).lower()
         if records.rdtype == dns.rdatatype.A and records.rdclass & _CLASS_MASK == dns.rdataclass.IN:
-            owner = text_of(records.name).lower()
             for record in records:
                 data = record.to_wire()
                 # With the cache-flush bit the class is unknown to the library, the length free.
                 if len(data) == _ADDRESS_SIZE:
                     found[owner, socket.inet_ntoa(data)] = None
+        elif (records.rdtype, records.rdclass) == (dns.rdatatype.CNAME, dns.rdataclass.IN):
+            aliases[owner] = text_of(records[0].target).lower()
+    for alias in list(aliases)[:NAME_LIMIT]:
+        target = alias
+        for _ in range(ALIAS_LIMIT):
+            target = aliases.get(target, target)
+        found |= {(alias, address): None for owner, address in found if owner == target}
     return tuple(found)[:NAME_LIMIT]
 
 
@@ -189,10 +202,23 @@ def services_in(message: dns.message.Message) -> tuple[str, ...]:
     return tuple(found)[:NAME_LIMIT]
 
 
+def gives_no_address(query: dns.message.Message, reply: dns.message.Message) -> bool:
+    """Tell whether a reply is about the name whose address was asked for, and gives none.
+
+    Its owner says so by an NSEC record or by records of other types (RFC 6762 section 6.1), or
+    as in unicast DNS by no record at all. A cut reply may have held an address, and records of
+    other names only come from responders that answer whatever they are asked.
+    """
+    asked = query.question[0]
+    records = [*reply.answer, *reply.authority, *reply.additional]
+    about = not records or any(entry.name == asked.name for entry in records)
+    if asked.rdtype != dns.rdatatype.A or reply.flags & dns.flags.TC or not about:
+        return False
+    return text_of(asked.name).lower() not in dict(names_in(reply))
+
+
 def read_mdns(
-    query: dns.message.Message,  # noqa: ARG001 - only LLMNR must repeat the question
-    reply: dns.message.Message,
-    arrival: Arrival,
+    query: dns.message.Message, reply: dns.message.Message, arrival: Arrival
 ) -> NameReply:
     """Read an mDNS reply (RFC 6762 section 18).
 
@@ -207,6 +233,7 @@ def read_mdns(
         at_s=arrival.at_s,
         names=names_in(reply),
         services=services_in(reply),
+        addressless=gives_no_address(query, reply),
         truncated=bool(reply.flags & dns.flags.TC),
         raw=arrival.packet[:RAW_LIMIT],
     )
@@ -305,7 +332,8 @@ class Collected:
         """Tell the host's own replies (0) from claims of its name (1) and all others (2)."""
         if reply.source == self.asking.host:
             return 0
-        return 1 if any(owner == self.asking.claim for owner, _ in reply.names) else 2
+        claim = reply.addressless or any(owner == self.asking.claim for owner, _ in reply.names)
+        return 1 if claim else 2
 
 
 def _what_it_says(reply: NameReply) -> NameReply:
