@@ -60,7 +60,18 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="a shell script as pi
 
 def reply(sequence: int = 1, identifier: int = IDENTIFIER, payload: bytes = PAYLOAD) -> bytes:
     """Write an echo reply."""
-    return struct.pack("!BBHHH", 0, 0, 0, identifier, sequence) + payload
+    return summed(struct.pack("!BBHHH", 0, 0, 0, identifier, sequence) + payload)
+
+
+def summed(message: bytes) -> bytes:
+    """Put the checksum of an ICMP message into its place."""
+    unsummed = message[:2] + b"\0\0" + message[4:]
+    return message[:2] + checksum(unsummed).to_bytes(2, "big") + message[4:]
+
+
+def reply_to(request: bytes) -> bytes:
+    """Write the reply to an echo request."""
+    return summed(b"\0\0\0\0" + request[4:])
 
 
 def ip_header(destination: str = ADDRESS, protocol: int = 1, options: bytes = b"") -> bytes:
@@ -155,6 +166,15 @@ class TestReader:
         assert arrival.sequence is None
         assert arrival.detail == "a reply with another payload"
 
+    def test_wrong_checksum(self) -> None:
+        """A raw socket is given what the system itself would throw away (RFC 1122, 3.2.2)."""
+        message = reply(3)
+        arrival = READER.read(message[:2] + b"\0\0" + message[4:], ADDRESS)
+
+        assert arrival
+        assert arrival.sequence is None
+        assert arrival.detail == "a reply with a wrong checksum"
+
     @pytest.mark.parametrize(
         "message",
         [
@@ -214,6 +234,8 @@ class FakeSocket:
         self.sent: list[tuple[bytes, tuple[str, int]]] = []
         self.options: list[tuple[int, int]] = []
         self.limits: list[float] = []
+        self.notes: list[tuple[int, int, bytes]] = []
+        """What the system notes at every packet."""
         self.closed = False
         self._number = number
 
@@ -235,23 +257,21 @@ class FakeSocket:
             raise self.refusal
         self.sent.append((packet, target))
 
-    def recvfrom(self, _size: int) -> tuple[bytes, tuple[str, int]]:
-        """Give the next packet."""
+    def recvmsg(
+        self, _size: int, _notes: int, flags: int = 0
+    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, tuple[str, int]]:
+        """Give the next packet, or the next queued error."""
+        if flags:
+            assert self.limits[-1] == 0, "with a limit, Python waits for the error queue"
+            if not self.errors:
+                raise BlockingIOError
+            return (*self.errors.popleft(), 0, ("", 0))
         if not self.packets:
             raise TimeoutError
         packet = self.packets.popleft()
         if isinstance(packet, OSError):
             raise packet
-        return packet[0], (packet[1], 0)
-
-    def recvmsg(
-        self, _size: int, _notes: int, _flags: int
-    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, None]:
-        """Give the next queued error."""
-        assert self.limits[-1] == 0, "with a limit, Python waits for the error queue"
-        if not self.errors:
-            raise BlockingIOError
-        return (*self.errors.popleft(), 0, None)
+        return packet[0], self.notes, 0, (packet[1], 0)
 
     def close(self) -> None:
         """Remember it."""
@@ -279,13 +299,13 @@ class TestSocketWire:
         sock = FakeSocket()
         wire = wire_over(sock, "raw")
         request = wire.request(1)
-        sock.packets.append((ip_header() + b"\0\0\0\0" + request[4:], ADDRESS))
+        sock.packets.append((ip_header() + reply_to(request), ADDRESS))
         left_ago_s = wire.send(1)
         arrival = wire.receive(1.0)
 
         assert left_ago_s == 0.0
         assert sock.sent == [(request, (ADDRESS, 0))]
-        assert sock.options == [(socket.SOL_SOCKET, 26)]
+        assert sock.options == [(socket.SOL_SOCKET, 35), (socket.SOL_SOCKET, 26)]
         assert arrival
         assert (arrival.sequence, arrival.result) == (1, "reply")
 
@@ -294,11 +314,11 @@ class TestSocketWire:
         sock = FakeSocket()
         wire = wire_over(sock, "datagram")
         request = wire.request(1)
-        sock.packets.append((b"\0\0\0\0" + request[4:], ADDRESS))
+        sock.packets.append((reply_to(request), ADDRESS))
         arrival = wire.receive(1.0)
 
         assert request[4:6] == IDENTIFIER.to_bytes(2, "big")
-        assert sock.options == [(socket.IPPROTO_IP, 11)]
+        assert sock.options == [(socket.SOL_SOCKET, 35), (socket.IPPROTO_IP, 11)]
         assert arrival
         assert arrival.result == "reply"
 
@@ -306,7 +326,7 @@ class TestSocketWire:
         """On macOS a datagram socket gives the IP header as a raw one does."""
         sock = FakeSocket()
         wire = wire_over(sock, "datagram", "darwin")
-        sock.packets.append((ip_header() + b"\0\0\0\0" + wire.request(4)[4:], ADDRESS))
+        sock.packets.append((ip_header() + reply_to(wire.request(4)), ADDRESS))
         wire.send(4)
         arrival = wire.receive(1.0)
 
@@ -834,6 +854,9 @@ class FakeWire:
         self.closed = False
         self.stalls: dict[int, float] = {}
         """How long the program is kept from running after a request, by sequence number."""
+        self.holdups: dict[int, float] = {}
+        """Likewise, while it is about to send the request."""
+        self._stall = 0.0
         self._time = standing
         self._answers = answers or {}
         self._obstacles = obstacles or {}
@@ -847,22 +870,29 @@ class FakeWire:
         """Take a request."""
         if sequence in self._obstacles:
             raise self._obstacles[sequence]
+        self._time.sleep(self.holdups.get(sequence, 0.0))
         now = self._time.monotonic()
         self.sent.append(now)
         for after_s, fields in self._answers.get(sequence, []):
             whole = {"source": ADDRESS, "sequence": sequence, "result": "reply", **fields}
             self._due.append((now + after_s, Arrival(moment=now + after_s, **whole)))
         self._due.sort(key=lambda entry: entry[0])
-        self._time.sleep(self.stalls.get(sequence, 0.0))
+        self._stall = self.stalls.get(sequence, 0.0)
         return 0.0
 
     def receive(self, limit_s: float) -> Arrival | None:
-        """Give what is due, or let the time pass; an arrival bears the moment of its reading."""
+        """Give what is due, or let the time pass.
+
+        An arrival bears the moment of its reading where the system does not note when it came.
+        """
+        self._time.sleep(self._stall)
+        self._stall = 0.0
         left_s = self._due[0][0] - self._time.monotonic() if self._due else limit_s + 1
         self._time.sleep(max(0.0, min(left_s, limit_s)))
         if left_s > limit_s:
             return None
-        return replace(self._due.pop(0)[1], moment=self._time.monotonic())
+        arrival = self._due.pop(0)[1]
+        return arrival if arrival.timed else replace(arrival, moment=self._time.monotonic())
 
     def close(self) -> None:
         """Remember it."""
@@ -894,10 +924,12 @@ class TestPingProbe:
         obstacles: dict[int, CannotAskError] | None = None,
         pace: Pace | None = None,
         stalls: dict[int, float] | None = None,
+        holdups: dict[int, float] | None = None,
     ) -> PingObserved | CannotMeasure:
         """Run a probe over a fake wire; whatever it brings home survives JSON."""
         self.wire = FakeWire(self.time, answers, obstacles)
         self.wire.stalls = stalls or {}
+        self.wire.holdups = holdups or {}
         probe = PingProbe(
             vantage=LOOPBACK,
             subject="cube",
@@ -917,9 +949,10 @@ class TestPingProbe:
         obstacles: dict[int, CannotAskError] | None = None,
         pace: Pace | None = None,
         stalls: dict[int, float] | None = None,
+        holdups: dict[int, float] | None = None,
     ) -> PingObserved:
         """Run a probe that measures."""
-        observed = self.ping(answers, obstacles, pace, stalls)
+        observed = self.ping(answers, obstacles, pace, stalls, holdups)
 
         assert isinstance(observed, PingObserved)
         return observed
@@ -992,6 +1025,20 @@ class TestPingProbe:
         assert results(observed) == ["reply"] * 4
         assert observed.ignored == ()
 
+    @pytest.mark.parametrize("held_up", range(1, COUNT + 1))
+    def test_busy_while_sending(self, held_up: int) -> None:
+        """A request that leaves late is waited for as long as any other."""
+        observed = self.observed(each((1.9, {})), holdups={held_up: 7.0})
+
+        assert results(observed) == ["reply"] * 4
+
+    @pytest.mark.parametrize("timed", [True, False])
+    def test_late_reply_to_a_busy_computer(self, timed: bool) -> None:  # noqa: FBT001 - drawn
+        """Only where the system notes when a reply came, nobody gets the benefit of the doubt."""
+        observed = self.observed({4: [(2.1, {"timed": timed})]}, stalls={4: 7.0})
+
+        assert results(observed)[3] == ("silence" if timed else "reply")
+
     @pytest.mark.parametrize("late_s", [2.001, 2.3, 2.5])
     def test_late_reply_to_a_computer_that_listened(self, late_s: float) -> None:
         """Whoever listened until a request's limit knows that its reply came later."""
@@ -1038,6 +1085,23 @@ class TestPingProbe:
         assert [ignored.reason for ignored in observed.ignored] == [
             "a second message about the same request"
         ] * 2
+
+    @pytest.mark.parametrize(
+        "first", [{"result": "unreachable"}, {"result": "wrong-host", "source": "192.0.2.66"}]
+    )
+    def test_reply_after_something_else(self, first: dict[str, Any]) -> None:
+        """What else is said about the last request does not end the waiting for its reply."""
+        observed = self.observed(each((0.1, first), (1.9, {})))
+
+        assert results(observed) == ["reply"] * 4
+
+    def test_late_reply_after_something_else(self) -> None:
+        """It ends with the time limit all the same, and a reply after that is late."""
+        prohibited = {"result": "prohibited", "code": 13}
+        observed = self.observed({1: [(0.1, prohibited), (2.1, {})]})
+
+        assert results(observed) == ["prohibited", "silence", "silence", "silence"]
+        assert observed.ignored[0].reason == "too late, after 2.1 s"
 
     def test_wrong_host(self) -> None:
         """Somebody else's answer is shown with its sender and is no reply."""

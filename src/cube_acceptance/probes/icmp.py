@@ -26,7 +26,7 @@ import struct
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -53,7 +53,7 @@ from cube_acceptance.probes.link import (
 from cube_acceptance.probes.pace import INTERVAL_S, THIS_COMPUTER, Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from cube_acceptance.evidence import TroubleKind
 
@@ -87,6 +87,7 @@ ECHO_REPLY = 0
 ECHO_REQUEST = 8
 TIME_EXCEEDED = 11
 _ECHO = struct.Struct("!BBHHH")  # RFC 792: type, code, checksum, identifier, sequence number
+_INTACT = 0xFFFF  # RFC 1071: what is computed over a message whose checksum is right
 _ICMP = b"\x01"  # RFC 790: the protocol's number
 _IP_HEADER_SIZE = 20  # RFC 791 section 3.1
 _NONCE_SIZE = 16
@@ -99,7 +100,11 @@ _SO_EE_ORIGIN_ICMP = 2  # linux/errqueue.h
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
 _SOCKET_ADDRESS = struct.Struct("=H2x4s8x")  # struct sockaddr_in
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h
+_SO_TIMESTAMPNS = 35  # likewise; SCM_TIMESTAMPNS is the same number
+_TIMESTAMP = struct.Struct("@ll")  # struct timespec
+_NANOSECONDS = 1_000_000_000
 _FILTER_STEP = struct.Struct("=HBBI")  # linux/filter.h, struct sock_filter
+_NOTES_SIZE = 512
 _ERROR_LIMIT = 64
 """How many queued ICMP errors are read at once."""
 _PAUSE_S = 0.05
@@ -120,7 +125,7 @@ class Arrival:
     """What was received: something about one of our requests, or a packet with no meaning."""
 
     moment: float
-    """When, by ``time.monotonic``."""
+    """When it was read, by ``time.monotonic``; when it came, where that is known."""
     source: str
     sequence: int | None = None
     """Which request it belongs to; None where it does not count, and ``detail`` says why. Without
@@ -131,6 +136,8 @@ class Arrival:
     """The code of an ICMP destination unreachable message."""
     rtt_s: float | None = None
     """The round trip where the way onto the wire has measured it itself."""
+    timed: bool = False
+    """The system has noted when it came."""
     raw: bytes = b""
 
 
@@ -219,11 +226,16 @@ class Reader:
         if icmp_type != ECHO_REPLY or identifier != self.identifier:
             return None
         moment, raw = time.monotonic(), message[:RAW_LIMIT]
-        if message[_ECHO.size :] != self.payload:
-            detail = "a reply with another payload"
-            return Arrival(moment=moment, source=source, detail=detail, raw=raw)
+        if flaw := self._flaw(message):
+            return Arrival(moment=moment, source=source, detail=f"a reply with {flaw}", raw=raw)
         result: Result = "reply" if source == self.address else "wrong-host"
         return Arrival(moment=moment, source=source, sequence=sequence, result=result, raw=raw)
+
+    def _flaw(self, message: bytes) -> str:
+        """Say what keeps an echo reply from being our request's (RFC 792); empty for nothing."""
+        if message[_ECHO.size :] != self.payload:
+            return "another payload"
+        return "" if checksum(message) == _INTACT else "a wrong checksum"
 
     def read_error(self, icmp_type: int, code: int, source: str, quoted: bytes) -> Arrival | None:
         """Read an ICMP error by the request that it quotes, from its ICMP header on (RFC 792)."""
@@ -301,6 +313,17 @@ def attach_filter(sock: socket.socket, program: bytes) -> None:
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
 
 
+def age(notes: Iterable[tuple[int, int, bytes]], now_ns: int) -> float | None:
+    """Say how many seconds ago a packet came, by what Linux has noted at it; None where nothing."""
+    for level, kind, data in notes:
+        known = (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS)
+        if known and len(data) == _TIMESTAMP.size:
+            seconds, nanoseconds = _TIMESTAMP.unpack(data)
+            age_ns: int = now_ns - seconds * _NANOSECONDS - nanoseconds
+            return age_ns / _NANOSECONDS
+    return None
+
+
 class SocketWire:
     """Echo requests over a raw or a datagram ICMP socket."""
 
@@ -315,6 +338,8 @@ class SocketWire:
         self.method: Method = method
         linux = platform.startswith("linux")
         identifier = secrets.randbits(16)
+        if linux:
+            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         if linux and method == "datagram":
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
             identifier = sock.getsockname()[1]
@@ -323,6 +348,7 @@ class SocketWire:
         self._sock = sock
         self._address = address
         self._bare = linux and method == "datagram"
+        self._opened = time.monotonic()
         self._reader = Reader(address, identifier, secrets.token_bytes(_NONCE_SIZE) + _SIGNATURE)
         self._waiting: collections.deque[Arrival] = collections.deque()
 
@@ -345,7 +371,7 @@ class SocketWire:
             return self._waiting.popleft()
         self._sock.settimeout(max(limit_s, 0.0))
         try:
-            packet, (source, _) = self._sock.recvfrom(RECEIVE_LIMIT)
+            packet, notes, _, (source, _) = self._sock.recvmsg(RECEIVE_LIMIT, _NOTES_SIZE)
         except (TimeoutError, BlockingIOError):
             return None
         except OSError:
@@ -355,7 +381,14 @@ class SocketWire:
             time.sleep(min(max(limit_s, 0.0), _PAUSE_S))
             return None
         read = self._reader.read(packet if self._bare else strip_ip_header(packet), source)
-        return read or Arrival(moment=time.monotonic(), source=source)
+        return self._dated(read or Arrival(moment=time.monotonic(), source=source), notes)
+
+    def _dated(self, arrival: Arrival, notes: Iterable[tuple[int, int, bytes]]) -> Arrival:
+        """Date an arrival by what the system has noted, unless the clock was set meanwhile."""
+        age_s = age(notes, time.time_ns())
+        if age_s is None or not 0.0 <= age_s <= arrival.moment - self._opened:
+            return arrival
+        return replace(arrival, moment=arrival.moment - age_s, timed=True)
 
     def close(self) -> None:
         """Close the socket."""
@@ -369,7 +402,7 @@ class SocketWire:
         for _ in range(_ERROR_LIMIT):
             try:
                 quoted, notes, _, _ = self._sock.recvmsg(
-                    RECEIVE_LIMIT, 512, _MSG_ERRQUEUE | socket.MSG_DONTWAIT
+                    RECEIVE_LIMIT, _NOTES_SIZE, _MSG_ERRQUEUE | socket.MSG_DONTWAIT
                 )
             except OSError:
                 return
@@ -596,6 +629,8 @@ class _Request:
     moment: float
     sent: bytes
     note: str
+    left_s: float = 0.0
+    """When it had left at the latest; this program may be kept from running while it sends."""
     arrival: Arrival | None = None
 
     @property
@@ -717,11 +752,11 @@ class _Course:
     def _listen(self, end_s: float) -> None:
         """Take one arrival, or know that nothing has come until ``end_s`` or a request's limit.
 
-        A packet says when it was read. When it came lies between that and the last moment at
-        which none was waiting, and this program may be kept from running for that long.
+        Where the system does not note when a packet came, that lies between its reading and the
+        last moment at which none was waiting; this program may be kept from running for so long.
         """
-        limits_s = [self._limit(request) for request in self.requests if request.arrival is None]
-        until_s = min([end_s, *(limit_s for limit_s in limits_s if limit_s > self._empty_s)])
+        limits_s = [limit_s for limit_s in self._limits() if limit_s > self._empty_s]
+        until_s = min([end_s, *limits_s])
         arrival = self._wire.receive(self._watch.left(until_s))
         if arrival:
             self._take(arrival)
@@ -729,7 +764,11 @@ class _Course:
             self._empty_s = max(self._empty_s, min(until_s, self._watch.elapsed()))
 
     def _limit(self, request: _Request) -> float:
-        return request.at_s + self._probe.wait_s
+        return request.left_s + self._probe.wait_s
+
+    def _limits(self) -> list[float]:
+        """Give until when replies may come; after an error or another's reply they still may."""
+        return [self._limit(request) for request in self.requests if request.result != "reply"]
 
     def _sending(self) -> bool:
         return self._obstacle is None and len(self.requests) < self._probe.count
@@ -738,8 +777,7 @@ class _Course:
         """Give the moment until which there is nothing to do but listen."""
         if self._sending():
             return self._next_s
-        waiting = (self._limit(request) for request in self.requests if request.arrival is None)
-        return max(waiting, default=0.0)
+        return max(self._limits(), default=0.0)
 
     def _send(self) -> None:
         sequence = len(self.requests) + 1
@@ -767,16 +805,17 @@ class _Course:
             self._next_s = now_s + turn.wait_s + yielded_s
 
     def _send_now(self, sequence: int) -> float:
-        self.requests.append(
-            _Request(
-                sequence=sequence,
-                at_s=self._watch.elapsed(),
-                moment=time.monotonic(),
-                sent=self._wire.request(sequence),
-                note="",
-            )
+        request = _Request(
+            sequence=sequence,
+            at_s=self._watch.elapsed(),
+            moment=time.monotonic(),
+            sent=self._wire.request(sequence),
+            note="",
         )
-        return self._wire.send(sequence)
+        self.requests.append(request)
+        ago_s = self._wire.send(sequence)
+        request.left_s = self._watch.elapsed() - ago_s
+        return ago_s
 
     def _take(self, arrival: Arrival) -> None:
         reason = self._reject(arrival)
@@ -809,6 +848,8 @@ class _Course:
     def _late(self, request: _Request, arrival: Arrival) -> bool:
         if arrival.rtt_s is not None:
             return arrival.rtt_s > self._probe.wait_s
+        if arrival.timed:
+            return arrival.moment - request.moment > self._limit(request) - request.at_s
         return self._empty_s >= self._limit(request)
 
 
