@@ -138,6 +138,8 @@ class Arrival:
     """The round trip where the way onto the wire has measured it itself."""
     timed: bool = False
     """The system has noted when it came."""
+    kept_back: bool = False
+    """Nothing came, and this computer discarded what it should have sent, or something else."""
     raw: bytes = b""
 
 
@@ -444,6 +446,12 @@ def _not_sent(error: OSError, sequence: int) -> Arrival:
     )
 
 
+def _named(words: str) -> OSError:
+    """Give the system's error that is called so; one without a number where there is none."""
+    number = next((code for code in errno.errorcode if os.strerror(code) == words), None)
+    return OSError(number, words)
+
+
 def _words(error: OSError) -> str:
     return error.strerror or type(error).__name__
 
@@ -453,11 +461,15 @@ def _words(error: OSError) -> str:
 _REPLY_LINE = re.compile(
     r"^\d+ bytes from (?P<source>[\d.]+): .*?time[=<](?P<ms>[\d.]+) ?ms", re.MULTILINE
 )
+_SPOILT = re.compile(r"^wrong data byte|\(truncated\)|seq=(?![01]\b)", re.MULTILINE)
+"""What iputils says of a reply that is not our request's: another payload, another number."""
 _ERROR_LINE = re.compile(
-    r"^(?:\d+ bytes f|F)rom (?P<source>[\d.]+):? (?:icmp_seq=\d+ )?(?P<text>[A-Z].*)$",
+    r"^(?:\d+ bytes f|F)rom (?P<source>[\d.]+):? (?:icmp_seq=\d+ )?"
+    r"(?P<text>(?!Redirect|Source Quench)[A-Z].*)$",
     re.MULTILINE,
 )
-_SUMMARY_LINE = re.compile(r"^1 packets transmitted", re.MULTILINE)
+_SUMMARY_LINE = re.compile(r"^1 packets transmitted, 0 ", re.MULTILINE)
+_SEND_ERROR = re.compile(r"send(?:to|msg): (?P<text>.+)")
 _WINDOWS_REPLY = re.compile(
     r"(?P<source>\d+\.\d+\.\d+\.\d+): .*?[=<](?P<ms>\d+) ?ms .*?TTL=", re.IGNORECASE
 )
@@ -502,6 +514,9 @@ def read_output(output: str, sequence: int, address: str, platform: str) -> Arri
     """Read what ``ping`` says about its one request; None where it did not send it."""
     moment = time.monotonic()
     windows = platform == "win32"
+    if spoilt := _SPOILT.search(output):
+        detail = f"a reply to something else: {spoilt[0]}"
+        return Arrival(moment=moment, source="", sequence=sequence, result="silence", detail=detail)
     if reply := (_WINDOWS_REPLY if windows else _REPLY_LINE).search(output):
         source = reply["source"]
         return Arrival(
@@ -525,6 +540,18 @@ def read_output(output: str, sequence: int, address: str, platform: str) -> Arri
     if (_WINDOWS_SUMMARY if windows else _SUMMARY_LINE).search(output):
         return Arrival(moment=moment, source="", sequence=sequence, result="silence")
     return None
+
+
+def discarded(account: Path = Path("/proc/net/snmp")) -> int:
+    """Count the packets that this computer has not let go since its start; 0 where it is not said.
+
+    What a packet filter drops on its way out is among them (``ipOutDiscards`` of RFC 4293).
+    """
+    try:
+        names, values = (line.split() for line in account.read_text().splitlines()[:2])
+        return int(dict(zip(names, values, strict=True))["OutDiscards"])
+    except (OSError, ValueError, KeyError):  # not Linux
+        return 0
 
 
 def _seconds(milliseconds: str) -> float | None:
@@ -555,25 +582,44 @@ class CommandWire:
 
     def send(self, sequence: int) -> float:
         """Send one request and wait for what comes of it; see :meth:`Wire.send`."""
+        before, begin = discarded(), time.monotonic()
         try:
-            ended = subprocess.run(  # noqa: S603 - a fixed command, no shell
-                self._command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=self._wait_s + COMMAND_GRACE_S,
-                env={**os.environ, "LC_ALL": "C"},
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
+            status, output, words = self._run()
+        except OSError as error:
             raise CannotAskError("not-permitted", f"ping did not work: {error}", PERMIT) from error
-        output = ended.stdout[:OUTPUT_LIMIT].decode("ascii", "replace")
+        unsent = _SEND_ERROR.search(words)
         arrival = read_output(output, sequence, self._address, self._platform)
+        if unsent and (arrival is None or arrival.result == "silence"):
+            arrival = _not_sent(_named(unsent["text"]), sequence)
         if arrival is None:
-            words = " ".join(ended.stderr[:OUTPUT_LIMIT].decode("ascii", "replace").split())
-            detail = f"ping ended with {ended.returncode}: {words or 'no word'}"
+            detail = f"ping ended with {status}: {words or 'no word'}"
             raise CannotAskError("not-permitted", printable(detail), PERMIT)
-        self._waiting.append(arrival)
-        return self._wait_s if arrival.result == "silence" else 0.0
+        silent = arrival.result == "silence"
+        self._waiting.append(replace(arrival, kept_back=silent and discarded() > before))
+        # Only a command that has waited for a reply in vain has sent its request so long ago.
+        waited = silent and not arrival.detail and time.monotonic() - begin >= self._wait_s
+        return self._wait_s if waited else 0.0
+
+    def _run(self) -> tuple[int, str, str]:
+        """Run the command to its end; one that hangs is ended, and what it has said counts."""
+        with subprocess.Popen(  # noqa: S603 - a fixed command, no shell
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "LC_ALL": "C"},
+        ) as process:
+            try:
+                output, words = process.communicate(timeout=self._wait_s + COMMAND_GRACE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                output, words = process.communicate()
+        said = words[:OUTPUT_LIMIT].decode("ascii", "replace")
+        return (
+            process.returncode,
+            output[:OUTPUT_LIMIT].decode("ascii", "replace"),
+            " ".join(said.split()),
+        )
 
     def receive(self, limit_s: float) -> Arrival | None:
         """Give what the last request came to, or wait."""
@@ -748,6 +794,12 @@ class _Course:
             self._listen(end_s)
         if self._obstacle and not any(request.result == "reply" for request in self.requests):
             raise self._obstacle
+        if all(request.arrival and request.arrival.kept_back for request in self.requests):
+            raise CannotAskError(
+                "not-permitted",
+                "this computer's own firewall forbids the sending: it discarded packets with"
+                " every echo request, and ping brought nothing",
+            )
 
     def _listen(self, end_s: float) -> None:
         """Take one arrival, or know that nothing has come until ``end_s`` or a request's limit.
