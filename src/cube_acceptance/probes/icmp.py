@@ -341,7 +341,8 @@ class SocketWire:
         linux = platform.startswith("linux")
         identifier = secrets.randbits(16)
         if linux:
-            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            with contextlib.suppress(OSError):  # a sandbox may not know it
+                sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         if linux and method == "datagram":
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
             identifier = sock.getsockname()[1]
