@@ -9,7 +9,9 @@ from cube_acceptance.plan import dns_key, handed_out, name_servers
 from cube_acceptance.ruling import Word, obstacle, on_the_wire
 
 if TYPE_CHECKING:
-    from cube_acceptance.evidence import CannotMeasure, HttpsObserved, Trouble
+    from collections.abc import Sequence
+
+    from cube_acceptance.evidence import CannotMeasure, HttpsObserved, NameReply, Trouble
     from cube_acceptance.plan import Servers, Setup
     from cube_acceptance.ruling import Judge
 
@@ -111,6 +113,23 @@ def dns_seen(judge: Judge, server: str, name: str) -> DnsObserved | None:
     except LookupError:  # not part of this session
         return None
     return seen if isinstance(seen, DnsObserved) else None
+
+
+def of_the_cube(replies: Sequence[NameReply], name: str, address: str) -> list[NameReply]:
+    """Keep the replies that are the CUBE's own: those that come from its address.
+
+    A device with several addresses may answer from another one. It answers once, and gives all
+    its addresses for its name.
+    """
+    own = [reply for reply in replies if reply.source == address]
+    return own or [
+        reply for reply in replies if {(name, reply.source), (name, address)} <= set(reply.names)
+    ]
+
+
+def other_addresses(reply: NameReply, name: str, address: str) -> list[str]:
+    """List the addresses beside the CUBE's that a reply gives for its name."""
+    return [given for owner, given in reply.names if owner == name and given != address]
 
 
 def fail_without_address(judge: Judge, setup: Setup, host: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cube_acceptance.evidence import MdnsObserved
+from judging import of_the_cube, other_addresses
 
 if TYPE_CHECKING:
     from cube_acceptance.ruling import Judge
@@ -18,21 +19,16 @@ def test_the_cube_publishes_its_name_and_services(judge: Judge, cube: Cube) -> N
     """The CUBE answers mDNS queries, and its name leads to it and to nobody else."""
     seen = judge.measured(f"mdns/{cube.name}", MdnsObserved)
     name = f"{cube.hostname.lower()}.local"
-    claims = [
-        (reply.source, address)
-        for reply in seen.replies
-        for owner, address in reply.names
-        if cube.hostname and owner == name
-    ]
-    for source, address in claims:
-        if cube.address not in {source, address}:
-            judge.fail("wrong-host", hostname=cube.hostname, source=source)
-    given = [address for source, address in claims if source == cube.address]
-    if given and cube.address not in given:
+    own = of_the_cube(seen.replies, name, cube.address)
+    others = [reply for reply in seen.replies if reply not in own]
+    for reply in others:
+        if reply.addressless or other_addresses(reply, name, cube.address):
+            judge.fail("wrong-host", hostname=cube.hostname, source=reply.source)
+    given = [address for reply in own for owner, address in reply.names if owner == name]
+    if (given or any(reply.addressless for reply in own)) and cube.address not in given:
         facts = {"hostname": cube.hostname, "address": cube.address, "addresses": given}
         judge.fail("wrong-answer", **facts)
-    replies = [reply for reply in seen.replies if reply.source == cube.address]
-    if not replies:
+    if not own:
         judge.fail("no-answer", address=cube.address)
-    services = sorted({service for reply in replies for service in reply.services})
+    services = sorted({service for reply in own for service in reply.services})
     judge.passes(address=cube.address, names=given, services=services)

@@ -124,7 +124,7 @@ def fuzz_ntp(data: bytes) -> None:
 
 def _multicast(data: bytes, read: mdns.Reader, port: int, claim: str) -> None:
     asking = mdns.Asking(
-        group="224.0.0.251", port=port, tries=1, window_s=1.0, grace_s=0.1, host=HOST, claim=claim
+        group="224.0.0.251", port=port, tries=1, window_s=1.0, host=HOST, claim=claim
     )
     found = mdns.Collected(asking, read)
     found.begin(QUERY, 0.0)

@@ -698,6 +698,14 @@ class TestTruncation:
 
         assert caught.value.trouble.kind == "no-answer"
 
+    def test_reads_what_has_come_when_the_time_is_over(self) -> None:
+        """An answer that is there is no silence because this computer was busy."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            theirs.sendall(b"\0\x05whole")
+
+            assert exchange(ours, b"", Stopwatch(), 0.0) == b"whole"
+
 
 class Refusing:
     """A socket whose sending fails as often as told."""

@@ -28,8 +28,10 @@ from cube_acceptance.probes.icmp import (
     PingProbe,
     Reader,
     SocketWire,
+    age,
     build_request,
     checksum,
+    discarded,
     error_result,
     filter_program,
     find_ping,
@@ -60,7 +62,18 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="a shell script as pi
 
 def reply(sequence: int = 1, identifier: int = IDENTIFIER, payload: bytes = PAYLOAD) -> bytes:
     """Write an echo reply."""
-    return struct.pack("!BBHHH", 0, 0, 0, identifier, sequence) + payload
+    return summed(struct.pack("!BBHHH", 0, 0, 0, identifier, sequence) + payload)
+
+
+def summed(message: bytes) -> bytes:
+    """Put the checksum of an ICMP message into its place."""
+    unsummed = message[:2] + b"\0\0" + message[4:]
+    return message[:2] + checksum(unsummed).to_bytes(2, "big") + message[4:]
+
+
+def reply_to(request: bytes) -> bytes:
+    """Write the reply to an echo request."""
+    return summed(b"\0\0\0\0" + request[4:])
 
 
 def ip_header(destination: str = ADDRESS, protocol: int = 1, options: bytes = b"") -> bytes:
@@ -155,6 +168,15 @@ class TestReader:
         assert arrival.sequence is None
         assert arrival.detail == "a reply with another payload"
 
+    def test_wrong_checksum(self) -> None:
+        """A raw socket is given what the system itself would throw away (RFC 1122, 3.2.2)."""
+        message = reply(3)
+        arrival = READER.read(message[:2] + b"\0\0" + message[4:], ADDRESS)
+
+        assert arrival
+        assert arrival.sequence is None
+        assert arrival.detail == "a reply with a wrong checksum"
+
     @pytest.mark.parametrize(
         "message",
         [
@@ -214,6 +236,8 @@ class FakeSocket:
         self.sent: list[tuple[bytes, tuple[str, int]]] = []
         self.options: list[tuple[int, int]] = []
         self.limits: list[float] = []
+        self.notes: list[tuple[int, int, bytes]] = []
+        """What the system notes at every packet."""
         self.closed = False
         self._number = number
 
@@ -235,23 +259,21 @@ class FakeSocket:
             raise self.refusal
         self.sent.append((packet, target))
 
-    def recvfrom(self, _size: int) -> tuple[bytes, tuple[str, int]]:
-        """Give the next packet."""
+    def recvmsg(
+        self, _size: int, _notes: int, flags: int = 0
+    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, tuple[str, int]]:
+        """Give the next packet, or the next queued error."""
+        if flags:
+            assert self.limits[-1] == 0, "with a limit, Python waits for the error queue"
+            if not self.errors:
+                raise BlockingIOError
+            return (*self.errors.popleft(), 0, ("", 0))
         if not self.packets:
             raise TimeoutError
         packet = self.packets.popleft()
         if isinstance(packet, OSError):
             raise packet
-        return packet[0], (packet[1], 0)
-
-    def recvmsg(
-        self, _size: int, _notes: int, _flags: int
-    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, None]:
-        """Give the next queued error."""
-        assert self.limits[-1] == 0, "with a limit, Python waits for the error queue"
-        if not self.errors:
-            raise BlockingIOError
-        return (*self.errors.popleft(), 0, None)
+        return packet[0], self.notes, 0, (packet[1], 0)
 
     def close(self) -> None:
         """Remember it."""
@@ -279,13 +301,13 @@ class TestSocketWire:
         sock = FakeSocket()
         wire = wire_over(sock, "raw")
         request = wire.request(1)
-        sock.packets.append((ip_header() + b"\0\0\0\0" + request[4:], ADDRESS))
+        sock.packets.append((ip_header() + reply_to(request), ADDRESS))
         left_ago_s = wire.send(1)
         arrival = wire.receive(1.0)
 
         assert left_ago_s == 0.0
         assert sock.sent == [(request, (ADDRESS, 0))]
-        assert sock.options == [(socket.SOL_SOCKET, 26)]
+        assert sock.options == [(socket.SOL_SOCKET, 35), (socket.SOL_SOCKET, 26)]
         assert arrival
         assert (arrival.sequence, arrival.result) == (1, "reply")
 
@@ -294,11 +316,11 @@ class TestSocketWire:
         sock = FakeSocket()
         wire = wire_over(sock, "datagram")
         request = wire.request(1)
-        sock.packets.append((b"\0\0\0\0" + request[4:], ADDRESS))
+        sock.packets.append((reply_to(request), ADDRESS))
         arrival = wire.receive(1.0)
 
         assert request[4:6] == IDENTIFIER.to_bytes(2, "big")
-        assert sock.options == [(socket.IPPROTO_IP, 11)]
+        assert sock.options == [(socket.SOL_SOCKET, 35), (socket.IPPROTO_IP, 11)]
         assert arrival
         assert arrival.result == "reply"
 
@@ -306,7 +328,7 @@ class TestSocketWire:
         """On macOS a datagram socket gives the IP header as a raw one does."""
         sock = FakeSocket()
         wire = wire_over(sock, "datagram", "darwin")
-        sock.packets.append((ip_header() + b"\0\0\0\0" + wire.request(4)[4:], ADDRESS))
+        sock.packets.append((ip_header() + reply_to(wire.request(4)), ADDRESS))
         wire.send(4)
         arrival = wire.receive(1.0)
 
@@ -526,6 +548,29 @@ From 192.0.2.1 icmp_seq=1 {words}
 --- 192.0.2.50 ping statistics ---
 1 packets transmitted, 0 received, +1 errors, 100% packet loss, time 0ms
 """
+SPOILT_OUTPUT = """\
+PING 192.0.2.50 (192.0.2.50) from 192.0.2.10 eth0: 56(84) bytes of data.
+64 bytes from 192.0.2.50: icmp_seq=1 ttl=64 time=4.96 ms
+wrong data byte #55 should be 0x37 but was 0x21
+#16\t10 11 12 13 14 15 16 17 18 19 1a 1b 1c 1d 1e 1f 20 21 22 23 24 25 26 27 28 29 2a 2b 2c 2d 2e 2f
+
+--- 192.0.2.50 ping statistics ---
+1 packets transmitted, 1 received, 0% packet loss, time 0ms
+"""
+BUSYBOX_REPLY = """\
+PING 192.0.2.50 (192.0.2.50) from 192.0.2.10: 56 data bytes
+64 bytes from 192.0.2.50: seq=0 ttl=64 time=10.540 ms
+
+--- 192.0.2.50 ping statistics ---
+1 packets transmitted, 1 packets received, 0% packet loss
+round-trip min/avg/max = 10.540/10.540/10.540 ms
+"""
+BUSYBOX_SILENT = """\
+PING 192.0.2.50 (192.0.2.50) from 192.0.2.10: 56 data bytes
+
+--- 192.0.2.50 ping statistics ---
+1 packets transmitted, 0 packets received, 100% packet loss
+"""
 MACOS_REPLY = """\
 PING 192.0.2.50 (192.0.2.50): 56 data bytes
 64 bytes from 192.0.2.50: icmp_seq=0 ttl=64 time=3.125 ms
@@ -533,6 +578,7 @@ PING 192.0.2.50 (192.0.2.50): 56 data bytes
 --- 192.0.2.50 ping statistics ---
 1 packets transmitted, 1 packets received, 0.0% packet loss
 """
+REDIRECT_LINE = "\nFrom 192.0.2.1: icmp_seq=1 Redirect Host(New nexthop: 192.0.2.2)\n"
 MACOS_ERROR = """\
 PING 192.0.2.50 (192.0.2.50): 56 data bytes
 92 bytes from 192.0.2.1: Communication prohibited by filter
@@ -565,11 +611,12 @@ class TestReadOutput:
         ("output", "platform", "rtt_s"),
         [
             (REPLY_OUTPUT, "linux", 0.000059),
+            (BUSYBOX_REPLY, "linux", 0.01054),
             (MACOS_REPLY, "darwin", 0.003125),
             (WINDOWS_REPLY, "win32", 0.001),
             (REPLY_OUTPUT.replace("0.059", "1.2.3"), "linux", None),
         ],
-        ids=["iputils", "macos", "windows", "strange-time"],
+        ids=["iputils", "busybox", "macos", "windows", "strange-time"],
     )
     def test_reply(self, output: str, platform: str, rtt_s: float | None) -> None:
         """A reply from the address asked, in the words of each system."""
@@ -614,8 +661,21 @@ class TestReadOutput:
 
     @pytest.mark.parametrize(
         ("output", "platform"),
-        [(SILENT_OUTPUT, "linux"), (SILENT_OUTPUT, "darwin"), (WINDOWS_SILENT, "win32")],
-    )
+        [
+            (SILENT_OUTPUT, "linux"),
+            (SILENT_OUTPUT, "darwin"),
+            (BUSYBOX_SILENT, "linux"),
+            (WINDOWS_SILENT, "win32"),
+            (SPOILT_OUTPUT, "linux"),
+            (REPLY_OUTPUT.replace("icmp_seq=1", "icmp_seq=10"), "linux"),
+            (REPLY_OUTPUT.replace("time=0.059 ms", "(truncated)"), "linux"),
+            (SILENT_OUTPUT.replace("\n\n", REDIRECT_LINE), "linux"),
+        ],
+        ids=[
+            "iputils", "macos", "busybox", "windows",
+            "another-payload", "another-number", "cut-payload", "redirected",
+        ],
+    )  # fmt: skip
     def test_silence(self, output: str, platform: str) -> None:
         """Silence is what the summary says, not what an exit status says."""
         arrival = read_output(output, 1, ADDRESS, platform)
@@ -627,6 +687,83 @@ class TestReadOutput:
     def test_nothing_sent(self, platform: str) -> None:
         """A usage message ends with status 1 too; it must not pass for silence."""
         assert read_output("Usage: ping [options] <destination>", 1, ADDRESS, platform) is None
+
+    def test_reply_in_other_words(self) -> None:
+        """A reply that is counted but cannot be read must not pass for silence either."""
+        output = REPLY_OUTPUT.replace("64 bytes from", "Response of")
+
+        assert read_output(output, 1, ADDRESS, "linux") is None
+
+
+class TestDiscarded:
+    """What the system says of packets that it did not let go."""
+
+    @pytest.mark.parametrize(
+        ("account", "count"),
+        [
+            ("Ip: Forwarding OutRequests OutDiscards\nIp: 1 900 17\nIcmp: x\n", 17),
+            ("Ip: Forwarding\nIp: 1\n", 0),
+            ("Ip: Forwarding OutDiscards\nIp: 1\n", 0),
+            ("", 0),
+        ],
+        ids=["linux", "without", "cut", "empty"],
+    )
+    def test_account(self, tmp_path: Path, account: str, count: int) -> None:
+        """It is read by name, wherever it stands."""
+        path = tmp_path / "snmp"
+        path.write_text(account)
+
+        assert discarded(path) == count
+
+    def test_other_systems(self, tmp_path: Path) -> None:
+        """Without such a file nothing is known."""
+        assert discarded(tmp_path / "snmp") == 0
+
+
+class TestAge:
+    """When a packet came, by what Linux notes at it."""
+
+    @staticmethod
+    def noted(seconds: int, nanoseconds: int) -> tuple[int, int, bytes]:
+        """Write what Linux notes (socket(7), SO_TIMESTAMPNS)."""
+        return socket.SOL_SOCKET, 35, struct.pack("@ll", seconds, nanoseconds)
+
+    def test_noted(self) -> None:
+        """Seconds and nanoseconds of the same clock that tells the time."""
+        assert age([self.noted(99, 500_000_000)], 100_000_000_000) == 0.5
+
+    @pytest.mark.parametrize(
+        "note",
+        [(socket.SOL_SOCKET, 35, b"short"), (socket.SOL_SOCKET, 29, bytes(16)), (0, 35, bytes(16))],
+    )
+    def test_not_noted(self, note: tuple[int, int, bytes]) -> None:
+        """Other notes tell nothing about it."""
+        assert age([note], 1) is None
+
+    def test_dates_a_reply(self) -> None:
+        """A reply that has waited came before it was read."""
+        sock = FakeSocket()
+        wire = wire_over(sock, "raw")
+        sock.packets.append((ip_header() + reply_to(wire.request(1)), ADDRESS))
+        sock.notes.append(self.noted(*divmod(time.time_ns(), 1_000_000_000)))
+        read_after = time.monotonic()
+        arrival = wire.receive(1.0)
+
+        assert arrival
+        assert arrival.timed
+        assert arrival.moment <= read_after
+
+    @pytest.mark.parametrize("wrong_s", [-3600, 3600])
+    def test_clock_set_meanwhile(self, wrong_s: int) -> None:
+        """A reply from the future, or from before the question, is not dated."""
+        sock = FakeSocket()
+        wire = wire_over(sock, "raw")
+        sock.packets.append((ip_header() + reply_to(wire.request(1)), ADDRESS))
+        sock.notes.append(self.noted(time.time_ns() // 1_000_000_000 + wrong_s, 0))
+        arrival = wire.receive(1.0)
+
+        assert arrival
+        assert not arrival.timed
 
 
 class TestPingArguments:
@@ -695,9 +832,58 @@ class TestCommandWire:
 
     def test_silence(self, tmp_path: Path) -> None:
         """A command that waited in vain sent its request that long ago."""
-        ping = fake_ping(tmp_path, f"cat <<'END'\n{SILENT_OUTPUT}END\nexit 1")
+        ping = fake_ping(tmp_path, f"sleep 0.1\ncat <<'END'\n{SILENT_OUTPUT}END\nexit 1")
 
-        assert CommandWire([ping], ADDRESS, 2.0).send(1) == 2.0
+        assert CommandWire([ping], ADDRESS, 0.1).send(1) == 0.1
+
+    @pytest.mark.parametrize("output", [SILENT_OUTPUT, SPOILT_OUTPUT])
+    def test_silence_at_once(self, tmp_path: Path, output: str) -> None:
+        """A command that did not wait may have sent its request just now."""
+        ping = fake_ping(tmp_path, f"cat <<'END'\n{output}END")
+        wire = CommandWire([ping], ADDRESS, 2.0)
+
+        assert wire.send(1) == 0.0
+        arrival = wire.receive(0.0)
+        assert arrival
+        assert arrival.result == "silence"
+
+    @pytest.mark.parametrize("discarded", [0, 1])
+    def test_kept_back(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, discarded: int
+    ) -> None:
+        """Many a ping keeps to itself that a packet filter took its request; Linux counts it."""
+        counts = [7, 7 + discarded]
+        monkeypatch.setattr(icmp, "discarded", lambda: counts.pop(0))
+        wire = CommandWire([fake_ping(tmp_path, f"cat <<'END'\n{SILENT_OUTPUT}END")], ADDRESS, 0.0)
+        wire.send(1)
+        arrival = wire.receive(0.0)
+
+        assert arrival
+        assert arrival.kept_back == bool(discarded)
+
+    @pytest.mark.parametrize(
+        ("words", "cause"),
+        [("Operation not permitted", "not-permitted"), ("Invalid argument", "off-link")],
+    )
+    @pytest.mark.parametrize("output", ["", SILENT_OUTPUT], ids=["busybox", "macos"])
+    def test_nothing_sent(self, tmp_path: Path, words: str, cause: str, output: str) -> None:
+        """A command that says why nothing left it is believed."""
+        script = f"echo 'ping: sendto: {words}' >&2\ncat <<'END'\n{output}END\nexit 1"
+
+        with pytest.raises(CannotAskError) as caught:
+            CommandWire([fake_ping(tmp_path, script)], ADDRESS, 2.0).send(1)
+
+        assert (caught.value.cause, caught.value.command) == (cause, "")
+
+    def test_no_way(self, tmp_path: Path) -> None:
+        """A neighbour that is not there is the network's affair."""
+        script = f"echo 'ping: sendto: No route to host' >&2\ncat <<'END'\n{SILENT_OUTPUT}END"
+        wire = CommandWire([fake_ping(tmp_path, script)], ADDRESS, 2.0)
+        wire.send(1)
+        arrival = wire.receive(0.0)
+
+        assert arrival
+        assert arrival.result == "unreachable"
 
     def test_language(self, tmp_path: Path) -> None:
         """Its words must be the ones we know."""
@@ -727,8 +913,19 @@ class TestCommandWire:
         """A ping that does not end is ended."""
         monkeypatch.setattr(icmp, "COMMAND_GRACE_S", 0.05)
 
-        with pytest.raises(CannotAskError, match="ping did not work"):
+        with pytest.raises(CannotAskError, match="ping ended with -9: no word"):
             CommandWire([fake_ping(tmp_path, "exec sleep 60")], ADDRESS, 0.0).send(1)
+
+    def test_hanging_after_a_reply(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What it said counts: it may have ended long ago, and this program could not run."""
+        monkeypatch.setattr(icmp, "COMMAND_GRACE_S", 0.3)
+        script = f"cat <<'END'\n{REPLY_OUTPUT}END\nexec sleep 60"
+        wire = CommandWire([fake_ping(tmp_path, script)], ADDRESS, 0.0)
+        wire.send(1)
+        arrival = wire.receive(0.0)
+
+        assert arrival
+        assert arrival.result == "reply"
 
     def test_missing(self, tmp_path: Path) -> None:
         """A ping that cannot be started is an obstacle of this computer's."""
@@ -834,6 +1031,9 @@ class FakeWire:
         self.closed = False
         self.stalls: dict[int, float] = {}
         """How long the program is kept from running after a request, by sequence number."""
+        self.holdups: dict[int, float] = {}
+        """Likewise, while it is about to send the request."""
+        self._stall = 0.0
         self._time = standing
         self._answers = answers or {}
         self._obstacles = obstacles or {}
@@ -847,22 +1047,29 @@ class FakeWire:
         """Take a request."""
         if sequence in self._obstacles:
             raise self._obstacles[sequence]
+        self._time.sleep(self.holdups.get(sequence, 0.0))
         now = self._time.monotonic()
         self.sent.append(now)
         for after_s, fields in self._answers.get(sequence, []):
             whole = {"source": ADDRESS, "sequence": sequence, "result": "reply", **fields}
             self._due.append((now + after_s, Arrival(moment=now + after_s, **whole)))
         self._due.sort(key=lambda entry: entry[0])
-        self._time.sleep(self.stalls.get(sequence, 0.0))
+        self._stall = self.stalls.get(sequence, 0.0)
         return 0.0
 
     def receive(self, limit_s: float) -> Arrival | None:
-        """Give what is due, or let the time pass; an arrival bears the moment of its reading."""
+        """Give what is due, or let the time pass.
+
+        An arrival bears the moment of its reading where the system does not note when it came.
+        """
+        self._time.sleep(self._stall)
+        self._stall = 0.0
         left_s = self._due[0][0] - self._time.monotonic() if self._due else limit_s + 1
         self._time.sleep(max(0.0, min(left_s, limit_s)))
         if left_s > limit_s:
             return None
-        return replace(self._due.pop(0)[1], moment=self._time.monotonic())
+        arrival = self._due.pop(0)[1]
+        return arrival if arrival.timed else replace(arrival, moment=self._time.monotonic())
 
     def close(self) -> None:
         """Remember it."""
@@ -894,10 +1101,12 @@ class TestPingProbe:
         obstacles: dict[int, CannotAskError] | None = None,
         pace: Pace | None = None,
         stalls: dict[int, float] | None = None,
+        holdups: dict[int, float] | None = None,
     ) -> PingObserved | CannotMeasure:
         """Run a probe over a fake wire; whatever it brings home survives JSON."""
         self.wire = FakeWire(self.time, answers, obstacles)
         self.wire.stalls = stalls or {}
+        self.wire.holdups = holdups or {}
         probe = PingProbe(
             vantage=LOOPBACK,
             subject="cube",
@@ -917,9 +1126,10 @@ class TestPingProbe:
         obstacles: dict[int, CannotAskError] | None = None,
         pace: Pace | None = None,
         stalls: dict[int, float] | None = None,
+        holdups: dict[int, float] | None = None,
     ) -> PingObserved:
         """Run a probe that measures."""
-        observed = self.ping(answers, obstacles, pace, stalls)
+        observed = self.ping(answers, obstacles, pace, stalls, holdups)
 
         assert isinstance(observed, PingObserved)
         return observed
@@ -992,6 +1202,20 @@ class TestPingProbe:
         assert results(observed) == ["reply"] * 4
         assert observed.ignored == ()
 
+    @pytest.mark.parametrize("held_up", range(1, COUNT + 1))
+    def test_busy_while_sending(self, held_up: int) -> None:
+        """A request that leaves late is waited for as long as any other."""
+        observed = self.observed(each((1.9, {})), holdups={held_up: 7.0})
+
+        assert results(observed) == ["reply"] * 4
+
+    @pytest.mark.parametrize("timed", [True, False])
+    def test_late_reply_to_a_busy_computer(self, timed: bool) -> None:  # noqa: FBT001 - drawn
+        """Only where the system notes when a reply came, nobody gets the benefit of the doubt."""
+        observed = self.observed({4: [(2.1, {"timed": timed})]}, stalls={4: 7.0})
+
+        assert results(observed)[3] == ("silence" if timed else "reply")
+
     @pytest.mark.parametrize("late_s", [2.001, 2.3, 2.5])
     def test_late_reply_to_a_computer_that_listened(self, late_s: float) -> None:
         """Whoever listened until a request's limit knows that its reply came later."""
@@ -1038,6 +1262,23 @@ class TestPingProbe:
         assert [ignored.reason for ignored in observed.ignored] == [
             "a second message about the same request"
         ] * 2
+
+    @pytest.mark.parametrize(
+        "first", [{"result": "unreachable"}, {"result": "wrong-host", "source": "192.0.2.66"}]
+    )
+    def test_reply_after_something_else(self, first: dict[str, Any]) -> None:
+        """What else is said about the last request does not end the waiting for its reply."""
+        observed = self.observed(each((0.1, first), (1.9, {})))
+
+        assert results(observed) == ["reply"] * 4
+
+    def test_late_reply_after_something_else(self) -> None:
+        """It ends with the time limit all the same, and a reply after that is late."""
+        prohibited = {"result": "prohibited", "code": 13}
+        observed = self.observed({1: [(0.1, prohibited), (2.1, {})]})
+
+        assert results(observed) == ["prohibited", "silence", "silence", "silence"]
+        assert observed.ignored[0].reason == "too late, after 2.1 s"
 
     def test_wrong_host(self) -> None:
         """Somebody else's answer is shown with its sender and is no reply."""
@@ -1090,6 +1331,21 @@ class TestPingProbe:
         observed = self.ping(obstacles={2: CannotAskError("not-permitted", "own firewall")})
 
         assert isinstance(observed, CannotMeasure)
+
+    def test_everything_kept_back(self) -> None:
+        """What this computer discards itself is no silence of the target's."""
+        kept = {"result": "silence", "source": "", "kept_back": True}
+        observed = self.ping(each((2.0, kept)))
+
+        assert isinstance(observed, CannotMeasure)
+        assert (observed.cause, observed.command) == ("not-permitted", "")
+
+    def test_something_discarded(self) -> None:
+        """This computer discards what other programs send, too."""
+        kept = {"result": "silence", "source": "", "kept_back": True}
+        observed = self.observed({**each((2.0, kept)), 3: [(2.0, {**kept, "kept_back": False})]})
+
+        assert results(observed) == ["silence"] * 4
 
     def test_obstacle_after_reply(self) -> None:
         """One reply is all it takes, whatever stands in the way of the others."""

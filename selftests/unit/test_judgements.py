@@ -1464,6 +1464,31 @@ ROWS = [
         mdns(named(CUBE, ("cube-4711.local", OTHER), NAME)),
         {},
     ),
+    Row(
+        "mDNS: the CUBE answers from another of its addresses",
+        mdns(named(OTHER, ("cube-4711.local", OTHER), NAME)),
+        {},
+    ),
+    Row(
+        "mDNS: beside the CUBE another host claims its name and its address",
+        mdns(named(CUBE, NAME), named(OTHER, ("cube-4711.local", OTHER), NAME)),
+        {"MDNS-01[line-1]": "fail wrong-host"},
+    ),
+    Row(
+        "mDNS: the CUBE's name has no address",
+        mdns(named(CUBE, addressless=True)),
+        {"MDNS-01[line-1]": "fail wrong-answer"},
+    ),
+    Row(
+        "mDNS: the CUBE's name has its address in another reply only",
+        mdns(named(CUBE, addressless=True), named(CUBE, NAME)),
+        {},
+    ),
+    Row(
+        "mDNS: another host has the name without an address",
+        mdns(named(CUBE, NAME), named(OTHER, addressless=True)),
+        {"MDNS-01[line-1]": "fail wrong-host"},
+    ),
     Row("mDNS: services but no name", mdns(named(CUBE, services=("_http._tcp.local",))), {}),
     Row(
         "mDNS: no name in the site file",
@@ -1504,6 +1529,46 @@ ROWS = [
         "LLMNR: only a reflector",
         llmnr(named(OTHER, LABEL)),
         {"LLMNR-01[line-1]": "fail no-answer"},
+    ),
+    Row(
+        "LLMNR: the CUBE answers from another of its addresses",
+        llmnr(named(OTHER, ("cube-4711", OTHER), LABEL)),
+        {},
+    ),
+    Row(
+        "LLMNR: beside the CUBE another host claims its name and its address",
+        llmnr(named(CUBE, LABEL), named(OTHER, ("cube-4711", OTHER), LABEL)),
+        {"LLMNR-01[line-1]": "fail wrong-host"},
+    ),
+    Row(
+        "LLMNR: another host has the name without an address",
+        llmnr(named(CUBE, LABEL), named(OTHER)),
+        {"LLMNR-01[line-1]": "fail wrong-host"},
+    ),
+    Row(
+        "LLMNR: another host wants to be asked over TCP",
+        llmnr(named(CUBE, LABEL), named(OTHER, truncated=True)),
+        {"LLMNR-01[line-1]": "fail wrong-host"},
+    ),
+    Row(
+        "LLMNR: another host is not sure of the name",
+        llmnr(named(CUBE, LABEL), named(OTHER, ("cube-4711", OTHER), tentative=True)),
+        {},
+    ),
+    Row(
+        "LLMNR: another host speaks of its own name",
+        llmnr(named(CUBE, LABEL), named(OTHER, ("printer", OTHER))),
+        {},
+    ),
+    Row(
+        "LLMNR: cut, and nothing over TCP",
+        llmnr(named(CUBE, truncated=True)),
+        {"LLMNR-01[line-1]": "fail no-answer"},
+    ),
+    Row(
+        "LLMNR: cut, with the address of before over TCP",
+        llmnr(named(CUBE, truncated=True), named(CUBE, ("cube-4711", OTHER), over="tcp")),
+        {"LLMNR-01[line-1]": "fail wrong-answer"},
     ),
     Row(
         "LLMNR: the CUBE has no address",

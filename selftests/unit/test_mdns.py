@@ -46,13 +46,11 @@ OTHER = "127.0.0.2"
 HOSTNAME = "cube-4711"
 NAME = "cube-4711.local"
 SERVICES = ("_http._tcp", "_workstation._tcp")
-SHORT = {"window_s": 0.45, "grace_s": 0.05}
-"""For what waits until its limit."""
 
 
 def ask(device: MdnsResponder, **changes: Any) -> MdnsObserved:  # noqa: ANN401 - any field of the probe
-    """Ask the link of a simulated device; answers have all the time that the probe gives."""
-    fields = {"hostname": HOSTNAME, "grace_s": 0.2} | changes
+    """Ask the link of a simulated device."""
+    fields = {"hostname": HOSTNAME, "window_s": 0.45} | changes
     probe = MdnsProbe(vantage=LOOPBACK, cube="line-1", address=CUBE, port=device.port, **fields)
     observed = probe.run()
     assert isinstance(observed, MdnsObserved)
@@ -94,7 +92,7 @@ class TestAnswer:
         assert claims(observed) == {(CUBE, CUBE)}
         assert services(observed) == set(SERVICES)
         assert observed.trouble is None
-        assert [attempt.result for attempt in observed.tries] == ["answer", "answer"]
+        assert {attempt.result for attempt in observed.tries} == {"answer"}
         assert not any(reply.conflict or reply.tentative for reply in observed.replies)
 
     def test_asks_for_services_only_without_a_name(self) -> None:
@@ -117,11 +115,22 @@ class TestAnswer:
             assert request.query.edns == -1
             assert len(request.query.question) == 1
 
-    def test_ends_when_the_cube_has_answered_everything(self) -> None:
-        """After the grace there is nothing more to wait for."""
-        observed = observe(Behaviour.GOOD, window_s=20.0, grace_s=0.05)
+    def test_ends_with_the_answer_where_nobody_can_claim_a_name(self) -> None:
+        """Without a name there is nothing more to wait for."""
+        with MdnsResponder() as device:
+            observed = ask(device, hostname="", window_s=20.0)
 
+        assert len(device.requests) == 1
         assert observed.duration_s < 20.0
+
+    def test_asks_for_the_name_as_often_as_it_may(self) -> None:
+        """Whoever else has it may have missed a question; the services are asked for once."""
+        with MdnsResponder() as device:
+            ask(device)
+
+        names = [request.name for request in device.requests]
+        assert names.count(device.name) == probed.TRIES
+        assert names.count(probed.SERVICES) == 1
 
     def test_travels_through_json(self) -> None:
         """A replay judges the same observation."""
@@ -147,12 +156,12 @@ class TestAnswer:
         assert claims(observed) == {(CUBE, CUBE)}
         assert observed.trouble is None
         assert observed.tries[0].result == "answer"
-        assert observed.tries[-1].result == "silence"
-        assert [request.name for request in device.requests].count(device.name) == 1
+        assert observed.tries[1].result == "silence"
+        assert [request.name for request in device.requests].count(probed.SERVICES) == 3
 
     def test_takes_the_services_without_the_name(self) -> None:
         """A CUBE with another name than the site file says is the case's to judge."""
-        observed = observe(Behaviour.OTHER_NAME, **SHORT)
+        observed = observe(Behaviour.OTHER_NAME)
 
         assert claims(observed) == set()
         assert services(observed) == set(SERVICES)
@@ -177,12 +186,59 @@ class TestAnswer:
         assert observed.tries[0].result == "silence"
 
     @pytest.mark.usefixtures("busy")
-    def test_reads_what_waits_when_the_window_has_closed(self) -> None:
+    def test_reads_what_waits_after_a_stall(self) -> None:
         """A CUBE that answered at once is not silent because this computer was busy."""
         observed = observe(Behaviour.GOOD, window_s=0.3)
 
         assert claims(observed) == {(CUBE, CUBE)}
         assert services(observed) == set(SERVICES)
+
+    @pytest.mark.usefixtures("busy")
+    def test_gives_each_try_its_time_after_a_stall(self) -> None:
+        """Nor may the stall use up the tries: an answer takes its time."""
+        observed = observe(Behaviour.LOSES_FIRST, window_s=0.3)
+
+        assert claims(observed) == {(CUBE, CUBE)}
+        moments = sorted({attempt.at_s for attempt in observed.tries})
+        assert moments[-1] - moments[0] > 0.2
+
+    def test_is_not_out_of_time_before_it_has_begun(self) -> None:
+        """A computer that is busy until the window should have closed asks and waits as ever."""
+        late = Stopwatch()
+        late._begin -= 60.0
+        with MdnsResponder() as device, open_group(LOOPBACK, CUBE) as sock:
+            asking = dataclasses.replace(ASKING, port=device.port, window_s=0.6)
+            found = collect(sock, late, asking, QUESTIONS, read_mdns)
+
+        assert [attempt.result for attempt in found.tries] == ["answer"]
+
+    def test_takes_an_alias(self) -> None:
+        """An alias gives the address of the name that it stands for."""
+        assert claims(observe(Behaviour.ALIAS)) == {(CUBE, CUBE)}
+
+    def test_takes_a_reply_of_several_packets(self) -> None:
+        """A device with much to say is no silent one."""
+        assert claims(observe(Behaviour.LONG)) == {(CUBE, CUBE)}
+
+    @pytest.mark.parametrize(
+        ("behaviour", "addressless"),
+        [
+            (Behaviour.GOOD, False),
+            (Behaviour.EMPTY, True),
+            (Behaviour.NO_ADDRESS, True),
+            (Behaviour.TRUNCATED, False),
+        ],
+    )
+    def test_tells_whether_the_name_has_an_address(
+        self,
+        behaviour: Behaviour,
+        addressless: bool,  # noqa: FBT001 - drawn
+    ) -> None:
+        """A name that exists without an address is no other name; a cut reply tells nothing."""
+        observed = observe(behaviour)
+
+        assert any(reply.addressless for reply in observed.replies) == addressless
+        assert observed.trouble is None
 
 
 @pytest.fixture
@@ -213,7 +269,7 @@ class TestOtherHosts:
 
     def test_keeps_another_hosts_claim(self) -> None:
         """The CUBE's silence stays visible behind another device's answer."""
-        observed = observe(Behaviour.OTHER_HOST, **SHORT)
+        observed = observe(Behaviour.OTHER_HOST)
 
         assert claims(observed) == {(OTHER, OTHER)}
         assert observed.trouble is not None
@@ -221,16 +277,35 @@ class TestOtherHosts:
         assert "1 other hosts answered" in observed.trouble.detail
         assert {attempt.result for attempt in observed.tries} == {"silence"}
 
-    @pytest.mark.parametrize("behaviour", [Behaviour.TWO_HOSTS, Behaviour.LATE_CLAIM])
+    @pytest.mark.parametrize(
+        "behaviour",
+        [
+            Behaviour.TWO_HOSTS,
+            Behaviour.LATE_CLAIM,
+            Behaviour.LATER_CLAIM,
+            Behaviour.SECOND_CLAIM,
+            Behaviour.ALIAS_CLAIM,
+        ],
+    )
     def test_hears_a_second_claim(self, behaviour: Behaviour) -> None:
         """The CUBE's own answer must not end the listening before others are heard."""
-        observed = observe(behaviour, grace_s=0.6)
+        assert claims(observe(behaviour, window_s=1.2)) == {(CUBE, CUBE), (OTHER, OTHER)}
 
-        assert claims(observed) == {(CUBE, CUBE), (OTHER, OTHER)}
+    def test_hears_a_claim_without_an_address(self) -> None:
+        """A device with an IPv6 address only has the name nevertheless."""
+        observed = observe(Behaviour.SILENT_CLAIM)
+
+        assert [reply.source for reply in observed.replies if reply.addressless] == [OTHER]
+
+    def test_keeps_what_comes_from_another_of_its_addresses(self) -> None:
+        """A device with two addresses may answer from either, and gives both."""
+        observed = observe(Behaviour.OTHER_OF_ITS_OWN)
+
+        assert claims(observed) == {(OTHER, OTHER), (OTHER, CUBE)}
 
     def test_finds_the_cube_in_a_crowd(self) -> None:
         """The answers of a plant full of devices must not crowd out the CUBE's own."""
-        observed = observe(Behaviour.CROWD, grace_s=0.4)
+        observed = observe(Behaviour.CROWD)
 
         assert [reply.source for reply in observed.replies].count(CUBE) == 2
         assert len(observed.replies) == OTHER_LIMIT + 2
@@ -238,7 +313,7 @@ class TestOtherHosts:
 
     def test_bounds_claims_and_own_replies(self) -> None:
         """A device with ever new addresses must not fill the evidence."""
-        observed = observe(Behaviour.CLAIM_FLOOD, grace_s=0.4)
+        observed = observe(Behaviour.CLAIM_FLOOD)
         sources = [reply.source for reply in observed.replies]
 
         assert sources.count(CUBE) == OWN_LIMIT
@@ -266,24 +341,31 @@ class TestForeign:
     )
     def test_ignores_it_with_a_reason(self, behaviour: Behaviour, reason: str) -> None:
         """The reason is what an administrator can act on."""
-        observed = observe(behaviour, **SHORT)
+        observed = observe(behaviour)
 
         assert {ignored.reason for ignored in observed.ignored} == {reason}
         assert observed.replies == ()
         assert observed.trouble is not None
         assert observed.trouble.kind == "no-answer"
 
+    def test_does_not_hear_what_goes_to_the_group(self) -> None:
+        """Who asks from an ephemeral port is answered by unicast (RFC 6762 section 6.7)."""
+        observed = observe(Behaviour.TO_GROUP)
+
+        assert observed.replies == ()
+        assert observed.trouble
+
     def test_ignores_another_source_port(self) -> None:
         """A response must come from the group's port (RFC 6762 section 6)."""
         with MdnsResponder(Behaviour.WRONG_PORT) as device:
-            observed = ask(device, **SHORT)
+            observed = ask(device)
 
         assert {ignored.reason for ignored in observed.ignored} == {f"not from port {device.port}"}
 
     @pytest.mark.parametrize("behaviour", [Behaviour.GARBAGE, Behaviour.GARBAGE_WITH_ID])
     def test_says_malformed(self, behaviour: Behaviour) -> None:
         """Another program on the CUBE's port is a cause of its own."""
-        observed = observe(behaviour, **SHORT)
+        observed = observe(behaviour)
 
         assert observed.trouble is not None
         assert observed.trouble.kind == "malformed"
@@ -291,7 +373,9 @@ class TestForeign:
     def test_leaves_other_hosts_nonsense_to_them(self) -> None:
         """What another device sends must not be charged to the CUBE."""
         with MdnsResponder(Behaviour.GARBAGE) as device:
-            probe = MdnsProbe(vantage=LOOPBACK, cube="x", address=OTHER, port=device.port, **SHORT)
+            probe = MdnsProbe(
+                vantage=LOOPBACK, cube="x", address=OTHER, port=device.port, window_s=0.45
+            )
             observed = probe.run()
 
         assert isinstance(observed, MdnsObserved)
@@ -321,7 +405,7 @@ class TestForeign:
         observed = device.run()
 
         assert isinstance(observed, MdnsObserved)
-        assert sock.read == probed.OVERTIME_LIMIT
+        assert sock.read == probed.TRIES + probed.OVERTIME_LIMIT
 
 
 class TestSilence:
@@ -329,7 +413,7 @@ class TestSilence:
 
     def test_says_no_answer(self) -> None:
         """Silence is an observation with a cause."""
-        observed = observe(Behaviour.SILENT, **SHORT)
+        observed = observe(Behaviour.SILENT)
 
         assert observed.trouble is not None
         assert observed.trouble.kind == "no-answer"
@@ -341,6 +425,11 @@ def reply_holding(*found: dns.rrset.RRset) -> dns.message.Message:
     message = dns.message.Message(id=1)
     message.answer = list(found)
     return dns.message.from_wire(message.to_wire())
+
+
+def cname(owner: str, target: str) -> dns.rrset.RRset:
+    """Write an alias."""
+    return dns.rrset.from_text(f"{owner}.local.", 1, "IN", "CNAME", f"{target}.local.")
 
 
 class TestReading:
@@ -363,6 +452,33 @@ class TestReading:
         record = dns.rrset.from_text("\\027[2J.local.", 1, "IN", "A", "10.0.0.1")
 
         assert names_in(reply_holding(record)) == (("\\027[2j.local", "10.0.0.1"),)
+
+    def test_follows_aliases(self) -> None:
+        """In whatever order they come, and not in circles."""
+        address = dns.rrset.from_text("c.local.", 1, "IN", "A", "10.0.0.1")
+        message = reply_holding(cname("b", "c"), cname("a", "b"), address, cname("x", "x"))
+
+        assert set(names_in(message)) == {
+            ("a.local", "10.0.0.1"),
+            ("b.local", "10.0.0.1"),
+            ("c.local", "10.0.0.1"),
+        }
+
+    def test_does_not_follow_aliases_without_end(self) -> None:
+        """One packet must not keep the program busy."""
+        aliases = [cname(f"n{number}", f"n{number + 1}") for number in range(100)]
+        address = dns.rrset.from_text("n100.local.", 1, "IN", "A", "10.0.0.1")
+
+        assert names_in(reply_holding(*aliases, address)) == (("n100.local", "10.0.0.1"),)
+
+    def test_other_names_are_no_answer_for_ours(self) -> None:
+        """A simple device answers every question with the one record that it has."""
+        query = question(dns.name.from_text(NAME), dns.rdatatype.A)
+        printer = dns.rrset.from_text("printer.local.", 1, "IN", "A", "10.0.0.1")
+        reply = reply_holding(printer)
+        seen = read_mdns(query, reply, probed.Arrival(reply.to_wire(), OTHER, 5353, 0.0))
+
+        assert not seen.addressless
 
     def test_bounds_names_and_services(self) -> None:
         """One packet must not fill the evidence."""
@@ -424,9 +540,7 @@ class Failing:
         return 1.0
 
 
-ASKING = Asking(
-    group=probed.GROUP, port=probed.PORT, tries=3, window_s=0.06, grace_s=0.01, host=CUBE
-)
+ASKING = Asking(group=probed.GROUP, port=probed.PORT, tries=3, window_s=0.06, host=CUBE)
 QUESTIONS = [(probed.SERVICES, dns.rdatatype.PTR)]
 
 
@@ -528,7 +642,7 @@ def sent_from(reply: Reply, source: str) -> Reply:
 
 def probe_of(device: MdnsResponder, address: str, listing: Listing, **changes: Any) -> MdnsProbe:  # noqa: ANN401 - any field of the probe
     """Make the probe of one of several CUBEs."""
-    fields = {"hostname": "", "window_s": 0.6, "grace_s": 0.05} | changes
+    fields = {"hostname": "", "window_s": 0.6} | changes
     return MdnsProbe(
         vantage=LOOPBACK,
         cube=address,
@@ -566,7 +680,7 @@ class TestListing:
         assert isinstance(observed, MdnsObserved)
         assert claims(observed) == {(CUBE, CUBE)}
         assert services(observed) == set(SERVICES)
-        assert len(observed.tries) == 2
+        assert len(observed.tries) == probed.TRIES + 1
 
     def test_asks_again_for_those_that_were_not_heard(self) -> None:
         """A lost packet is no finding here either."""
@@ -629,7 +743,19 @@ class TestListing:
 
         assert all(isinstance(one, CannotMeasure) for one in seen)
         assert [one.cause for one in seen if isinstance(one, CannotMeasure)] == ["off-link"] * 2
-        assert len(opened) == 1
+        assert len(opened) == 3  # each one's own, and that of the question
+
+    def test_one_that_is_off_link_keeps_no_other_from_asking(self) -> None:
+        """Nor does the others' question say anything about it."""
+        elsewhere = "10.20.0.50"
+        with Crowd(CUBE, OTHER) as device:
+            listing = Listing((elsewhere, CUBE))
+            far, near = (probe_of(device, host, listing).run() for host in (elsewhere, CUBE))
+
+        assert isinstance(far, CannotMeasure)
+        assert far.cause == "off-link"
+        assert isinstance(near, MdnsObserved)
+        assert near.trouble is None
 
 
 def test_reads_a_truncated_reply_as_such() -> None:

@@ -312,9 +312,12 @@ class NameReply(Record, frozen=True, kw_only=True):
     at_s: float
     over: Literal["udp", "tcp"] = "udp"
     names: tuple[tuple[str, str], ...] = ()
-    """Pairs of owner name and IPv4 address from every A record, lower case, no final dot."""
+    """Pairs of owner name and IPv4 address from every A record, lower case, no final dot; an alias
+    owns the addresses of the name that it stands for."""
     services: tuple[str, ...] = ()
     """Service types from the DNS-SD listing (RFC 6763 section 9)."""
+    addressless: bool = False
+    """In mDNS: it is about the name that was asked for, and gives no IPv4 address of it."""
     conflict: bool = False
     """LLMNR's C bit (RFC 4795 section 2.1.1)."""
     tentative: bool = False

@@ -233,8 +233,8 @@ class _Chain:
 def exchange(sock: socket.socket, query: bytes, watch: Stopwatch, until_s: float) -> bytes:
     """Send one message over a TCP connection and read one (RFC 1035 section 4.2.2).
 
-    Bytes that trickle in do not extend the time, which ends ``until_s`` after the start; what is
-    there by then is read.
+    Bytes that trickle in do not extend the time, which ends ``until_s`` after the start. What has
+    come by then is read whenever this program gets to it.
 
     Raises:
         ReachError: no whole message came; phase ``tcp``.
@@ -250,14 +250,12 @@ def exchange(sock: socket.socket, query: bytes, watch: Stopwatch, until_s: float
 
 def _read_exactly(sock: socket.socket, size: int, watch: Stopwatch, until_s: float) -> bytes:
     data = b""
-    over = False
     while len(data) < size:
-        if over:
-            raise TimeoutError
-        left_s = watch.left(until_s)
-        over = not left_s
-        sock.settimeout(max(left_s, AT_ONCE_S))
-        piece = sock.recv(size - len(data))
+        sock.settimeout(watch.left(until_s))
+        try:
+            piece = sock.recv(size - len(data))
+        except BlockingIOError as error:  # with no time left, nothing is waited for
+            raise TimeoutError from error
         if not piece:
             detail = "the connection was closed without a whole answer"
             raise ReachError(Trouble(kind="no-answer", phase="tcp", detail=detail))

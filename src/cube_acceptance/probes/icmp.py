@@ -26,7 +26,7 @@ import struct
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -53,7 +53,7 @@ from cube_acceptance.probes.link import (
 from cube_acceptance.probes.pace import INTERVAL_S, THIS_COMPUTER, Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from cube_acceptance.evidence import TroubleKind
 
@@ -87,6 +87,7 @@ ECHO_REPLY = 0
 ECHO_REQUEST = 8
 TIME_EXCEEDED = 11
 _ECHO = struct.Struct("!BBHHH")  # RFC 792: type, code, checksum, identifier, sequence number
+_INTACT = 0xFFFF  # RFC 1071: what is computed over a message whose checksum is right
 _ICMP = b"\x01"  # RFC 790: the protocol's number
 _IP_HEADER_SIZE = 20  # RFC 791 section 3.1
 _NONCE_SIZE = 16
@@ -99,7 +100,11 @@ _SO_EE_ORIGIN_ICMP = 2  # linux/errqueue.h
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
 _SOCKET_ADDRESS = struct.Struct("=H2x4s8x")  # struct sockaddr_in
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h
+_SO_TIMESTAMPNS = 35  # likewise; SCM_TIMESTAMPNS is the same number
+_TIMESTAMP = struct.Struct("@ll")  # struct timespec
+_NANOSECONDS = 1_000_000_000
 _FILTER_STEP = struct.Struct("=HBBI")  # linux/filter.h, struct sock_filter
+_NOTES_SIZE = 512
 _ERROR_LIMIT = 64
 """How many queued ICMP errors are read at once."""
 _PAUSE_S = 0.05
@@ -120,7 +125,7 @@ class Arrival:
     """What was received: something about one of our requests, or a packet with no meaning."""
 
     moment: float
-    """When, by ``time.monotonic``."""
+    """When it was read, by ``time.monotonic``; when it came, where that is known."""
     source: str
     sequence: int | None = None
     """Which request it belongs to; None where it does not count, and ``detail`` says why. Without
@@ -131,6 +136,10 @@ class Arrival:
     """The code of an ICMP destination unreachable message."""
     rtt_s: float | None = None
     """The round trip where the way onto the wire has measured it itself."""
+    timed: bool = False
+    """The system has noted when it came."""
+    kept_back: bool = False
+    """Nothing came, and this computer discarded what it should have sent, or something else."""
     raw: bytes = b""
 
 
@@ -219,11 +228,16 @@ class Reader:
         if icmp_type != ECHO_REPLY or identifier != self.identifier:
             return None
         moment, raw = time.monotonic(), message[:RAW_LIMIT]
-        if message[_ECHO.size :] != self.payload:
-            detail = "a reply with another payload"
-            return Arrival(moment=moment, source=source, detail=detail, raw=raw)
+        if flaw := self._flaw(message):
+            return Arrival(moment=moment, source=source, detail=f"a reply with {flaw}", raw=raw)
         result: Result = "reply" if source == self.address else "wrong-host"
         return Arrival(moment=moment, source=source, sequence=sequence, result=result, raw=raw)
+
+    def _flaw(self, message: bytes) -> str:
+        """Say what keeps an echo reply from being our request's (RFC 792); empty for nothing."""
+        if message[_ECHO.size :] != self.payload:
+            return "another payload"
+        return "" if checksum(message) == _INTACT else "a wrong checksum"
 
     def read_error(self, icmp_type: int, code: int, source: str, quoted: bytes) -> Arrival | None:
         """Read an ICMP error by the request that it quotes, from its ICMP header on (RFC 792)."""
@@ -301,6 +315,17 @@ def attach_filter(sock: socket.socket, program: bytes) -> None:
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
 
 
+def age(notes: Iterable[tuple[int, int, bytes]], now_ns: int) -> float | None:
+    """Say how many seconds ago a packet came, by what Linux has noted at it; None where nothing."""
+    for level, kind, data in notes:
+        known = (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS)
+        if known and len(data) == _TIMESTAMP.size:
+            seconds, nanoseconds = _TIMESTAMP.unpack(data)
+            age_ns: int = now_ns - seconds * _NANOSECONDS - nanoseconds
+            return age_ns / _NANOSECONDS
+    return None
+
+
 class SocketWire:
     """Echo requests over a raw or a datagram ICMP socket."""
 
@@ -315,6 +340,9 @@ class SocketWire:
         self.method: Method = method
         linux = platform.startswith("linux")
         identifier = secrets.randbits(16)
+        if linux:
+            with contextlib.suppress(OSError):  # a sandbox may not know it
+                sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         if linux and method == "datagram":
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
             identifier = sock.getsockname()[1]
@@ -323,6 +351,7 @@ class SocketWire:
         self._sock = sock
         self._address = address
         self._bare = linux and method == "datagram"
+        self._opened = time.monotonic()
         self._reader = Reader(address, identifier, secrets.token_bytes(_NONCE_SIZE) + _SIGNATURE)
         self._waiting: collections.deque[Arrival] = collections.deque()
 
@@ -345,7 +374,7 @@ class SocketWire:
             return self._waiting.popleft()
         self._sock.settimeout(max(limit_s, 0.0))
         try:
-            packet, (source, _) = self._sock.recvfrom(RECEIVE_LIMIT)
+            packet, notes, _, (source, _) = self._sock.recvmsg(RECEIVE_LIMIT, _NOTES_SIZE)
         except (TimeoutError, BlockingIOError):
             return None
         except OSError:
@@ -355,7 +384,14 @@ class SocketWire:
             time.sleep(min(max(limit_s, 0.0), _PAUSE_S))
             return None
         read = self._reader.read(packet if self._bare else strip_ip_header(packet), source)
-        return read or Arrival(moment=time.monotonic(), source=source)
+        return self._dated(read or Arrival(moment=time.monotonic(), source=source), notes)
+
+    def _dated(self, arrival: Arrival, notes: Iterable[tuple[int, int, bytes]]) -> Arrival:
+        """Date an arrival by what the system has noted, unless the clock was set meanwhile."""
+        age_s = age(notes, time.time_ns())
+        if age_s is None or not 0.0 <= age_s <= arrival.moment - self._opened:
+            return arrival
+        return replace(arrival, moment=arrival.moment - age_s, timed=True)
 
     def close(self) -> None:
         """Close the socket."""
@@ -369,7 +405,7 @@ class SocketWire:
         for _ in range(_ERROR_LIMIT):
             try:
                 quoted, notes, _, _ = self._sock.recvmsg(
-                    RECEIVE_LIMIT, 512, _MSG_ERRQUEUE | socket.MSG_DONTWAIT
+                    RECEIVE_LIMIT, _NOTES_SIZE, _MSG_ERRQUEUE | socket.MSG_DONTWAIT
                 )
             except OSError:
                 return
@@ -411,6 +447,12 @@ def _not_sent(error: OSError, sequence: int) -> Arrival:
     )
 
 
+def _named(words: str) -> OSError:
+    """Give the system's error that is called so; one without a number where there is none."""
+    number = next((code for code in errno.errorcode if os.strerror(code) == words), None)
+    return OSError(number, words)
+
+
 def _words(error: OSError) -> str:
     return error.strerror or type(error).__name__
 
@@ -420,11 +462,15 @@ def _words(error: OSError) -> str:
 _REPLY_LINE = re.compile(
     r"^\d+ bytes from (?P<source>[\d.]+): .*?time[=<](?P<ms>[\d.]+) ?ms", re.MULTILINE
 )
+_SPOILT = re.compile(r"^wrong data byte|\(truncated\)|seq=(?![01]\b)", re.MULTILINE)
+"""What iputils says of a reply that is not our request's: another payload, another number."""
 _ERROR_LINE = re.compile(
-    r"^(?:\d+ bytes f|F)rom (?P<source>[\d.]+):? (?:icmp_seq=\d+ )?(?P<text>[A-Z].*)$",
+    r"^(?:\d+ bytes f|F)rom (?P<source>[\d.]+):? (?:icmp_seq=\d+ )?"
+    r"(?P<text>(?!Redirect|Source Quench)[A-Z].*)$",
     re.MULTILINE,
 )
-_SUMMARY_LINE = re.compile(r"^1 packets transmitted", re.MULTILINE)
+_SUMMARY_LINE = re.compile(r"^1 packets transmitted, 0 ", re.MULTILINE)
+_SEND_ERROR = re.compile(r"send(?:to|msg): (?P<text>.+)")
 _WINDOWS_REPLY = re.compile(
     r"(?P<source>\d+\.\d+\.\d+\.\d+): .*?[=<](?P<ms>\d+) ?ms .*?TTL=", re.IGNORECASE
 )
@@ -469,6 +515,9 @@ def read_output(output: str, sequence: int, address: str, platform: str) -> Arri
     """Read what ``ping`` says about its one request; None where it did not send it."""
     moment = time.monotonic()
     windows = platform == "win32"
+    if spoilt := _SPOILT.search(output):
+        detail = f"a reply to something else: {spoilt[0]}"
+        return Arrival(moment=moment, source="", sequence=sequence, result="silence", detail=detail)
     if reply := (_WINDOWS_REPLY if windows else _REPLY_LINE).search(output):
         source = reply["source"]
         return Arrival(
@@ -492,6 +541,18 @@ def read_output(output: str, sequence: int, address: str, platform: str) -> Arri
     if (_WINDOWS_SUMMARY if windows else _SUMMARY_LINE).search(output):
         return Arrival(moment=moment, source="", sequence=sequence, result="silence")
     return None
+
+
+def discarded(account: Path = Path("/proc/net/snmp")) -> int:
+    """Count the packets that this computer has not let go since its start; 0 where it is not said.
+
+    What a packet filter drops on its way out is among them (``ipOutDiscards`` of RFC 4293).
+    """
+    try:
+        names, values = (line.split() for line in account.read_text().splitlines()[:2])
+        return int(dict(zip(names, values, strict=True))["OutDiscards"])
+    except (OSError, ValueError, KeyError):  # not Linux
+        return 0
 
 
 def _seconds(milliseconds: str) -> float | None:
@@ -522,25 +583,44 @@ class CommandWire:
 
     def send(self, sequence: int) -> float:
         """Send one request and wait for what comes of it; see :meth:`Wire.send`."""
+        before, begin = discarded(), time.monotonic()
         try:
-            ended = subprocess.run(  # noqa: S603 - a fixed command, no shell
-                self._command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=self._wait_s + COMMAND_GRACE_S,
-                env={**os.environ, "LC_ALL": "C"},
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
+            status, output, words = self._run()
+        except OSError as error:
             raise CannotAskError("not-permitted", f"ping did not work: {error}", PERMIT) from error
-        output = ended.stdout[:OUTPUT_LIMIT].decode("ascii", "replace")
+        unsent = _SEND_ERROR.search(words)
         arrival = read_output(output, sequence, self._address, self._platform)
+        if unsent and (arrival is None or arrival.result == "silence"):
+            arrival = _not_sent(_named(unsent["text"]), sequence)
         if arrival is None:
-            words = " ".join(ended.stderr[:OUTPUT_LIMIT].decode("ascii", "replace").split())
-            detail = f"ping ended with {ended.returncode}: {words or 'no word'}"
+            detail = f"ping ended with {status}: {words or 'no word'}"
             raise CannotAskError("not-permitted", printable(detail), PERMIT)
-        self._waiting.append(arrival)
-        return self._wait_s if arrival.result == "silence" else 0.0
+        silent = arrival.result == "silence"
+        self._waiting.append(replace(arrival, kept_back=silent and discarded() > before))
+        # Only a command that has waited for a reply in vain has sent its request so long ago.
+        waited = silent and not arrival.detail and time.monotonic() - begin >= self._wait_s
+        return self._wait_s if waited else 0.0
+
+    def _run(self) -> tuple[int, str, str]:
+        """Run the command to its end; one that hangs is ended, and what it has said counts."""
+        with subprocess.Popen(  # noqa: S603 - a fixed command, no shell
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "LC_ALL": "C"},
+        ) as process:
+            try:
+                output, words = process.communicate(timeout=self._wait_s + COMMAND_GRACE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                output, words = process.communicate()
+        said = words[:OUTPUT_LIMIT].decode("ascii", "replace")
+        return (
+            process.returncode,
+            output[:OUTPUT_LIMIT].decode("ascii", "replace"),
+            " ".join(said.split()),
+        )
 
     def receive(self, limit_s: float) -> Arrival | None:
         """Give what the last request came to, or wait."""
@@ -596,6 +676,8 @@ class _Request:
     moment: float
     sent: bytes
     note: str
+    left_s: float = 0.0
+    """When it had left at the latest; this program may be kept from running while it sends."""
     arrival: Arrival | None = None
 
     @property
@@ -713,15 +795,21 @@ class _Course:
             self._listen(end_s)
         if self._obstacle and not any(request.result == "reply" for request in self.requests):
             raise self._obstacle
+        if all(request.arrival and request.arrival.kept_back for request in self.requests):
+            raise CannotAskError(
+                "not-permitted",
+                "this computer's own firewall forbids the sending: it discarded packets with"
+                " every echo request, and ping brought nothing",
+            )
 
     def _listen(self, end_s: float) -> None:
         """Take one arrival, or know that nothing has come until ``end_s`` or a request's limit.
 
-        A packet says when it was read. When it came lies between that and the last moment at
-        which none was waiting, and this program may be kept from running for that long.
+        Where the system does not note when a packet came, that lies between its reading and the
+        last moment at which none was waiting; this program may be kept from running for so long.
         """
-        limits_s = [self._limit(request) for request in self.requests if request.arrival is None]
-        until_s = min([end_s, *(limit_s for limit_s in limits_s if limit_s > self._empty_s)])
+        limits_s = [limit_s for limit_s in self._limits() if limit_s > self._empty_s]
+        until_s = min([end_s, *limits_s])
         arrival = self._wire.receive(self._watch.left(until_s))
         if arrival:
             self._take(arrival)
@@ -729,7 +817,11 @@ class _Course:
             self._empty_s = max(self._empty_s, min(until_s, self._watch.elapsed()))
 
     def _limit(self, request: _Request) -> float:
-        return request.at_s + self._probe.wait_s
+        return request.left_s + self._probe.wait_s
+
+    def _limits(self) -> list[float]:
+        """Give until when replies may come; after an error or another's reply they still may."""
+        return [self._limit(request) for request in self.requests if request.result != "reply"]
 
     def _sending(self) -> bool:
         return self._obstacle is None and len(self.requests) < self._probe.count
@@ -738,8 +830,7 @@ class _Course:
         """Give the moment until which there is nothing to do but listen."""
         if self._sending():
             return self._next_s
-        waiting = (self._limit(request) for request in self.requests if request.arrival is None)
-        return max(waiting, default=0.0)
+        return max(self._limits(), default=0.0)
 
     def _send(self) -> None:
         sequence = len(self.requests) + 1
@@ -767,16 +858,17 @@ class _Course:
             self._next_s = now_s + turn.wait_s + yielded_s
 
     def _send_now(self, sequence: int) -> float:
-        self.requests.append(
-            _Request(
-                sequence=sequence,
-                at_s=self._watch.elapsed(),
-                moment=time.monotonic(),
-                sent=self._wire.request(sequence),
-                note="",
-            )
+        request = _Request(
+            sequence=sequence,
+            at_s=self._watch.elapsed(),
+            moment=time.monotonic(),
+            sent=self._wire.request(sequence),
+            note="",
         )
-        return self._wire.send(sequence)
+        self.requests.append(request)
+        ago_s = self._wire.send(sequence)
+        request.left_s = self._watch.elapsed() - ago_s
+        return ago_s
 
     def _take(self, arrival: Arrival) -> None:
         reason = self._reject(arrival)
@@ -809,6 +901,8 @@ class _Course:
     def _late(self, request: _Request, arrival: Arrival) -> bool:
         if arrival.rtt_s is not None:
             return arrival.rtt_s > self._probe.wait_s
+        if arrival.timed:
+            return arrival.moment - request.moment > self._limit(request) - request.at_s
         return self._empty_s >= self._limit(request)
 
 

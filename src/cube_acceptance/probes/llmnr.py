@@ -63,11 +63,7 @@ PORT = 5355
 TRIES = 3
 """RFC 4795 section 2.7 allows no more."""
 WINDOW_S = 3.0
-"""How long replies are collected, from the first query on."""
-GRACE_S = 0.5
-"""How long others may still claim the name once the CUBE has answered. They wait a random time
-of up to 0.1 s first (RFC 4795 section 7); a wireless device that sleeps hears the query up to
-0.3 s late."""
+"""How long replies are collected, from the first query on; each try has its share of it."""
 TCP_WAIT_S = 2.0
 """How long asking again over TCP may take, from the first packet to the last byte."""
 TCP_HOPS = 1
@@ -142,7 +138,6 @@ class LlmnrProbe:
     port: int = PORT
     tries: int = TRIES
     window_s: float = WINDOW_S
-    grace_s: float = GRACE_S
     tcp_wait_s: float = TCP_WAIT_S
 
     @property
@@ -163,7 +158,6 @@ class LlmnrProbe:
             port=self.port,
             tries=self.tries,
             window_s=self.window_s,
-            grace_s=self.grace_s,
             host=self.address,
             claim=self.hostname.lower(),
         )

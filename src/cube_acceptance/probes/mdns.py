@@ -67,11 +67,7 @@ PORT = 5353
 """RFC 6762 section 3."""
 TRIES = 3
 WINDOW_S = 3.0
-"""How long replies are collected, from the first question on."""
-GRACE_S = 0.5
-"""How long others may still claim the name once the CUBE has answered everything. A responder
-answers for a name of its own within 10 ms and otherwise within 120 ms (RFC 6762 section 6); a
-wireless device that sleeps hears the question up to 0.3 s late."""
+"""How long replies are collected, from the first question on; each try has its share of it."""
 HOPS = 255
 """The TTL of what is sent (RFC 6762 section 11, RFC 4795 section 2.5)."""
 
@@ -88,6 +84,8 @@ OVERTIME_LIMIT = 4096
 this program must not make a CUBE look silent, and a flood must not keep it reading."""
 NAME_LIMIT = 64
 """How many names, and how many services, of one reply are kept."""
+ALIAS_LIMIT = 8
+"""How many aliases are followed from one name on."""
 RECEIVE_LIMIT = 65535
 """How many bytes of one packet are read: all that UDP can carry."""
 
@@ -112,7 +110,6 @@ class Asking:
     port: int
     tries: int
     window_s: float
-    grace_s: float
     host: str
     """The address of the host that is meant."""
     claim: str = ""
@@ -171,16 +168,27 @@ def open_group(vantage: Vantage, host: str) -> socket.socket:
 
 
 def names_in(message: dns.message.Message) -> tuple[tuple[str, str], ...]:
-    """Give owner and address of every A record in the answer and additional sections."""
+    """Give owner and address of every A record in the answer and additional sections.
+
+    An alias owns the addresses of the name that it stands for (RFC 1034 section 3.6.2).
+    """
     found: dict[tuple[str, str], None] = {}
+    aliases: dict[str, str] = {}
     for records in (*message.answer, *message.additional):
+        owner = text_of(records.name).lower()
         if records.rdtype == dns.rdatatype.A and records.rdclass & _CLASS_MASK == dns.rdataclass.IN:
-            owner = text_of(records.name).lower()
             for record in records:
                 data = record.to_wire()
                 # With the cache-flush bit the class is unknown to the library, the length free.
                 if len(data) == _ADDRESS_SIZE:
                     found[owner, socket.inet_ntoa(data)] = None
+        elif (records.rdtype, records.rdclass) == (dns.rdatatype.CNAME, dns.rdataclass.IN):
+            aliases[owner] = text_of(records[0].target).lower()
+    for alias in list(aliases)[:NAME_LIMIT]:
+        target = alias
+        for _ in range(ALIAS_LIMIT):
+            target = aliases.get(target, target)
+        found |= {(alias, address): None for owner, address in found if owner == target}
     return tuple(found)[:NAME_LIMIT]
 
 
@@ -194,10 +202,23 @@ def services_in(message: dns.message.Message) -> tuple[str, ...]:
     return tuple(found)[:NAME_LIMIT]
 
 
+def gives_no_address(query: dns.message.Message, reply: dns.message.Message) -> bool:
+    """Tell whether a reply is about the name whose address was asked for, and gives none.
+
+    Its owner says so by an NSEC record or by records of other types (RFC 6762 section 6.1), or
+    as in unicast DNS by no record at all. A cut reply may have held an address, and records of
+    other names only come from responders that answer whatever they are asked.
+    """
+    asked = query.question[0]
+    records = [*reply.answer, *reply.authority, *reply.additional]
+    about = not records or any(entry.name == asked.name for entry in records)
+    if asked.rdtype != dns.rdatatype.A or reply.flags & dns.flags.TC or not about:
+        return False
+    return text_of(asked.name).lower() not in dict(names_in(reply))
+
+
 def read_mdns(
-    query: dns.message.Message,  # noqa: ARG001 - only LLMNR must repeat the question
-    reply: dns.message.Message,
-    arrival: Arrival,
+    query: dns.message.Message, reply: dns.message.Message, arrival: Arrival
 ) -> NameReply:
     """Read an mDNS reply (RFC 6762 section 18).
 
@@ -212,6 +233,7 @@ def read_mdns(
         at_s=arrival.at_s,
         names=names_in(reply),
         services=services_in(reply),
+        addressless=gives_no_address(query, reply),
         truncated=bool(reply.flags & dns.flags.TC),
         raw=arrival.packet[:RAW_LIMIT],
     )
@@ -230,8 +252,10 @@ class Collected:
     """What the host sent that is no DNS message."""
     sent: dict[int, tuple[int, dns.message.Message]] = field(default_factory=dict)
     """Number of the try and query, by id."""
-    answered: dict[dns.name.Name, float] = field(default_factory=dict)
-    """The questions that the host itself has answered, and when."""
+    answered: set[dns.name.Name] = field(default_factory=set)
+    """The questions that the host itself has answered."""
+    heard: set[tuple[int, str]] = field(default_factory=set)
+    """Which try has brought a reply, and from whom."""
 
     def begin(self, query: dns.message.Message, at_s: float) -> None:
         """Note a question that is about to be sent."""
@@ -252,7 +276,7 @@ class Collected:
             number, query, reply = self._read(arrival)
             if arrival.address == self.asking.host:
                 self._answered(number, query, reply)
-            self._keep(reply)
+            self._keep(number, reply)
         except UnwantedError as reason:
             if isinstance(reason, MalformedError) and arrival.address == self.asking.host:
                 self.nonsense = arrival.packet[:RAW_LIMIT]
@@ -278,11 +302,15 @@ class Collected:
             self.tries[number], result="answer", received=reply.raw, source=source
         )
         if not reply.tentative:
-            self.answered.setdefault(query.question[0].name, reply.at_s)
+            self.answered.add(query.question[0].name)
 
-    def _keep(self, reply: NameReply) -> None:
+    def _keep(self, number: int, reply: NameReply) -> None:
+        again = (number, reply.source) in self.heard
+        self.heard.add((number, reply.source))
         if any(_what_it_says(reply) == _what_it_says(kept) for kept in self.replies):
-            raise UnwantedError("the same reply again")
+            if again:
+                raise UnwantedError("the same reply again")
+            return
         limits = (OWN_LIMIT, CLAIM_LIMIT, OTHER_LIMIT)
         rank = self._rank(reply)
         if sum(self._rank(kept) == rank for kept in self.replies) >= limits[rank]:
@@ -304,7 +332,8 @@ class Collected:
         """Tell the host's own replies (0) from claims of its name (1) and all others (2)."""
         if reply.source == self.asking.host:
             return 0
-        return 1 if any(owner == self.asking.claim for owner, _ in reply.names) else 2
+        claim = reply.addressless or any(owner == self.asking.claim for owner, _ in reply.names)
+        return 1 if claim else 2
 
 
 def _what_it_says(reply: NameReply) -> NameReply:
@@ -320,33 +349,32 @@ def collect(
 ) -> Collected:
     """Ask a group and collect replies, from whomever, until the window closes.
 
-    What the host has not answered yet is asked again at each of the tries, which are spread
-    evenly over the window. When the host has answered everything, others get the grace to claim
-    its name, and that is the end.
+    What the host has not answered yet is asked again, and so is the name that only the host may
+    answer for: whoever else has it may have missed the question. Without such a name, the host's
+    last answer is the end. Each try has its share of the window from the moment on at which it
+    was sent, however long this program was kept from running before.
 
     Raises:
         CannotAskError: not one question could be sent.
     """
     found = Collected(asking, read)
     asked = tuple(questions)
-    rounds = 0
-    while True:
-        if rounds < asking.tries and not watch.left(rounds * asking.window_s / asking.tries):
-            for name, kind in asked:
-                if name not in found.answered:
+    rounds, due_s = 0, 0.0
+    while asking.claim or len(found.answered) < len(asked):
+        if not watch.left(due_s):
+            if rounds == asking.tries:
+                break
+            # A host that answers only so much at a time gets what it still owes first.
+            for name, kind in sorted(asked, key=lambda one: one[0] in found.answered):
+                if kind == dns.rdatatype.A or name not in found.answered:
                     _send(sock, watch, found, question(name, kind))
             rounds += 1
-        end_s = asking.window_s
-        if len(found.answered) == len(asked):
-            end_s = min(end_s, max(found.answered.values()) + asking.grace_s)
-        if not watch.left(end_s):
-            for late in _waiting(sock, watch):
-                found.take(late)
-            break
-        next_s = asking.window_s * (rounds / asking.tries if rounds < asking.tries else 1)
-        arrival = _receive(sock, watch, min(end_s, next_s))
+            due_s = watch.elapsed() + asking.window_s / asking.tries
+        arrival = _receive(sock, watch, due_s)
         if arrival:
             found.take(arrival)
+    for late in _waiting(sock, watch):
+        found.take(late)
     if all(attempt.result == "not-sent" for attempt in found.tries):
         raise CannotAskError("off-link", f"nothing can be sent: {found.tries[-1].detail}")
     return found
@@ -431,12 +459,14 @@ class Listing:
         watch = Stopwatch()
         found = {host: Collected(probe.asking(host), read_mdns) for host in self.hosts}
         waiting = dict.fromkeys(self.hosts)
-        rounds = sent = 0
+        rounds, sent, due_s = 0, 0, 0.0
         detail = ""
         with contextlib.closing(open_group(probe.vantage, probe.address)) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LISTING_ROOM)
-            while waiting and watch.left(probe.window_s):
-                if rounds < probe.tries and not watch.left(rounds * probe.window_s / probe.tries):
+            while waiting:
+                if not watch.left(due_s):
+                    if rounds == probe.tries:
+                        break
                     query = question(SERVICES, dns.rdatatype.PTR)
                     for host in waiting:
                         found[host].begin(query, watch.elapsed())
@@ -448,8 +478,8 @@ class Listing:
                         for host in waiting:
                             found[host].not_sent(query, detail)
                     rounds += 1
-                due = rounds / probe.tries if rounds < probe.tries else 1
-                arrival = _receive(sock, watch, probe.window_s * due)
+                    due_s = watch.elapsed() + probe.window_s / probe.tries
+                arrival = _receive(sock, watch, due_s)
                 if arrival:
                     _hear(arrival, found, waiting)
             for late in _waiting(sock, watch):
@@ -493,7 +523,6 @@ class MdnsProbe:
     port: int = PORT
     tries: int = TRIES
     window_s: float = WINDOW_S
-    grace_s: float = GRACE_S
     listing: Listing | None = field(default=None, repr=False)
     """What asks for the services of several CUBEs at once; None where this is the only one."""
 
@@ -514,7 +543,6 @@ class MdnsProbe:
             port=self.port,
             tries=self.tries,
             window_s=self.window_s,
-            grace_s=self.grace_s,
             host=host,
             claim=self.claim if host == self.address else "",
         )
@@ -528,8 +556,9 @@ class MdnsProbe:
         if self.claim:
             questions.insert(0, (dns.name.from_text(self.claim), dns.rdatatype.A))
         found = Collected(self.asking(self.address), read_mdns)
-        if questions:
-            with contextlib.closing(open_group(self.vantage, self.address)) as sock:
+        # Whoever comes first asks for the list, and may be on the link where this one is not.
+        with contextlib.closing(open_group(self.vantage, self.address)) as sock:
+            if questions:
                 found = collect(sock, watch, found.asking, questions, read_mdns)
         if self.listing:
             other, listed = self.listing.of(self)
