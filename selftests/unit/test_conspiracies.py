@@ -22,13 +22,26 @@ from sessions import run, start
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import plugin, survey, verify
-from cube_acceptance.evidence import DhcpObserved
-from cube_acceptance.site import Waiver
+from cube_acceptance.evidence import DhcpObserved, NtpObserved, Trouble
+from cube_acceptance.plan import Ports
+from cube_acceptance.site import Cube, Waiver
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cube_acceptance.evidence import Observation
+
 NO_DHCP = healthy.saved({"dhcp": DhcpObserved(started=healthy.STARTED, duration_s=10.0)})
+NO_ROUTER = healthy.saved(
+    {
+        "dhcp": DhcpObserved(
+            started=healthy.STARTED,
+            duration_s=4.0,
+            offers=(msgspec.structs.replace(healthy.OFFER, routers=()),),
+        )
+    }
+)
+"""DHCP-01 fails and nothing else does."""
 UNDESERVED = {None, "incomplete", "rejected"}
 
 
@@ -235,6 +248,42 @@ class TestTime:
         assert honest.outcome("DHCP-01") == "waived"
         assert back.outcome("DHCP-01") == "fail"
         assert back.verdict == "rejected"
+
+    def test_a_clock_set_back_where_no_cloud_answers(self, tmp_path: Path) -> None:
+        """Two time servers that agree tell as well that a waiver has expired."""
+        started = dt.datetime.fromisoformat(healthy.STARTED)
+        waiver = Waiver(
+            requirement="HTTPS-01", justification="x", approver="x", expires=started.date()
+        )
+        site = msgspec.structs.replace(healthy.SITE, waivers=(waiver,))
+        servers = ("10.20.0.1", "10.20.0.2")
+        silent = Trouble(kind="no-answer", phase="tcp")
+        dark: dict[str, Observation] = {
+            f"https/{host}": healthy.https(
+                host, tls=None, reply=None, date_offset_s=None, connected="", trouble=silent
+            )
+            for host in healthy.HOSTS
+        }
+        dark["dhcp"] = DhcpObserved(
+            started=healthy.STARTED,
+            duration_s=4.0,
+            offers=(msgspec.structs.replace(healthy.OFFER, ntp=servers),),
+        )
+        for ahead_s, outcome, verdict in (
+            (0.0, "waived", "accepted-with-reservations"),
+            (3 * 86400.0, "fail", "rejected"),
+        ):
+            reply = msgspec.structs.replace(healthy.NTP_REPLY, offset_s=ahead_s)
+            told: dict[str, Observation] = {
+                f"ntp/{server}": NtpObserved(
+                    started=healthy.STARTED, duration_s=0.01, server=server, reply=reply
+                )
+                for server in servers
+            }
+            session = run(tmp_path / verdict, saved=healthy.saved(dark | told, site=site))
+
+            assert session.outcome("NTP-01") == "pass"
+            assert (session.outcome("HTTPS-01"), session.verdict) == (outcome, verdict)
 
     def test_a_site_file_changed_during_the_run(self, tmp_path: Path) -> None:
         """What was read at the start is judged, and its hash stands in the certificate."""

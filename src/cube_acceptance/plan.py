@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cube_acceptance.catalogue import Catalogue, Requirement
+    from cube_acceptance.evidence import NtpReply, Observation
     from cube_acceptance.ruling import Evidence
 
 SERVER_LIMIT = 8
@@ -328,6 +329,11 @@ def leading(servers: Iterable[str], answers: Mapping[str, tuple[str, ...]]) -> t
         if answers[server]:
             return answers[server]
     return ()
+
+
+def is_synchronised(reply: NtpReply) -> bool:
+    """Tell whether a time server calls itself synchronised (RFC 5905 section 7.3)."""
+    return reply.leap != 3 and 0 < reply.stratum < 16  # noqa: PLR2004 - the RFC's own figures
 
 
 def dns_key(server: str, host: str) -> str:

@@ -25,7 +25,13 @@ import msgspec
 from cube_acceptance import __version__, plan, survey
 from cube_acceptance.certificate import build, mend, page, pdf, signature
 from cube_acceptance.certificate.sections import ANNEX_HASH
-from cube_acceptance.evidence import CannotMeasure, HttpsObserved, Vantage, timestamp
+from cube_acceptance.evidence import (
+    CannotMeasure,
+    HttpsObserved,
+    NtpObserved,
+    Vantage,
+    timestamp,
+)
 from cube_acceptance.plan import Computer
 from cube_acceptance.probes import link
 
@@ -237,18 +243,24 @@ def method(arguments: tuple[str, ...]) -> dict[str, Any]:
 
 
 def day(saved: Saved) -> date:
-    """Give the day of the measurements (UTC): this computer's or the cloud hosts', the later one.
+    """Give the day of the measurements (UTC): this computer's, or a later one that others tell.
 
-    A clock that is set back makes no waiver valid again. Only what came over a believed TLS
-    connection counts.
+    A clock that is set back makes no waiver valid again. Of the cloud hosts, what came over a
+    believed TLS connection counts; of time servers, what all of several say.
     """
     started = datetime.fromisoformat(saved.started)
-    told = (
-        seen.date_offset_s
-        for seen in saved.observations.values()
-        if isinstance(seen, HttpsObserved) and seen.tls and not seen.verify_error
+    seen = saved.observations.values()
+    clouds = (
+        one.date_offset_s or 0.0
+        for one in seen
+        if isinstance(one, HttpsObserved) and one.tls and not one.verify_error
     )
-    ahead_s = max((offset_s or 0.0 for offset_s in told), default=0.0)
+    servers = [
+        one.reply.offset_s
+        for one in seen
+        if isinstance(one, NtpObserved) and one.reply and plan.is_synchronised(one.reply)
+    ]
+    ahead_s = max(0.0, *clouds, min(servers) if len(servers) > 1 else 0.0)
     try:
         return max(started, started + timedelta(seconds=ahead_s)).date()
     except OverflowError:
