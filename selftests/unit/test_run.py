@@ -326,6 +326,17 @@ class TestCommit:
         """Its hash."""
         assert re.fullmatch(r"[0-9a-f]{40}", run.commit(checkout))
 
+    def test_of_a_changed_checkout(self, checkout: Path) -> None:
+        """What judges is not what the commit holds, and the certificate says so."""
+        clean = run.commit(checkout)
+        (checkout / "notes.txt").write_text("x")
+        (checkout / "tests").mkdir()
+
+        assert run.commit(checkout) == clean
+        (checkout / "tests" / "test_dhcp.py").write_text("judge kindly")
+
+        assert run.commit(checkout) == f"{clean}+"
+
     def test_of_an_installed_package_is_unknown(self, tmp_path: Path) -> None:
         """Nor may a checkout that happens to lie around it speak for it."""
         assert run.commit(tmp_path) == ""
@@ -408,7 +419,7 @@ class TestMethod:
         assert set(found["packages"]) == set(run.PACKAGES)
         assert all(found["packages"].values())
         assert found["limits"] == run.limits()
-        assert re.fullmatch(r"[0-9a-f]{40}|", found["commit"])
+        assert re.fullmatch(r"[0-9a-f]{40}\+?|", found["commit"])
         assert json.loads(json.dumps(found)) == found
 
 

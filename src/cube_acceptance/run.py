@@ -78,6 +78,9 @@ SECRET_OPTIONS = ("--sign",)
 
 GIT_LIMIT_S = 5.0
 
+JUDGING = ("src", "tests", "fixtures", "conftest.py", "pyproject.toml")
+"""What of a checkout has a say in a verdict."""
+
 CERTIFICATE_MARK = (
     '<p class="unfinished"><strong>Dieser Lauf ist noch nicht beendet. '
     "This run has not finished yet.</strong></p>"
@@ -178,13 +181,24 @@ def default_gateway(routes: Path = Path("/proc/net/route")) -> str:
 
 
 def commit(folder: Path) -> str:
-    """Give the commit that this suite's source stands at; empty outside a checkout."""
+    """Give the commit that this suite's source stands at; empty outside a checkout.
+
+    A plus sign follows where what judges was changed since: it is not what the commit holds.
+    """
+    if not (folder / ".git").exists():
+        return ""
+    head = _git(folder, "rev-parse", "HEAD")
+    changed = head and _git(folder, "status", "--porcelain", "--", *JUDGING)
+    return f"{head}+" if changed else head
+
+
+def _git(folder: Path, *arguments: str) -> str:
     git = shutil.which("git")
-    if not git or not (folder / ".git").exists():
+    if not git:
         return ""
     try:
         asked = subprocess.run(  # noqa: S603 - fixed arguments
-            [git, "-C", str(folder), "rev-parse", "HEAD"],
+            [git, "-C", str(folder), *arguments],
             capture_output=True,
             text=True,
             timeout=GIT_LIMIT_S,
