@@ -333,3 +333,74 @@ class TestTime:
         assert session.certificate
         assert session.certificate["replayed"] is True
         assert "--replay" in session.certificate["method"]["command_line"]
+
+
+class TestEvidence:
+    """Evidence that was put together; what was edited beside its certificate is refused anyway."""
+
+    def refused(self, saved: survey.Saved) -> str:
+        """Say why it is not judged."""
+        with pytest.raises(survey.EvidenceError) as refusal:
+            survey.check_origin(saved)
+        return str(refusal.value)
+
+    def test_as_it_was_measured(self) -> None:
+        """Nothing is wrong with it."""
+        survey.check_origin(healthy.saved())
+
+        assert survey.in_place(healthy.saved()) == healthy.saved()
+
+    def test_of_another_cube(self, tmp_path: Path) -> None:
+        """An observation that is about another CUBE, server or host proves nothing."""
+        seen = healthy.observations()
+        page = msgspec.structs.replace(seen["page/10.20.0.50:5555"], address="10.20.0.51")
+        moved: dict[str, Observation] = {
+            "page/10.20.0.50:5555": page,
+            "ntp/10.20.0.1": msgspec.structs.replace(seen["ntp/10.20.0.1"], server="10.20.0.9"),
+            "https/disco.tapio.one": seen["https/connect.homag.cloud"],
+            "dns/10.20.0.1/disco.tapio.one": seen["dns/10.20.0.1/connect.homag.cloud"],
+            "ping/10.20.0.50": healthy.ping("10.20.0.51"),
+            "ssh/10.20.0.50": msgspec.structs.replace(seen["ssh/10.20.0.50"], address="10.9.9.9"),
+        }
+        saved = healthy.saved(moved)
+        session = run(tmp_path, saved=saved)
+
+        assert seen.keys() - survey.in_place(saved).observations.keys() == moved.keys()
+        assert session.verdict == "incomplete"
+        assert session.outcome("CONN-01") == "inconclusive"
+        assert session.outcome("DIAG-01") == "pass"
+
+    def test_of_the_embedded_site(self) -> None:
+        """A simulation that calls itself a measurement."""
+        setup = msgspec.structs.replace(healthy.saved().setup, ports=Ports(conn=45555))
+        forged = msgspec.structs.replace(healthy.saved(), setup=setup)
+        survey.check_origin(
+            msgspec.structs.replace(forged, setup=msgspec.structs.replace(setup, simulated=True))
+        )
+
+        assert "of the embedded site" in self.refused(forged)
+
+    def test_with_an_authority_that_nobody_named(self) -> None:
+        """It would be no deviation."""
+        saved = healthy.saved()
+        loaded = msgspec.structs.replace(saved.setup.loaded, ca_pem="x")
+        setup = msgspec.structs.replace(saved.setup, loaded=loaded)
+
+        assert "trusts an authority" in self.refused(msgspec.structs.replace(saved, setup=setup))
+
+    @pytest.mark.parametrize("name", ["line-1", "line-2"])
+    def test_with_one_cube_for_two(self, name: str) -> None:
+        """Two CUBEs that share a name or an address would share their observations."""
+        twice = (*healthy.SITE.cubes, Cube(name=name, address=healthy.CUBE))
+        site = msgspec.structs.replace(healthy.SITE, cubes=twice)
+
+        assert "stands in cube[1]" in self.refused(healthy.saved(site=site))
+
+    def test_is_refused_by_a_session(self, tmp_path: Path) -> None:
+        """In a sentence, and without a folder."""
+        site = msgspec.structs.replace(healthy.SITE, cubes=healthy.SITE.cubes * 2)
+        session = run(tmp_path, saved=healthy.saved(site=site))
+
+        assert session.status == 4
+        assert "--replay: its site: cube[2].address" in session.output
+        assert not session.folders

@@ -17,7 +17,12 @@ from cube_acceptance.evidence import (
     DhcpMessage,
     DhcpObserved,
     DnsObserved,
+    HttpsObserved,
     LeaseObserved,
+    NtpObserved,
+    PageObserved,
+    PingObserved,
+    SshObserved,
     Vantage,
 )
 from cube_acceptance.site import DIAG_NEW_PORT, DIAG_OLD_PORT, Cube, LoadedSite, Site, diag_ports
@@ -344,6 +349,22 @@ def dns_key(server: str, host: str) -> str:
 def page_key(address: str, port: int) -> str:
     """Name the observation of one page of a CUBE."""
     return f"page/{address}:{port}"
+
+
+def belongs(key: str, observation: Observation) -> bool:
+    """Tell whether an observation is about what its key says."""
+    about = key.partition("/")[2]
+    match observation:
+        case DnsObserved(server=server, name=name):
+            names = {name, "invalid"} if name.endswith(".invalid") else {name}
+            return about in {f"{server}/{one}" for one in names}
+        case NtpObserved(server=told) | HttpsObserved(host=told) | SshObserved(address=told):
+            return about == told
+        case PageObserved():
+            return key == page_key(observation.address, observation.port)
+        case PingObserved():  # of a cloud host, the key has the name
+            return about == observation.address or not is_host(about)
+    return True
 
 
 def addresses(setup: Setup, evidence: Evidence, host: str) -> tuple[str, ...]:

@@ -163,10 +163,11 @@ def _replay(config: pytest.Config) -> survey.Replay | None:
         )
     try:
         saved = survey.load(Path(path))
+        survey.check_origin(saved)
         survey.check_belonging(Path(path))
     except survey.EvidenceError as error:
         raise pytest.UsageError(f"--replay: {error}") from error
-    return survey.Replay(saved)
+    return survey.Replay(survey.in_place(saved))
 
 
 def _load(config: pytest.Config, catalogue: Catalogue) -> LoadedSite:

@@ -590,6 +590,15 @@ def site_for_cube(address: str) -> LoadedSite:
     return LoadedSite(site=Site(cubes=(Cube(address=address),)))
 
 
+def check_together(site: Site) -> None:
+    """Check a site that comes from elsewhere than a file for what makes no sense together.
+
+    Raises:
+        SiteError: two CUBEs share what is one CUBE's, or one cannot be in its network.
+    """
+    _check_cubes(_Place(""), site)
+
+
 def _read(place: _Place, path: Path, hint: str) -> bytes:
     data = b""
     try:
