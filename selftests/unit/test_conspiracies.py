@@ -210,6 +210,30 @@ class TestCases:
         assert session.verdict in UNDESERVED
         assert session.status != 0
 
+    def test_a_case_that_looks_at_nothing(self, tmp_path: Path, checkout: Path) -> None:
+        """A pass that rests on no observation is a defect."""
+        (checkout / "tests" / "test_dhcp.py").write_text(
+            "import pytest\n"
+            '@pytest.mark.requirement("DHCP-01")\n'
+            "def test_always(judge): judge.passes()\n"
+        )
+        session = changed(tmp_path, checkout, saved=NO_ROUTER)
+
+        assert session.verdict == "incomplete"
+        assert session.outcome("DHCP-01") == "inconclusive"
+
+    @pytest.mark.parametrize("text", ["", "import nowhere", "def test_x(:"])
+    def test_a_file_without_its_case(self, tmp_path: Path, checkout: Path, text: str) -> None:
+        """Empty, or not to be loaded: the requirement stays without a result."""
+        (checkout / "tests" / "test_dhcp.py").write_text(text)
+        session = changed(
+            tmp_path, checkout, "--continue-on-collection-errors", saved=healthy.saved()
+        )
+
+        assert session.status != 0
+        assert session.verdict == "incomplete"
+        assert session.outcome("DHCP-01") == "not-run"
+
     def test_a_case_that_is_gone(self, tmp_path: Path, checkout: Path) -> None:
         """What nobody judged was not proven."""
         (checkout / "tests" / "test_dhcp.py").unlink()

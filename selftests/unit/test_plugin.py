@@ -26,6 +26,14 @@ import datetime as dt
 
 import msgspec
 
+ONE_FAULT = {
+    "dhcp": DhcpObserved(
+        started=healthy.STARTED,
+        duration_s=4.0,
+        offers=(msgspec.structs.replace(healthy.OFFER, routers=()),),
+    )
+}
+"""DHCP-01 fails and nothing else does: who gets rid of that one has an acceptance."""
 NO_DHCP = {"dhcp": DhcpObserved(started=healthy.STARTED, duration_s=10.0)}
 SECRET = "geheim-4711"  # noqa: S105 - it opens nothing
 CONFIDED = (
@@ -320,6 +328,79 @@ class TestSelection:
 
 
 HOSTILE = {
+    "writes another judgement": """
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if call.when == "call":
+        report.outcome = "passed"
+        report.user_properties = [
+            (name, '{"outcome":"pass"}' if name == "acceptance_judgement" else value)
+            for name, value in report.user_properties
+        ]
+    return report
+""",
+    "gives one case's judgement to another": """
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    items[:] = [item for item in items if "dhcp" not in item.nodeid]
+    for item in items:
+        if "ssh" in item.nodeid: item.user_properties.append(("acceptance_case", "DHCP-01"))
+""",
+    "plays the judge": """
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    judge = pyfuncitem.funcargs["judge"]
+    judge.get("dhcp")
+    judge.passes()
+    return True
+""",
+    "puts another function in place of the case": """
+def pytest_collection_modifyitems(items):
+    def case(judge, setup):
+        judge.get("dhcp")
+        judge.passes()
+    for item in items:
+        if "dhcp" in item.nodeid: item.obj = case
+""",
+    "brings other evidence": """
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef, request):
+    if fixturedef.argname == "evidence":
+        import healthy
+        from cube_acceptance.survey import Replay
+        forged = Replay(healthy.saved())
+        fixturedef.cached_result = (forged, fixturedef.cache_key(request), None)
+        return forged
+""",
+    "brings another site": """
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef, request):
+    if fixturedef.argname == "setup":
+        import healthy
+        forged = healthy.saved().setup
+        fixturedef.cached_result = (forged, fixturedef.cache_key(request), None)
+        return forged
+""",
+    "runs a case again until it passes": """
+from _pytest.runner import runtestprotocol
+def pytest_runtest_protocol(item, nextitem):
+    for number in range(3):
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        for report in reports:
+            if report.failed and number < 2: report.outcome = "rerun"
+            if report.when == "call" and number == 2: report.outcome = "passed"
+            item.ihook.pytest_runtest_logreport(report=report)
+    return True
+""",
+    "marks an optional case as the required one": """
+def pytest_itemcollected(item):
+    if "ssh" in item.nodeid: item.own_markers[:] = [pytest.mark.requirement("DHCP-01").mark]
+""",
+    "expects the failure at the last moment": """
+def pytest_runtest_call(item):
+    if "dhcp" in item.nodeid: pytest.xfail("known")
+""",
     "skips everything": """
 def pytest_collection_modifyitems(items):
     for item in items: item.add_marker(pytest.mark.skip)
@@ -330,7 +411,7 @@ def pytest_collection_modifyitems(items):
 """,
     "drops the cases that fail": """
 def pytest_collection_modifyitems(items):
-    items[:] = [item for item in items if "ntp" not in item.nodeid and "dhcp" not in item.nodeid]
+    items[:] = [item for item in items if "dhcp" not in item.nodeid]
 """,
     "calls every failure a pass": """
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -397,7 +478,7 @@ def judge():
 """,
     "breaks collection of one file": """
 def pytest_collect_file(file_path):
-    if file_path.name == "test_ntp.py": raise OSError("broken")
+    if file_path.name == "test_dhcp.py": raise OSError("broken")
 """,
 }
 
@@ -416,12 +497,20 @@ class TestHostilePlugin:
             tmp_path,
             *("-p", "hostile"),
             *spread,
-            saved=healthy.saved(NO_DHCP),
-            environment={"PYTHONPATH": str(tmp_path)},
+            saved=healthy.saved(ONE_FAULT),
+            environment={"PYTHONPATH": f"{tmp_path}:{sessions.PROJECT / 'selftests' / 'unit'}"},
         )
 
         assert session.verdict in {None, "incomplete", "rejected"}
         assert session.status != 0 or session.verdict is None
+
+    def test_without_a_plugin_it_is_that_one_failure(self, tmp_path: Path) -> None:
+        """The site on which they try is rejected for one reason, which each of them goes for."""
+        session = run(tmp_path, saved=healthy.saved(ONE_FAULT))
+
+        assert session.verdict == "rejected"
+        assert session.certificate is not None
+        assert session.certificate["totals"]["required"] == {"fail": 1, "pass": 5}
 
     def test_a_worker_that_dies_leaves_the_run_incomplete(self, tmp_path: Path) -> None:
         """A case that is lost with its worker was not proven."""

@@ -6,7 +6,9 @@ survey, what it means from the cases, what follows from the verdict.
 
 from __future__ import annotations
 
+import functools
 import os
+import secrets
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +19,19 @@ import pytest
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import plan, sentences, survey
-from cube_acceptance.ledger import Ledger
+from cube_acceptance.ledger import (
+    CASE_PROPERTY,
+    JUDGEMENT_PROPERTY,
+    SEAL_PROPERTY,
+    Ledger,
+    sealed,
+)
 from cube_acceptance.ruling import Judge, Judgement
 from cube_acceptance.site import SiteError, load_site, site_for_cube
 from cube_acceptance.verdict import EXIT_STATUS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Mapping
 
     from cube_acceptance.catalogue import Catalogue, Language
     from cube_acceptance.plan import Setup
@@ -31,8 +39,6 @@ if TYPE_CHECKING:
     from cube_acceptance.run import Run
     from cube_acceptance.site import LoadedSite
 
-CASE_PROPERTY = "acceptance_case"
-JUDGEMENT_PROPERTY = "acceptance_judgement"
 WORKER_INPUT = "cube_acceptance"
 
 CASES_FOLDER = "tests"
@@ -51,6 +57,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     setup: plan.Setup
     language: str
     spool: str
+    seal: str
 
 
 class SimulatedSite(Protocol):
@@ -94,6 +101,8 @@ class State:
         self.spool: survey.Spool | None = None
         self.run: Run | None = None
         self.ledger = Ledger(plan.owed(catalogue, loaded.site))
+        self.seal = secrets.token_hex()
+        """What the session's processes mark judgements with."""
         self.wishes: dict[str, str] = {}
         self.browser = ""
         self.key: Path | None = None
@@ -102,6 +111,7 @@ class State:
 STATE = pytest.StashKey[State]()
 OWED = pytest.StashKey[plan.Owed]()
 JUDGE = pytest.StashKey[Judge]()
+JUDGED = pytest.StashKey[Judgement]()
 
 
 # Configuration.
@@ -138,7 +148,8 @@ def pytest_configure(config: pytest.Config) -> None:
     state = State(catalogue, loaded, language)
     state.simulated, state.replay = simulated, replay
     config.stash[STATE] = state
-    config.pluginmanager.register(Bookkeeper(state.ledger), "cube-acceptance-ledger")
+    bookkeeper = Bookkeeper(state.ledger, state.seal)
+    config.pluginmanager.register(bookkeeper, "cube-acceptance-ledger")
     if not config.getoption("collectonly"):
         _name_folder(config, state)
 
@@ -147,7 +158,7 @@ def _configure_worker(config: pytest.Config, catalogue: Catalogue) -> None:
     shared = msgspec.json.decode(config.workerinput[WORKER_INPUT], type=Shared)  # type: ignore[attr-defined]
     language: Language = "en" if shared.language == "en" else "de"
     state = State(catalogue, shared.setup.loaded, language)
-    state.setup, state.settled = shared.setup, True
+    state.setup, state.settled, state.seal = shared.setup, True, shared.seal
     state.spool = survey.Spool(Path(shared.spool))
     state.evidence = state.spool
     config.stash[STATE] = state
@@ -259,7 +270,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist has no type for it
     """Tell a worker process the setup and where the observations will be."""
     state = node.config.stash[STATE]
-    shared = Shared(setup=state.setup, language=state.language, spool=str(state.spool.folder))
+    shared = Shared(
+        setup=state.setup,
+        language=state.language,
+        spool=str(state.spool.folder),
+        seal=state.seal,
+    )
     node.workerinput[WORKER_INPUT] = msgspec.json.encode(shared).decode()
 
 
@@ -284,7 +300,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept = []
     for item in items:
         marker = item.get_closest_marker("requirement")
-        if marker is None or item.path.parent != cases:
+        if marker is None or item.path.parent != cases or not isinstance(item, pytest.Function):
             raise pytest.UsageError(
                 f"{item.nodeid} is no acceptance case; those are in {CASES_FOLDER}/ "
                 "and the suite's own tests run in a session of their own"
@@ -306,8 +322,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.user_properties.append((CASE_PROPERTY, owing.case))
         item.add_marker(requirement.level)
         item.add_marker(requirement.direction)
+        item.obj = _judged(item, parameters)
         kept.append(item)
     items[:] = kept
+
+
+def _judged(item: pytest.Function, parameters: Mapping[str, object]) -> Callable[..., None]:
+    """Judge a case where it ends: no plugin comes between the case and its judgement.
+
+    Only what this session gave it is judged: any fixture can be replaced by a plugin's own.
+    """
+    case = item.obj
+
+    @functools.wraps(case)
+    def judged(**given: object) -> None:
+        end: BaseException | None = None
+        try:
+            case(**given)
+        except BaseException as error:
+            end = error
+            raise
+        finally:
+            judge = item.stash.get(JUDGE, None)
+            ours = {"judge": judge, "setup": item.config.stash[STATE].setup, **parameters}
+            if judge and all(given[name] is ours[name] for name in given.keys() & ours.keys()):
+                item.stash[JUDGED] = judge.judgement(end)
+
+    return judged
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -371,13 +412,17 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn the end of a case into its judgement, and the judgement into words."""
     report = yield
-    judge = item.stash.get(JUDGE, None)
+    judgement = item.stash.get(JUDGED, None)
     skipped = report.skipped or hasattr(report, "wasxfail")
-    if judge is None or call.when != "call" or skipped:
+    if judgement is None or skipped:
         return report
-    state = item.config.stash[STATE]
-    judgement = judge.judgement(call.excinfo.value if call.excinfo else None)
-    report.user_properties.append((JUDGEMENT_PROPERTY, msgspec.json.encode(judgement).decode()))
+    state, told = item.config.stash[STATE], msgspec.json.encode(judgement).decode()
+    if call.when == "teardown" and state.replay:  # junit.xml is made of it, and `verify` reads that
+        report.user_properties.append((JUDGEMENT_PROPERTY, told))
+    if call.when != "call":
+        return report
+    seal = sealed(state.seal, item.stash[OWED].case, told)
+    report.user_properties += [(JUDGEMENT_PROPERTY, told), (SEAL_PROPERTY, seal)]
     if judgement.outcome == "pass":
         return report
     report.outcome = "failed"
@@ -396,9 +441,10 @@ def pytest_runtest_makereport(
 class Bookkeeper:
     """Enters in the ledger, on the controller, what is reported."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Keep this ledger."""
+    def __init__(self, ledger: Ledger, seal: str) -> None:
+        """Keep this ledger, and believe judgements with this seal."""
         self._ledger = ledger
+        self._seal = seal
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Enter what became of a case."""
@@ -408,15 +454,22 @@ class Bookkeeper:
             if report.failed:
                 self._ledger.complain("stray", report.nodeid)
             return
-        told = [value for name, value in report.user_properties if name == JUDGEMENT_PROPERTY]
+        told = [str(value) for name, value in report.user_properties if name == JUDGEMENT_PROPERTY]
         if report.when == "call" and told and not hasattr(report, "wasxfail"):
-            for judgement in (msgspec.json.decode(str(text), type=Judgement) for text in told):
-                if report.passed == (judgement.outcome == "pass"):
-                    self._ledger.record(case, judgement)
-                else:
-                    self._ledger.broken(case, "pytest and the judge disagree")
+            for text in told:
+                self._enter(report, case, text)
         elif report.failed:
             self._ledger.broken(case, f"{report.when}: {_last_line(report)}")
+
+    def _enter(self, report: pytest.TestReport, case: str, text: str) -> None:
+        if (SEAL_PROPERTY, sealed(self._seal, case, text)) not in report.user_properties:
+            self._ledger.broken(case, "a report brings a judgement that no judge made")
+            return
+        judgement = msgspec.json.decode(text, type=Judgement)
+        if report.passed == (judgement.outcome == "pass"):
+            self._ledger.record(case, judgement)
+        else:
+            self._ledger.broken(case, "pytest and the judge disagree")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Enter that cases could not be loaded."""
