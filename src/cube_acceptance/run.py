@@ -293,6 +293,11 @@ def times(saved: Saved) -> dict[str, Any]:
     }
 
 
+def title(kind: dict[str, Any], name: str, number: str, language: Language) -> str:
+    """Write a page's title: what it is, of which site, and which certificate."""
+    return " · ".join(filter(None, (page.title(kind, language), name, number)))
+
+
 def whole_page(annex: bytes, certificate: dict[str, Any], saved: Saved) -> Iterator[bytes]:
     """Put the certificate into its place in the mended page of pytest-html; give it in pieces.
 
@@ -374,11 +379,10 @@ class Run:
         self._write("evidence.json", [survey.dump(saved)])
         kind = {"simulated": self.setup.simulated, "stage": self.setup.site.stage}
         number = str(uuid.uuid4())
-        words = (page.title(kind, self.language), self.setup.site.site.name, number)
         annex = mend.mend(
             (self.folder / "certificate.html").read_text("utf-8"),
             self.language,
-            " · ".join(filter(None, words)),
+            title(kind, self.setup.site.site.name, number, self.language),
         ).encode()
         files = {
             "evidence.json": sha256((self.folder / "evidence.json").read_bytes()),

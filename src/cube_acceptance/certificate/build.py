@@ -79,28 +79,15 @@ def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> d
         )
         for complaint in ledger.complaints
     ]
-    loaded = saved.setup.loaded
-    return {
+    return about(catalogue, saved) | {
         "schema": SCHEMA,
         "certificate_id": facts.certificate_id,
         "verdict": verdict_of(results, complaints),
-        "stage": site.stage,
-        "simulated": saved.setup.simulated,
         "language": language,
         "replayed": facts.replayed,
-        "item": {"cubes": [_cube(cube) for cube in site.cubes]},
-        "site": msgspec.to_builtins(site.site),
-        "people": msgspec.to_builtins(site.people),
         "method": facts.method,
         "vantage": facts.vantage,
-        "time": facts.time | {"clock_offset_s": _clock_offset(saved)},
-        "requirements_document": {
-            "title": catalogue.document.title,
-            "publisher": catalogue.document.publisher,
-            "source": catalogue.document.source,
-            "catalogue_sha256": catalogue.sha256,
-        },
-        "site_file": {"name": loaded.name, "sha256": loaded.sha256} if loaded.name else None,
+        "time": facts.time | {"clock_offset_s": clock_offset(saved)},
         "results": results,
         "observations": _observations(catalogue, ledger, language),
         "deviations": _deviations(catalogue, saved, language),
@@ -124,6 +111,25 @@ def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> d
         "complaints": complaints,
         "files": facts.files,
         "signature": facts.signature,
+    }
+
+
+def about(catalogue: Catalogue, saved: Saved) -> dict[str, Any]:
+    """Write what is tested, and by which document; it follows from the evidence alone."""
+    loaded, site = saved.setup.loaded, saved.setup.site
+    return {
+        "stage": site.stage,
+        "simulated": saved.setup.simulated,
+        "item": {"cubes": [_cube(cube) for cube in site.cubes]},
+        "site": msgspec.to_builtins(site.site),
+        "people": msgspec.to_builtins(site.people),
+        "requirements_document": {
+            "title": catalogue.document.title,
+            "publisher": catalogue.document.publisher,
+            "source": catalogue.document.source,
+            "catalogue_sha256": catalogue.sha256,
+        },
+        "site_file": {"name": loaded.name, "sha256": loaded.sha256} if loaded.name else None,
     }
 
 
@@ -278,7 +284,7 @@ def _deviations(catalogue: Catalogue, saved: Saved, language: Language) -> list[
     ]
 
 
-def _clock_offset(saved: Saved) -> float | None:
+def clock_offset(saved: Saved) -> float | None:
     """Give how far the first time server that answered is ahead of this computer, in seconds."""
     for observation in saved.observations.values():
         if isinstance(observation, NtpObserved) and observation.reply:
