@@ -584,6 +584,22 @@ class TestUsage:
         assert session.status == 4
         assert "Traceback" not in session.output
 
+    def test_a_folder_that_cannot_be_written_to(self, tmp_path: Path) -> None:
+        """The run ends before anything is measured."""
+        (tmp_path / "hostile.py").write_text(
+            "from pathlib import Path\n"
+            "import pytest\n"
+            "@pytest.hookimpl(trylast=True)\n"
+            "def pytest_configure(config):\n"
+            "    page = Path(config.option.htmlpath)\n"
+            "    page.with_name(f'.{page.name}.part').mkdir()\n"
+        )
+        session = run(tmp_path, "-p", "hostile", environment={"PYTHONPATH": str(tmp_path)})
+
+        assert session.status == 4
+        assert "--reports: " in session.output
+        assert "Traceback" not in session.output
+
     def test_own_tests_beside_the_cases(self, tmp_path: Path) -> None:
         """The suite's own tests never run beside the acceptance cases."""
         session = run(tmp_path, "tests", "selftests/unit/test_site.py")
@@ -635,6 +651,57 @@ class TestFiles:
 
         assert html.read_bytes() == (session.folder / "certificate.html").read_bytes()
         assert junit.read_bytes() == (session.folder / "junit.xml").read_bytes()
+
+    def test_users_own_report_that_cannot_be_written(self, tmp_path: Path) -> None:
+        """It is said, and changes neither certificate nor exit status."""
+        session = run(tmp_path, f"--html={tmp_path}", saved=healthy.saved(ONE_FAULT))
+
+        assert (session.status, session.verdict) == (1, "rejected")
+        assert f"{tmp_path}: Is a directory" in session.output
+        assert "Traceback" not in session.output
+
+    @pytest.mark.parametrize(
+        ("code", "words"),
+        [
+            ("page.with_name('.evidence.json.part').mkdir()", "Is a directory"),
+            ("raise RuntimeError('broken')", "broken"),
+            ("pytest.exit('enough', returncode=0)", "enough"),
+        ],
+        ids=["disk", "defect", "exit"],
+    )
+    def test_that_cannot_be_written_is_no_verdict(
+        self, tmp_path: Path, code: str, words: str
+    ) -> None:
+        """Neither 0 nor 1, which would say something about the network."""
+        (tmp_path / "hostile.py").write_text(
+            "from pathlib import Path\n"
+            "import pytest\n"
+            "def pytest_sessionfinish(session):\n"
+            "    page = Path(session.config.option.htmlpath)\n"
+            f"    {code}\n"
+        )
+        session = run(tmp_path, "-p", "hostile", environment={"PYTHONPATH": str(tmp_path)})
+
+        assert session.status == 3
+        assert session.verdict is None
+        assert "the certificate could not be written" in session.output
+        assert words in session.output
+
+    def test_no_plugin_writes_into_the_page(self, tmp_path: Path) -> None:
+        """What pytest-html lets plugins add could stand in front of the certificate."""
+        (tmp_path / "hostile.py").write_text(
+            "def pytest_html_results_summary(prefix, summary, postfix):\n"
+            "    for part in (prefix, summary, postfix):\n"
+            "        part.append('<h1 id=forged>Abgenommen</h1>')\n"
+        )
+        session = run(
+            tmp_path,
+            *("-p", "hostile"),
+            saved=healthy.saved(ONE_FAULT),
+            environment={"PYTHONPATH": str(tmp_path)},
+        )
+
+        assert "forged" not in (session.folder / "certificate.html").read_text("utf-8")
 
     def test_key_path_does_not_reach_the_certificate(self, tmp_path: Path) -> None:
         """The command line is repeated without what is secret."""

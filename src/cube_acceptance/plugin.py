@@ -103,7 +103,7 @@ class State:
         self.ledger = Ledger(plan.owed(catalogue, loaded.site))
         self.seal = secrets.token_hex()
         """What the session's processes mark judgements with."""
-        self.wishes: dict[str, str] = {}
+        self.wishes: dict[str, Path] = {}
         self.browser = ""
         self.key: Path | None = None
 
@@ -220,7 +220,7 @@ def _name_folder(config: pytest.Config, state: State) -> None:
         raise pytest.UsageError(f"--reports: {reports}: {error.strerror}") from error
     folder = reports / folder_name(state.loaded.site, datetime.now(UTC))
     state.wishes = {
-        name: str(config.invocation_params.dir / wish)
+        name: config.invocation_params.dir / wish
         for name, wish in (
             ("certificate.html", config.option.htmlpath),
             ("junit.xml", config.option.xmlpath),
@@ -258,7 +258,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         key=state.key,
         browser=state.browser,
     )
-    state.run.open()
+    try:
+        state.run.open()
+    except OSError as error:
+        raise pytest.UsageError(f"--reports: {state.run.folder}: {error.strerror}") from error
     if config.pluginmanager.has_plugin("dsession"):
         state.spool = survey.Spool.make()
         if state.replay:
@@ -497,12 +500,18 @@ def pytest_report_teststatus(
 # The end: certificate, exit status, last lines.
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_html_results_summary(prefix: list[str]) -> None:
-    """Leave a mark in pytest-html's page where the certificate will stand."""
+@pytest.hookimpl(optionalhook=True, wrapper=True, tryfirst=True)
+def pytest_html_results_summary(
+    prefix: list[str], summary: list[str], postfix: list[str]
+) -> Generator[None, Any, Any]:
+    """Leave a mark in pytest-html's page where the certificate will stand, and nothing else."""
     from cube_acceptance.run import CERTIFICATE_MARK
 
-    prefix.append(CERTIFICATE_MARK)
+    said = yield
+    prefix[:] = [CERTIFICATE_MARK]
+    summary.clear()
+    postfix.clear()
+    return said
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -523,26 +532,42 @@ def pytest_html_report_title(report: Any) -> None:  # noqa: ANN401 - pytest-html
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
-    """Let everybody write their report, then conclude the run and say the verdict last."""
-    yield
+    """Let everybody write their report, then conclude the run and say the verdict last.
+
+    Raises:
+        pytest.exit.Exception: there is no certificate, and so no exit status of a verdict.
+    """
     config = session.config
     state = config.stash.get(STATE, None)
     if state is None or state.run is None:
-        return
-    source = state.survey or state.replay or survey.Survey(state.setup, ())
-    certificate = state.run.conclude(state.ledger, source.saved())
-    for name, wish in state.wishes.items():
-        target = Path(wish)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(state.run.folder / name, target)
-    if session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
-        session.exitstatus = EXIT_STATUS[certificate["verdict"]]
+        return (yield)
+    try:
+        yield
+        _conclude(session, state, state.run)
+    except Exception as error:
+        if not isinstance(error, OSError):  # a full disk is nobody's defect
+            config.notify_exception(pytest.ExceptionInfo.from_exception(error), config.option)
+        reason = f"the certificate could not be written: {type(error).__name__}: {error}"
+        raise pytest.exit.Exception(reason, pytest.ExitCode.INTERNAL_ERROR) from error
+
+
+def _conclude(session: pytest.Session, state: State, run: Run) -> None:
     from cube_acceptance.certificate import terminal
 
-    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-    for failing in state.run.failings:
+    source = state.survey or state.replay or survey.Survey(state.setup, ())
+    certificate = run.conclude(state.ledger, source.saved())
+    for name, target in state.wishes.items():
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(run.folder / name, target)
+        except OSError as error:
+            run.failings.append(f"{target}: {error.strerror or error}")
+    if session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+        session.exitstatus = EXIT_STATUS[certificate["verdict"]]
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    for failing in run.failings:
         reporter.write_line(failing, red=True)
-    for line in terminal.last_lines(certificate, state.run.folder, state.language):
+    for line in terminal.last_lines(certificate, run.folder, state.language):
         reporter.write_line(line)
 
 
