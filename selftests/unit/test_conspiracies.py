@@ -137,11 +137,36 @@ class TestOptionsAndEnvironment:
             "def judge(): return None\n"
             "def pytest_collection_modifyitems(items): items.clear()\n"
         )
-        (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -k nothing\n")
-        session = run(tmp_path, str(sessions.PROJECT / "tests"), saved=NO_DHCP, folder=tmp_path)
+        session = run(tmp_path, str(sessions.PROJECT / "tests"), saved=NO_ROUTER, folder=tmp_path)
 
-        assert session.verdict in UNDESERVED
-        assert session.status != 0
+        assert (session.status, session.verdict) == (1, "rejected")
+
+    @pytest.mark.parametrize("setting", ["addopts = -k nothing", "pythonpath = ."])
+    def test_settings_beside_a_file_that_is_named(self, tmp_path: Path, setting: str) -> None:
+        """Pytest looks for its settings beside the value of an option that it does not know yet."""
+        (tmp_path / "given").mkdir()
+        (tmp_path / "given" / "pytest.ini").write_text(f"[pytest]\n{setting}\n")
+        session = run(tmp_path, saved=NO_ROUTER)
+        again = start(tmp_path, f"--replay={tmp_path / 'given' / 'evidence.json'}")
+
+        assert session.status == 4
+        assert f"{tmp_path / 'given' / 'pytest.ini'}, which has no say" in session.output
+        assert (again.status, again.verdict) == (1, "rejected")
+
+    def test_cases_of_another_checkout(self, tmp_path: Path, checkout: Path) -> None:
+        """The certificate names this package, so its own cases have to judge and no others."""
+        (checkout / "tests" / "test_dhcp.py").write_text(
+            "import pytest\n"
+            '@pytest.mark.requirement("DHCP-01")\n'
+            "def test_always(judge):\n"
+            '    judge.get("dhcp")\n'
+            "    judge.passes()\n"
+        )
+        session = run(tmp_path, saved=NO_ROUTER, folder=checkout)
+
+        assert session.status == 4
+        assert f"cd {sessions.PROJECT}" in session.output
+        assert not session.folders
 
 
 class TestCatalogue:
