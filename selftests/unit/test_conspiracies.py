@@ -78,37 +78,69 @@ class TestOptionsAndEnvironment:
     @pytest.mark.parametrize(
         "arguments",
         [
-            ("-c", os.devnull),
-            ("--rootdir", "/"),
             ("--runxfail",),
-            ("--stepwise",),
             ("--maxfail", "1"),
             ("--import-mode", "importlib"),
+            ("--import-mode", "append", "-o", "pythonpath="),
             ("--continue-on-collection-errors",),
             ("--keep-duplicates", "tests", "tests"),
+            ("--doctest-modules", "src", "tests"),
             ("--confcutdir", "tests"),
+            ("--confcutdir", "/"),
             ("-W", "ignore"),
             ("-o", "addopts="),
-            ("-o", "testpaths=fixtures"),
             ("-p", "no:xdist"),
             ("-p", "no:unraisableexception"),
             ("--dist", "each", "-n", "2"),
+            ("-n", "2", "--dist", "worksteal", "--maxprocesses", "1", "--max-worker-restart", "0"),
+            ("--dist", "load", "--tx", "2*popen"),
+            ("-n", "2", "-p", "no:dsession"),
             ("--tb", "no", "-qq"),
+            (
+                *("--no-summary", "--capture=no", "--assert=plain", "-rN", "--color=yes"),
+                *("-o", "generate_report_on_test=true", "-o", "junit_family=xunit1"),
+                *("-o", "junit_logging=all", "-o", "render_collapsed=all"),
+                *("-o", "xfail_strict=true", "-o", "empty_parameter_set_mark=xfail"),
+            ),
         ],
         ids=" ".join,
     )
     def test_option(self, tmp_path: Path, arguments: tuple[str, ...]) -> None:
-        """A site without DHCP is not accepted."""
-        session = run(tmp_path, *arguments, saved=NO_DHCP)
+        """A site whose DHCP server names no router is rejected, for that reason."""
+        session = run(tmp_path, *arguments, saved=NO_ROUTER)
 
-        assert session.verdict in UNDESERVED
-        assert session.status != 0
+        assert (session.status, session.verdict) == (1, "rejected")
+        assert session.outcome("DHCP-01") == "fail"
+
+    @pytest.mark.parametrize(
+        ("arguments", "status"),
+        [
+            (("-c", os.devnull), 4),
+            (("--rootdir", "/"), 4),
+            (("-o", "testpaths=fixtures"), 5),
+            (("--import-mode", "importlib", "-o", "pythonpath="), 2),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    )
+    def test_option_that_loses_the_cases(
+        self, tmp_path: Path, arguments: tuple[str, ...], status: int
+    ) -> None:
+        """Without the cases nothing is accepted."""
+        session = run(tmp_path, *arguments, saved=NO_ROUTER)
+
+        assert session.status == status
+        assert session.verdict in {None, "incomplete"}
 
     @pytest.mark.parametrize(
         "environment",
         [
             {"PYTHONOPTIMIZE": "2"},
-            {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+            {
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+                "PYTEST_PLUGINS": (
+                    "cube_acceptance.entry,pytest_html.plugin,pytest_metadata.plugin,hostile"
+                ),
+            },
             {"PYTEST_PLUGINS": "hostile"},
             {"PYTEST_ADDOPTS": "-p hostile"},
             {"CI": "", "PY_COLORS": "1", "LC_ALL": "C"},
@@ -123,11 +155,26 @@ class TestOptionsAndEnvironment:
             "    for item in items: item.add_marker(pytest.mark.skip)\n"
         )
         session = run(
-            tmp_path, saved=NO_DHCP, environment=environment | {"PYTHONPATH": str(tmp_path)}
+            tmp_path,
+            *("-W", "ignore::pytest.PytestConfigWarning"),  # which would end an optimized run
+            saved=NO_ROUTER,
+            environment=environment | {"PYTHONPATH": str(tmp_path)},
         )
 
-        assert session.verdict in UNDESERVED
-        assert session.status != 0
+        hostile = any("hostile" in value for value in environment.values())
+        assert (session.status, session.verdict) == (
+            (10, "incomplete") if hostile else (1, "rejected")
+        )
+
+    def test_modules_of_the_same_name(self, tmp_path: Path) -> None:
+        """What lies on Python's path under the name of one of our modules is not loaded."""
+        for name in ("fixtures/__init__.py", "fixtures/given.py", "judging.py"):
+            path = tmp_path / "path" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("raise RuntimeError('not ours')\n")
+        session = run(tmp_path, saved=NO_ROUTER, environment={"PYTHONPATH": str(tmp_path / "path")})
+
+        assert (session.status, session.verdict) == (1, "rejected")
 
     def test_conftest_of_the_working_directory(self, tmp_path: Path) -> None:
         """A stranger's conftest.py where the command is started has no say."""

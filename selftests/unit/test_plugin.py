@@ -289,6 +289,10 @@ class TestSelection:
             ("-p", "no:terminal"),
             ("-p", "no:python"),
             ("-p", "no:runner"),
+            ("-p", "no:cube-acceptance-ledger"),
+            ("-o", "python_functions=test_* rule_on_*"),
+            ("-o", "usefixtures=nothing"),
+            ("--pyargs", "judging"),
         ],
         ids=" ".join,
     )
@@ -304,6 +308,38 @@ class TestSelection:
         session = run(tmp_path, environment={"PYTEST_ADDOPTS": "-k dns"})
 
         assert session.status == 10
+
+    @pytest.mark.parametrize("arguments", [("--lf",), ("--lf", "--ff"), ("--sw",)], ids=" ".join)
+    def test_poisoned_cache(self, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+        """What an earlier session is said to have come to makes up for nothing."""
+        last = "tests/test_ssh.py::test_the_maintenance_shell_is_in_the_expected_state[line-1]"
+        noted = tmp_path / "cache" / "v" / "cache"
+        noted.mkdir(parents=True)
+        (noted / "lastfailed").write_text(json.dumps({last: True}))
+        (noted / "stepwise").write_text(
+            json.dumps(
+                {
+                    "last_failed": last,
+                    "last_test_count": 13,
+                    "last_cache_date_str": "2026-11-23 09:00:00",
+                }
+            )
+        )
+        session = run(tmp_path, "-o", f"cache_dir={tmp_path / 'cache'}", *arguments)
+
+        assert session.status == 10
+        assert session.outcome("DHCP-01") == "not-run"
+        assert session.outcome("SSH-01") == "pass"
+
+    @pytest.mark.parametrize(
+        "option", ["--fixtures", "--fixtures-per-test", "--markers", "--help", "--version"]
+    )
+    def test_looking_is_no_run(self, tmp_path: Path, option: str) -> None:
+        """What pytest only shows is neither measured nor certified; its exit status is 0."""
+        session = start(tmp_path, "--cube", "10.255.255.1", option)
+
+        assert session.status == 0
+        assert not session.folders
 
     def test_stop_at_the_first_failure(self, tmp_path: Path) -> None:
         """A run that stops early says rejected and not what it did not see."""
@@ -557,6 +593,20 @@ class TestUsage:
             (("--cube", "10.20.0.5", "--sign", "README.md"), "--sign"),
             (("--cube", "10.20.0.5", "--lang", "fr"), "--lang"),
             (("--cube", "10.20.0.5", "-p", "no:html"), "no certificate"),
+            (("--cube", "10.20.0.5", "-p", "no:metadata"), "no certificate"),
+            (("--cube", "10.20.0.5", "-p", "no:terminalreporter"), "no certificate"),
+            (
+                ("--disable-plugin-autoload", "-p", "cube_acceptance.entry", "--cube", "10.20.0.5"),
+                "pytest-html is not loaded",
+            ),
+            (("--cube", "10.20.0.5", "-p", "no:cube_acceptance.plugin"), "nothing is judged"),
+            (("--cube", "10.20.0.5", "--noconftest"), "nothing is judged"),
+            (("--cube", "10.20.0.5", "--css", "README.md"), "--css"),
+            (("--cube", "10.20.0.5", "--trace"), "debugger"),
+            (("--cube", "10.20.0.5", "--pdb"), "debugger"),
+            (("--cube", "10.20.0.5", "--cube", "10.20.0.6"), "--cube is given 2 times"),
+            (("--site", "a.toml", "--site", "b.toml"), "--site is given 2 times"),
+            (("--replay", "/dev/zero"), "no file"),
         ],
         ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
     )
@@ -659,6 +709,22 @@ class TestFiles:
         assert (session.status, session.verdict) == (1, "rejected")
         assert f"{tmp_path}: Is a directory" in session.output
         assert "Traceback" not in session.output
+
+    def test_options_from_the_environment_are_told(self, tmp_path: Path) -> None:
+        """Who reads the certificate sees every option that it was made with, but the key."""
+        (tmp_path / "harmless.py").write_text("")
+        session = run(
+            tmp_path,
+            environment={
+                "PYTHONPATH": str(tmp_path),
+                "PYTEST_PLUGINS": "harmless",
+                "PYTEST_ADDOPTS": "-k 'not x' --durations 1",
+            },
+        )
+
+        assert session.certificate is not None
+        told = session.certificate["method"]["command_line"]
+        assert told[:6] == ["pytest", "-p harmless", "-k", "not x", "--durations", "1"]
 
     @pytest.mark.parametrize(
         ("code", "words"),

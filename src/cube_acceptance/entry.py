@@ -23,8 +23,12 @@ OPTIONS = ("site", "cube", "reports", "replay", "sign", "pdf")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the command line options."""
     group = parser.getgroup("cube-acceptance", "acceptance of a network for a HOMAG CUBE")
-    group.addoption("--site", metavar="FILE", help="the site file that says what to test")
-    group.addoption("--cube", metavar="ADDRESS", help="test one CUBE, all else at its default")
+    group.addoption(
+        "--site", action="append", metavar="FILE", help="the site file that says what to test"
+    )
+    group.addoption(
+        "--cube", action="append", metavar="ADDRESS", help="test one CUBE, all else at its default"
+    )
     group.addoption(
         "--reports",
         metavar="DIR",
@@ -41,7 +45,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--pdf", action="store_true", help="print the certificate to PDF with an installed browser"
     )
     group.addoption(
-        "--replay", metavar="FILE", help="judge a saved evidence.json instead of measuring"
+        "--replay",
+        action="append",
+        metavar="FILE",
+        help="judge a saved evidence.json instead of measuring",
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import secrets
+import shlex
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +44,15 @@ WORKER_INPUT = "cube_acceptance"
 
 CASES_FOLDER = "tests"
 """Where the acceptance cases live, beside the root conftest; nothing else may speak for them."""
+
+LOOKING = (
+    *("collectonly", "showfixtures", "show_fixtures_per_test"),
+    *("markers", "help", "version", "cacheshow"),
+)
+"""Options of pytest's with which nothing is tested, so that there is nothing to certify."""
+
+NEEDED = ("html", "metadata", "junitxml", "terminal", "terminalreporter")
+"""Plugins without which no certificate can be written."""
 
 PROGRESS_S = 10.0
 """How often a run that nobody watches says what it is waiting for."""
@@ -139,7 +149,7 @@ def pytest_configure(config: pytest.Config) -> None:
     simulated = None
     if replay:
         loaded = replay.evidence.setup.loaded
-    elif config.getoption("site") or config.getoption("cube"):
+    elif _one(config, "site") or _one(config, "cube"):
         loaded = _load(config, catalogue)
     else:
         simulated = config.hook.pytest_cube_acceptance_simulated_site()
@@ -150,8 +160,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[STATE] = state
     bookkeeper = Bookkeeper(state.ledger, state.seal)
     config.pluginmanager.register(bookkeeper, "cube-acceptance-ledger")
-    if not config.getoption("collectonly"):
-        _name_folder(config, state)
+    if not _only_looks(config):
+        _check_session(config, state)
+        _find_tools(config, state)
+        _make_folder(config, state)
 
 
 def _configure_worker(config: pytest.Config, catalogue: Catalogue) -> None:
@@ -164,11 +176,26 @@ def _configure_worker(config: pytest.Config, catalogue: Catalogue) -> None:
     config.stash[STATE] = state
 
 
+def _only_looks(config: pytest.Config) -> bool:
+    return any(config.getoption(name, None) for name in LOOKING)
+
+
+def _one(config: pytest.Config, name: str) -> str:
+    """Give the value of an option of which a second one would be tested by nobody."""
+    values: list[str] = config.getoption(name) or [""]
+    if len(values) > 1:
+        raise pytest.UsageError(
+            f"--{name} is given {len(values)} times, and one run has one; "
+            "a site file can name any number of CUBEs"
+        )
+    return values[0]
+
+
 def _replay(config: pytest.Config) -> survey.Replay | None:
-    path = config.getoption("replay")
+    path = _one(config, "replay")
     if not path:
         return None
-    if config.getoption("site") or config.getoption("cube"):
+    if _one(config, "site") or _one(config, "cube"):
         raise pytest.UsageError(
             "--replay judges the site that its evidence was taken at; leave out --site and --cube"
         )
@@ -182,7 +209,7 @@ def _replay(config: pytest.Config) -> survey.Replay | None:
 
 
 def _load(config: pytest.Config, catalogue: Catalogue) -> LoadedSite:
-    path, cube = config.getoption("site"), config.getoption("cube")
+    path, cube = _one(config, "site"), _one(config, "cube")
     if path and cube:
         raise pytest.UsageError("give either --site or --cube: a site file names its CUBEs itself")
     required = frozenset(entry.id for entry in catalogue.requirement if entry.level == "required")
@@ -194,13 +221,30 @@ def _load(config: pytest.Config, catalogue: Catalogue) -> LoadedSite:
         raise pytest.UsageError(str(error)) from error
 
 
-def _name_folder(config: pytest.Config, state: State) -> None:
-    from cube_acceptance.certificate import pdf, signature
-    from cube_acceptance.run import folder_name
+def _check_session(config: pytest.Config, state: State) -> None:
+    """Refuse what would keep the certificate from being written or from being believed."""
+    blocked = [f"-p no:{name}" for name in NEEDED if config.pluginmanager.is_blocked(name)]
+    missing = [
+        f"{name} is not loaded"
+        for option, name in (("htmlpath", "pytest-html"), ("metadata", "pytest-metadata"))
+        if not hasattr(config.option, option)
+    ]
+    for reason in blocked + missing:
+        raise pytest.UsageError(f"{reason}: without it no certificate can be written")
+    if config.getoption("css"):
+        raise pytest.UsageError("--css: another look could make a certificate say another thing")
+    debugger = any(config.getoption(name, None) for name in ("trace", "usepdb"))
+    if debugger and not state.simulated:
+        raise pytest.UsageError(
+            "--pdb, --trace: in a debugger a case can be made to say anything; "
+            "it is for the embedded site, without --site, --cube and --replay"
+        )
 
-    for name in ("html", "junitxml", "terminal"):
-        if config.pluginmanager.is_blocked(name):
-            raise pytest.UsageError(f"-p no:{name}: without it no certificate can be written")
+
+def _find_tools(config: pytest.Config, state: State) -> None:
+    """Find what prints and what signs, before anything is measured."""
+    from cube_acceptance.certificate import pdf, signature
+
     try:
         if config.getoption("pdf"):
             state.browser = pdf.find_browser()
@@ -211,14 +255,20 @@ def _name_folder(config: pytest.Config, state: State) -> None:
         raise pytest.UsageError(f"--pdf: {error}") from error
     except signature.SignatureError as error:
         raise pytest.UsageError(f"--sign: {error}") from error
+
+
+def _make_folder(config: pytest.Config, state: State) -> None:
+    """Make the run's folder, and let pytest's reports go there."""
+    from cube_acceptance.run import folder_name
+
     reports = config.invocation_params.dir / (
         config.getoption("reports") or config.rootpath / "reports"
     )
+    folder = reports / folder_name(state.loaded.site, datetime.now(UTC))
     try:
-        reports.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True)
     except OSError as error:
         raise pytest.UsageError(f"--reports: {reports}: {error.strerror}") from error
-    folder = reports / folder_name(state.loaded.site, datetime.now(UTC))
     state.wishes = {
         name: config.invocation_params.dir / wish
         for name, wish in (
@@ -237,7 +287,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Make the run's folder and start what has to be there before the first case."""
     config = session.config
     state = config.stash[STATE]
-    if state.settled or config.getoption("collectonly"):
+    if state.settled or _only_looks(config):
         return
     from cube_acceptance.run import Run, make_setup
 
@@ -253,7 +303,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         state.setup,
         Path(config.option.htmlpath).parent,
         state.language,
-        config.invocation_params.args,
+        (*_options_from_outside(), *config.invocation_params.args),
         replayed=bool(state.replay),
         key=state.key,
         browser=state.browser,
@@ -267,6 +317,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         if state.replay:
             state.spool.put_all(state.replay.evidence)
             state.spool.close()
+
+
+def _options_from_outside() -> list[str]:
+    """Give the options that pytest takes from the environment, before those of the command."""
+    plugins = filter(None, os.environ.get("PYTEST_PLUGINS", "").split(","))
+    options = [f"-p {name}" for name in plugins]
+    return options + shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -358,7 +415,7 @@ def _judged(item: pytest.Function, parameters: Mapping[str, object]) -> Callable
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the survey as soon as the session knows its cases."""
     state = session.config.stash[STATE]
-    if session.config.getoption("collectonly"):
+    if _only_looks(session.config):
         return
     needs = tuple(item.stash[OWED] for item in session.items if OWED in item.stash)
     if len(needs) < len(session.items):
