@@ -12,6 +12,7 @@ import msgspec
 from cube_acceptance import plan, sentences
 from cube_acceptance.catalogue import LEVELS, SITE, Language
 from cube_acceptance.evidence import NtpObserved
+from cube_acceptance.site import Ntp
 from cube_acceptance.survey import NotMeasuredError, Replay
 from cube_acceptance.verdict import decide, worst
 
@@ -265,6 +266,12 @@ def _deviations(catalogue: Catalogue, saved: Saved, language: Language) -> list[
         found["private-ca"] = {"file": site.cloud.ca_file.replace("\\", "/").rpartition("/")[2]}
     if site.cloud.allow_private:
         found["private-addresses"] = {}
+    if stand_ins := _stand_ins(site):
+        hosts = [host for hosts in stand_ins.values() for host in hosts]
+        found["other-hosts"] = {"domains": list(stand_ins), "hosts": hosts}
+    if site.ntp.tolerance_s > Ntp().tolerance_s:
+        allowed = {"tolerance": site.ntp.tolerance_s, "usual": Ntp().tolerance_s}
+        found["time-tolerance"] = allowed
     try:
         given = plan.handed_out(Replay(saved))
     except NotMeasuredError:  # nothing that follows DHCP was measured, so no server was chosen
@@ -282,6 +289,16 @@ def _deviations(catalogue: Catalogue, saved: Saved, language: Language) -> list[
         }
         for code, facts in found.items()
     ]
+
+
+def _stand_ins(site: Site) -> dict[str, tuple[str, ...]]:
+    """Give the hosts that were asked instead of a cloud's own, by the cloud's domain."""
+    clouds = {"tapio.one": site.cloud.tapio, "homag.cloud": site.cloud.homag}
+    return {
+        domain: hosts
+        for domain, hosts in clouds.items()
+        if not any(f".{host.casefold()}".endswith(f".{domain}") for host in hosts)
+    }
 
 
 def clock_offset(saved: Saved) -> float | None:
