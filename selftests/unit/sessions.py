@@ -78,15 +78,15 @@ def start(
     environment: Mapping[str, str] | None = None,
     folder: Path = PROJECT,
 ) -> Session:
-    """Start pytest in the project as a user would."""
+    """Start pytest in the project as a user would; with a cache where one is named."""
     reports = scratch / "reports"
+    cached = any(argument.startswith("cache_dir=") for argument in arguments)
     done = subprocess.run(
         [
             sys.executable,
             "-m",
             "pytest",
-            "-p",
-            "no:cacheprovider",
+            *(() if cached else ("-p", "no:cacheprovider")),
             "-W",
             "error",
             "--reports",

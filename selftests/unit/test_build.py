@@ -429,6 +429,35 @@ class TestDeviations:
         assert self.codes(built) == ["private-ca", "private-addresses"]
         assert " lab-ca.pem " in built["deviations"][0]["text"]
 
+    @pytest.mark.parametrize(
+        ("cloud", "said"),
+        [
+            (
+                Cloud(tapio=("example.com",)),
+                "No host of tapio.one was tested, but in its place: example",
+            ),
+            (
+                Cloud(homag=("disco.tapio.one",)),
+                "No host of homag.cloud was tested, but in its place: disco",
+            ),
+            (Cloud(tapio=("nottapio.one", "b.example")), "place: nottapio.one, b.example."),
+            (Cloud(tapio=("login.example", "API.Tapio.One")), ""),
+        ],
+    )
+    def test_tell_of_clouds_that_are_none(self, cloud: Cloud, said: str) -> None:
+        """A site file may name any host, but not without the reader's knowing."""
+        built = certificate(site=msgspec.structs.replace(SITE, cloud=cloud))
+
+        assert self.codes(built) == ["other-hosts"] * bool(said)
+        assert not said or said in built["deviations"][0]["text"]
+
+    @pytest.mark.parametrize(("seconds", "count"), [(0.5, 0), (10.0, 0), (10.5, 1), (3600.0, 1)])
+    def test_tell_of_a_generous_tolerance(self, seconds: float, count: int) -> None:
+        """A time server that is wrong by half an hour may pass then."""
+        built = certificate(site=msgspec.structs.replace(SITE, ntp=Ntp(tolerance_s=seconds)))
+
+        assert self.codes(built) == ["time-tolerance"] * count
+
     def test_tell_of_servers_of_the_site_file(self) -> None:
         """They were not handed out, so the CUBE may use others."""
         site = msgspec.structs.replace(
@@ -463,6 +492,8 @@ class TestDeviations:
         assert set(catalogue.common.deviations) == {
             "private-ca",
             "private-addresses",
+            "other-hosts",
+            "time-tolerance",
             "site-dns",
             "site-ntp",
         }

@@ -22,13 +22,26 @@ from sessions import run, start
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import plugin, survey, verify
-from cube_acceptance.evidence import DhcpObserved
-from cube_acceptance.site import Waiver
+from cube_acceptance.evidence import DhcpObserved, NtpObserved, Trouble
+from cube_acceptance.plan import Ports
+from cube_acceptance.site import Cube, Waiver
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cube_acceptance.evidence import Observation
+
 NO_DHCP = healthy.saved({"dhcp": DhcpObserved(started=healthy.STARTED, duration_s=10.0)})
+NO_ROUTER = healthy.saved(
+    {
+        "dhcp": DhcpObserved(
+            started=healthy.STARTED,
+            duration_s=4.0,
+            offers=(msgspec.structs.replace(healthy.OFFER, routers=()),),
+        )
+    }
+)
+"""DHCP-01 fails and nothing else does."""
 UNDESERVED = {None, "incomplete", "rejected"}
 
 
@@ -65,37 +78,69 @@ class TestOptionsAndEnvironment:
     @pytest.mark.parametrize(
         "arguments",
         [
-            ("-c", os.devnull),
-            ("--rootdir", "/"),
             ("--runxfail",),
-            ("--stepwise",),
             ("--maxfail", "1"),
             ("--import-mode", "importlib"),
+            ("--import-mode", "append", "-o", "pythonpath="),
             ("--continue-on-collection-errors",),
             ("--keep-duplicates", "tests", "tests"),
+            ("--doctest-modules", "src", "tests"),
             ("--confcutdir", "tests"),
+            ("--confcutdir", "/"),
             ("-W", "ignore"),
             ("-o", "addopts="),
-            ("-o", "testpaths=fixtures"),
             ("-p", "no:xdist"),
             ("-p", "no:unraisableexception"),
             ("--dist", "each", "-n", "2"),
+            ("-n", "2", "--dist", "worksteal", "--maxprocesses", "1", "--max-worker-restart", "0"),
+            ("--dist", "load", "--tx", "2*popen"),
+            ("-n", "2", "-p", "no:dsession"),
             ("--tb", "no", "-qq"),
+            (
+                *("--no-summary", "--capture=no", "--assert=plain", "-rN", "--color=yes"),
+                *("-o", "generate_report_on_test=true", "-o", "junit_family=xunit1"),
+                *("-o", "junit_logging=all", "-o", "render_collapsed=all"),
+                *("-o", "xfail_strict=true", "-o", "empty_parameter_set_mark=xfail"),
+            ),
         ],
         ids=" ".join,
     )
     def test_option(self, tmp_path: Path, arguments: tuple[str, ...]) -> None:
-        """A site without DHCP is not accepted."""
-        session = run(tmp_path, *arguments, saved=NO_DHCP)
+        """A site whose DHCP server names no router is rejected, for that reason."""
+        session = run(tmp_path, *arguments, saved=NO_ROUTER)
 
-        assert session.verdict in UNDESERVED
-        assert session.status != 0
+        assert (session.status, session.verdict) == (1, "rejected")
+        assert session.outcome("DHCP-01") == "fail"
+
+    @pytest.mark.parametrize(
+        ("arguments", "status"),
+        [
+            (("-c", os.devnull), 4),
+            (("--rootdir", "/"), 4),
+            (("-o", "testpaths=fixtures"), 5),
+            (("--import-mode", "importlib", "-o", "pythonpath="), 2),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    )
+    def test_option_that_loses_the_cases(
+        self, tmp_path: Path, arguments: tuple[str, ...], status: int
+    ) -> None:
+        """Without the cases nothing is accepted."""
+        session = run(tmp_path, *arguments, saved=NO_ROUTER)
+
+        assert session.status == status
+        assert session.verdict in {None, "incomplete"}
 
     @pytest.mark.parametrize(
         "environment",
         [
             {"PYTHONOPTIMIZE": "2"},
-            {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+            {
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+                "PYTEST_PLUGINS": (
+                    "cube_acceptance.entry,pytest_html.plugin,pytest_metadata.plugin,hostile"
+                ),
+            },
             {"PYTEST_PLUGINS": "hostile"},
             {"PYTEST_ADDOPTS": "-p hostile"},
             {"CI": "", "PY_COLORS": "1", "LC_ALL": "C"},
@@ -110,11 +155,26 @@ class TestOptionsAndEnvironment:
             "    for item in items: item.add_marker(pytest.mark.skip)\n"
         )
         session = run(
-            tmp_path, saved=NO_DHCP, environment=environment | {"PYTHONPATH": str(tmp_path)}
+            tmp_path,
+            *("-W", "ignore::pytest.PytestConfigWarning"),  # which would end an optimized run
+            saved=NO_ROUTER,
+            environment=environment | {"PYTHONPATH": str(tmp_path)},
         )
 
-        assert session.verdict in UNDESERVED
-        assert session.status != 0
+        hostile = any("hostile" in value for value in environment.values())
+        assert (session.status, session.verdict) == (
+            (10, "incomplete") if hostile else (1, "rejected")
+        )
+
+    def test_modules_of_the_same_name(self, tmp_path: Path) -> None:
+        """What lies on Python's path under the name of one of our modules is not loaded."""
+        for name in ("fixtures/__init__.py", "fixtures/given.py", "judging.py"):
+            path = tmp_path / "path" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("raise RuntimeError('not ours')\n")
+        session = run(tmp_path, saved=NO_ROUTER, environment={"PYTHONPATH": str(tmp_path / "path")})
+
+        assert (session.status, session.verdict) == (1, "rejected")
 
     def test_conftest_of_the_working_directory(self, tmp_path: Path) -> None:
         """A stranger's conftest.py where the command is started has no say."""
@@ -124,11 +184,36 @@ class TestOptionsAndEnvironment:
             "def judge(): return None\n"
             "def pytest_collection_modifyitems(items): items.clear()\n"
         )
-        (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -k nothing\n")
-        session = run(tmp_path, str(sessions.PROJECT / "tests"), saved=NO_DHCP, folder=tmp_path)
+        session = run(tmp_path, str(sessions.PROJECT / "tests"), saved=NO_ROUTER, folder=tmp_path)
 
-        assert session.verdict in UNDESERVED
-        assert session.status != 0
+        assert (session.status, session.verdict) == (1, "rejected")
+
+    @pytest.mark.parametrize("setting", ["addopts = -k nothing", "pythonpath = ."])
+    def test_settings_beside_a_file_that_is_named(self, tmp_path: Path, setting: str) -> None:
+        """Pytest looks for its settings beside the value of an option that it does not know yet."""
+        (tmp_path / "given").mkdir()
+        (tmp_path / "given" / "pytest.ini").write_text(f"[pytest]\n{setting}\n")
+        session = run(tmp_path, saved=NO_ROUTER)
+        again = start(tmp_path, f"--replay={tmp_path / 'given' / 'evidence.json'}")
+
+        assert session.status == 4
+        assert f"{tmp_path / 'given' / 'pytest.ini'}, which has no say" in session.output
+        assert (again.status, again.verdict) == (1, "rejected")
+
+    def test_cases_of_another_checkout(self, tmp_path: Path, checkout: Path) -> None:
+        """The certificate names this package, so its own cases have to judge and no others."""
+        (checkout / "tests" / "test_dhcp.py").write_text(
+            "import pytest\n"
+            '@pytest.mark.requirement("DHCP-01")\n'
+            "def test_always(judge):\n"
+            '    judge.get("dhcp")\n'
+            "    judge.passes()\n"
+        )
+        session = run(tmp_path, saved=NO_ROUTER, folder=checkout)
+
+        assert session.status == 4
+        assert f"cd {sessions.PROJECT}" in session.output
+        assert not session.folders
 
 
 class TestCatalogue:
@@ -197,6 +282,30 @@ class TestCases:
         assert session.verdict in UNDESERVED
         assert session.status != 0
 
+    def test_a_case_that_looks_at_nothing(self, tmp_path: Path, checkout: Path) -> None:
+        """A pass that rests on no observation is a defect."""
+        (checkout / "tests" / "test_dhcp.py").write_text(
+            "import pytest\n"
+            '@pytest.mark.requirement("DHCP-01")\n'
+            "def test_always(judge): judge.passes()\n"
+        )
+        session = changed(tmp_path, checkout, saved=NO_ROUTER)
+
+        assert session.verdict == "incomplete"
+        assert session.outcome("DHCP-01") == "inconclusive"
+
+    @pytest.mark.parametrize("text", ["", "import nowhere", "def test_x(:"])
+    def test_a_file_without_its_case(self, tmp_path: Path, checkout: Path, text: str) -> None:
+        """Empty, or not to be loaded: the requirement stays without a result."""
+        (checkout / "tests" / "test_dhcp.py").write_text(text)
+        session = changed(
+            tmp_path, checkout, "--continue-on-collection-errors", saved=healthy.saved()
+        )
+
+        assert session.status != 0
+        assert session.verdict == "incomplete"
+        assert session.outcome("DHCP-01") == "not-run"
+
     def test_a_case_that_is_gone(self, tmp_path: Path, checkout: Path) -> None:
         """What nobody judged was not proven."""
         (checkout / "tests" / "test_dhcp.py").unlink()
@@ -235,6 +344,42 @@ class TestTime:
         assert honest.outcome("DHCP-01") == "waived"
         assert back.outcome("DHCP-01") == "fail"
         assert back.verdict == "rejected"
+
+    def test_a_clock_set_back_where_no_cloud_answers(self, tmp_path: Path) -> None:
+        """Two time servers that agree tell as well that a waiver has expired."""
+        started = dt.datetime.fromisoformat(healthy.STARTED)
+        waiver = Waiver(
+            requirement="HTTPS-01", justification="x", approver="x", expires=started.date()
+        )
+        site = msgspec.structs.replace(healthy.SITE, waivers=(waiver,))
+        servers = ("10.20.0.1", "10.20.0.2")
+        silent = Trouble(kind="no-answer", phase="tcp")
+        dark: dict[str, Observation] = {
+            f"https/{host}": healthy.https(
+                host, tls=None, reply=None, date_offset_s=None, connected="", trouble=silent
+            )
+            for host in healthy.HOSTS
+        }
+        dark["dhcp"] = DhcpObserved(
+            started=healthy.STARTED,
+            duration_s=4.0,
+            offers=(msgspec.structs.replace(healthy.OFFER, ntp=servers),),
+        )
+        for ahead_s, outcome, verdict in (
+            (0.0, "waived", "accepted-with-reservations"),
+            (3 * 86400.0, "fail", "rejected"),
+        ):
+            reply = msgspec.structs.replace(healthy.NTP_REPLY, offset_s=ahead_s)
+            told: dict[str, Observation] = {
+                f"ntp/{server}": NtpObserved(
+                    started=healthy.STARTED, duration_s=0.01, server=server, reply=reply
+                )
+                for server in servers
+            }
+            session = run(tmp_path / verdict, saved=healthy.saved(dark | told, site=site))
+
+            assert session.outcome("NTP-01") == "pass"
+            assert (session.outcome("HTTPS-01"), session.verdict) == (outcome, verdict)
 
     def test_a_site_file_changed_during_the_run(self, tmp_path: Path) -> None:
         """What was read at the start is judged, and its hash stands in the certificate."""
@@ -284,3 +429,74 @@ class TestTime:
         assert session.certificate
         assert session.certificate["replayed"] is True
         assert "--replay" in session.certificate["method"]["command_line"]
+
+
+class TestEvidence:
+    """Evidence that was put together; what was edited beside its certificate is refused anyway."""
+
+    def refused(self, saved: survey.Saved) -> str:
+        """Say why it is not judged."""
+        with pytest.raises(survey.EvidenceError) as refusal:
+            survey.check_origin(saved)
+        return str(refusal.value)
+
+    def test_as_it_was_measured(self) -> None:
+        """Nothing is wrong with it."""
+        survey.check_origin(healthy.saved())
+
+        assert survey.in_place(healthy.saved()) == healthy.saved()
+
+    def test_of_another_cube(self, tmp_path: Path) -> None:
+        """An observation that is about another CUBE, server or host proves nothing."""
+        seen = healthy.observations()
+        page = msgspec.structs.replace(seen["page/10.20.0.50:5555"], address="10.20.0.51")
+        moved: dict[str, Observation] = {
+            "page/10.20.0.50:5555": page,
+            "ntp/10.20.0.1": msgspec.structs.replace(seen["ntp/10.20.0.1"], server="10.20.0.9"),
+            "https/disco.tapio.one": seen["https/connect.homag.cloud"],
+            "dns/10.20.0.1/disco.tapio.one": seen["dns/10.20.0.1/connect.homag.cloud"],
+            "ping/10.20.0.50": healthy.ping("10.20.0.51"),
+            "ssh/10.20.0.50": msgspec.structs.replace(seen["ssh/10.20.0.50"], address="10.9.9.9"),
+        }
+        saved = healthy.saved(moved)
+        session = run(tmp_path, saved=saved)
+
+        assert seen.keys() - survey.in_place(saved).observations.keys() == moved.keys()
+        assert session.verdict == "incomplete"
+        assert session.outcome("CONN-01") == "inconclusive"
+        assert session.outcome("DIAG-01") == "pass"
+
+    def test_of_the_embedded_site(self) -> None:
+        """A simulation that calls itself a measurement."""
+        setup = msgspec.structs.replace(healthy.saved().setup, ports=Ports(conn=45555))
+        forged = msgspec.structs.replace(healthy.saved(), setup=setup)
+        survey.check_origin(
+            msgspec.structs.replace(forged, setup=msgspec.structs.replace(setup, simulated=True))
+        )
+
+        assert "of the embedded site" in self.refused(forged)
+
+    def test_with_an_authority_that_nobody_named(self) -> None:
+        """It would be no deviation."""
+        saved = healthy.saved()
+        loaded = msgspec.structs.replace(saved.setup.loaded, ca_pem="x")
+        setup = msgspec.structs.replace(saved.setup, loaded=loaded)
+
+        assert "trusts an authority" in self.refused(msgspec.structs.replace(saved, setup=setup))
+
+    @pytest.mark.parametrize("name", ["line-1", "line-2"])
+    def test_with_one_cube_for_two(self, name: str) -> None:
+        """Two CUBEs that share a name or an address would share their observations."""
+        twice = (*healthy.SITE.cubes, Cube(name=name, address=healthy.CUBE))
+        site = msgspec.structs.replace(healthy.SITE, cubes=twice)
+
+        assert "stands in cube[1]" in self.refused(healthy.saved(site=site))
+
+    def test_is_refused_by_a_session(self, tmp_path: Path) -> None:
+        """In a sentence, and without a folder."""
+        site = msgspec.structs.replace(healthy.SITE, cubes=healthy.SITE.cubes * 2)
+        session = run(tmp_path, saved=healthy.saved(site=site))
+
+        assert session.status == 4
+        assert "--replay: its site: cube[2].address" in session.output
+        assert not session.folders

@@ -224,9 +224,82 @@ class TestCleaned:
         assert made[0]["format_type"] == "html"
         assert re.fullmatch(r"<pre>[^<]*</pre>", made[0]["content"])
 
+    def test_what_is_clean_stays_as_it_is(self) -> None:
+        """A finished page is checked by cleaning it once more."""
+        held = {
+            "environment": {"a": "<b> & &lt;", "c": ["x", {"y": "'"}]},
+            "tests": {
+                "t": [
+                    {
+                        "result": "Failed",
+                        "log": "<i> &amp;lt; x",
+                        "resultsTableRow": ['<td class="col-links"><a>log</a></td>', "<b>"],
+                        "extras": [{"format_type": "html", "content": "<pre>a &lt; b</pre> c"}],
+                        "requirement": "&quot;<b>",
+                    }
+                ]
+            },
+        }
+        once = mend.cleaned(held)
+        written = json.dumps(once)
+
+        assert json.dumps(mend.cleaned(json.loads(written))) == written
+
     def test_html_of_hooks_is_dropped_and_other_values_are_text(self) -> None:
         """Another plugin's column must not bring markup along."""
         made = self.entry(tableHtml=["<b>"], requirement="<b>")
 
         assert "tableHtml" not in made
         assert made["requirement"] == "&lt;b&gt;"
+
+
+class TestAgain:
+    """Looking at a finished page that may come from anybody."""
+
+    def test_two_reports_have_one_frame(self, report: str) -> None:
+        """They differ in title, time, figures and data."""
+        other = (
+            report.replace("2 Failed", "0 Failed")
+            .replace("&#34;Failed&#34;", "&#34;Passed&#34;")
+            .replace("4 tests took", "1 test took")
+        )
+        one, two = mend.mend(report, "de", "One"), mend.mend(other, "de", "Two")
+
+        assert one != two
+        assert mend.frame(one) == mend.frame(two)
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("</head>", "<style>main { display: none }</style></head>"),
+            ("<body>", "<body><h1>Abgenommen</h1>"),
+            ('<p class="run-count">', '<p class="run-count">x</p><p class="run-count">'),
+            ("<title>", "<title>x</title><title>"),
+            (" took ", " <b>took</b> "),
+        ],
+    )
+    def test_an_addition_changes_the_frame(self, report: str, old: str, new: str) -> None:
+        """Whatever could be seen beside the certificate, or in front of it."""
+        made = mend.mend(report, "de")
+
+        assert old in made
+        assert mend.frame(made.replace(old, new, 1)) != mend.frame(made)
+
+    def test_results_are_shown(self, report: str) -> None:
+        """By the names of the tests."""
+        shown = mend.shown(mend.mend(report, "de"))
+
+        assert shown["test_hostile.py::test_two"] == {"Passed"}
+        assert min(map(str, shown.values())) == "{'Failed'}"
+
+    def test_markup_in_the_data_is_refused(self, report: str) -> None:
+        """The script would put it into the page."""
+        made = mend.mend(report, "de")
+        forged = made.replace(
+            "&quot;environment&quot;: {",
+            "&quot;environment&quot;: {&quot;x&quot;: &quot;&lt;p&gt;&quot;, ",
+        )
+
+        assert forged != made
+        with pytest.raises(mend.TemplateError, match="more than text"):
+            mend.shown(forged)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import healthy
 import msgspec
 import pytest
 from builders import SECOND, Known, cannot, dhcp, lease
@@ -633,3 +634,30 @@ class TestKeys:
         assert plan.dns_key(SERVER, TAPIO) == f"dns/10.20.0.1/{TAPIO}"
         assert plan.page_key(CUBE, 80) == "page/10.20.0.50:80"
         assert list(HOSTS) == [TAPIO, HOMAG]
+
+
+class TestBelongs:
+    """Evidence can be put together from that of other runs."""
+
+    @pytest.mark.parametrize("key", healthy.observations())
+    def test_what_was_measured_does(self, key: str) -> None:
+        """Every kind of observation, under the key that its probe gives it."""
+        assert plan.belongs(key, healthy.observations()[key])
+
+    @pytest.mark.parametrize(
+        ("key", "under"),
+        [
+            ("ntp/10.20.0.1", "ntp/10.20.0.2"),
+            ("dns/10.20.0.1/disco.tapio.one", "dns/10.20.0.1/connect.homag.cloud"),
+            ("dns/10.20.0.1/disco.tapio.one", "dns/10.20.0.2/disco.tapio.one"),
+            ("dns/10.20.0.1/disco.tapio.one", "dns/10.20.0.1/invalid"),
+            ("https/disco.tapio.one", "https/connect.homag.cloud"),
+            ("page/10.20.0.50:80", "page/10.20.0.50:5555"),
+            ("page/10.20.0.50:80", "page/10.20.0.51:80"),
+            ("ping/10.20.0.50", "ping/10.20.0.51"),
+            ("ssh/10.20.0.50", "ssh/10.20.0.51"),
+        ],
+    )
+    def test_what_was_moved_does_not(self, key: str, under: str) -> None:
+        """It says itself what it is about."""
+        assert not plan.belongs(under, healthy.observations()[key])

@@ -26,6 +26,14 @@ import datetime as dt
 
 import msgspec
 
+ONE_FAULT = {
+    "dhcp": DhcpObserved(
+        started=healthy.STARTED,
+        duration_s=4.0,
+        offers=(msgspec.structs.replace(healthy.OFFER, routers=()),),
+    )
+}
+"""DHCP-01 fails and nothing else does: who gets rid of that one has an acceptance."""
 NO_DHCP = {"dhcp": DhcpObserved(started=healthy.STARTED, duration_s=10.0)}
 SECRET = "geheim-4711"  # noqa: S105 - it opens nothing
 CONFIDED = (
@@ -281,6 +289,10 @@ class TestSelection:
             ("-p", "no:terminal"),
             ("-p", "no:python"),
             ("-p", "no:runner"),
+            ("-p", "no:cube-acceptance-ledger"),
+            ("-o", "python_functions=test_* rule_on_*"),
+            ("-o", "usefixtures=nothing"),
+            ("--pyargs", "judging"),
         ],
         ids=" ".join,
     )
@@ -296,6 +308,38 @@ class TestSelection:
         session = run(tmp_path, environment={"PYTEST_ADDOPTS": "-k dns"})
 
         assert session.status == 10
+
+    @pytest.mark.parametrize("arguments", [("--lf",), ("--lf", "--ff"), ("--sw",)], ids=" ".join)
+    def test_poisoned_cache(self, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+        """What an earlier session is said to have come to makes up for nothing."""
+        last = "tests/test_ssh.py::test_the_maintenance_shell_is_in_the_expected_state[line-1]"
+        noted = tmp_path / "cache" / "v" / "cache"
+        noted.mkdir(parents=True)
+        (noted / "lastfailed").write_text(json.dumps({last: True}))
+        (noted / "stepwise").write_text(
+            json.dumps(
+                {
+                    "last_failed": last,
+                    "last_test_count": 13,
+                    "last_cache_date_str": "2026-11-23 09:00:00",
+                }
+            )
+        )
+        session = run(tmp_path, "-o", f"cache_dir={tmp_path / 'cache'}", *arguments)
+
+        assert session.status == 10
+        assert session.outcome("DHCP-01") == "not-run"
+        assert session.outcome("SSH-01") == "pass"
+
+    @pytest.mark.parametrize(
+        "option", ["--fixtures", "--fixtures-per-test", "--markers", "--help", "--version"]
+    )
+    def test_looking_is_no_run(self, tmp_path: Path, option: str) -> None:
+        """What pytest only shows is neither measured nor certified; its exit status is 0."""
+        session = start(tmp_path, "--cube", "10.255.255.1", option)
+
+        assert session.status == 0
+        assert not session.folders
 
     def test_stop_at_the_first_failure(self, tmp_path: Path) -> None:
         """A run that stops early says rejected and not what it did not see."""
@@ -320,6 +364,79 @@ class TestSelection:
 
 
 HOSTILE = {
+    "writes another judgement": """
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if call.when == "call":
+        report.outcome = "passed"
+        report.user_properties = [
+            (name, '{"outcome":"pass"}' if name == "acceptance_judgement" else value)
+            for name, value in report.user_properties
+        ]
+    return report
+""",
+    "gives one case's judgement to another": """
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    items[:] = [item for item in items if "dhcp" not in item.nodeid]
+    for item in items:
+        if "ssh" in item.nodeid: item.user_properties.append(("acceptance_case", "DHCP-01"))
+""",
+    "plays the judge": """
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    judge = pyfuncitem.funcargs["judge"]
+    judge.get("dhcp")
+    judge.passes()
+    return True
+""",
+    "puts another function in place of the case": """
+def pytest_collection_modifyitems(items):
+    def case(judge, setup):
+        judge.get("dhcp")
+        judge.passes()
+    for item in items:
+        if "dhcp" in item.nodeid: item.obj = case
+""",
+    "brings other evidence": """
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef, request):
+    if fixturedef.argname == "evidence":
+        import healthy
+        from cube_acceptance.survey import Replay
+        forged = Replay(healthy.saved())
+        fixturedef.cached_result = (forged, fixturedef.cache_key(request), None)
+        return forged
+""",
+    "brings another site": """
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef, request):
+    if fixturedef.argname == "setup":
+        import healthy
+        forged = healthy.saved().setup
+        fixturedef.cached_result = (forged, fixturedef.cache_key(request), None)
+        return forged
+""",
+    "runs a case again until it passes": """
+from _pytest.runner import runtestprotocol
+def pytest_runtest_protocol(item, nextitem):
+    for number in range(3):
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        for report in reports:
+            if report.failed and number < 2: report.outcome = "rerun"
+            if report.when == "call" and number == 2: report.outcome = "passed"
+            item.ihook.pytest_runtest_logreport(report=report)
+    return True
+""",
+    "marks an optional case as the required one": """
+def pytest_itemcollected(item):
+    if "ssh" in item.nodeid: item.own_markers[:] = [pytest.mark.requirement("DHCP-01").mark]
+""",
+    "expects the failure at the last moment": """
+def pytest_runtest_call(item):
+    if "dhcp" in item.nodeid: pytest.xfail("known")
+""",
     "skips everything": """
 def pytest_collection_modifyitems(items):
     for item in items: item.add_marker(pytest.mark.skip)
@@ -330,7 +447,7 @@ def pytest_collection_modifyitems(items):
 """,
     "drops the cases that fail": """
 def pytest_collection_modifyitems(items):
-    items[:] = [item for item in items if "ntp" not in item.nodeid and "dhcp" not in item.nodeid]
+    items[:] = [item for item in items if "dhcp" not in item.nodeid]
 """,
     "calls every failure a pass": """
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -397,7 +514,7 @@ def judge():
 """,
     "breaks collection of one file": """
 def pytest_collect_file(file_path):
-    if file_path.name == "test_ntp.py": raise OSError("broken")
+    if file_path.name == "test_dhcp.py": raise OSError("broken")
 """,
 }
 
@@ -416,12 +533,20 @@ class TestHostilePlugin:
             tmp_path,
             *("-p", "hostile"),
             *spread,
-            saved=healthy.saved(NO_DHCP),
-            environment={"PYTHONPATH": str(tmp_path)},
+            saved=healthy.saved(ONE_FAULT),
+            environment={"PYTHONPATH": f"{tmp_path}:{sessions.PROJECT / 'selftests' / 'unit'}"},
         )
 
         assert session.verdict in {None, "incomplete", "rejected"}
         assert session.status != 0 or session.verdict is None
+
+    def test_without_a_plugin_it_is_that_one_failure(self, tmp_path: Path) -> None:
+        """The site on which they try is rejected for one reason, which each of them goes for."""
+        session = run(tmp_path, saved=healthy.saved(ONE_FAULT))
+
+        assert session.verdict == "rejected"
+        assert session.certificate is not None
+        assert session.certificate["totals"]["required"] == {"fail": 1, "pass": 5}
 
     def test_a_worker_that_dies_leaves_the_run_incomplete(self, tmp_path: Path) -> None:
         """A case that is lost with its worker was not proven."""
@@ -468,6 +593,20 @@ class TestUsage:
             (("--cube", "10.20.0.5", "--sign", "README.md"), "--sign"),
             (("--cube", "10.20.0.5", "--lang", "fr"), "--lang"),
             (("--cube", "10.20.0.5", "-p", "no:html"), "no certificate"),
+            (("--cube", "10.20.0.5", "-p", "no:metadata"), "no certificate"),
+            (("--cube", "10.20.0.5", "-p", "no:terminalreporter"), "no certificate"),
+            (
+                ("--disable-plugin-autoload", "-p", "cube_acceptance.entry", "--cube", "10.20.0.5"),
+                "pytest-html is not loaded",
+            ),
+            (("--cube", "10.20.0.5", "-p", "no:cube_acceptance.plugin"), "nothing is judged"),
+            (("--cube", "10.20.0.5", "--noconftest"), "nothing is judged"),
+            (("--cube", "10.20.0.5", "--css", "README.md"), "--css"),
+            (("--cube", "10.20.0.5", "--trace"), "debugger"),
+            (("--cube", "10.20.0.5", "--pdb"), "debugger"),
+            (("--cube", "10.20.0.5", "--cube", "10.20.0.6"), "--cube is given 2 times"),
+            (("--site", "a.toml", "--site", "b.toml"), "--site is given 2 times"),
+            (("--replay", "/dev/zero"), "no file"),
         ],
         ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
     )
@@ -493,6 +632,22 @@ class TestUsage:
         session = start(tmp_path, "--cube", "10.20.0.5", "--reports", str(tmp_path / "file"))
 
         assert session.status == 4
+        assert "Traceback" not in session.output
+
+    def test_a_folder_that_cannot_be_written_to(self, tmp_path: Path) -> None:
+        """The run ends before anything is measured."""
+        (tmp_path / "hostile.py").write_text(
+            "from pathlib import Path\n"
+            "import pytest\n"
+            "@pytest.hookimpl(trylast=True)\n"
+            "def pytest_configure(config):\n"
+            "    page = Path(config.option.htmlpath)\n"
+            "    page.with_name(f'.{page.name}.part').mkdir()\n"
+        )
+        session = run(tmp_path, "-p", "hostile", environment={"PYTHONPATH": str(tmp_path)})
+
+        assert session.status == 4
+        assert "--reports: " in session.output
         assert "Traceback" not in session.output
 
     def test_own_tests_beside_the_cases(self, tmp_path: Path) -> None:
@@ -546,6 +701,73 @@ class TestFiles:
 
         assert html.read_bytes() == (session.folder / "certificate.html").read_bytes()
         assert junit.read_bytes() == (session.folder / "junit.xml").read_bytes()
+
+    def test_users_own_report_that_cannot_be_written(self, tmp_path: Path) -> None:
+        """It is said, and changes neither certificate nor exit status."""
+        session = run(tmp_path, f"--html={tmp_path}", saved=healthy.saved(ONE_FAULT))
+
+        assert (session.status, session.verdict) == (1, "rejected")
+        assert f"{tmp_path}: Is a directory" in session.output
+        assert "Traceback" not in session.output
+
+    def test_options_from_the_environment_are_told(self, tmp_path: Path) -> None:
+        """Who reads the certificate sees every option that it was made with, but the key."""
+        (tmp_path / "harmless.py").write_text("")
+        session = run(
+            tmp_path,
+            environment={
+                "PYTHONPATH": str(tmp_path),
+                "PYTEST_PLUGINS": "harmless",
+                "PYTEST_ADDOPTS": "-k 'not x' --durations 1",
+            },
+        )
+
+        assert session.certificate is not None
+        told = session.certificate["method"]["command_line"]
+        assert told[:6] == ["pytest", "-p harmless", "-k", "not x", "--durations", "1"]
+
+    @pytest.mark.parametrize(
+        ("code", "words"),
+        [
+            ("page.with_name('.evidence.json.part').mkdir()", "Is a directory"),
+            ("raise RuntimeError('broken')", "broken"),
+            ("pytest.exit('enough', returncode=0)", "enough"),
+        ],
+        ids=["disk", "defect", "exit"],
+    )
+    def test_that_cannot_be_written_is_no_verdict(
+        self, tmp_path: Path, code: str, words: str
+    ) -> None:
+        """Neither 0 nor 1, which would say something about the network."""
+        (tmp_path / "hostile.py").write_text(
+            "from pathlib import Path\n"
+            "import pytest\n"
+            "def pytest_sessionfinish(session):\n"
+            "    page = Path(session.config.option.htmlpath)\n"
+            f"    {code}\n"
+        )
+        session = run(tmp_path, "-p", "hostile", environment={"PYTHONPATH": str(tmp_path)})
+
+        assert session.status == 3
+        assert session.verdict is None
+        assert "the certificate could not be written" in session.output
+        assert words in session.output
+
+    def test_no_plugin_writes_into_the_page(self, tmp_path: Path) -> None:
+        """What pytest-html lets plugins add could stand in front of the certificate."""
+        (tmp_path / "hostile.py").write_text(
+            "def pytest_html_results_summary(prefix, summary, postfix):\n"
+            "    for part in (prefix, summary, postfix):\n"
+            "        part.append('<h1 id=forged>Abgenommen</h1>')\n"
+        )
+        session = run(
+            tmp_path,
+            *("-p", "hostile"),
+            saved=healthy.saved(ONE_FAULT),
+            environment={"PYTHONPATH": str(tmp_path)},
+        )
+
+        assert "forged" not in (session.folder / "certificate.html").read_text("utf-8")
 
     def test_key_path_does_not_reach_the_certificate(self, tmp_path: Path) -> None:
         """The command line is repeated without what is secret."""

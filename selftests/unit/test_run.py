@@ -16,13 +16,13 @@ import cases
 import msgspec
 import pytest
 from builders import cannot
-from healthy import ENDED, HOSTS, SITE, STARTED, VANTAGE, https, saved
+from healthy import ENDED, HOSTS, NTP_REPLY, SITE, STARTED, VANTAGE, https, saved
 
 from cube_acceptance import __version__, plan, run, survey
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.certificate import pdf, signature
 from cube_acceptance.certificate.sections import ANNEX_HASH
-from cube_acceptance.evidence import CannotMeasure, Vantage, VerifyError
+from cube_acceptance.evidence import CannotMeasure, NtpObserved, Vantage, VerifyError
 from cube_acceptance.ledger import Ledger
 from cube_acceptance.plan import Computer, Setup
 from cube_acceptance.probes import link
@@ -32,7 +32,7 @@ from cube_acceptance.site import Cube, LoadedSite, Plant, Site, VantageWish
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cube_acceptance.evidence import CannotCause
+    from cube_acceptance.evidence import CannotCause, Observation
 
 TAPIO, *_ = HOSTS
 DISBELIEVED = VerifyError(code=19, message="self-signed certificate in certificate chain")
@@ -326,6 +326,17 @@ class TestCommit:
         """Its hash."""
         assert re.fullmatch(r"[0-9a-f]{40}", run.commit(checkout))
 
+    def test_of_a_changed_checkout(self, checkout: Path) -> None:
+        """What judges is not what the commit holds, and the certificate says so."""
+        clean = run.commit(checkout)
+        (checkout / "notes.txt").write_text("x")
+        (checkout / "tests").mkdir()
+
+        assert run.commit(checkout) == clean
+        (checkout / "tests" / "test_dhcp.py").write_text("judge kindly")
+
+        assert run.commit(checkout) == f"{clean}+"
+
     def test_of_an_installed_package_is_unknown(self, tmp_path: Path) -> None:
         """Nor may a checkout that happens to lie around it speak for it."""
         assert run.commit(tmp_path) == ""
@@ -408,7 +419,7 @@ class TestMethod:
         assert set(found["packages"]) == set(run.PACKAGES)
         assert all(found["packages"].values())
         assert found["limits"] == run.limits()
-        assert re.fullmatch(r"[0-9a-f]{40}|", found["commit"])
+        assert re.fullmatch(r"[0-9a-f]{40}\+?|", found["commit"])
         assert json.loads(json.dumps(found)) == found
 
 
@@ -761,6 +772,34 @@ class TestDay:
     def test_is_the_later_one(self, changes: dict[str, object], days: int) -> None:
         """This computer's day, unless a cloud host that is believed is further."""
         seen = saved({f"https/{TAPIO}": https(TAPIO, **changes)})
+
+        assert run.day(seen) == datetime.fromisoformat(STARTED).date() + timedelta(days=days)
+
+    @pytest.mark.parametrize(
+        ("offsets", "leap", "days"),
+        [
+            ((86400.0 * 3, 86400.0 * 5), 0, 3),
+            ((86400.0 * 3,), 0, 0),
+            ((86400.0 * 3, 0.1), 0, 0),
+            ((86400.0 * 3, -86400.0 * 3), 0, 0),
+            ((86400.0 * 3, 86400.0 * 3), 3, 0),
+        ],
+    )
+    def test_is_what_several_time_servers_say(
+        self, offsets: tuple[float, ...], leap: int, days: int
+    ) -> None:
+        """One that is wrong expires nothing; NTP-01 does not pass by it alone."""
+        told: dict[str, Observation | None] = {
+            f"ntp/10.20.0.{number}": NtpObserved(
+                started=STARTED,
+                duration_s=0.01,
+                server=f"10.20.0.{number}",
+                reply=msgspec.structs.replace(NTP_REPLY, offset_s=offset, leap=leap),
+            )
+            for number, offset in enumerate(offsets, start=1)
+        }
+        silent = NtpObserved(started=STARTED, duration_s=6.0, server="10.20.0.9")
+        seen = saved(told | {"ntp/10.20.0.9": silent})
 
         assert run.day(seen) == datetime.fromisoformat(STARTED).date() + timedelta(days=days)
 

@@ -317,6 +317,15 @@ class TestFile:
 
         assert "is nested too deeply" in complaint("a = " + "[" * depth + "]" * depth)
 
+    @pytest.mark.parametrize("line", ["a" + ".a" * 5000 + " = 1", "[a" + ".a" * 5000 + "]"])
+    def test_key_without_end(self, complaint: Complain, line: str) -> None:
+        """Python's parser takes minutes for what grows with the square of its length."""
+        assert "has a line with more than 100 dots" in complaint(CUBE + line)
+
+    def test_dots_in_a_comment(self, load: Load) -> None:
+        """A line that somebody drew is no key."""
+        assert load("# " + "." * 200 + "\n" + CUBE).site.cubes
+
 
 class TestShape:
     """Unknown and missing keys, wrong types, wrong brackets."""
@@ -600,6 +609,7 @@ class TestCheckText:
             ("a\u202eb", "contains a control character"),
             ("a\u2066b", "contains a control character"),
             ("  ", "is blank"),
+            ("\u200b\u00ad ", "is blank"),
         ],
     )
     def test_objects(self, text: str, problem: str) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import resource
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -33,8 +35,6 @@ from cube_acceptance.survey import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cube_acceptance.evidence import Observation
     from cube_acceptance.probes import Probe
 
@@ -1055,6 +1055,11 @@ class TestDumpAndLoad:
             {"started": "yesterday"},
             {"ended": "2026-13-01T00:00:00.000Z"},
             {"started": None},
+            {"started": "2026-11-23"},
+            {"started": "2026-11-23T09:00:00.000"},
+            {"started": "2026-11-23T10:00:00.000+01:00"},
+            {"started": "0001-01-01T00:00:00.000Z"},
+            {"ended": "9999-12-31T23:59:59.999Z"},
         ],
     )
     def test_refuses_what_does_not_fit(self, tmp_path: Path, changes: dict[str, object]) -> None:
@@ -1064,6 +1069,29 @@ class TestDumpAndLoad:
 
         with pytest.raises(EvidenceError, match=r"evidence\.json: "):
             load(path)
+
+    @pytest.mark.parametrize("place", ["{", '"observations": {'])
+    def test_refuses_a_key_that_stands_twice(self, tmp_path: Path, place: str) -> None:
+        """One reader would see the first, another one the last."""
+        text = dump(saved()).decode()
+        begin = text.index(place) + len(place)
+        once = text[begin : text.index('"dns/' if len(place) > 1 else '"observations"')]
+        path = tmp_path / "evidence.json"
+        path.write_text(f"{text[:begin]}{once}{text[begin:]}")
+
+        with pytest.raises(EvidenceError, match="a key stands twice"):
+            load(path)
+
+    def test_refuses_what_has_no_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A pipe, a device, a flood."""
+        os.mkfifo(tmp_path / "pipe")
+        (tmp_path / "flood").write_bytes(bytes(1001))
+        monkeypatch.setattr(survey, "FILE_LIMIT", 1000)
+        for path in (tmp_path / "pipe", Path("/dev/zero")):
+            with pytest.raises(EvidenceError, match="and no file"):
+                load(path)
+        with pytest.raises(EvidenceError, match="has more than 1000 bytes"):
+            load(tmp_path / "flood")
 
     def test_refuses_depth(self, tmp_path: Path) -> None:
         """Hostile nesting is refused, not recursed into."""

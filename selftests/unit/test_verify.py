@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import healthy
 import pytest
 import sessions
 
-from cube_acceptance import survey, verify
+from cube_acceptance import run, survey, verify
+from cube_acceptance.certificate.sections import ANNEX_HASH
+from cube_acceptance.evidence import DhcpObserved
 from cube_acceptance.verify import BrokenError
 
 if TYPE_CHECKING:
@@ -106,6 +111,40 @@ class TestCompleteness:
             verify.check_completeness(certificate, folder)
 
 
+class TestFacts:
+    """What certificate and evidence both say."""
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("simulated", True),
+            ("stage", "readiness"),
+            ("site", {"name": "Werk Bonn", "customer": "Holz AG", "location": "Ulm"}),
+            ("item", {"cubes": []}),
+            ("people", {"operator": None, "witness": None, "approver": {"name": "x"}}),
+            ("vantage", {"host": "elsewhere"}),
+            ("requirements_document", {"title": "Anything"}),
+            ("site_file", {"name": "werk.toml", "sha256": "0" * 64}),
+        ],
+    )
+    def test_differ(self, folder: Path, certificate: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401 - any of them
+        """A simulation is no measurement, and one plant's certificate not another's."""
+        saved = survey.load(folder / "evidence.json")
+        verify.check_facts(certificate, saved)
+        certificate[key] = value
+
+        with pytest.raises(BrokenError, match=f"differ in {key}"):
+            verify.check_facts(certificate, saved)
+
+    @pytest.mark.parametrize("key", verify.TIMES)
+    def test_differ_in_time(self, folder: Path, certificate: dict[str, Any], key: str) -> None:
+        """An old run is no new one."""
+        certificate["time"][key] = None
+
+        with pytest.raises(BrokenError, match="differ in time"):
+            verify.check_facts(certificate, survey.load(folder / "evidence.json"))
+
+
 class TestVerdict:
     """The verdict follows from the outcomes."""
 
@@ -141,6 +180,142 @@ class TestFiles:
 
         with pytest.raises(BrokenError, match="outside the certificate"):
             verify.check_page(certificate, survey.load(folder / "evidence.json"), folder)
+
+    @pytest.mark.parametrize("name", ["junit.xml", "certificate.json", "certificate.pdf"])
+    def test_a_pipe(self, folder: Path, name: str) -> None:
+        """It would keep the reader waiting for ever."""
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+        (finding,) = verify.verify(folder)
+
+        assert (finding.what, finding.wrong) == ("form", f"{name} is no plain file")
+
+    def test_a_flood(self, folder: Path) -> None:
+        """This one has no blocks on the disk."""
+        os.truncate(folder / "evidence.json", survey.FILE_LIMIT + 1)
+        (finding,) = verify.verify(folder)
+
+        assert "evidence.json has more than" in finding.wrong
+
+    def test_what_trips_the_page(
+        self, folder: Path, certificate: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A content that no code of ours expects is a finding and no traceback."""
+        monkeypatch.setattr(verify, "check_outcomes", lambda _certificate, _folder: None)
+        certificate["time"]["utc_offset_min"] = 10**12
+        (folder / "certificate.json").write_bytes(verify.build.dump(certificate))
+        wrong = {finding.what: finding.wrong for finding in verify.verify(folder) if finding.wrong}
+
+        assert wrong.keys() == {"page"}
+        assert "Error: " in wrong["page"]
+
+
+def forge(folder: Path, page: Callable[[str], str] = str, **changes: object) -> None:
+    """Change a folder as whoever has this suite can: with all hashes, and the page, made anew."""
+    saved = survey.load(folder / "evidence.json")
+    certificate = verify.read((folder / "certificate.json").read_bytes())
+    annex = page(verify.annex_of(certificate, saved, folder))
+    certificate |= changes
+    for name in ("evidence.json", "junit.xml"):
+        certificate["files"][name] = run.sha256((folder / name).read_bytes())
+    certificate["files"][ANNEX_HASH] = run.sha256(annex.encode())
+    (folder / "certificate.json").write_bytes(verify.build.dump(certificate))
+    fragment = run.certificate_part(certificate, saved)
+    whole = annex.replace(run.CERTIFICATE_MARK, fragment, 1)
+    (folder / "certificate.html").write_bytes(whole.encode())
+
+
+@pytest.fixture(scope="module")
+def rejected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a site whose DHCP server is silent."""
+    silent = DhcpObserved(started=healthy.STARTED, duration_s=10.0)
+    saved = healthy.saved({"dhcp": silent})
+    return sessions.run(tmp_path_factory.mktemp("run"), "-m", "required", saved=saved).folder
+
+
+@pytest.fixture(scope="module")
+def again(rejected: Path) -> verify.Again:
+    """What its evidence says."""
+    return verify.judge_again("de", rejected)
+
+
+class TestForged:
+    """A folder in which everything was changed to fit, but for the evidence."""
+
+    @pytest.fixture
+    def spoiled(
+        self, rejected: Path, again: verify.Again, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Path:
+        """A copy to be forged; judging it again gives the same every time."""
+        monkeypatch.setattr(verify, "judge_again", lambda _language, _folder: again)
+        copy = tmp_path / "copy"
+        shutil.copytree(rejected, copy)
+        return copy
+
+    def wrong(self, folder: Path) -> dict[str, str]:
+        """What does not hold."""
+        return {finding.what: finding.wrong for finding in verify.verify(folder) if finding.wrong}
+
+    def test_untouched(self, spoiled: Path) -> None:
+        """A part of the cases is no defect; nor is writing everything anew."""
+        assert self.wrong(spoiled) == {}
+        forge(spoiled)
+
+        assert self.wrong(spoiled) == {}
+
+    def test_simulation_made_real(self, spoiled: Path) -> None:
+        """And the other way round: they differ."""
+        forge(spoiled, simulated=True)
+
+        assert self.wrong(spoiled) == {"outcomes": "certificate and evidence differ in simulated"}
+
+    @pytest.mark.parametrize(
+        ("old", "new", "reason"),
+        [
+            ("</head>", "<style>main { display: none }</style></head>", "something beside"),
+            ("<body>", "<body><h1>Abgenommen</h1>", "something beside"),
+            (" · Werk Ulm · ", " · Abgenommen · ", "something beside"),
+            ("&quot;Failed&quot;", "&quot;Passed&quot;", "dhcp_server_offers_an_address passed"),
+            (
+                "&quot;environment&quot;: {",
+                "&quot;environment&quot;: {&quot;x&quot;: &quot;&lt;h1&gt;&quot;, ",
+                "more than text",
+            ),
+        ],
+    )
+    def test_page(self, spoiled: Path, old: str, new: str, reason: str) -> None:
+        """The certificate is there, and another one stands in front of it."""
+        forge(spoiled, lambda page: page.replace(old, new))
+        wrong = self.wrong(spoiled)
+
+        assert wrong.keys() == {"outcomes"}
+        assert reason in wrong["outcomes"]
+
+    @pytest.mark.parametrize(
+        ("old", "new", "reason"),
+        [
+            (r"(?s)<failure.*?</failure>", "", "junit.xml calls DHCP-01 passed"),
+            (r'failures="\d+"', 'failures="0"', "counts fewer failures"),
+            (
+                r'(?s)<property name="acceptance_case" value="DIAG.*?/>',
+                "",
+                "calls something passed",
+            ),
+        ],
+    )
+    def test_report(self, spoiled: Path, old: str, new: str, reason: str) -> None:
+        """A CI system reads nothing but this file."""
+        report = spoiled / "junit.xml"
+        report.write_text(re.sub(old, new, report.read_text("utf-8")), "utf-8")
+        forge(spoiled)
+
+        assert reason in self.wrong(spoiled)["outcomes"]
+
+    def test_print(self, spoiled: Path) -> None:
+        """Nothing in an unsigned folder says of what certificate it is."""
+        (spoiled / "certificate.pdf").write_bytes(b"%PDF-1.4")
+
+        assert "may show anything" in self.wrong(spoiled)["signature"]
 
 
 class TestOutcomes:
@@ -180,6 +355,14 @@ class TestOutcomes:
         with pytest.raises(BrokenError, match="run from a checkout"):
             verify.check_outcomes(certificate, folder)
 
+    def test_options_from_the_environment(
+        self, folder: Path, certificate: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What somebody set for pytest on this computer selects no cases."""
+        monkeypatch.setenv("PYTEST_ADDOPTS", "-k nothing")
+
+        verify.check_outcomes(certificate, folder)
+
     def test_too_slow(
         self, folder: Path, certificate: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -210,6 +393,15 @@ class TestSignature:
         """Who names allowed signers wants a signature."""
         with pytest.raises(BrokenError, match="not signed"):
             verify.check_signature(certificate, b"", folder, folder / "signers")
+
+    def test_of_another_certificate(
+        self, folder: Path, certificate: dict[str, Any], sign: Callable[[str], str]
+    ) -> None:
+        """A good signature by the announced key, over something else."""
+        certificate["signature"] = {"fingerprint": sign("certificate.json"), "command": ""}
+
+        with pytest.raises(verify.signature.SignatureError):
+            verify.check_signature(certificate, b"another certificate", folder, None)
 
     def test_missing(self, folder: Path, certificate: dict[str, Any]) -> None:
         """Announced and taken away."""
@@ -275,6 +467,20 @@ class TestMain:
 
         assert said.startswith("holds: nothing\ndoes not hold: form: ")
         assert "\x1b" not in said
+
+    def test_says_it_on_any_terminal(self, tmp_path: Path) -> None:
+        """What a terminal cannot show is shown as a question mark."""
+        done = subprocess.run(
+            [sys.executable, "-m", "cube_acceptance", "verify", str(tmp_path / "Jörg")],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        )
+
+        assert done.returncode == 1
+        assert "J?rg" in done.stdout
+        assert not done.stderr
 
     def test_replayed_certificate_holds(self, original: Path, tmp_path: Path) -> None:
         """A folder made by a replay proves itself like any other."""

@@ -7,6 +7,7 @@ is a complaint.
 
 from __future__ import annotations
 
+import hmac
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +18,17 @@ from cube_acceptance.verdict import worst
 if TYPE_CHECKING:
     from cube_acceptance.plan import Owed
 
+CASE_PROPERTY = "acceptance_case"
+JUDGEMENT_PROPERTY = "acceptance_judgement"
+SEAL_PROPERTY = "acceptance_seal"
+"""Names under which a case and what it came to travel with pytest's reports."""
+
 _NOT_RUN = Judgement(outcome="not-run", text="not-run")
+
+
+def sealed(seal: str, case: str, judgement: str) -> str:
+    """Mark a case's judgement, as JSON, for its way: any plugin may rewrite a report."""
+    return hmac.digest(seal.encode(), f"{case} {judgement}".encode(), "sha256").hex()
 
 
 class Complaint(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,12 @@ from cube_acceptance.evidence import (
     DhcpMessage,
     DhcpObserved,
     DnsObserved,
+    HttpsObserved,
     LeaseObserved,
+    NtpObserved,
+    PageObserved,
+    PingObserved,
+    SshObserved,
     Vantage,
 )
 from cube_acceptance.site import DIAG_NEW_PORT, DIAG_OLD_PORT, Cube, LoadedSite, Site, diag_ports
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cube_acceptance.catalogue import Catalogue, Requirement
+    from cube_acceptance.evidence import NtpReply, Observation
     from cube_acceptance.ruling import Evidence
 
 SERVER_LIMIT = 32
@@ -376,6 +382,11 @@ def leading(servers: Iterable[str], answers: Mapping[str, tuple[str, ...]]) -> t
     return ()
 
 
+def is_synchronised(reply: NtpReply) -> bool:
+    """Tell whether a time server calls itself synchronised (RFC 5905 section 7.3)."""
+    return reply.leap != 3 and 0 < reply.stratum < 16  # noqa: PLR2004 - the RFC's own figures
+
+
 def dns_key(server: str, host: str) -> str:
     """Name the observation of one DNS server's answer for one host."""
     return f"dns/{server}/{host}"
@@ -384,6 +395,22 @@ def dns_key(server: str, host: str) -> str:
 def page_key(address: str, port: int) -> str:
     """Name the observation of one page of a CUBE."""
     return f"page/{address}:{port}"
+
+
+def belongs(key: str, observation: Observation) -> bool:
+    """Tell whether an observation is about what its key says."""
+    about = key.partition("/")[2]
+    match observation:
+        case DnsObserved(server=server, name=name):
+            names = {name, "invalid"} if name.endswith(".invalid") else {name}
+            return about in {f"{server}/{one}" for one in names}
+        case NtpObserved(server=told) | HttpsObserved(host=told) | SshObserved(address=told):
+            return about == told
+        case PageObserved():
+            return key == page_key(observation.address, observation.port)
+        case PingObserved():  # of a cloud host, the key has the name
+            return about == observation.address or not is_host(about)
+    return True
 
 
 def addresses(setup: Setup, evidence: Evidence, host: str) -> tuple[str, ...]:

@@ -6,7 +6,10 @@ survey, what it means from the cases, what follows from the verdict.
 
 from __future__ import annotations
 
+import functools
 import os
+import secrets
+import shlex
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +20,19 @@ import pytest
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import plan, sentences, survey
-from cube_acceptance.ledger import Ledger
+from cube_acceptance.ledger import (
+    CASE_PROPERTY,
+    JUDGEMENT_PROPERTY,
+    SEAL_PROPERTY,
+    Ledger,
+    sealed,
+)
 from cube_acceptance.ruling import Judge, Judgement
 from cube_acceptance.site import SiteError, load_site, site_for_cube
 from cube_acceptance.verdict import EXIT_STATUS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Mapping
 
     from cube_acceptance.catalogue import Catalogue, Language
     from cube_acceptance.plan import Setup
@@ -31,12 +40,19 @@ if TYPE_CHECKING:
     from cube_acceptance.run import Run
     from cube_acceptance.site import LoadedSite
 
-CASE_PROPERTY = "acceptance_case"
-JUDGEMENT_PROPERTY = "acceptance_judgement"
 WORKER_INPUT = "cube_acceptance"
 
 CASES_FOLDER = "tests"
 """Where the acceptance cases live, beside the root conftest; nothing else may speak for them."""
+
+LOOKING = (
+    *("collectonly", "showfixtures", "show_fixtures_per_test"),
+    *("markers", "help", "version", "cacheshow"),
+)
+"""Options of pytest's with which nothing is tested, so that there is nothing to certify."""
+
+NEEDED = ("html", "metadata", "junitxml", "terminal", "terminalreporter")
+"""Plugins without which no certificate can be written."""
 
 PROGRESS_S = 10.0
 """How often a run that nobody watches says what it is waiting for."""
@@ -51,6 +67,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     setup: plan.Setup
     language: str
     spool: str
+    seal: str
 
 
 class SimulatedSite(Protocol):
@@ -94,7 +111,9 @@ class State:
         self.spool: survey.Spool | None = None
         self.run: Run | None = None
         self.ledger = Ledger(plan.owed(catalogue, loaded.site))
-        self.wishes: dict[str, str] = {}
+        self.seal = secrets.token_hex()
+        """What the session's processes mark judgements with."""
+        self.wishes: dict[str, Path] = {}
         self.browser = ""
         self.key: Path | None = None
 
@@ -102,6 +121,7 @@ class State:
 STATE = pytest.StashKey[State]()
 OWED = pytest.StashKey[plan.Owed]()
 JUDGE = pytest.StashKey[Judge]()
+JUDGED = pytest.StashKey[Judgement]()
 
 
 # Configuration.
@@ -129,7 +149,7 @@ def pytest_configure(config: pytest.Config) -> None:
     simulated = None
     if replay:
         loaded = replay.evidence.setup.loaded
-    elif config.getoption("site") or config.getoption("cube"):
+    elif _one(config, "site") or _one(config, "cube"):
         loaded = _load(config, catalogue)
     else:
         simulated = config.hook.pytest_cube_acceptance_simulated_site()
@@ -138,39 +158,58 @@ def pytest_configure(config: pytest.Config) -> None:
     state = State(catalogue, loaded, language)
     state.simulated, state.replay = simulated, replay
     config.stash[STATE] = state
-    config.pluginmanager.register(Bookkeeper(state.ledger), "cube-acceptance-ledger")
-    if not config.getoption("collectonly"):
-        _name_folder(config, state)
+    bookkeeper = Bookkeeper(state.ledger, state.seal)
+    config.pluginmanager.register(bookkeeper, "cube-acceptance-ledger")
+    if not _only_looks(config):
+        _check_session(config, state)
+        _find_tools(config, state)
+        _make_folder(config, state)
 
 
 def _configure_worker(config: pytest.Config, catalogue: Catalogue) -> None:
     shared = msgspec.json.decode(config.workerinput[WORKER_INPUT], type=Shared)  # type: ignore[attr-defined]
     language: Language = "en" if shared.language == "en" else "de"
     state = State(catalogue, shared.setup.loaded, language)
-    state.setup, state.settled = shared.setup, True
+    state.setup, state.settled, state.seal = shared.setup, True, shared.seal
     state.spool = survey.Spool(Path(shared.spool))
     state.evidence = state.spool
     config.stash[STATE] = state
 
 
+def _only_looks(config: pytest.Config) -> bool:
+    return any(config.getoption(name, None) for name in LOOKING)
+
+
+def _one(config: pytest.Config, name: str) -> str:
+    """Give the value of an option of which a second one would be tested by nobody."""
+    values: list[str] = config.getoption(name) or [""]
+    if len(values) > 1:
+        raise pytest.UsageError(
+            f"--{name} is given {len(values)} times, and one run has one; "
+            "a site file can name any number of CUBEs"
+        )
+    return values[0]
+
+
 def _replay(config: pytest.Config) -> survey.Replay | None:
-    path = config.getoption("replay")
+    path = _one(config, "replay")
     if not path:
         return None
-    if config.getoption("site") or config.getoption("cube"):
+    if _one(config, "site") or _one(config, "cube"):
         raise pytest.UsageError(
             "--replay judges the site that its evidence was taken at; leave out --site and --cube"
         )
     try:
         saved = survey.load(Path(path))
+        survey.check_origin(saved)
         survey.check_belonging(Path(path))
     except survey.EvidenceError as error:
         raise pytest.UsageError(f"--replay: {error}") from error
-    return survey.Replay(saved)
+    return survey.Replay(survey.in_place(saved))
 
 
 def _load(config: pytest.Config, catalogue: Catalogue) -> LoadedSite:
-    path, cube = config.getoption("site"), config.getoption("cube")
+    path, cube = _one(config, "site"), _one(config, "cube")
     if path and cube:
         raise pytest.UsageError("give either --site or --cube: a site file names its CUBEs itself")
     required = frozenset(entry.id for entry in catalogue.requirement if entry.level == "required")
@@ -182,13 +221,30 @@ def _load(config: pytest.Config, catalogue: Catalogue) -> LoadedSite:
         raise pytest.UsageError(str(error)) from error
 
 
-def _name_folder(config: pytest.Config, state: State) -> None:
-    from cube_acceptance.certificate import pdf, signature
-    from cube_acceptance.run import folder_name
+def _check_session(config: pytest.Config, state: State) -> None:
+    """Refuse what would keep the certificate from being written or from being believed."""
+    blocked = [f"-p no:{name}" for name in NEEDED if config.pluginmanager.is_blocked(name)]
+    missing = [
+        f"{name} is not loaded"
+        for option, name in (("htmlpath", "pytest-html"), ("metadata", "pytest-metadata"))
+        if not hasattr(config.option, option)
+    ]
+    for reason in blocked + missing:
+        raise pytest.UsageError(f"{reason}: without it no certificate can be written")
+    if config.getoption("css"):
+        raise pytest.UsageError("--css: another look could make a certificate say another thing")
+    debugger = any(config.getoption(name, None) for name in ("trace", "usepdb"))
+    if debugger and not state.simulated:
+        raise pytest.UsageError(
+            "--pdb, --trace: in a debugger a case can be made to say anything; "
+            "it is for the embedded site, without --site, --cube and --replay"
+        )
 
-    for name in ("html", "junitxml", "terminal"):
-        if config.pluginmanager.is_blocked(name):
-            raise pytest.UsageError(f"-p no:{name}: without it no certificate can be written")
+
+def _find_tools(config: pytest.Config, state: State) -> None:
+    """Find what prints and what signs, before anything is measured."""
+    from cube_acceptance.certificate import pdf, signature
+
     try:
         if config.getoption("pdf"):
             state.browser = pdf.find_browser()
@@ -199,16 +255,22 @@ def _name_folder(config: pytest.Config, state: State) -> None:
         raise pytest.UsageError(f"--pdf: {error}") from error
     except signature.SignatureError as error:
         raise pytest.UsageError(f"--sign: {error}") from error
+
+
+def _make_folder(config: pytest.Config, state: State) -> None:
+    """Make the run's folder, and let pytest's reports go there."""
+    from cube_acceptance.run import folder_name
+
     reports = config.invocation_params.dir / (
         config.getoption("reports") or config.rootpath / "reports"
     )
+    folder = reports / folder_name(state.loaded.site, datetime.now(UTC))
     try:
-        reports.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True)
     except OSError as error:
         raise pytest.UsageError(f"--reports: {reports}: {error.strerror}") from error
-    folder = reports / folder_name(state.loaded.site, datetime.now(UTC))
     state.wishes = {
-        name: str(config.invocation_params.dir / wish)
+        name: config.invocation_params.dir / wish
         for name, wish in (
             ("certificate.html", config.option.htmlpath),
             ("junit.xml", config.option.xmlpath),
@@ -225,7 +287,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Make the run's folder and start what has to be there before the first case."""
     config = session.config
     state = config.stash[STATE]
-    if state.settled or config.getoption("collectonly"):
+    if state.settled or _only_looks(config):
         return
     from cube_acceptance.run import Run, make_setup
 
@@ -241,12 +303,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         state.setup,
         Path(config.option.htmlpath).parent,
         state.language,
-        config.invocation_params.args,
+        (*_options_from_outside(), *config.invocation_params.args),
         replayed=bool(state.replay),
         key=state.key,
         browser=state.browser,
     )
-    state.run.open()
+    try:
+        state.run.open()
+    except OSError as error:
+        raise pytest.UsageError(f"--reports: {state.run.folder}: {error.strerror}") from error
     if config.pluginmanager.has_plugin("dsession"):
         state.spool = survey.Spool.make()
         if state.replay:
@@ -254,11 +319,23 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             state.spool.close()
 
 
+def _options_from_outside() -> list[str]:
+    """Give the options that pytest takes from the environment, before those of the command."""
+    plugins = filter(None, os.environ.get("PYTEST_PLUGINS", "").split(","))
+    options = [f"-p {name}" for name in plugins]
+    return options + shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist has no type for it
     """Tell a worker process the setup and where the observations will be."""
     state = node.config.stash[STATE]
-    shared = Shared(setup=state.setup, language=state.language, spool=str(state.spool.folder))
+    shared = Shared(
+        setup=state.setup,
+        language=state.language,
+        spool=str(state.spool.folder),
+        seal=state.seal,
+    )
     node.workerinput[WORKER_INPUT] = msgspec.json.encode(shared).decode()
 
 
@@ -283,7 +360,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept = []
     for item in items:
         marker = item.get_closest_marker("requirement")
-        if marker is None or item.path.parent != cases:
+        if marker is None or item.path.parent != cases or not isinstance(item, pytest.Function):
             raise pytest.UsageError(
                 f"{item.nodeid} is no acceptance case; those are in {CASES_FOLDER}/ "
                 "and the suite's own tests run in a session of their own"
@@ -305,15 +382,40 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.user_properties.append((CASE_PROPERTY, owing.case))
         item.add_marker(requirement.level)
         item.add_marker(requirement.direction)
+        item.obj = _judged(item, parameters)
         kept.append(item)
     items[:] = kept
+
+
+def _judged(item: pytest.Function, parameters: Mapping[str, object]) -> Callable[..., None]:
+    """Judge a case where it ends: no plugin comes between the case and its judgement.
+
+    Only what this session gave it is judged: any fixture can be replaced by a plugin's own.
+    """
+    case = item.obj
+
+    @functools.wraps(case)
+    def judged(**given: object) -> None:
+        end: BaseException | None = None
+        try:
+            case(**given)
+        except BaseException as error:
+            end = error
+            raise
+        finally:
+            judge = item.stash.get(JUDGE, None)
+            ours = {"judge": judge, "setup": item.config.stash[STATE].setup, **parameters}
+            if judge and all(given[name] is ours[name] for name in given.keys() & ours.keys()):
+                item.stash[JUDGED] = judge.judgement(end)
+
+    return judged
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the survey as soon as the session knows its cases."""
     state = session.config.stash[STATE]
-    if session.config.getoption("collectonly"):
+    if _only_looks(session.config):
         return
     needs = tuple(item.stash[OWED] for item in session.items if OWED in item.stash)
     if len(needs) < len(session.items):
@@ -370,13 +472,17 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn the end of a case into its judgement, and the judgement into words."""
     report = yield
-    judge = item.stash.get(JUDGE, None)
+    judgement = item.stash.get(JUDGED, None)
     skipped = report.skipped or hasattr(report, "wasxfail")
-    if judge is None or call.when != "call" or skipped:
+    if judgement is None or skipped:
         return report
-    state = item.config.stash[STATE]
-    judgement = judge.judgement(call.excinfo.value if call.excinfo else None)
-    report.user_properties.append((JUDGEMENT_PROPERTY, msgspec.json.encode(judgement).decode()))
+    state, told = item.config.stash[STATE], msgspec.json.encode(judgement).decode()
+    if call.when == "teardown" and state.replay:  # junit.xml is made of it, and `verify` reads that
+        report.user_properties.append((JUDGEMENT_PROPERTY, told))
+    if call.when != "call":
+        return report
+    seal = sealed(state.seal, item.stash[OWED].case, told)
+    report.user_properties += [(JUDGEMENT_PROPERTY, told), (SEAL_PROPERTY, seal)]
     if judgement.outcome == "pass":
         return report
     report.outcome = "failed"
@@ -395,9 +501,10 @@ def pytest_runtest_makereport(
 class Bookkeeper:
     """Enters in the ledger, on the controller, what is reported."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Keep this ledger."""
+    def __init__(self, ledger: Ledger, seal: str) -> None:
+        """Keep this ledger, and believe judgements with this seal."""
         self._ledger = ledger
+        self._seal = seal
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Enter what became of a case."""
@@ -407,15 +514,22 @@ class Bookkeeper:
             if report.failed:
                 self._ledger.complain("stray", report.nodeid)
             return
-        told = [value for name, value in report.user_properties if name == JUDGEMENT_PROPERTY]
+        told = [str(value) for name, value in report.user_properties if name == JUDGEMENT_PROPERTY]
         if report.when == "call" and told and not hasattr(report, "wasxfail"):
-            for judgement in (msgspec.json.decode(str(text), type=Judgement) for text in told):
-                if report.passed == (judgement.outcome == "pass"):
-                    self._ledger.record(case, judgement)
-                else:
-                    self._ledger.broken(case, "pytest and the judge disagree")
+            for text in told:
+                self._enter(report, case, text)
         elif report.failed:
             self._ledger.broken(case, f"{report.when}: {_last_line(report)}")
+
+    def _enter(self, report: pytest.TestReport, case: str, text: str) -> None:
+        if (SEAL_PROPERTY, sealed(self._seal, case, text)) not in report.user_properties:
+            self._ledger.broken(case, "a report brings a judgement that no judge made")
+            return
+        judgement = msgspec.json.decode(text, type=Judgement)
+        if report.passed == (judgement.outcome == "pass"):
+            self._ledger.record(case, judgement)
+        else:
+            self._ledger.broken(case, "pytest and the judge disagree")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Enter that cases could not be loaded."""
@@ -443,12 +557,18 @@ def pytest_report_teststatus(
 # The end: certificate, exit status, last lines.
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_html_results_summary(prefix: list[str]) -> None:
-    """Leave a mark in pytest-html's page where the certificate will stand."""
+@pytest.hookimpl(optionalhook=True, wrapper=True, tryfirst=True)
+def pytest_html_results_summary(
+    prefix: list[str], summary: list[str], postfix: list[str]
+) -> Generator[None, Any, Any]:
+    """Leave a mark in pytest-html's page where the certificate will stand, and nothing else."""
     from cube_acceptance.run import CERTIFICATE_MARK
 
-    prefix.append(CERTIFICATE_MARK)
+    said = yield
+    prefix[:] = [CERTIFICATE_MARK]
+    summary.clear()
+    postfix.clear()
+    return said
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -469,26 +589,42 @@ def pytest_html_report_title(report: Any) -> None:  # noqa: ANN401 - pytest-html
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
-    """Let everybody write their report, then conclude the run and say the verdict last."""
-    yield
+    """Let everybody write their report, then conclude the run and say the verdict last.
+
+    Raises:
+        pytest.exit.Exception: there is no certificate, and so no exit status of a verdict.
+    """
     config = session.config
     state = config.stash.get(STATE, None)
     if state is None or state.run is None:
-        return
-    source = state.survey or state.replay or survey.Survey(state.setup, ())
-    certificate = state.run.conclude(state.ledger, source.saved())
-    for name, wish in state.wishes.items():
-        target = Path(wish)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(state.run.folder / name, target)
-    if session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
-        session.exitstatus = EXIT_STATUS[certificate["verdict"]]
+        return (yield)
+    try:
+        yield
+        _conclude(session, state, state.run)
+    except Exception as error:
+        if not isinstance(error, OSError):  # a full disk is nobody's defect
+            config.notify_exception(pytest.ExceptionInfo.from_exception(error), config.option)
+        reason = f"the certificate could not be written: {type(error).__name__}: {error}"
+        raise pytest.exit.Exception(reason, pytest.ExitCode.INTERNAL_ERROR) from error
+
+
+def _conclude(session: pytest.Session, state: State, run: Run) -> None:
     from cube_acceptance.certificate import terminal
 
-    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-    for failing in state.run.failings:
+    source = state.survey or state.replay or survey.Survey(state.setup, ())
+    certificate = run.conclude(state.ledger, source.saved())
+    for name, target in state.wishes.items():
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(run.folder / name, target)
+        except OSError as error:
+            run.failings.append(f"{target}: {error.strerror or error}")
+    if session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+        session.exitstatus = EXIT_STATUS[certificate["verdict"]]
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    for failing in run.failings:
         reporter.write_line(failing, red=True)
-    for line in terminal.last_lines(certificate, state.run.folder, state.language):
+    for line in terminal.last_lines(certificate, run.folder, state.language):
         reporter.write_line(line)
 
 

@@ -25,7 +25,13 @@ import msgspec
 from cube_acceptance import __version__, plan, survey
 from cube_acceptance.certificate import build, mend, page, pdf, signature
 from cube_acceptance.certificate.sections import ANNEX_HASH
-from cube_acceptance.evidence import CannotMeasure, HttpsObserved, Vantage, timestamp
+from cube_acceptance.evidence import (
+    CannotMeasure,
+    HttpsObserved,
+    NtpObserved,
+    Vantage,
+    timestamp,
+)
 from cube_acceptance.plan import Computer
 from cube_acceptance.probes import link
 
@@ -71,6 +77,9 @@ SECRET_OPTIONS = ("--sign",)
 """Options whose value does not belong on a certificate."""
 
 GIT_LIMIT_S = 5.0
+
+JUDGING = ("src", "tests", "fixtures", "conftest.py", "pyproject.toml")
+"""What of a checkout has a say in a verdict."""
 
 CERTIFICATE_MARK = (
     '<p class="unfinished"><strong>Dieser Lauf ist noch nicht beendet. '
@@ -172,13 +181,24 @@ def default_gateway(routes: Path = Path("/proc/net/route")) -> str:
 
 
 def commit(folder: Path) -> str:
-    """Give the commit that this suite's source stands at; empty outside a checkout."""
+    """Give the commit that this suite's source stands at; empty outside a checkout.
+
+    A plus sign follows where what judges was changed since: it is not what the commit holds.
+    """
+    if not (folder / ".git").exists():
+        return ""
+    head = _git(folder, "rev-parse", "HEAD")
+    changed = head and _git(folder, "status", "--porcelain", "--", *JUDGING)
+    return f"{head}+" if changed else head
+
+
+def _git(folder: Path, *arguments: str) -> str:
     git = shutil.which("git")
-    if not git or not (folder / ".git").exists():
+    if not git:
         return ""
     try:
         asked = subprocess.run(  # noqa: S603 - fixed arguments
-            [git, "-C", str(folder), "rev-parse", "HEAD"],
+            [git, "-C", str(folder), *arguments],
             capture_output=True,
             text=True,
             timeout=GIT_LIMIT_S,
@@ -237,18 +257,24 @@ def method(arguments: tuple[str, ...]) -> dict[str, Any]:
 
 
 def day(saved: Saved) -> date:
-    """Give the day of the measurements (UTC): this computer's or the cloud hosts', the later one.
+    """Give the day of the measurements (UTC): this computer's, or a later one that others tell.
 
-    A clock that is set back makes no waiver valid again. Only what came over a believed TLS
-    connection counts.
+    A clock that is set back makes no waiver valid again. Of the cloud hosts, what came over a
+    believed TLS connection counts; of time servers, what all of several say.
     """
     started = datetime.fromisoformat(saved.started)
-    told = (
-        seen.date_offset_s
-        for seen in saved.observations.values()
-        if isinstance(seen, HttpsObserved) and seen.tls and not seen.verify_error
+    seen = saved.observations.values()
+    clouds = (
+        one.date_offset_s or 0.0
+        for one in seen
+        if isinstance(one, HttpsObserved) and one.tls and not one.verify_error
     )
-    ahead_s = max((offset_s or 0.0 for offset_s in told), default=0.0)
+    servers = [
+        one.reply.offset_s
+        for one in seen
+        if isinstance(one, NtpObserved) and one.reply and plan.is_synchronised(one.reply)
+    ]
+    ahead_s = max(0.0, *clouds, min(servers) if len(servers) > 1 else 0.0)
     try:
         return max(started, started + timedelta(seconds=ahead_s)).date()
     except OverflowError:
@@ -265,6 +291,11 @@ def times(saved: Saved) -> dict[str, Any]:
         "zone": here.tzname() or "UTC",
         "utc_offset_min": int(offset.total_seconds() // 60) if offset else 0,
     }
+
+
+def title(kind: dict[str, Any], name: str, number: str, language: Language) -> str:
+    """Write a page's title: what it is, of which site, and which certificate."""
+    return " · ".join(filter(None, (page.title(kind, language), name, number)))
 
 
 def whole_page(annex: bytes, certificate: dict[str, Any], saved: Saved) -> Iterator[bytes]:
@@ -348,11 +379,10 @@ class Run:
         self._write("evidence.json", [survey.dump(saved)])
         kind = {"simulated": self.setup.simulated, "stage": self.setup.site.stage}
         number = str(uuid.uuid4())
-        words = (page.title(kind, self.language), self.setup.site.site.name, number)
         annex = mend.mend(
             (self.folder / "certificate.html").read_text("utf-8"),
             self.language,
-            " · ".join(filter(None, words)),
+            title(kind, self.setup.site.site.name, number, self.language),
         ).encode()
         files = {
             "evidence.json": sha256((self.folder / "evidence.json").read_bytes()),

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 FILE_LIMIT = 1024 * 1024
 """Bytes of a site file or a CA file; a longer one is some other file."""
+DOTS_LIMIT = 100
+"""Dots on one line. The longest key here has two; one of thousands would take minutes to read."""
 TEXT_LIMIT = 200
 """Characters of one text."""
 SERVER_LIMIT = 8
@@ -79,7 +81,7 @@ def check_text(text: str) -> Complaint | None:
         )
     if any(map(_is_control, text)):
         return Complaint("contains a control character", "Write it as one line of plain text")
-    if text and not text.strip():
+    if text and not any(one.isprintable() and not one.isspace() for one in text):
         return Complaint("is blank", "Fill it in or leave the key out")
     return None
 
@@ -588,6 +590,15 @@ def site_for_cube(address: str) -> LoadedSite:
     return LoadedSite(site=Site(cubes=(Cube(address=address),)))
 
 
+def check_together(site: Site) -> None:
+    """Check a site that comes from elsewhere than a file for what makes no sense together.
+
+    Raises:
+        SiteError: two CUBEs share what is one CUBE's, or one cannot be in its network.
+    """
+    _check_cubes(_Place(""), site)
+
+
 def _read(place: _Place, path: Path, hint: str) -> bytes:
     data = b""
     try:
@@ -610,7 +621,10 @@ def _read(place: _Place, path: Path, hint: str) -> bytes:
 
 def _parse(place: _Place, data: bytes) -> dict[str, Any]:
     try:
-        return tomllib.loads(data.decode("utf-8-sig"))
+        text = data.decode("utf-8-sig")
+        if any(line.count(".") > DOTS_LIMIT for line in text.split("\n") if line[:1] != "#"):
+            raise place.error(f"has a line with more than {DOTS_LIMIT} dots", _READ_ABOUT_IT)
+        return tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise place.error(f"line {line} is not UTF-8", "Save the file as UTF-8") from None

@@ -8,11 +8,13 @@ usable answer. A case that reads an observation waits for that one and for no ot
 from __future__ import annotations
 
 import hashlib
+import json
 import queue
+import stat
 import tempfile
 import threading
 import time
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,7 @@ from cube_acceptance.evidence import (
     timestamp,
 )
 from cube_acceptance.plan import Setup
+from cube_acceptance.site import SiteError, check_together
 
 try:
     import resource
@@ -44,6 +47,9 @@ if TYPE_CHECKING:
     from cube_acceptance.site import Cube
 
 EVIDENCE_SCHEMA = "cube-acceptance/evidence/1"
+
+FILE_LIMIT = 256 * 1024 * 1024
+"""Bytes that one file of a run may have; a run of 1,000 CUBEs stays well below."""
 
 WORKERS = 512
 """Probes under way at once; what is beyond waits its turn. A probe spends its life waiting, so
@@ -591,6 +597,23 @@ def dump(saved: Saved) -> bytes:
     return msgspec.json.format(msgspec.json.encode(saved, order="sorted"), indent=1) + b"\n"
 
 
+def read_file(path: Path) -> bytes:
+    """Read a file of a run, which may come from anybody.
+
+    Raises:
+        EvidenceError: it cannot be read, or would keep the reader busy: a pipe, a device, a flood.
+    """
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise EvidenceError(f"{path}: this is a directory, a pipe or a device, and no file")
+        if found.st_size > FILE_LIMIT:
+            raise EvidenceError(f"{path}: has more than {FILE_LIMIT} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise EvidenceError(f"{path}: {error.strerror}") from error
+
+
 def load(path: Path) -> Saved:
     """Read an ``evidence.json``.
 
@@ -598,11 +621,9 @@ def load(path: Path) -> Saved:
         EvidenceError: it cannot be read, is no evidence, or is of a version that this one
             does not know.
     """
+    data = read_file(path)
     try:
-        data = path.read_bytes()
         head = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-    except OSError as error:
-        raise EvidenceError(f"{path}: {error.strerror}") from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise EvidenceError(f"{path}: this is no evidence file: {error}") from error
     schema = bytes(head.get("schema", b"null"))
@@ -613,11 +634,51 @@ def load(path: Path) -> Saved:
         )
     try:
         saved = msgspec.json.decode(data, type=Saved)
+        json.loads(data, object_pairs_hook=_each_once)
         for moment in (saved.started, saved.ended):
-            datetime.fromisoformat(moment)
+            _check_moment(moment)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise EvidenceError(f"{path}: {error}") from error
     return saved
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> None:
+    """Refuse what two readers could read differently (RFC 8259 section 4)."""
+    names = [name for name, _ in pairs]
+    if len(names) != len(set(names)):
+        raise ValueError("a key stands twice")
+
+
+def _check_moment(text: str) -> None:
+    """Accept a moment as it is written here, away from the ends of the calendar."""
+    moment = datetime.fromisoformat(text)
+    if not date.min.year < moment.year < date.max.year or timestamp(moment) != text:
+        raise ValueError(f"{text[:40]} is no moment of a run")
+
+
+def check_origin(saved: Saved) -> None:
+    """Check that a run of this suite can have measured this site in this way.
+
+    Raises:
+        EvidenceError: it cannot; the evidence was put together from something else.
+    """
+    setup, site = saved.setup, saved.setup.site
+    try:
+        check_together(site)
+    except SiteError as error:
+        raise EvidenceError(f"its site: {error}") from error
+    if setup.simulated:
+        return
+    if setup.ports != plan.Ports():
+        raise EvidenceError("it is of the embedded site, and says that it is not")
+    if setup.loaded.ca_pem and not site.cloud.ca_file:
+        raise EvidenceError("it trusts an authority that its site does not name")
+
+
+def in_place(saved: Saved) -> Saved:
+    """Leave out every observation that is about something else than its key says."""
+    kept = {key: seen for key, seen in saved.observations.items() if plan.belongs(key, seen)}
+    return msgspec.structs.replace(saved, observations=kept)
 
 
 def check_belonging(path: Path) -> None:
@@ -630,11 +691,11 @@ def check_belonging(path: Path) -> None:
     if not certificate.exists():
         return
     try:
-        files = msgspec.json.decode(certificate.read_bytes(), type=dict[str, Any])["files"]
-        recorded = files["evidence.json"]
-    except (OSError, msgspec.MsgspecError, KeyError, TypeError) as error:
+        data = read_file(certificate)
+        recorded = msgspec.json.decode(data, type=dict[str, Any])["files"]["evidence.json"]
+    except (EvidenceError, msgspec.MsgspecError, LookupError, TypeError, ValueError) as error:
         raise EvidenceError(f"{certificate}: this is no certificate") from error
-    if hashlib.sha256(path.read_bytes()).hexdigest() != recorded:
+    if hashlib.sha256(read_file(path)).hexdigest() != recorded:
         raise EvidenceError(
             f"{path}: it is not the evidence that the certificate beside it was made from"
         )

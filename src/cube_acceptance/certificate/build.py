@@ -12,6 +12,7 @@ import msgspec
 from cube_acceptance import plan, sentences
 from cube_acceptance.catalogue import LEVELS, SITE, Language
 from cube_acceptance.evidence import NtpObserved
+from cube_acceptance.site import Ntp
 from cube_acceptance.survey import NotMeasuredError, Replay
 from cube_acceptance.verdict import decide, worst
 
@@ -79,28 +80,15 @@ def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> d
         )
         for complaint in ledger.complaints
     ]
-    loaded = saved.setup.loaded
-    return {
+    return about(catalogue, saved) | {
         "schema": SCHEMA,
         "certificate_id": facts.certificate_id,
         "verdict": verdict_of(results, complaints),
-        "stage": site.stage,
-        "simulated": saved.setup.simulated,
         "language": language,
         "replayed": facts.replayed,
-        "item": {"cubes": [_cube(cube) for cube in site.cubes]},
-        "site": msgspec.to_builtins(site.site),
-        "people": msgspec.to_builtins(site.people),
         "method": facts.method,
         "vantage": facts.vantage,
-        "time": facts.time | {"clock_offset_s": _clock_offset(saved)},
-        "requirements_document": {
-            "title": catalogue.document.title,
-            "publisher": catalogue.document.publisher,
-            "source": catalogue.document.source,
-            "catalogue_sha256": catalogue.sha256,
-        },
-        "site_file": {"name": loaded.name, "sha256": loaded.sha256} if loaded.name else None,
+        "time": facts.time | {"clock_offset_s": clock_offset(saved)},
         "results": results,
         "observations": _observations(catalogue, ledger, language),
         "deviations": _deviations(catalogue, saved, language),
@@ -124,6 +112,25 @@ def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> d
         "complaints": complaints,
         "files": facts.files,
         "signature": facts.signature,
+    }
+
+
+def about(catalogue: Catalogue, saved: Saved) -> dict[str, Any]:
+    """Write what is tested, and by which document; it follows from the evidence alone."""
+    loaded, site = saved.setup.loaded, saved.setup.site
+    return {
+        "stage": site.stage,
+        "simulated": saved.setup.simulated,
+        "item": {"cubes": [_cube(cube) for cube in site.cubes]},
+        "site": msgspec.to_builtins(site.site),
+        "people": msgspec.to_builtins(site.people),
+        "requirements_document": {
+            "title": catalogue.document.title,
+            "publisher": catalogue.document.publisher,
+            "source": catalogue.document.source,
+            "catalogue_sha256": catalogue.sha256,
+        },
+        "site_file": {"name": loaded.name, "sha256": loaded.sha256} if loaded.name else None,
     }
 
 
@@ -259,6 +266,12 @@ def _deviations(catalogue: Catalogue, saved: Saved, language: Language) -> list[
         found["private-ca"] = {"file": site.cloud.ca_file.replace("\\", "/").rpartition("/")[2]}
     if site.cloud.allow_private:
         found["private-addresses"] = {}
+    if stand_ins := _stand_ins(site):
+        hosts = [host for hosts in stand_ins.values() for host in hosts]
+        found["other-hosts"] = {"domains": list(stand_ins), "hosts": hosts}
+    if site.ntp.tolerance_s > Ntp().tolerance_s:
+        allowed = {"tolerance": site.ntp.tolerance_s, "usual": Ntp().tolerance_s}
+        found["time-tolerance"] = allowed
     try:
         given = plan.handed_out(Replay(saved))
     except NotMeasuredError:  # nothing that follows DHCP was measured, so no server was chosen
@@ -278,7 +291,17 @@ def _deviations(catalogue: Catalogue, saved: Saved, language: Language) -> list[
     ]
 
 
-def _clock_offset(saved: Saved) -> float | None:
+def _stand_ins(site: Site) -> dict[str, tuple[str, ...]]:
+    """Give the hosts that were asked instead of a cloud's own, by the cloud's domain."""
+    clouds = {"tapio.one": site.cloud.tapio, "homag.cloud": site.cloud.homag}
+    return {
+        domain: hosts
+        for domain, hosts in clouds.items()
+        if not any(f".{host.casefold()}".endswith(f".{domain}") for host in hosts)
+    }
+
+
+def clock_offset(saved: Saved) -> float | None:
     """Give how far the first time server that answered is ahead of this computer, in seconds."""
     for observation in saved.observations.values():
         if isinstance(observation, NtpObserved) and observation.reply:

@@ -54,6 +54,15 @@ _RELOAD = re.compile(r'<div class="summary__reload">.*?</div>\s*</div>\s*</div>'
 _GLOBAL_RULE = re.compile(r"^(?:body|h1|h2|p|a|table) \{[^}]*\}\n?", re.MULTILINE)
 _CELL = re.compile(r"<td(?: class=\"(?P<kind>[\w -]*)\")?[^>]*>(?P<inner>.*)</td>", re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
+_PRE = re.compile(r"<pre>(?P<text>[^<]*)</pre>")
+_VARYING = re.compile(
+    r"<title>[^<]*</title>"
+    r"|\d{2}-\w{3}-\d{4} at \d{2}:\d{2}:\d{2}"
+    r'|<p class="run-count">[\w .:]*</p>'
+    r'|(?: disabled| )> <span class="\w+">\d+ [\w ]+,?</span>'
+    r'|data-jsonblob="[^"]*"'
+)
+"""What one run's annex differs in from that of another: when it was made, and its results."""
 
 _EXPAND = '<button type="button" class="logexpander" aria-label="Expand or collapse log"></button>'
 _MOVE = '<button type="button" class="media-container__nav--{0}" aria-label="{0}">&{1}t;</button>'
@@ -167,7 +176,7 @@ def cleaned(report: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "title": plain(report.get("title", "")),
         "environment": {
-            plain(name): text(_flat(value)) for name, value in report["environment"].items()
+            plain(name): _text(_flat(value)) for name, value in report["environment"].items()
         },
         "renderCollapsed": [plain(name) for name in report.get("renderCollapsed", [])],
         "initialSort": plain(report.get("initialSort", "result")),
@@ -225,4 +234,29 @@ def _extra(extra: Mapping[str, Any]) -> dict[str, Any]:
     name = plain(extra.get("name", ""))
     if extra.get("format_type") == "image" and IMAGE.fullmatch(content):
         return {"name": name, "format_type": "image", "content": content}
-    return {"name": name, "format_type": "html", "content": element("pre", content)}
+    found = _PRE.fullmatch(content)
+    held = unescape(found["text"]) if found else content
+    return {"name": name, "format_type": "html", "content": element("pre", held)}
+
+
+def frame(annex: str) -> str:
+    """Give what all pages of one version and language share: all but what tells of their run."""
+    return _VARYING.sub("*", annex)
+
+
+def shown(annex: str) -> dict[str, set[str]]:
+    """Read which results a finished page's annex shows for every test.
+
+    Raises:
+        TemplateError: it holds what :func:`mend` would have made text of, so that it could show
+            anything.
+    """
+    blob = _only(_BLOB, annex)["blob"]
+    report = json.loads(unescape(blob))
+    results = {
+        name: {str(entry["result"]) for entry in entries}
+        for name, entries in report["tests"].items()
+    }
+    if escape(json.dumps(cleaned(report)), quote=True) != blob:
+        raise TemplateError("the annex holds more than text")
+    return results

@@ -16,15 +16,12 @@ import itertools
 import json
 import multiprocessing
 import os
-import stat
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from cube_acceptance import run, survey, verify
 from cube_acceptance.certificate.signature import SignatureError
@@ -36,10 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
-    from cube_acceptance.survey import Saved
-
-FILE_LIMIT = 256 * 1024 * 1024
-"""Bytes that one file of a run may have; a run of 1,000 CUBEs stays well below."""
+FILE_LIMIT = survey.FILE_LIMIT
 
 NAMES_SHOWN = 3
 """How many CUBEs name a site that has no name of its own."""
@@ -98,7 +92,7 @@ def _checked(folder: Path, allowed_signers: Path | None, now: datetime) -> Row:
     verify.check_verdict(certificate)
     verify.check_hashes(certificate, folder)
     saved = survey.load(folder / "evidence.json")
-    check_facts(certificate, saved)
+    verify.check_facts(certificate, saved)
     verify.check_page(certificate, saved, folder)
     site, names = certificate["site"], [cube["name"] for cube in certificate["item"]["cubes"]]
     shown = names[:NAMES_SHOWN] + ["…"] * (len(names) > NAMES_SHOWN)
@@ -130,33 +124,9 @@ def check_files(folder: Path) -> None:
     """
     with os.scandir(folder) as entries:
         for entry in itertools.islice(entries, len(verify.OWN_FILES) + 1):
-            found = entry.stat(follow_symlinks=False)
             if entry.name not in verify.OWN_FILES:
                 raise BrokenError(f"the folder holds files of other origin: {entry.name}")
-            if not stat.S_ISREG(found.st_mode):
-                raise BrokenError(f"{entry.name} is no plain file")
-            if found.st_size > FILE_LIMIT:
-                raise BrokenError(f"{entry.name} has more than {FILE_LIMIT} bytes")
-
-
-def check_facts(certificate: dict[str, Any], saved: Saved) -> None:
-    """Check that the certificate and its evidence speak of the same site, time and kind of run.
-
-    Raises:
-        BrokenError: they differ; names in what.
-    """
-    site = saved.setup.site
-    cubes = [(cube["name"], cube["address"]) for cube in certificate["item"]["cubes"]]
-    same = {
-        "simulated": certificate["simulated"] == saved.setup.simulated,
-        "stage": certificate["stage"] == site.stage,
-        "site": certificate["site"] == msgspec.to_builtins(site.site),
-        "item": cubes == [(cube.name, cube.address) for cube in site.cubes],
-        "time": certificate["time"]["started"] == saved.started,
-    }
-    for key, holds in same.items():
-        if not holds:
-            raise BrokenError(f"certificate and evidence differ in {key}")
+            verify.check_plain(entry.name, entry.stat(follow_symlinks=False))
 
 
 def moment(text: str, now: datetime) -> str:

@@ -1,0 +1,39 @@
+"""Where the acceptance cases are that belong to this package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cube_acceptance.entry import PROJECT, is_suite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Another checkout of the suite."""
+    marker = tmp_path / "other" / "fixtures" / "given.py"
+    marker.parent.mkdir(parents=True)
+    marker.touch()
+    return tmp_path / "other"
+
+
+class TestIsSuite:
+    """Whose cases may judge."""
+
+    def test_of_an_installed_checkout(self, checkout: Path, tmp_path: Path) -> None:
+        """Its own and no others, by whatever path."""
+        (tmp_path / "link").symlink_to(PROJECT)
+
+        assert is_suite(PROJECT)
+        assert is_suite(tmp_path / "link")
+        assert not is_suite(checkout)
+        assert not is_suite(tmp_path / "nowhere")
+
+    def test_of_a_package_alone(self, checkout: Path, tmp_path: Path) -> None:
+        """A package that was installed without its cases takes those where it is started."""
+        assert is_suite(checkout, project=tmp_path / "site-packages")
+        assert not is_suite(tmp_path, project=tmp_path / "site-packages")
