@@ -159,7 +159,7 @@ class TestPageProbe:
     )
     def test_title(self, behaviour: Behaviour, title: str) -> None:
         """The title tells one device from another; it stays text."""
-        assert fetch(behaviour).replies[-1].title == title
+        assert fetch(behaviour, limit_s=10.0).replies[-1].title == title
 
     def test_texts_are_found_in_any_case(self) -> None:
         """The page is identified by what it says."""
