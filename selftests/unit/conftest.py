@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from witnesses import Account
 
 from cube_acceptance import catalogue as catalogues
+from cube_acceptance.probes import link
 
 if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue
@@ -16,3 +18,11 @@ if TYPE_CHECKING:
 def catalogue() -> Catalogue:
     """The catalogue that the package ships."""
     return catalogues.load()
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Account:
+    """What a witness of the wire will say, whoever asks for one."""
+    told = Account()
+    monkeypatch.setattr(link, "Witness", told)
+    return told

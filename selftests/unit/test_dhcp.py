@@ -599,7 +599,7 @@ class TestOpenWire:
 
         assert wire.name == "packet socket"
         assert factory.asked == [(17, socket.SOCK_DGRAM, 0)], "nothing arrives before the filter"
-        assert fake.bound == (LOOPBACK, 0x0800)
+        assert fake.bound == (LOOPBACK, 0x0003), "before a bridge or a filter takes it"
         assert (socket.SOL_SOCKET, 26) in fake.options, "the filter is attached"
 
     def test_falls_back_to_a_udp_socket(self) -> None:
@@ -734,9 +734,18 @@ class TestWires:
     def test_receives_packets(self) -> None:
         """The headers are the wire's business, the payload the probe's."""
         packet = dhcp.wrap(b"payload", ("255.255.255.255", 68), 67)
-        wire = dhcp.PacketWire(_FakeSocket(arrives=(packet, ())), "eth0", ("", 67), 68)
+        fake = _FakeSocket(arrives=(packet, ("eth0", 0x0800, 1, 1, bytes(6))))
+        wire = dhcp.PacketWire(fake, "eth0", ("", 67), 68)
 
         assert wire.receive(0.1) == Datagram(b"payload", "0.0.0.0", 67)
+
+    @pytest.mark.parametrize(("protocol", "kind"), [(0x86DD, 1), (0x0800, 4)])
+    def test_receives_replies_only(self, protocol: int, kind: int) -> None:
+        """Neither another protocol nor what a server on this computer sends counts."""
+        packet = dhcp.wrap(b"payload", ("255.255.255.255", 68), 67)
+        fake = _FakeSocket(arrives=(packet, ("eth0", protocol, kind, 1, bytes(6))))
+
+        assert dhcp.PacketWire(fake, "eth0", ("", 67), 68).receive(0.1) is None
 
     def test_receives_datagrams(self) -> None:
         """The kernel has taken the headers off."""

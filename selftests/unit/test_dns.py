@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from witnesses import Account
+
 LOOPBACK = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
 NAME = "disco.tapio.one"
 ADDRESSES = ("11.20.0.10", "11.20.0.11")
@@ -747,6 +749,10 @@ class Refusing:
     def settimeout(self, _limit: float) -> None:
         """Accept any limit."""
 
+    def getsockname(self) -> tuple[str, int]:
+        """Be bound."""
+        return "127.0.0.1", 40000
+
     def close(self) -> None:
         """Note that it was given back."""
         self.closed = True
@@ -774,6 +780,46 @@ class TestUnasked:
         assert isinstance(observed, CannotMeasure)
         assert observed.cause == "off-link"
         assert "Network is down" in observed.detail
+
+    def test_says_that_this_computer_drops_answers(
+        self, refusing: Refusing, account: Account, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """They came, and no further."""
+        account.told = "", "dropped", ""
+        monkeypatch.setattr(probed, "shows", lambda *_: False)
+        observed = self.probe.run()
+
+        assert isinstance(observed, CannotMeasure)
+        assert observed.cause == "not-permitted"
+        assert len(refusing.sent) == 3
+
+    def test_believes_an_answer_at_the_last_moment(
+        self, refusing: Refusing, account: Account, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What the socket has just got was not dropped."""
+        account.told = "", "dropped", ""
+        monkeypatch.setattr(probed, "shows", lambda *_: True)
+
+        assert isinstance(self.probe.run(), DnsObserved)
+        assert refusing.sent
+
+    def test_says_that_this_computer_answers_itself(
+        self, refusing: Refusing, account: Account
+    ) -> None:
+        """Whatever it was that came."""
+        account.told = "a resolver", "dropped", ""
+        refusing.events = [b"nonsense"]
+        observed = self.probe.run()
+
+        assert isinstance(observed, CannotMeasure)
+        assert "a resolver" in observed.detail
+
+    def test_knows_a_refusal_from_silence(self, refusing: Refusing, account: Account) -> None:
+        """A closed port is nobody's firewall here."""
+        account.told = "", "dropped", ""
+        refusing.events = [ConnectionRefusedError(errno.ECONNREFUSED, "refused")] * 3
+
+        assert isinstance(self.probe.run(), DnsObserved)
 
     def test_sends_again_after_an_earlier_tries_error(self, refusing: Refusing) -> None:
         """The error that an earlier packet met is reported at the next sending."""

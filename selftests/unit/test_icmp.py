@@ -49,6 +49,8 @@ from cube_acceptance.probes.pace import Memory, Pace, Turn
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from witnesses import Account
+
 LOOPBACK = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
 ADDRESS = "192.0.2.50"
 ROUTER = "192.0.2.1"
@@ -1019,6 +1021,7 @@ class FakeWire:
     """A wire that answers each request as a test lays out."""
 
     method: icmp.Method = "raw"
+    identifier = 4711
 
     def __init__(
         self,
@@ -1162,6 +1165,35 @@ class TestPingProbe:
         assert observed.trouble
         assert observed.trouble.kind == "no-answer"
         assert [attempt.result for attempt in observed.tries] == ["silence"] * 4
+
+    def test_replies_of_this_computer(self, account: Account) -> None:
+        """What the wire did not see does not count, whoever it claims to be from."""
+        account.told = "a proxy", "", ""
+        observed = self.ping(each((0.01, {})))
+
+        assert isinstance(observed, CannotMeasure)
+        assert (observed.cause, account.given["own"]) == ("not-permitted", 4711)
+
+    def test_replies_that_this_computer_drops(self, account: Account) -> None:
+        """They came, and no further."""
+        account.told = "", "dropped", ""
+
+        assert isinstance(self.ping(), CannotMeasure)
+
+    def test_reply_at_the_last_moment(self, account: Account) -> None:
+        """It was seen on the wire just now, and is too late: that is no firewall's doing."""
+        account.told = "", "dropped", ""
+
+        assert results(self.observed({4: [(2.01, {})]})) == ["silence"] * 4
+
+    @pytest.mark.parametrize(
+        "fields", [{"result": "unreachable"}, {"result": "wrong-host"}, {"sequence": 99}]
+    )
+    def test_other_arrivals(self, account: Account, fields: dict[str, Any]) -> None:
+        """An error, or what does not count, is neither the target's reply nor silence."""
+        account.told = "a proxy", "dropped", ""
+
+        assert isinstance(self.ping({1: [(0.01, fields)]}), PingObserved)
 
     def test_loss(self) -> None:
         """A success does not end it, since loss is worth knowing; it is no trouble."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import select
 import socket
 import struct
+import sys
 import time
 from contextlib import ExitStack, closing, contextmanager
 from types import SimpleNamespace
@@ -12,16 +14,33 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 import pytest
+from witnesses import Account
 
-from cube_acceptance.evidence import CannotMeasure, Trouble, Vantage
+from cube_acceptance.evidence import (
+    CannotMeasure,
+    DhcpObserved,
+    NtpObserved,
+    Trouble,
+    Vantage,
+)
 from cube_acceptance.probes import link
 from cube_acceptance.probes.link import CannotAskError, ReachError, Stopwatch
+from cube_acceptance.probes.routing import ANY, Flow, Route, tcp, udp
+from cube_acceptance.probes.witness import BLIND, THIS_COMPUTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+    from typing import NoReturn
 
 LOOPBACK = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
 ELSEWHERE = Vantage(interface="eth9", address="10.99.0.1", prefix=24)
+STANDING = Vantage(interface="lo", address="127.0.0.1", prefix=8)
+MOVED = Vantage(interface="lo", address="192.0.2.77", prefix=24)
+SILENT = NtpObserved(
+    started="", duration_s=6.0, server="", trouble=Trouble(kind="no-answer", phase="udp")
+)
+ANSWERED = NtpObserved(started="", duration_s=0.1, server="")
 NO_ROUTE = "255.255.255.255"
 """Where no ordinary socket can be connected to, whatever routes this computer has."""
 
@@ -64,10 +83,24 @@ def interfaces(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Entry]]:
 
 @pytest.fixture
 def routes(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """What this computer's routes say, instead of what they say here."""
+    """What this computer's routes say, instead of what they say here: target to source."""
     table: dict[str, str] = {}
-    monkeypatch.setattr(link, "routed_source", table.get)
+
+    def route_to(target: str, _flow: Flow = ANY, _source: str = "") -> Route | None:
+        source = table.get(target)
+        if source is None:
+            return None
+        interface = link.interface_of(source) or ""
+        return Route(source=source, interface=interface, own=source == target)
+
+    monkeypatch.setattr(link, "route_to", route_to)
     return table
+
+
+@pytest.fixture
+def standing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A computer whose link and addresses stay."""
+    monkeypatch.setattr(link, "check_footing", lambda *_: None)
 
 
 @contextmanager
@@ -174,7 +207,44 @@ class TestMeasured:
     def test_hides_no_defect(self) -> None:
         """What is neither is for the survey to notice."""
         with pytest.raises(ZeroDivisionError):
-            link.measured(lambda _: 1 // 0)
+            link.measured(lambda _: 1 // 0, LOOPBACK)
+
+    @pytest.mark.parametrize(
+        ("observation", "in_vain"),
+        [
+            (SILENT, True),
+            (DhcpObserved(started="", duration_s=10.0), True),
+            (ANSWERED, False),
+            (LOOPBACK, False),
+        ],
+        ids=["silence", "no-offer", "answer", "something-else"],
+    )
+    @pytest.mark.parametrize("after", ["2", "4"], ids=["stood", "fell"])
+    def test_stands_all_the_time(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        observation: object,
+        after: str,
+        *,
+        in_vain: bool,
+    ) -> None:
+        """What came to nothing while the link was lost says nothing about the network."""
+        told = iter(["2", after])
+        monkeypatch.setattr(link, "carrier_changes", lambda _: next(told))
+        seen = link.measured(lambda _: observation, STANDING)
+
+        if in_vain and after == "4":
+            assert isinstance(seen, CannotMeasure)
+            assert (seen.cause, "lost its carrier" in seen.detail) == ("off-link", True)
+        else:
+            assert seen is observation
+
+    def test_embedded_site_always_stands(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """There is no link to be lost."""
+        told = iter(["2", "4"])
+        monkeypatch.setattr(link, "carrier_changes", lambda _: next(told))
+
+        assert link.measured(lambda _: SILENT, LOOPBACK) is SILENT
 
 
 def measure_with(result: object) -> object:
@@ -186,7 +256,50 @@ def measure_with(result: object) -> object:
             raise result
         return result
 
-    return link.measured(measure)
+    return link.measured(measure, LOOPBACK)
+
+
+class TestFooting:
+    """Whether the vantage is still what it was."""
+
+    def test_knows_the_carriers_history(self, tmp_path: Path) -> None:
+        """A link that was lost and found again looks as before, but for this."""
+        (tmp_path / "eth9").mkdir()
+        (tmp_path / "eth9" / "carrier_changes").write_text("2\n")
+
+        assert link.carrier_changes("eth9", tmp_path) == "2\n"
+        assert link.carrier_changes("eth8", tmp_path) == ""
+
+    def test_knows_the_address(self) -> None:
+        """A lease may run out; without an address none can be lost."""
+        assert link.is_here("127.0.0.1")
+        assert link.is_here("")
+        assert not link.is_here("192.0.2.77")
+        assert link.footing(LOOPBACK)[1]
+
+    def test_knows_the_link(self) -> None:
+        """The loopback interface is always up; one that does not exist is not called down."""
+        assert link.plugged_in("lo")
+        assert link.plugged_in("nowhere0")
+
+    def test_holds(self) -> None:
+        """The usual way."""
+        link.check_footing(LOOPBACK, link.footing(LOOPBACK))
+
+    def test_is_lost(self) -> None:
+        """The network has no part in that."""
+        with pytest.raises(CannotAskError, match="lost its carrier or its address") as obstacle:
+            link.check_footing(MOVED, ("", True))
+
+        assert obstacle.value.cause == "off-link"
+
+    def test_has_no_link(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A cable that is still out is said to be so."""
+        monkeypatch.setattr(link, "plugged_in", lambda _: False)
+        with pytest.raises(CannotAskError, match="lo has no link") as obstacle:
+            link.check_footing(STANDING, link.footing(STANDING))
+
+        assert obstacle.value.cause == "off-link"
 
 
 class TestInterfaces:
@@ -216,16 +329,36 @@ class TestInterfaces:
         assert "127.0.0.1/8" in [str(network) for network in link.interface_networks("lo")]
 
 
-class TestRoutedSource:
+class TestRouteTo:
     """The system's own opinion about the way to a target."""
 
     def test_of_this_computer(self) -> None:
         """The loopback network is reached from the loopback address."""
-        assert link.routed_source("127.0.0.1") == "127.0.0.1"
+        assert link.route_to("127.0.0.1") == Route(source="127.0.0.1", interface="lo", own=True)
 
     def test_without_a_route(self) -> None:
         """No route is no error of ours."""
-        assert link.routed_source(NO_ROUTE) is None
+        assert link.route_to(NO_ROUTE) is None
+
+    @pytest.mark.usefixtures("interfaces")
+    @pytest.mark.parametrize("platform", ["linux", "darwin"])
+    def test_where_it_cannot_be_asked_of_netlink(
+        self, monkeypatch: pytest.MonkeyPatch, platform: str
+    ) -> None:
+        """Then a connected socket says what it can."""
+        sources = {"10.0.0.9": "10.99.0.1", "10.99.0.1": "10.99.0.1", "10.0.0.8": "10.96.0.1"}
+
+        def refuse(*_: object) -> NoReturn:
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+        monkeypatch.setattr(link, "ask_netlink", refuse)
+        monkeypatch.setattr(link, "connected_source", sources.get)
+        monkeypatch.setattr(sys, "platform", platform)
+
+        assert link.route_to("10.0.0.9") == Route(source="10.99.0.1", interface="eth9")
+        assert link.route_to("10.99.0.1") == Route(source="10.99.0.1", interface="eth9", own=True)
+        assert link.route_to("10.0.0.8") == Route(source="10.96.0.1", interface="")
+        assert link.route_to("10.0.0.7") is None
 
 
 class TestFindVantage:
@@ -343,7 +476,7 @@ class TestSourceFor:
             (None, "no route"),
         ],
     )
-    @pytest.mark.usefixtures("interfaces")
+    @pytest.mark.usefixtures("interfaces", "standing")
     def test_refuses_another_way(
         self, routes: dict[str, str], source: str | None, detail: str
     ) -> None:
@@ -378,6 +511,59 @@ class TestSourceFor:
 
         monkeypatch.setattr(psutil, "net_if_stats", dict)
         assert link.plugged_in("eth9")
+
+    @pytest.mark.usefixtures("interfaces")
+    def test_may_be_by_rules_about_the_source(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A computer with two uplinks sends by the plant's router what comes from the plant."""
+        ways = {
+            "": Route(source="10.97.0.1", interface="tun0"),
+            "10.99.0.1": Route(source="10.99.0.1", interface="eth9"),
+        }
+        monkeypatch.setattr(link, "route_to", lambda _target, _flow, source="": ways[source])
+
+        assert link.source_for(ELSEWHERE, "10.0.0.9") == "10.99.0.1"
+
+    @pytest.mark.usefixtures("interfaces")
+    def test_must_not_be_by_rules_about_the_source(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A VPN may take just what comes from this address."""
+        ways = {
+            "": Route(source="10.99.0.1", interface="eth9"),
+            "10.99.0.1": Route(source="10.99.0.1", interface="tun0"),
+        }
+        monkeypatch.setattr(link, "route_to", lambda _target, _flow, source="": ways[source])
+
+        with pytest.raises(CannotAskError, match="leaves by tun0, not by eth9"):
+            link.source_for(ELSEWHERE, "10.0.0.9")
+
+    @pytest.mark.usefixtures("interfaces")
+    def test_is_the_vantage_address_where_the_system_names_none(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A route without a source is one nevertheless."""
+        monkeypatch.setattr(link, "route_to", lambda *_: Route(source="", interface="eth9"))
+
+        assert link.source_for(ELSEWHERE, "10.0.0.9") == "10.99.0.1"
+
+    @pytest.mark.usefixtures("interfaces")
+    @pytest.mark.parametrize("prefix", [24, 16])
+    def test_renewed_lease(self, routes: dict[str, str], prefix: int) -> None:
+        """Another address of the same network is as good, one of another network is not."""
+        routes["10.0.0.9"] = "10.99.0.1"
+        before = Vantage(interface="eth9", address="10.99.7.7", prefix=prefix)
+        fits = prefix == 16
+        expected = ExitStack() if fits else pytest.raises(CannotAskError, match="no longer has")
+
+        with expected:
+            assert link.source_for(before, "10.0.0.9") == "10.99.0.1"
+
+    def test_without_a_route_because_the_link_is_lost(self, routes: dict[str, str]) -> None:
+        """A cable that was pulled out is no other way."""
+        assert not routes
+
+        with pytest.raises(CannotAskError, match="lost its carrier or its address") as obstacle:
+            link.source_for(ELSEWHERE, "10.0.0.9")
+
+        assert obstacle.value.cause == "off-link"
 
     def test_needs_an_address(self) -> None:
         """DHCP aside, nothing can be asked without one."""
@@ -418,12 +604,12 @@ class TestBindInterface:
 
         link.bind_interface(sock, LOOPBACK, platform)
 
-        assert made == calls
+        assert made == [(socket.IPPROTO_IP, socket.IP_TTL, 64), *calls]
 
     def test_other_platforms_have_no_error_queue(self) -> None:
         """Only Linux knows the option; elsewhere it would be another one."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            link._prepare(sock, LOOPBACK, "127.0.0.1", "win32")
+            link._prepare(sock, LOOPBACK, "127.0.0.1", platform="win32")
 
             assert sock.getsockopt(socket.IPPROTO_IP, 11) == 0
             assert sock.getsockname()[0] == "127.0.0.1"
@@ -490,20 +676,20 @@ class TestOpenUdp:
         with pytest.raises(CannotAskError, match="no route"):
             link.open_udp(LOOPBACK, NO_ROUTE, 53)
 
-    def test_cannot_be_on_an_interface_that_is_gone(self, routes: dict[str, str]) -> None:
+    def test_cannot_be_on_an_interface_that_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A cable that is pulled out during the run is not the network's failure."""
         gone = Vantage(interface="gone0", address="10.99.0.1", prefix=24)
-        routes["10.99.0.9"] = "10.99.0.1"
+        monkeypatch.setattr(link, "source_for", lambda *_: "10.99.0.1")
 
         with pytest.raises(CannotAskError, match="gone0 cannot be used") as obstacle:
             link.open_udp(gone, "10.99.0.9", 53)
 
         assert obstacle.value.cause == "off-link"
 
-    def test_cannot_be_from_an_address_that_is_gone(self, routes: dict[str, str]) -> None:
+    def test_cannot_be_from_an_address_that_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A lease that ran out during the run is not the network's failure either."""
         gone = Vantage(interface="lo", address="10.99.0.1", prefix=24)
-        routes["10.99.0.9"] = "10.99.0.1"
+        monkeypatch.setattr(link, "source_for", lambda *_: "10.99.0.1")
 
         with pytest.raises(CannotAskError, match="lo cannot be used") as obstacle:
             link.open_udp(gone, "10.99.0.9", 53)
@@ -566,6 +752,8 @@ class TestOpenTcp:
                     raise ConnectionResetError(errno.ECONNRESET, "reset")
 
             def recv(self, size: int, flags: int = 0) -> bytes:
+                if self.type != socket.SOCK_STREAM:
+                    return super().recv(size, flags)
                 assert flags == socket.MSG_PEEK
                 return b"SSH-2.0-OpenSSH"[:size]
 
@@ -597,10 +785,10 @@ class TestOpenTcp:
         with pytest.raises(CannotAskError, match="own addresses"):
             link.open_tcp(ELSEWHERE, "127.0.0.1", 80, 1.0)
 
-    def test_cannot_be_on_an_interface_that_is_gone(self, routes: dict[str, str]) -> None:
+    def test_cannot_be_on_an_interface_that_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """As for UDP."""
         gone = Vantage(interface="gone0", address="10.99.0.1", prefix=24)
-        routes["10.99.0.9"] = "10.99.0.1"
+        monkeypatch.setattr(link, "source_for", lambda *_: "10.99.0.1")
 
         with pytest.raises(CannotAskError, match="gone0 cannot be used"):
             link.open_tcp(gone, "10.99.0.9", 80, 1.0)
@@ -774,6 +962,22 @@ class TestTrouble:
 
         assert link.trouble(icmp(3, 1, offender="10.99.0.1"), error, "tcp").kind == "no-route"
 
+    @pytest.mark.usefixtures("interfaces")
+    @pytest.mark.parametrize(
+        ("code", "answers", "own"),
+        [(1, True, True), (1, False, False), (1, None, False), (0, False, True), (4, None, True)],
+    )
+    def test_own_firewall_may_say_that_nobody_is_there(
+        self, code: int, *, answers: bool | None, own: bool
+    ) -> None:
+        """Whoever answers ARP is there; and ARP never says that there is no network."""
+        error = OSError(errno.EHOSTUNREACH, "No route to host")
+        expected = pytest.raises(CannotAskError, match="own firewall") if own else ExitStack()
+        queue = icmp(3, code, offender="10.99.0.1")
+
+        with expected:
+            assert link.trouble(queue, error, "tcp", lambda: answers).kind == "no-route"
+
     def test_a_refusal_of_nobody_known_counts(self) -> None:
         """Where the kernel does not say who it was, it was not this computer."""
         queue = QueuedError((socket.IPPROTO_IP, 11, extended(3, 13)[:16]))
@@ -794,3 +998,123 @@ class TestTrouble:
 
         assert link.trouble(object(), TimeoutError(), "ssh").kind == "no-answer"
         assert time.monotonic() >= before
+
+
+class TestWatching:
+    """A witness for one exchange."""
+
+    @pytest.mark.parametrize(
+        ("way", "next_hop"),
+        [
+            (Route(source="10.99.0.1", interface="eth9", gateway="10.99.0.254"), "10.99.0.254"),
+            (Route(source="10.99.0.1", interface="eth9"), "10.0.0.9"),
+            (None, "10.0.0.9"),
+        ],
+        ids=["by-a-router", "on-the-link", "no-way"],
+    )
+    def test_knows_the_next_hop(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        account: Account,
+        way: Route | None,
+        next_hop: str,
+    ) -> None:
+        """What waits for ARP waits for that one."""
+        monkeypatch.setattr(link, "route_to", lambda *_: way)
+        with link.watching(ELSEWHERE, "10.0.0.9", udp(53), 40000):
+            assert account.begun
+            assert not account.ended
+
+        assert account.ended
+        assert account.given == {
+            "wire": THIS_COMPUTER,
+            "interface": "eth9",
+            "address": "10.0.0.9",
+            "protocol": socket.IPPROTO_UDP,
+            "port": 53,
+            "own": 40000,
+            "next_hop": next_hop,
+        }
+
+    def test_is_blind_on_the_embedded_site(self, account: Account) -> None:
+        """There everything is this computer's own doing."""
+        with link.watching(LOOPBACK, "127.0.0.1", tcp(80), 40000):
+            assert account.given["wire"] is BLIND
+
+    def test_confirms_an_answer(self) -> None:
+        """Or says whose it was."""
+        link.confirm_answer(Account())  # type: ignore[arg-type]
+
+        with pytest.raises(CannotAskError, match="a proxy") as obstacle:
+            link.confirm_answer(Account(diverted="a proxy"))  # type: ignore[arg-type]
+        assert obstacle.value.cause == "not-permitted"
+
+    @pytest.mark.parametrize(
+        ("told", "late", "cause"),
+        [
+            (Account(), False, None),
+            (Account(kept_back="dropped"), True, None),
+            (Account(kept_back="dropped"), False, "not-permitted"),
+            (Account(kept_back="dropped", elsewhere="wlan0"), False, "other-route"),
+        ],
+        ids=["network", "late", "own-firewall", "other-card"],
+    )
+    def test_confirms_silence(self, told: Account, *, late: bool, cause: str | None) -> None:
+        """Or says what became of the answer."""
+        expected = pytest.raises(CannotAskError) if cause else ExitStack()
+
+        with expected as obstacle:
+            link.confirm_silence(told, lambda: late)  # type: ignore[arg-type]
+        if cause:
+            assert obstacle.value.cause == cause  # type: ignore[union-attr]
+
+    def test_a_socket_shows_what_came_late(self) -> None:
+        """From the wire to the socket it takes an instant."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(("127.0.0.1", 0))
+            assert not link.shows(sock, select.POLLIN)
+
+            sock.sendto(b"late", sock.getsockname())
+            assert link.shows(sock, select.POLLIN)
+            assert link.port_of(sock) == sock.getsockname()[1]
+
+    @pytest.mark.parametrize(
+        ("known", "prompt", "answers"),
+        [(True, False, True), (False, True, False), (None, True, True), (None, False, False)],
+    )
+    def test_next_hop(
+        self, monkeypatch: pytest.MonkeyPatch, *, known: bool | None, prompt: bool, answers: bool
+    ) -> None:
+        """ARP takes seconds to find that nobody is there, and the system then knows of it."""
+        monkeypatch.setattr(link, "neighbour_answers", lambda *_: known)
+
+        assert link.next_hop_answers(Account(), prompt=prompt) is answers  # type: ignore[arg-type]
+
+
+class TestWatchedConnections:
+    """A connection counts, comes about or not, if the wire saw it."""
+
+    def test_answered_by_this_computer(self, account: Account) -> None:
+        """A proxy that accepts in the cloud's place is not the cloud."""
+        account.told = "a proxy", "", ""
+        with listening() as port, pytest.raises(CannotAskError, match="a proxy"):
+            link.open_tcp(LOOPBACK, "127.0.0.1", port, 5.0)
+
+        assert account.ended
+
+    def test_refused_by_this_computer(self, account: Account) -> None:
+        """Nor is one that has crashed a service that is off."""
+        account.told = "a proxy", "", ""
+        with pytest.raises(CannotAskError, match="a proxy"):
+            link.open_tcp(LOOPBACK, "127.0.0.1", closed_port(socket.SOCK_STREAM), 5.0)
+
+    def test_kept_back_by_this_computer(self, account: Account) -> None:
+        """A firewall that drops what comes in makes the whole network look silent."""
+        account.told = "", "dropped", ""
+        with listening(0) as port, ExitStack() as stack:
+            for _ in range(3):
+                other = stack.enter_context(socket.socket())
+                other.settimeout(0.0)
+                other.connect_ex(("127.0.0.1", port))
+            with pytest.raises(CannotAskError, match="dropped"):
+                link.open_tcp(LOOPBACK, "127.0.0.1", port, 0.05)

@@ -19,6 +19,8 @@ from fixtures.simulator.llmnr import Behaviour, LlmnrResponder
 if TYPE_CHECKING:
     from typing import Any
 
+    from witnesses import Account
+
     from fixtures.simulator.llmnr import Request
     from fixtures.simulator.mdns import Reply
 
@@ -235,6 +237,18 @@ class TestForeign:
 
         assert observed.trouble is not None
         assert observed.trouble.kind == "malformed"
+
+    def test_answered_at_another_interface(self, account: Account) -> None:
+        """Who is on the link by two cards may be answered at the other one."""
+        account.told = "", "dropped", "wlan0"
+        with LlmnrResponder(Behaviour.SILENT) as responder:
+            port = responder.port
+            seen = LlmnrProbe(
+                vantage=LOOPBACK, cube="x", address=CUBE, hostname="y", port=port, **SHORT
+            ).run()
+
+        assert isinstance(seen, CannotMeasure)
+        assert (seen.cause, "wlan0" in seen.detail) == ("other-route", True)
 
     def test_says_no_answer(self) -> None:
         """Silence is an observation with a cause."""

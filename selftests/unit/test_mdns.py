@@ -40,6 +40,8 @@ from fixtures.simulator.mdns import Behaviour, MdnsResponder, Reply, Request
 if TYPE_CHECKING:
     from typing import Any
 
+    from witnesses import Account
+
 LOOPBACK = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
 CUBE = "127.0.0.1"
 OTHER = "127.0.0.2"
@@ -411,6 +413,17 @@ class TestForeign:
 class TestSilence:
     """Nothing came, after every try."""
 
+    def test_answered_at_another_interface(self, account: Account) -> None:
+        """Who is on the link by two cards may be answered at the other one."""
+        account.told = "", "dropped", "wlan0"
+        with MdnsResponder(Behaviour.SILENT) as responder:
+            seen = MdnsProbe(
+                vantage=LOOPBACK, cube="x", address=CUBE, port=responder.port, window_s=0.45
+            ).run()
+
+        assert isinstance(seen, CannotMeasure)
+        assert (seen.cause, "wlan0" in seen.detail) == ("other-route", True)
+
     def test_says_no_answer(self) -> None:
         """Silence is an observation with a cause."""
         observed = observe(Behaviour.SILENT)
@@ -528,6 +541,10 @@ class Failing:
 
     def setsockopt(self, *_: object) -> None:
         """Accept any option."""
+
+    def getsockname(self) -> tuple[str, int]:
+        """Be bound."""
+        return CUBE, 40000
 
     def close(self) -> None:
         """Hold nothing."""

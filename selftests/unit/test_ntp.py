@@ -26,7 +26,6 @@ from cube_acceptance.probes.ntp import (
     Question,
     UnwantedError,
     build_question,
-    neighbour_answers,
     question_of,
     read_reply,
     reference_id,
@@ -36,7 +35,8 @@ from fixtures.simulator.ntp import NEXT_ERA_S, Answer, Behaviour, NtpServer, Rep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from witnesses import Account
 
 LOOPBACK = Vantage(
     interface="lo" if sys.platform.startswith("linux") else "lo0",
@@ -262,46 +262,6 @@ class TestQuestionOf:
             question_of(answer[:24] + bytes(8) + answer[32:], [QUESTION])
 
 
-class TestNeighbourAnswers:
-    """What Linux's ARP table says."""
-
-    TABLE = """\
-IP address       HW type     Flags       HW address            Mask     Device
-10.20.0.9        0x1         0x0         00:00:00:00:00:00     *        eth0
-10.20.0.1        0x1         0x2         2a:bb:f0:6a:5e:19     *        eth0
-"""
-
-    @pytest.mark.parametrize(
-        ("interface", "address", "answers"),
-        [
-            ("eth0", "10.20.0.9", False),
-            ("eth1", "10.20.0.9", None),
-            ("eth0", "10.20.0.1", True),
-            ("eth0", "10.20.0.2", None),
-        ],
-        ids=["unanswered", "other-interface", "answered", "never-asked"],
-    )
-    def test_table(
-        self, *, tmp_path: Path, interface: str, address: str, answers: bool | None
-    ) -> None:
-        """Only an entry of this interface says anything, by whether it was ever completed."""
-        table = tmp_path / "arp"
-        table.write_text(self.TABLE + "\n")
-
-        assert neighbour_answers(interface, address, table) is answers
-
-    def test_no_table(self, tmp_path: Path) -> None:
-        """Other systems have none, and nobody knows."""
-        assert neighbour_answers("eth0", "10.20.0.9", tmp_path / "arp") is None
-
-    def test_strange_table(self, tmp_path: Path) -> None:
-        """A table that is no text tells nothing."""
-        table = tmp_path / "arp"
-        table.write_bytes(b"\xff\xfe")
-
-        assert neighbour_answers("eth0", "10.20.0.9", table) is None
-
-
 def ask(server: NtpServer, wait_s: float = 0.05) -> NtpObserved:
     """Ask a simulated server; whatever comes back survives JSON."""
     probe = NtpProbe(
@@ -477,6 +437,10 @@ class FakeSocket:
     def getsockopt(self, *_: int) -> int:
         """There is no waiting error."""
         return 0
+
+    def getsockname(self) -> tuple[str, int]:
+        """Be bound."""
+        return "127.0.0.1", 40000
 
     def settimeout(self, limit_s: float) -> None:
         """Remember the limit."""
@@ -739,6 +703,71 @@ class TestCourse:
             real(question)
 
         return send
+
+    @pytest.mark.parametrize(
+        "steps", [[[(0.01, {})]], [[(0.01, {"mode": 5})]]], ids=["answer", "unwanted"]
+    )
+    def test_answer_of_this_computer(
+        self, account: Account, steps: list[list[tuple[float, Any]]]
+    ) -> None:
+        """A time server on this computer that takes the question is not the plant's."""
+        account.told = "a resolver", "", ""
+        observed = self.run_over(FakeSocket(self.time, *steps))
+
+        assert isinstance(observed, CannotMeasure)
+        assert observed.cause == "not-permitted"
+
+    def test_answer_that_this_computer_drops(self, account: Account) -> None:
+        """It came, and no further."""
+        account.told = "", "dropped", ""
+        self.patch.setattr(ntp, "shows", lambda *_: False)
+
+        assert isinstance(self.run_over(FakeSocket(self.time)), CannotMeasure)
+
+    def test_answer_at_the_last_moment(self, account: Account) -> None:
+        """What the socket has just got was not dropped."""
+        account.told = "", "dropped", ""
+        self.patch.setattr(ntp, "shows", lambda *_: True)
+
+        assert self.run().trouble
+
+    def test_no_route_is_no_silence(self, account: Account) -> None:
+        """A question that waits for ARP did not leave, and nobody kept it back."""
+        account.told = "", "no question left", ""
+        self.patch.setattr(ntp, "neighbour_answers", lambda *_: False)
+        observed = self.run()
+
+        assert observed.trouble
+        assert observed.trouble.kind == "no-route"
+
+    def test_nothing_can_be_sent(self) -> None:
+        """The way may be lost in the middle of a run; that is not the network's."""
+        sock = FakeSocket(self.time)
+        sock.refusal = OSError(errno.ENETUNREACH, "Network is unreachable")
+        observed = self.run_over(sock)
+
+        assert isinstance(observed, CannotMeasure)
+        assert (observed.cause, "Network is unreachable" in observed.detail) == ("off-link", True)
+
+    def test_not_all_can_be_sent(self) -> None:
+        """What was sent decides."""
+        sock = FakeSocket(self.time, [(0.5, {})])
+        sock.refusal = OSError(errno.ENOBUFS, "No buffer space")
+        sock.getsockopt = self.mended(sock)  # type: ignore[method-assign]
+        observed = self.run_over(sock)
+
+        assert isinstance(observed, NtpObserved)
+        assert [attempt.result for attempt in observed.tries] == ["not-sent", "answer"]
+
+    def mended(self, sock: FakeSocket) -> Any:  # noqa: ANN401 - a method's stand-in
+        """Let the second question go."""
+        looks = iter((sock.refusal, None))
+
+        def getsockopt(*_: int) -> int:
+            sock.refusal = next(looks)
+            return 0
+
+        return getsockopt
 
     def test_own_firewall(self) -> None:
         """What this computer does not let go is not silence."""

@@ -190,6 +190,18 @@ class TestFindVantage:
         assert found.cause == "not-configured"
         assert "gone0" in found.detail
 
+    def test_stands_in_some_network(self) -> None:
+        """Nothing but this computer answers at the loopback interface that somebody named."""
+        site = msgspec.structs.replace(LOOPBACK, vantage=VantageWish(interface="lo"))
+
+        found = run.find_vantage(site)
+
+        assert isinstance(found, CannotMeasure)
+        assert (found.cause, "lo leads to this computer" in found.detail) == (
+            "not-configured",
+            True,
+        )
+
     @pytest.mark.parametrize(
         ("network", "inside"), [("127.0.0.0/8", True), ("10.20.0.0/24", False), ("", True)]
     )

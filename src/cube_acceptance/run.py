@@ -117,6 +117,13 @@ def find_vantage(site: Site) -> Vantage | CannotMeasure:
             detail=obstacle.detail,
             command=obstacle.command,
         )
+    if site.vantage.interface and vantage.loopback:
+        return CannotMeasure(
+            started=watch.started,
+            duration_s=watch.elapsed(),
+            cause="not-configured",
+            detail=f"{vantage.interface} leads to this computer itself and to no network",
+        )
     network = site.vantage.network
     if network and vantage.address:
         own = ipaddress.IPv4Address(vantage.address)

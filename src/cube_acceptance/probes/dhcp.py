@@ -23,7 +23,7 @@ import struct
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import psutil
@@ -124,6 +124,9 @@ _FRAGMENT = 0x3FFF  # RFC 791: more fragments, and the fragment's offset
 _TTL = 64
 _EVERYBODY = b"\xff" * 6
 _ETH_P_IP = 0x0800
+_ETH_P_ALL = 0x0003
+"""Every protocol: what is bound so hears a packet first, before a bridge takes it or a filter."""
+_OUTGOING = 4  # linux/if_packet.h: PACKET_OUTGOING
 _AF_PACKET = 17  # linux/socket.h; the socket module names it on Linux only
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 _FILTER_STEP = struct.Struct("=HBBI")  # linux/filter.h, struct sock_filter
@@ -490,9 +493,12 @@ class PacketWire:
         self.sock.sendto(packet, (self.interface, _ETH_P_IP, 0, 0, _EVERYBODY))
 
     def receive(self, limit_s: float) -> Datagram | None:
-        """Wait for one packet that the filter lets pass."""
+        """Wait for one packet that the filter lets pass; None also for one that is no reply."""
         received = _receive(self.sock, limit_s)
-        return None if received is None else unwrap(received[0])
+        if received is None:
+            return None
+        packet, (_, protocol, kind, *_) = received
+        return unwrap(packet) if protocol == _ETH_P_IP and kind != _OUTGOING else None
 
     def close(self) -> None:
         """Close the socket."""
@@ -531,7 +537,7 @@ class UdpWire:
         self.sock.close()
 
 
-def _receive(sock: socket.socket, limit_s: float) -> tuple[bytes, tuple[str, int]] | None:
+def _receive(sock: socket.socket, limit_s: float) -> tuple[bytes, Any] | None:
     sock.settimeout(max(limit_s, 0.001))
     try:
         return sock.recvfrom(RECEIVE_LIMIT)
@@ -628,7 +634,7 @@ def _packet_socket(
         memory = ctypes.create_string_buffer(steps, len(steps))
         program = struct.pack("@HP", len(steps) // _FILTER_STEP.size, ctypes.addressof(memory))
         sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
-        sock.bind((interface, _ETH_P_IP))
+        sock.bind((interface, _ETH_P_ALL))
     except BaseException:
         sock.close()
         raise
@@ -715,7 +721,7 @@ class DhcpProbe:
 
     def run(self) -> DhcpObserved | CannotMeasure:
         """Measure once; ends after :attr:`silence_s` at the latest when nothing comes."""
-        return measured(self._measure)
+        return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> DhcpObserved:
         findings = _Findings(secrets.randbits(32), hardware_of(self.vantage))

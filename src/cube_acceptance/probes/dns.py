@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import select
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -39,11 +40,17 @@ from cube_acceptance.probes.link import (
     CannotAskError,
     ReachError,
     Stopwatch,
+    confirm_answer,
+    confirm_silence,
     measured,
     open_tcp,
     open_udp,
+    port_of,
+    shows,
     trouble,
+    watching,
 )
+from cube_acceptance.probes.routing import udp
 
 if TYPE_CHECKING:
     import socket
@@ -321,7 +328,7 @@ class DnsProbe:
 
     def run(self) -> DnsObserved | CannotMeasure:
         """Measure once; one question takes at most all its tries and one exchange over TCP."""
-        return measured(self._measure)
+        return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> DnsObserved:
         log = _Log(watch, f"{self.server}:{self.port}")
@@ -417,7 +424,10 @@ class _Inquiry:
         failed: Answer | None = None
         with usable(probe.vantage):
             opened = open_udp(probe.vantage, probe.server, probe.port)
-        with contextlib.closing(opened) as sock:
+        with (
+            contextlib.closing(opened) as sock,
+            watching(probe.vantage, probe.server, udp(probe.port), port_of(sock)) as witness,
+        ):
             conversation = _Conversation(sock, self._log, name)
             pause_s = 0.0
             for _ in range(probe.tries):
@@ -431,7 +441,12 @@ class _Inquiry:
                     failed = outcome
                     pause_s = probe.servfail_pause_s
                 else:
+                    confirm_answer(witness)
                     return outcome
+            if conversation.heard:
+                confirm_answer(witness)
+            elif all(failure.kind == "no-answer" for failure in failures):
+                confirm_silence(witness, lambda: shows(sock, select.POLLIN))
         if not conversation.sent:
             raise CannotAskError("off-link", f"nothing can be sent: {failures[-1].detail}")
         return failed or min(failures, key=lambda failure: _CLOSENESS.index(failure.kind))
@@ -467,6 +482,8 @@ class _Conversation:
     def __init__(self, sock: socket.socket, log: _Log, name: dns.name.Name) -> None:
         self.sent = False
         """At least one try left this computer."""
+        self.heard = False
+        """Something came back, whatever it was."""
         self._sock = sock
         self._log = log
         self._name = name
@@ -492,6 +509,7 @@ class _Conversation:
             packet = self._receive(left_s) if overtime <= OVERTIME_LIMIT else _SILENCE
             if isinstance(packet, Trouble):
                 return self._give_up(number, packet, nonsense)
+            self.heard = True
             try:
                 return self._take(packet)
             except UnwantedError as error:

@@ -70,7 +70,7 @@ class PageProbe:
 
     def run(self) -> PageObserved | CannotMeasure:
         """Fetch the page; ends after :attr:`limit_s` at the latest."""
-        return measured(self._measure)
+        return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> PageObserved:
         course = _Course(watch, Patience(self.limit_s))

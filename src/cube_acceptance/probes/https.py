@@ -108,7 +108,7 @@ class HttpsProbe:
         A certificate that is not believed ends the search: what some connections meet, the
         CUBE's will meet as well.
         """
-        return measured(self._measure)
+        return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> HttpsObserved:
         course = _Course(watch, Patience(self.limit_s))

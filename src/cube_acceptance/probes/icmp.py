@@ -42,20 +42,26 @@ from cube_acceptance.evidence import (
 )
 from cube_acceptance.probes.link import (
     CLOSED_CODES,
+    LATE_S,
     PROHIBITED_CODES,
     UNREACHABLE,
     CannotAskError,
     Stopwatch,
     bind_interface,
+    confirm_answer,
+    confirm_silence,
     measured,
     source_for,
+    watching,
 )
 from cube_acceptance.probes.pace import INTERVAL_S, THIS_COMPUTER, Pace
+from cube_acceptance.probes.routing import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cube_acceptance.evidence import TroubleKind
+    from cube_acceptance.probes.witness import Witness
 
 Method = Literal["raw", "datagram", "command"]
 Result = Literal["reply", "silence", "unreachable", "prohibited", "wrong-host"]
@@ -83,6 +89,7 @@ COMMAND_GRACE_S = 3.0
 PERMIT = 'sudo sysctl -w net.ipv4.ping_group_range="0 2147483647"'
 """Lets everybody on a Linux computer use datagram ICMP sockets."""
 
+ECHO = Flow(protocol=socket.IPPROTO_ICMP)
 ECHO_REPLY = 0
 ECHO_REQUEST = 8
 TIME_EXCEEDED = 11
@@ -149,6 +156,11 @@ class Wire(Protocol):
     @property
     def method(self) -> Method:
         """What it is, for the evidence."""
+        ...
+
+    @property
+    def identifier(self) -> int:
+        """What marks our requests (RFC 792); 0 where it is not known."""
         ...
 
     def send(self, sequence: int) -> float:
@@ -268,7 +280,7 @@ def open_socket(vantage: Vantage, address: str, kind: socket.SocketKind) -> sock
     Raises:
         CannotAskError: see :func:`~cube_acceptance.probes.link.source_for`.
     """
-    source = source_for(vantage, address)
+    source = source_for(vantage, address, ECHO)
     sock = None
     try:
         sock = socket.socket(socket.AF_INET, kind, socket.IPPROTO_ICMP)
@@ -354,6 +366,11 @@ class SocketWire:
         self._opened = time.monotonic()
         self._reader = Reader(address, identifier, secrets.token_bytes(_NONCE_SIZE) + _SIGNATURE)
         self._waiting: collections.deque[Arrival] = collections.deque()
+
+    @property
+    def identifier(self) -> int:
+        """What marks our requests."""
+        return self._reader.identifier
 
     def request(self, sequence: int) -> bytes:
         """Give a request's bytes."""
@@ -566,6 +583,7 @@ class CommandWire:
     """Echo requests by the system's ``ping``, one process each."""
 
     method: Method = "command"
+    identifier = 0
 
     def __init__(
         self, command: list[str], address: str, wait_s: float, platform: str = sys.platform
@@ -652,7 +670,7 @@ def open_wire(vantage: Vantage, address: str, wait_s: float, platform: str = sys
         for kind, method in kinds:
             if sock := open_socket(vantage, address, kind):
                 return SocketWire(sock, address, method, platform)
-    source = source_for(vantage, address)
+    source = source_for(vantage, address, ECHO)
     ping = find_ping(platform)
     if ping is None:
         raise CannotAskError(
@@ -743,12 +761,16 @@ class PingProbe:
 
     def run(self) -> PingObserved | CannotMeasure:
         """Measure once; ends with the last reply, or when the last request's wait is over."""
-        return measured(self._measure)
+        return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> PingObserved:
-        with contextlib.closing(self.wire(self.vantage, self.address, self.wait_s)) as wire:
+        with (
+            contextlib.closing(self.wire(self.vantage, self.address, self.wait_s)) as wire,
+            watching(self.vantage, self.address, ECHO, wire.identifier) as witness,
+        ):
             course = _Course(self, wire, watch)
             course.run()
+            course.confirm(witness)
         requests = course.requests
         return PingObserved(
             started=watch.started,
@@ -801,6 +823,14 @@ class _Course:
                 "this computer's own firewall forbids the sending: it discarded packets with"
                 " every echo request, and ping brought nothing",
             )
+
+    def confirm(self, witness: Witness) -> None:
+        """Make sure that replies, or that none came, is the network's doing."""
+        if any(request.result == "reply" for request in self.requests):
+            confirm_answer(witness)
+        elif not self.ignored and all(request.arrival is None for request in self.requests):
+            wire = self._wire
+            confirm_silence(witness, lambda: wire.receive(LATE_S) is not None)
 
     def _listen(self, end_s: float) -> None:
         """Take one arrival, or know that nothing has come until ``end_s`` or a request's limit.

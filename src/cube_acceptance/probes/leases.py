@@ -396,7 +396,7 @@ class LeaseProbe:
 
     def run(self) -> LeaseObserved | CannotMeasure:
         """Look once; ``not-permitted`` with :func:`~dhcp.grant_command` where nothing is found."""
-        return measured(self._measure)
+        return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> LeaseObserved:
         here = self.addresses_of(self.vantage.interface)

@@ -8,31 +8,66 @@ cannot be asked and :class:`CannotAskError` says why.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
+import select
 import socket
 import struct
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 
-from cube_acceptance.evidence import CannotMeasure, Trouble, Vantage, timestamp
+from cube_acceptance.evidence import (
+    CannotMeasure,
+    DhcpObserved,
+    Trouble,
+    Vantage,
+    timestamp,
+)
+from cube_acceptance.probes.routing import (
+    ANY,
+    Flow,
+    Route,
+    ask_netlink,
+    connected_source,
+    neighbour_answers,
+    tcp,
+    udp,
+)
+from cube_acceptance.probes.witness import BLIND, THIS_COMPUTER, Witness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cube_acceptance.evidence import CannotCause, TroubleKind
 
 ObservationT = TypeVar("ObservationT")
 
+INTERFACES = Path("/sys/class/net")
+"""Where Linux describes its interfaces (sysfs(5))."""
+
 UNREACHABLE = 3
 """ICMP type destination unreachable (RFC 792)."""
 PROHIBITED_CODES = frozenset({9, 10, 13})
 """Its codes for a prohibition by an administrator (RFC 1812 section 5.2.7.1)."""
+NOBODY_THERE = 1
+"""Its code for a host that cannot be reached: nobody answers ARP (RFC 1122 section 2.3.2.2)."""
 CLOSED_CODES = frozenset({2, 3})
 """Its codes for a protocol or a port that nobody serves (RFC 792)."""
+
+HOPS = 64
+"""The TTL of what is sent (RFC 1340)."""
+SYN_TRIES = 6
+"""How often Linux may repeat a connection request; more than fit into any time limit here, so that
+the computer's own setting does not end it early."""
+PROMPT_S = 0.5
+"""Within what time an ICMP error can only come from this computer's own packet filter."""
+LATE_S = 0.05
+"""How long an answer that came at the last moment may take from the wire to its socket."""
 
 _IP_RECVERR = 11  # linux/in.h; the socket module does not name it
 _MSG_ERRQUEUE = 0x2000  # linux/socket.h
@@ -95,11 +130,20 @@ class Stopwatch:
         time.sleep(self.left(moment_s))
 
 
-def measured(measure: Callable[[Stopwatch], ObservationT]) -> ObservationT | CannotMeasure:
-    """Run a measurement and turn a question that cannot be asked into :class:`CannotMeasure`."""
+def measured(
+    measure: Callable[[Stopwatch], ObservationT], vantage: Vantage
+) -> ObservationT | CannotMeasure:
+    """Run a measurement; a question that cannot be asked becomes a :class:`CannotMeasure`.
+
+    What came to nothing says something about the network only if this computer stood in it all
+    the time.
+    """
     watch = Stopwatch()
+    before = footing(vantage)
     try:
-        return measure(watch)
+        observation = measure(watch)
+        if in_vain(observation) and not vantage.loopback:
+            check_footing(vantage, before)
     except CannotAskError as obstacle:
         return CannotMeasure(
             started=watch.started,
@@ -108,6 +152,59 @@ def measured(measure: Callable[[Stopwatch], ObservationT]) -> ObservationT | Can
             detail=obstacle.detail,
             command=obstacle.command,
         )
+    return observation
+
+
+def in_vain(observation: object) -> bool:
+    """Tell whether an observation shows that something did not come about."""
+    if isinstance(observation, DhcpObserved):
+        return not observation.offers
+    return getattr(observation, "trouble", None) is not None
+
+
+def carrier_changes(interface: str, root: Path = INTERFACES) -> str:
+    """Read how often an interface has lost and found its carrier (Linux); empty where unknown."""
+    try:
+        return (root / interface / "carrier_changes").read_text("ascii")
+    except (OSError, ValueError):
+        return ""
+
+
+def plugged_in(interface: str) -> bool:
+    """Tell whether an interface is switched on and has a link; True where nobody can tell."""
+    try:
+        state = psutil.net_if_stats().get(interface)
+    except OSError:
+        return True
+    return state is None or bool(state.isup)
+
+
+def is_here(address: str) -> bool:
+    """Tell whether this computer has an address now; with none in question, it has it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def footing(vantage: Vantage) -> tuple[str, bool]:
+    """Say what a measurement rests on: the carrier's history, and whether the address is there."""
+    return carrier_changes(vantage.interface), is_here(vantage.address)
+
+
+def check_footing(vantage: Vantage, before: tuple[str, bool]) -> None:
+    """Make sure that the vantage stands as it did before.
+
+    Raises:
+        CannotAskError: it does not (``off-link``).
+    """
+    if not plugged_in(vantage.interface):
+        raise CannotAskError("off-link", f"{vantage.interface} has no link", "ip link show")
+    if footing(vantage) != before:
+        detail = f"{vantage.interface} lost its carrier or its address during the measurement"
+        raise CannotAskError("off-link", detail)
 
 
 def system_interfaces() -> dict[str, list[Any]]:
@@ -138,27 +235,18 @@ def interface_of(address: str) -> str | None:
     return None
 
 
-def plugged_in(interface: str) -> bool:
-    """Tell whether an interface is switched on and has a link; True where nobody can tell."""
-    try:
-        state = psutil.net_if_stats().get(interface)
-    except OSError:
-        return True
-    return state is None or bool(state.isup)
+def route_to(target: str, flow: Flow = ANY, source: str = "") -> Route | None:
+    """Ask the system for the way to a host, from one of its addresses where that is given.
 
-
-def routed_source(target: str) -> str | None:
-    """Ask the system which of its addresses it would reach ``target`` from; sends nothing.
-
-    None where there is no route. A UDP ``connect`` makes the system look up the route only.
+    None where there is none. Only Linux knows about rules by source, protocol and port.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as query:
-        try:
-            query.connect((target, 9))
-        except OSError:
-            return None
-        source: str = query.getsockname()[0]
-        return source
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError):
+            return ask_netlink(target, flow, source)
+    chosen = connected_source(target)
+    if chosen is None:
+        return None
+    return Route(source=chosen, interface=interface_of(chosen) or "", own=chosen == target)
 
 
 def find_vantage(target: str, interface: str = "") -> Vantage:
@@ -171,9 +259,9 @@ def find_vantage(target: str, interface: str = "") -> Vantage:
     Raises:
         CannotAskError: there is no such interface, or no route and no interface named.
     """
-    source = routed_source(target)
+    way = route_to(target)
     if not interface:
-        interface = (source and interface_of(source)) or ""
+        interface = (way and (interface_of(target) if way.own else way.interface)) or ""
         if not interface:
             raise CannotAskError(
                 "other-route", f"this computer has no route to {target}", "ip route get " + target
@@ -186,7 +274,7 @@ def find_vantage(target: str, interface: str = "") -> Vantage:
         )
     networks = interface_networks(interface)
     chosen = next(
-        (network for network in networks if str(network.ip) == source),
+        (network for network in networks if way and str(network.ip) == way.source),
         networks[0] if networks else None,
     )
     hardware = [entry.address for entry in interfaces[interface] if entry.family == psutil.AF_LINK]
@@ -210,8 +298,11 @@ def on_link(vantage: Vantage, address: str) -> bool:
     )
 
 
-def source_for(vantage: Vantage, target: str) -> str:
+def source_for(vantage: Vantage, target: str, flow: Flow = ANY) -> str:
     """Give the vantage address that packets to ``target`` leave from.
+
+    It is the one that the system would choose itself, else the vantage's own; and the way from
+    there must leave by the vantage interface.
 
     Raises:
         CannotAskError: the interface has no address or no link (``off-link``), the target is one
@@ -221,33 +312,53 @@ def source_for(vantage: Vantage, target: str) -> str:
         raise CannotAskError("off-link", f"{vantage.interface} has no IPv4 address")
     if not plugged_in(vantage.interface):
         raise CannotAskError("off-link", f"{vantage.interface} has no link", "ip link show")
-    source = routed_source(target)
-    if source is None:
-        raise CannotAskError(
-            "other-route", f"this computer has no route to {target}", f"ip route get {target}"
-        )
-    if source == target and not vantage.loopback:
+    chosen = route_to(target, flow)
+    if chosen and chosen.own and not vantage.loopback:
         raise CannotAskError(
             "other-route", f"{target} is one of this computer's own addresses", "ip address"
         )
-    if source == vantage.address:
-        return source
-    interface = interface_of(source)
-    if interface != vantage.interface:
+    here = chosen and chosen.interface == vantage.interface
+    source = (chosen.source if chosen and here else "") or vantage.address
+    way = route_to(target, flow, source)
+    if way is None:
+        check_footing(vantage, (carrier_changes(vantage.interface), True))
+        raise CannotAskError(
+            "other-route", f"this computer has no route to {target}", f"ip route get {target}"
+        )
+    if way.interface != vantage.interface:
         raise CannotAskError(
             "other-route",
-            f"the route to {target} leaves by {interface or source}, not by {vantage.interface}",
+            f"the route to {target} leaves by {way.interface or way.source},"
+            f" not by {vantage.interface}",
             f"ip route get {target}",
         )
+    if not _belongs(source, vantage):
+        detail = f"{vantage.interface} no longer has {vantage.address} but {source}"
+        raise CannotAskError("off-link", detail, "ip address")
     return source
+
+
+def _belongs(source: str, vantage: Vantage) -> bool:
+    """Tell whether an address of the interface stands for where the run began.
+
+    A renewed lease may change the address within its network. Another network is another place,
+    unless the first address is still there beside it.
+    """
+    network = ipaddress.IPv4Interface(f"{vantage.address}/{vantage.prefix}").network
+    return (
+        ipaddress.IPv4Address(source) in network
+        or interface_of(vantage.address) == vantage.interface
+    )
 
 
 def bind_interface(sock: socket.socket, vantage: Vantage, platform: str = sys.platform) -> None:
     """Tie a socket to the vantage interface, by the means of the platform.
 
-    Linux allows it without privilege since 5.7. Windows has no such means for TCP; there the
-    route check and the source address have to do.
+    How far its packets may go is not for the computer's settings to say. Linux allows it without
+    privilege since 5.7. Windows has no such means for TCP; there the route check and the source
+    address have to do.
     """
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, HOPS)
     if platform.startswith("linux"):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, vantage.interface.encode())
     elif platform == "darwin":
@@ -262,13 +373,19 @@ def _unusable(vantage: Vantage, error: OSError) -> CannotAskError:
 
 
 def _prepare(
-    sock: socket.socket, vantage: Vantage, target: str, platform: str = sys.platform
+    sock: socket.socket,
+    vantage: Vantage,
+    target: str,
+    flow: Flow = ANY,
+    platform: str = sys.platform,
 ) -> None:
-    source = source_for(vantage, target)
+    source = source_for(vantage, target, flow)
     try:
         bind_interface(sock, vantage, platform)
         if platform.startswith("linux"):
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+        if platform.startswith("linux") and flow.protocol == socket.IPPROTO_TCP:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, SYN_TRIES)
         sock.bind((source, 0))
     except OSError as error:
         raise _unusable(vantage, error) from error
@@ -285,7 +402,7 @@ def open_udp(vantage: Vantage, address: str, port: int) -> socket.socket:
     """
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        _prepare(sock, vantage, address)
+        _prepare(sock, vantage, address, udp(port))
         try:
             sock.connect((address, port))
         except OSError as error:
@@ -310,20 +427,123 @@ def open_tcp(
             firewall that forbids sending.
         ReachError: the connection did not come about, phase ``tcp``, or did not last.
     """
+    flow = tcp(port)
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        _prepare(sock, vantage, address)
+        _prepare(sock, vantage, address, flow)
         sock.settimeout(max(limit_s, 0.001))
-        try:
-            sock.connect((address, port))
-        except OSError as error:
-            taken = error.errno == errno.ECONNRESET
-            if not taken or not _left_something(sock):
-                raise ReachError(trouble(sock, error, then if taken else "tcp")) from error
+        with watching(vantage, address, flow, port_of(sock)) as witness:
+            _connect(sock, (address, port), witness, then)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _connect(sock: socket.socket, peer: tuple[str, int], witness: Witness, then: str) -> None:
+    begin = time.monotonic()
+    try:
+        sock.connect(peer)
+    except OSError as error:
+        taken = error.errno == errno.ECONNRESET
+        if taken and _left_something(sock):
+            confirm_answer(witness)
+            return
+        prompt = time.monotonic() - begin < PROMPT_S
+        found = trouble(
+            sock,
+            error,
+            then if taken else "tcp",
+            lambda: next_hop_answers(witness, prompt=prompt),
+        )
+        if found.kind == "no-answer":
+            confirm_silence(witness, lambda: shows(sock, select.POLLOUT))
+        elif found.kind == "refused" and found.icmp_code is None:
+            confirm_answer(witness)
+        raise ReachError(found) from error
+    confirm_answer(witness)
+
+
+@contextlib.contextmanager
+def watching(vantage: Vantage, address: str, flow: Flow, own: int) -> Iterator[Witness]:
+    """Watch on the wire what passes between this computer and one peer; blind where it may not.
+
+    ``own`` is the port, or the identifier, that an answer comes to.
+    """
+    way = None if vantage.loopback else route_to(address, flow)
+    witness = Witness(
+        wire=BLIND if vantage.loopback else THIS_COMPUTER,
+        interface=vantage.interface,
+        address=address,
+        protocol=flow.protocol,
+        port=flow.port,
+        own=own,
+        next_hop=(way and way.gateway) or address,
+    )
+    witness.begin()
+    try:
+        yield witness
+    finally:
+        witness.end()
+
+
+def port_of(sock: socket.socket) -> int:
+    """Give the port that a socket is bound to."""
+    port: int = sock.getsockname()[1]
+    return port
+
+
+def next_hop_answers(witness: Witness, *, prompt: bool) -> bool:
+    """Tell whether the next hop to a peer answers ARP; where nothing is known, whether it may.
+
+    An error that comes promptly is none of ARP's: it asks for three seconds first, and a neighbour
+    that it is just asking for is known to the system.
+    """
+    known = neighbour_answers(witness.interface, witness.next_hop)
+    return prompt if known is None else known
+
+
+def confirm_answer(witness: Witness) -> None:
+    """Make sure that what looks like an answer came from the network.
+
+    Raises:
+        CannotAskError: this computer gave it itself.
+    """
+    if diverted := witness.diverted():
+        raise _disturbed(diverted)
+
+
+def confirm_silence(witness: Witness, came_late: Callable[[], bool]) -> None:
+    """Make sure that what looks like silence is not this computer's doing.
+
+    ``came_late`` tells whether an answer was still on its way from the wire to the socket.
+
+    Raises:
+        CannotAskError: this computer kept the question or the answer back, or the answer arrived
+            at another of its interfaces.
+    """
+    kept_back = witness.kept_back()
+    if kept_back and not came_late():
+        confirm_interface(witness)
+        raise _disturbed(kept_back)
+
+
+def confirm_interface(witness: Witness) -> None:
+    """Make sure that no answer arrived at another interface of this computer.
+
+    Raises:
+        CannotAskError: one did.
+    """
+    if elsewhere := witness.other_interface():
+        detail = f"the answer of {witness.address} arrived at {elsewhere}"
+        raise CannotAskError("other-route", f"{detail}, not at {witness.interface}")
+
+
+def shows(sock: socket.socket, event: int) -> bool:
+    """Tell whether a socket is ready for ``event`` (:mod:`select`), now or in an instant."""
+    waiting = select.poll()
+    waiting.register(sock, event)
+    return bool(waiting.poll(LATE_S * 1000))
 
 
 def _left_something(sock: socket.socket) -> bool:
@@ -362,8 +582,16 @@ def icmp_error(sock: socket.socket) -> tuple[int, int, str] | None:
     return None
 
 
-def trouble(sock: socket.socket, error: OSError, phase: str) -> Trouble:
+def trouble(
+    sock: socket.socket,
+    error: OSError,
+    phase: str,
+    answers: Callable[[], bool | None] = lambda: None,
+) -> Trouble:
     """Say in the evidence's words what an operating system error on a socket means.
+
+    ``answers`` tells whether the next hop answers ARP. Where it does not, this computer itself
+    says that the target cannot be reached, and rightly.
 
     Raises:
         CannotAskError: this computer's own packet filter forbade the sending.
@@ -377,7 +605,7 @@ def trouble(sock: socket.socket, error: OSError, phase: str) -> Trouble:
         _, code, sender = message
         kind: TroubleKind = "refused" if code in PROHIBITED_CODES | CLOSED_CODES else "no-route"
         detail = f"ICMP destination unreachable, code {code}, from {sender}"
-        if kind == "refused" and sender and _is_own(sender):
+        if sender and _is_own(sender) and (code != NOBODY_THERE or answers()):
             raise _forbidden(detail)
         return Trouble(kind=kind, phase=phase, detail=detail, icmp_code=code)
     detail = error.strerror or type(error).__name__
@@ -409,6 +637,10 @@ def kept_back(sock: socket.socket) -> bool:
 def _is_own(address: str) -> bool:
     """Tell whether an ICMP error came from this computer itself; on loopback all of them do."""
     return not ipaddress.IPv4Address(address).is_loopback and interface_of(address) is not None
+
+
+def _disturbed(detail: str) -> CannotAskError:
+    return CannotAskError("not-permitted", f"this computer disturbs the measurement: {detail}")
 
 
 def _forbidden(detail: str) -> CannotAskError:

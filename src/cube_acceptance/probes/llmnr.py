@@ -41,9 +41,12 @@ from cube_acceptance.probes.link import (
     ReachError,
     Stopwatch,
     bind_interface,
+    confirm_interface,
     measured,
+    port_of,
     source_for,
     trouble,
+    watching,
 )
 from cube_acceptance.probes.mdns import (
     Arrival,
@@ -55,6 +58,7 @@ from cube_acceptance.probes.mdns import (
     open_group,
     question,
 )
+from cube_acceptance.probes.routing import tcp, udp
 
 GROUP = "224.0.0.252"
 """RFC 4795 section 2."""
@@ -108,7 +112,7 @@ def connect(vantage: Vantage, address: str, port: int, limit_s: float) -> socket
             be used any more.
         ReachError: the connection did not come about; phase ``tcp``.
     """
-    source = source_for(vantage, address)
+    source = source_for(vantage, address, tcp(port))
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         with usable(vantage):
@@ -147,7 +151,7 @@ class LlmnrProbe:
 
     def run(self) -> LlmnrObserved | CannotMeasure:
         """Measure once; ends when the window closes, or one exchange over TCP later."""
-        return measured(self._measure)
+        return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> LlmnrObserved:
         if not self.hostname:
@@ -161,9 +165,14 @@ class LlmnrProbe:
             host=self.address,
             claim=self.hostname.lower(),
         )
-        with contextlib.closing(open_group(self.vantage, self.address)) as sock:
+        with (
+            contextlib.closing(open_group(self.vantage, self.address)) as sock,
+            watching(self.vantage, self.address, udp(self.port), port_of(sock)) as witness,
+        ):
             found = collect(sock, watch, asking, [(name, dns.rdatatype.A)], read_llmnr)
-        failure = host_trouble(found)
+            failure = host_trouble(found)
+            if failure:
+                confirm_interface(witness)
         own = [reply for reply in found.replies if reply.source == self.address]
         if any(reply.truncated for reply in own):
             over_tcp = self._ask_tcp(watch, found, name)

@@ -50,11 +50,15 @@ from cube_acceptance.probes.link import (
     CannotAskError,
     Stopwatch,
     bind_interface,
+    confirm_interface,
     measured,
     on_link,
+    port_of,
     source_for,
     trouble,
+    watching,
 )
+from cube_acceptance.probes.routing import udp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -549,7 +553,7 @@ class MdnsProbe:
 
     def run(self) -> MdnsObserved | CannotMeasure:
         """Measure once; ends when the window closes at the latest."""
-        return measured(self._measure)
+        return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> MdnsObserved:
         questions = [] if self.listing else [(SERVICES, dns.rdatatype.PTR)]
@@ -557,9 +561,14 @@ class MdnsProbe:
             questions.insert(0, (dns.name.from_text(self.claim), dns.rdatatype.A))
         found = Collected(self.asking(self.address), read_mdns)
         # Whoever comes first asks for the list, and may be on the link where this one is not.
-        with contextlib.closing(open_group(self.vantage, self.address)) as sock:
+        with (
+            contextlib.closing(open_group(self.vantage, self.address)) as sock,
+            watching(self.vantage, self.address, udp(self.port), port_of(sock)) as witness,
+        ):
             if questions:
                 found = collect(sock, watch, found.asking, questions, read_mdns)
+                if host_trouble(found):
+                    confirm_interface(witness)
         if self.listing:
             other, listed = self.listing.of(self)
             found.join(listed, watch.until(other))

@@ -13,11 +13,11 @@ number there. Its timestamps must not be used, so it has no transmit time and no
 from __future__ import annotations
 
 import secrets
+import select
 import socket
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import ntplib
 
@@ -33,7 +33,19 @@ from cube_acceptance.evidence import (
     clock_s,
     timestamp,
 )
-from cube_acceptance.probes.link import Stopwatch, measured, open_udp, trouble
+from cube_acceptance.probes.link import (
+    CannotAskError,
+    Stopwatch,
+    confirm_answer,
+    confirm_silence,
+    measured,
+    open_udp,
+    port_of,
+    shows,
+    trouble,
+    watching,
+)
+from cube_acceptance.probes.routing import neighbour_answers, udp
 
 PORT = 123
 """RFC 5905 section 7.2."""
@@ -66,10 +78,6 @@ _TRANSMIT_AT = 40
 _ERA_S = 2**32
 """RFC 5905 section 6: after so many seconds the timestamps start again, next in February 2036."""
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-ARP_TABLE = Path("/proc/net/arp")
-_ARP_INCOMPLETE = "0x0"
 
 
 class UnwantedError(Exception):
@@ -172,23 +180,6 @@ def question_of(packet: bytes, questions: list[Question]) -> Question:
     raise UnwantedError("the origin timestamp is not ours")
 
 
-def neighbour_answers(interface: str, address: str, table: Path = ARP_TABLE) -> bool | None:
-    """Tell whether somebody on the link answers to an address, as Linux sees it (proc(5)).
-
-    None where it says nothing: the address is not on the link, or Linux has forgotten it, which
-    it does soon where it knows many. It tells a socket that is bound to an interface nothing of
-    ARP without an answer: the error is its own and comes by the loopback interface.
-    """
-    try:
-        lines = table.read_text(encoding="ascii").splitlines()[1:]
-    except (OSError, UnicodeError):
-        return None
-    for fields in (line.split() for line in lines):
-        if fields[:1] == [address] and fields[-1] == interface:
-            return fields[2:3] != [_ARP_INCOMPLETE]
-    return None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NtpProbe:
     """Ask one time server, once more if nothing comes."""
@@ -208,12 +199,19 @@ class NtpProbe:
 
     def run(self) -> NtpObserved | CannotMeasure:
         """Measure once; ends with the first answer, whatever it says."""
-        return measured(self._measure)
+        return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> NtpObserved:
-        with open_udp(self.vantage, self.server, self.port) as sock:
+        with (
+            open_udp(self.vantage, self.server, self.port) as sock,
+            watching(self.vantage, self.server, udp(self.port), port_of(sock)) as witness,
+        ):
             exchange = _Exchange(self, sock, watch)
             exchange.run()
+            if exchange.reply or exchange.ignored:
+                confirm_answer(witness)
+            elif exchange.trouble().kind == "no-answer":
+                confirm_silence(witness, lambda: shows(sock, select.POLLIN))
         return NtpObserved(
             started=watch.started,
             duration_s=watch.elapsed(),
@@ -273,11 +271,15 @@ class _Exchange:
         self._unwanted = ""
         received = b""
         met = None
+        sent = False
         try:
             self._sock.send(packet)
+            sent = True
             received = self._listen(question.at_s + self._probe.wait_s)
         except OSError as error:
             met = trouble(self._sock, error, "udp")
+        if met and met.kind != "refused" and not sent:
+            return self._not_sent(question, met.detail)
         if self._unwanted:
             met = Trouble(kind="malformed", phase="udp", detail=self._unwanted)
         if met:
@@ -291,6 +293,24 @@ class _Exchange:
             received=received[:RAW_LIMIT],
             source=self._peer if received else "",
             detail=met.detail if met else "",
+        )
+
+    def _not_sent(self, question: Question, detail: str) -> Try:
+        """Note a question that did not leave this computer; the network has no part in that.
+
+        Raises:
+            CannotAskError: none did.
+        """
+        if all(attempt.result == "not-sent" for attempt in self.tries) and (
+            len(self.tries) + 1 == self._probe.tries
+        ):
+            raise CannotAskError("off-link", f"nothing can be sent: {detail}")
+        return Try(
+            at_s=question.at_s,
+            to=self._peer,
+            result="not-sent",
+            sent=question.packet,
+            detail=detail,
         )
 
     def _listen(self, end_s: float) -> bytes:

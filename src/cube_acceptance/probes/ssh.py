@@ -88,7 +88,7 @@ class SshProbe:
 
     def run(self) -> SshObserved | CannotMeasure:
         """Talk as far as the key exchange, then read the host keys where that is possible."""
-        return measured(self._measure)
+        return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> SshObserved:
         to = f"{self.address}:{self.port}"

@@ -1,0 +1,165 @@
+"""Which way a packet would take, as the system itself decides it; nothing is sent.
+
+Linux is asked by rtnetlink(7) for exactly the packet that is meant: a rule can choose the way by
+user, source address, protocol and port (ip-rule(8)), as VPNs do that take only some of the traffic.
+Elsewhere a UDP socket that is connected tells its source address, and that is all there is.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ARP_TABLE = Path("/proc/net/arp")
+
+_NETLINK = 16  # linux/socket.h: AF_NETLINK; the socket module names it on Linux only
+_ERROR = 2  # linux/netlink.h: NLMSG_ERROR
+_NEW_ROUTE, _GET_ROUTE = 24, 26  # linux/rtnetlink.h
+_REQUEST = 1  # linux/netlink.h: NLM_F_REQUEST
+_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
+_ROUTE = struct.Struct("=BBBBBBBBI")  # struct rtmsg
+_ATTRIBUTE = struct.Struct("=HH")  # struct rtattr
+_NUMBER = struct.Struct("=i")  # struct nlmsgerr begins with it
+_NOT_KNOWN = frozenset({errno.EOPNOTSUPP, errno.ENOSYS})
+_ALIGNED = 4
+_DST, _SRC, _OIF, _GATEWAY, _PREFSRC, _IP_PROTO, _DPORT = 1, 2, 4, 5, 7, 27, 29  # RTA_...
+_UNICAST, _LOCAL = 1, 2  # RTN_...
+_HOST_BITS = 32
+_ARP_INCOMPLETE = "0x0"
+_RECEIVE_LIMIT = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """What kind of packets are meant, where that is known."""
+
+    protocol: int = 0
+    """``socket.IPPROTO_UDP``, for instance."""
+    port: int = 0
+    """The target's port."""
+
+
+ANY = Flow()
+
+
+def udp(port: int) -> Flow:
+    """Mean datagrams to a port."""
+    return Flow(protocol=socket.IPPROTO_UDP, port=port)
+
+
+def tcp(port: int) -> Flow:
+    """Mean a connection to a port."""
+    return Flow(protocol=socket.IPPROTO_TCP, port=port)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The way to a target."""
+
+    source: str
+    """The address that packets leave from."""
+    interface: str
+    """The interface that they leave by; empty where it is not known."""
+    gateway: str = ""
+    """The router that they are handed to; empty where the target is on the link."""
+    own: bool = False
+    """The target is this computer itself."""
+
+
+def ask_netlink(target: str, flow: Flow = ANY, source: str = "") -> Route | None:
+    """Ask Linux for the way to a host, from ``source`` where that is given; None: there is none.
+
+    Raises:
+        OSError: this system cannot be asked so.
+    """
+    with socket.socket(_NETLINK, socket.SOCK_RAW, 0) as asking:
+        asking.send(_question(target, flow, source))
+        return _read(asking.recv(_RECEIVE_LIMIT), source)
+
+
+def _question(target: str, flow: Flow, source: str) -> bytes:
+    attributes = _attribute(_DST, socket.inet_aton(target))
+    if source:
+        attributes += _attribute(_SRC, socket.inet_aton(source))
+    if flow.protocol:
+        attributes += _attribute(_IP_PROTO, bytes((flow.protocol,)))
+    if flow.port:
+        attributes += _attribute(_DPORT, flow.port.to_bytes(2, "big"))
+    source_bits = _HOST_BITS if source else 0
+    route = _ROUTE.pack(socket.AF_INET, _HOST_BITS, source_bits, 0, 0, 0, 0, 0, 0)
+    size = _HEADER.size + len(route) + len(attributes)
+    return _HEADER.pack(size, _GET_ROUTE, _REQUEST, 1, 0) + route + attributes
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    padding = bytes(-len(value) % _ALIGNED)
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + padding
+
+
+def _read(answer: bytes, source: str) -> Route | None:
+    size, kind, *_ = _HEADER.unpack_from(answer)
+    if kind == _ERROR and -_NUMBER.unpack_from(answer, _HEADER.size)[0] not in _NOT_KNOWN:
+        return None
+    if kind != _NEW_ROUTE:
+        raise OSError(f"netlink message {kind} instead of a route")
+    route_type = _ROUTE.unpack_from(answer, _HEADER.size)[7]
+    if route_type not in {_UNICAST, _LOCAL}:
+        return None
+    found: dict[int, bytes] = {}
+    at = _HEADER.size + _ROUTE.size
+    while at + _ATTRIBUTE.size <= size:
+        length, name = _ATTRIBUTE.unpack_from(answer, at)
+        found[name] = answer[at + _ATTRIBUTE.size : at + length]
+        at += max(length, _ATTRIBUTE.size) + -length % _ALIGNED
+    return Route(
+        source=_address(found.get(_PREFSRC)) or source,
+        interface=_interface(found.get(_OIF)),
+        gateway=_address(found.get(_GATEWAY)),
+        own=route_type == _LOCAL,
+    )
+
+
+def _address(value: bytes | None) -> str:
+    return socket.inet_ntoa(value) if value else ""
+
+
+def _interface(value: bytes | None) -> str:
+    try:
+        return socket.if_indextoname(int.from_bytes(value or b"", sys.byteorder))
+    except OSError:  # it has gone meanwhile
+        return ""
+
+
+def connected_source(target: str) -> str | None:
+    """Ask any system which of its addresses it would reach ``target`` from; None: no way.
+
+    A UDP ``connect`` makes the system look up the route only.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as query:
+        try:
+            query.connect((target, 9))
+        except OSError:
+            return None
+        source: str = query.getsockname()[0]
+        return source
+
+
+def neighbour_answers(interface: str, address: str, table: Path = ARP_TABLE) -> bool | None:
+    """Tell whether somebody on the link answers to an address, as Linux sees it (proc(5)).
+
+    None where it says nothing: the address is not on the link, or Linux has forgotten it, which
+    it does soon where it knows many. It tells a socket that is bound to an interface nothing of
+    ARP without an answer: the error is its own and comes by the loopback interface.
+    """
+    try:
+        lines = table.read_text(encoding="ascii").splitlines()[1:]
+    except (OSError, UnicodeError):
+        return None
+    for fields in (line.split() for line in lines):
+        if fields[:1] == [address] and fields[-1] == interface:
+            return fields[2:3] != [_ARP_INCOMPLETE]
+    return None

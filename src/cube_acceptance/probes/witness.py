@@ -1,0 +1,372 @@
+"""See on the wire whether a question and its answer really passed there.
+
+A local firewall, proxy, resolver or VPN can keep an answer back, or give one itself, and a socket
+does not notice: the one looks like the network's silence, the other like the network's answer. A
+packet socket (packet(7); Linux, root or ``CAP_NET_RAW``) sees what leaves behind all of that and
+what arrives before it. Without that right nothing is seen and nothing is claimed.
+
+One packet socket serves all exchanges that are under way; a thousand would slow every packet of
+this computer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import socket
+import struct
+import sys
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+UDP_PORTS = (53, 123, 5353, 5355)
+"""The ports of the datagrams that are watched; a computer's others would be too many."""
+SNAP = 96
+"""Bytes of a packet that are read: the longest IPv4 header and the beginning of what follows."""
+PACKET_LIMIT = 65536
+"""How many packets are read at a look; a flood must not keep it reading."""
+ROOM = 16 * 1024 * 1024
+"""Bytes of packets that may wait to be read; the system may allow less."""
+
+_AF_PACKET = 17  # linux/socket.h; the socket module names it on Linux only
+_ETH_P_ALL, _ETH_P_IP, _ETH_P_ARP = 0x0003, 0x0800, 0x0806  # linux/if_ether.h
+_TO_US, _OUTGOING = 0, 4  # linux/if_packet.h: PACKET_HOST, PACKET_OUTGOING
+_SO_ATTACH_FILTER, _SO_RCVBUFFORCE = 26, 33  # asm-generic/socket.h
+_SOL_PACKET, _STATISTICS = 263, 6  # linux/if_packet.h
+_COUNTS = struct.Struct("=II")  # struct tpacket_stats: packets and drops
+_PROTOCOL_OF_FRAME, _KIND_OF_PACKET = 0xFFFFF000, 0xFFFFF004  # linux/filter.h: SKF_AD_...
+_FILTER_STEP = struct.Struct("=HBBI")  # linux/filter.h: struct sock_filter
+_LOOPBACK = "lo"
+_FRAGMENT_OFFSET = 0x1FFF  # RFC 791
+_FRAGMENT = struct.Struct("!6xH")
+_MORE_FRAGMENTS = 0x2000
+_PORTS = struct.Struct("!HH")  # RFC 768, RFC 9293: source, destination
+_SEGMENT = struct.Struct("!4xIIxB")  # RFC 9293: numbers of sequence and acknowledgement, flags
+_SYN, _RST, _ACK = 0x02, 0x04, 0x10
+_ECHO = struct.Struct("!BxxxH")  # RFC 792: type, identifier
+_ECHO_REPLY, _ECHO_REQUEST = 0, 8
+_ARP_OPERATION, _ARP_SENDER, _ARP_TARGET = slice(6, 8), slice(14, 18), slice(24, 28)
+_ARP_REQUEST = b"\0\1"  # RFC 826, for Ethernet and IPv4
+
+Step = tuple[str, int, str | None, str | None]
+"""One step of a filter program: operation, constant, and where to go on if it holds or not."""
+Key = tuple[str, int, int]
+"""A peer's address, the protocol, and its port (0 for ICMP)."""
+
+
+@dataclass(slots=True)
+class Passed:
+    """What has passed between this computer and one peer while somebody watched."""
+
+    watchers: int = 0
+    sent: set[tuple[str, int]] = field(default_factory=set)
+    """Interface and own port, or identifier of echo requests, from which something left."""
+    heard: set[tuple[str, int]] = field(default_factory=set)
+    """Interface and own port, or identifier, at which something whole arrived."""
+    begun: set[str] = field(default_factory=set)
+    """Interfaces at which a first fragment arrived, which is nothing without the others."""
+    numbers: dict[int, int] = field(default_factory=dict)
+    """What an answer to a connection request acknowledges, by own port."""
+
+
+def no_socket() -> socket.socket:
+    """Refuse.
+
+    Raises:
+        OSError: always.
+    """
+    raise OSError("nothing is watched")
+
+
+def packet_socket() -> socket.socket:
+    """Open a packet socket that hears all interfaces.
+
+    Raises:
+        OSError: this user may not, or this is not Linux.
+    """
+    if not sys.platform.startswith("linux"):
+        raise OSError("packet sockets are Linux's own")
+    return socket.socket(_AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
+
+
+class Wire:
+    """All that passes and is watched; open while anybody watches."""
+
+    def __init__(self, new_socket: Callable[[], socket.socket] = packet_socket) -> None:
+        """Watch nothing yet."""
+        self._new_socket = new_socket
+        self._lock = threading.Lock()
+        self._sock: socket.socket | None = None
+        self._missed = False
+        self._watched: dict[Key, Passed] = {}
+        self._waiting: set[tuple[str, str]] = set()
+        """Interface and address of whom ARP was asked for and who has not answered."""
+
+    def watch(self, key: Key) -> None:
+        """Begin to watch a peer."""
+        with self._lock:
+            if self._sock is None:
+                self._open()
+            self._read()  # what passed before belongs to nobody
+            self._watched.setdefault(key, Passed()).watchers += 1
+
+    def leave(self, key: Key) -> None:
+        """End watching; the last one to leave closes the socket."""
+        with self._lock:
+            self._watched[key].watchers -= 1
+            if not self._watched[key].watchers:
+                del self._watched[key]
+            if self._sock and not self._watched:
+                self._sock.close()
+                self._sock = None
+
+    def look(self, key: Key) -> Passed | None:
+        """Give a copy of what has passed; None where something of it was missed."""
+        with self._lock:
+            if not self._read():
+                return None
+            passed = self._watched[key]
+            return Passed(sent=set(passed.sent), heard=set(passed.heard), begun=set(passed.begun))
+
+    def waits_for(self, interface: str, address: str) -> bool:
+        """Tell whether ARP was asked for somebody who has not answered yet."""
+        with self._lock:
+            return (interface, address) in self._waiting
+
+    def _open(self) -> None:
+        self._missed = False
+        self._waiting.clear()
+        try:
+            sock = self._new_socket()
+        except OSError:
+            return
+        try:
+            sock.settimeout(0)
+            _attach(sock, filter_program())
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
+            with contextlib.suppress(PermissionError):
+                sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, ROOM)
+        except OSError:
+            sock.close()
+            return
+        self._sock = sock
+
+    def _read(self) -> bool:
+        if self._sock is None or self._missed:
+            return False
+        try:
+            for _ in range(PACKET_LIMIT):
+                packet, place = self._sock.recvfrom(SNAP)
+                self._note(packet, *place[:3])
+        except BlockingIOError:
+            counts = self._sock.getsockopt(_SOL_PACKET, _STATISTICS, _COUNTS.size)
+            self._missed = bool(_COUNTS.unpack(counts)[1])
+            return not self._missed
+        except OSError:  # an interface went down
+            pass
+        self._missed = True
+        return False
+
+    def _note(self, packet: bytes, interface: str, frame: int, kind: int) -> None:
+        try:
+            if frame == _ETH_P_ARP:
+                self._note_arp(packet, interface, outgoing=kind == _OUTGOING)
+            elif frame == _ETH_P_IP:
+                self._note_ip(packet, interface, outgoing=kind == _OUTGOING)
+        except (struct.error, OSError, IndexError):  # cut short
+            return
+
+    def _note_arp(self, packet: bytes, interface: str, *, outgoing: bool) -> None:
+        if not outgoing:
+            self._waiting.discard((interface, socket.inet_ntoa(packet[_ARP_SENDER])))
+        elif packet[_ARP_OPERATION] == _ARP_REQUEST:
+            self._waiting.add((interface, socket.inet_ntoa(packet[_ARP_TARGET])))
+
+    def _note_ip(self, packet: bytes, interface: str, *, outgoing: bool) -> None:
+        peer = socket.inet_ntoa(packet[16:20] if outgoing else packet[12:16])
+        body = packet[(packet[0] & 0x0F) * 4 :]
+        protocol = packet[9]
+        if protocol == socket.IPPROTO_ICMP:
+            message, own = _ECHO.unpack_from(body)
+            if message != (_ECHO_REQUEST if outgoing else _ECHO_REPLY):
+                return
+            port = 0
+        else:
+            source, destination = _PORTS.unpack_from(body)
+            own, port = (source, destination) if outgoing else (destination, source)
+        passed = self._watched.get((peer, protocol, port))
+        if passed is None or (
+            protocol == socket.IPPROTO_TCP and not _takes_up(passed, own, body, outgoing=outgoing)
+        ):
+            return
+        if outgoing:
+            passed.sent.add((interface, own))
+        elif _FRAGMENT.unpack_from(packet)[0] & _MORE_FRAGMENTS:
+            passed.begun.add(interface)
+        else:
+            passed.heard.add((interface, own))
+
+
+def _takes_up(passed: Passed, own: int, body: bytes, *, outgoing: bool) -> bool:
+    """Tell whether a segment is a connection request or takes one up.
+
+    A system ignores whatever else arrives for it (RFC 9293 section 3.10.7.3).
+    """
+    number, acknowledged, flags = _SEGMENT.unpack_from(body)
+    if outgoing:
+        passed.numbers[own] = (number + 1) % 2**32
+        return bool(flags & _SYN)
+    return bool(flags & _ACK) and acknowledged == passed.numbers.get(own)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """Who watches one exchange."""
+
+    wire: Wire
+    interface: str
+    """Where all of it should pass."""
+    address: str
+    """The peer's."""
+    protocol: int
+    port: int
+    """The peer's; 0 for ICMP."""
+    own: int
+    """The port, or the identifier of echo requests, that an answer comes to."""
+    next_hop: str
+    """Who has to answer ARP before anything can be sent to the peer."""
+
+    @property
+    def key(self) -> Key:
+        """What is watched."""
+        return self.address, self.protocol, self.port
+
+    def begin(self) -> None:
+        """Watch from now on."""
+        self.wire.watch(self.key)
+
+    def end(self) -> None:
+        """Watch no longer."""
+        self.wire.leave(self.key)
+
+    def diverted(self) -> str:
+        """Say so where what looks like the peer's answer cannot be; empty where it can.
+
+        Other connections to the same place may have been what passed, so any will do: this
+        computer may have changed the port on the way.
+        """
+        passed = self.wire.look(self.key)
+        if passed is None:
+            return ""
+        left = self.interface in {interface for interface, _ in passed.sent}
+        arrived = self.interface in passed.begun | {interface for interface, _ in passed.heard}
+        if left and arrived:
+            return ""
+        missing = "an answer arrived" if left else "the question left"
+        return f"something on it answers in place of {self.address}: it is not seen that {missing}"
+
+    def kept_back(self) -> str:
+        """Say so where silence is this computer's doing; empty where it can be the network's."""
+        passed = self.wire.look(self.key)
+        if passed is None:
+            return ""
+        if any(own == self.own for _, own in passed.heard):
+            return f"what came from {self.address} did not get past it"
+        left = any(interface == self.interface for interface, _ in passed.sent)
+        if not left and not self.wire.waits_for(self.interface, self.next_hop):
+            return f"no question to {self.address} left it"
+        return ""
+
+    def other_interface(self) -> str:
+        """Name the other interface at which an answer arrived instead; empty where none did.
+
+        Who asks by one of two cards of the same network may be answered at the other. What comes
+        by the loopback interface is no network's answer.
+        """
+        passed = self.wire.look(self.key)
+        heard = passed.heard if passed else set()
+        places = {interface for interface, own in heard if own == self.own} - {_LOOPBACK}
+        return "" if self.interface in places else min(places, default="")
+
+
+def filter_program() -> bytes:
+    """Write a packet filter for what can be watched: the beginnings of exchanges, and ARP.
+
+    That is echo messages, the watched datagrams, connection requests and what takes them up; and
+    of ARP what this computer asks and what is said to it alone. A computer's other packets would
+    push out what is looked for. It starts at the network header, as the sockets' kind has it.
+    """
+    ports: list[Step] = [("=", port, "pass", None) for port in UDP_PORTS]
+    steps: list[Step | str] = [
+        ("word", _PROTOCOL_OF_FRAME, None, None),
+        ("=", _ETH_P_ARP, "arp", None),
+        ("=", _ETH_P_IP, None, "drop"),
+        ("half", 6, None, None),  # flags and offset of a fragment
+        ("&", _FRAGMENT_OFFSET, "drop", None),
+        ("header", 0, None, None),  # the length of the IP header, as an index
+        ("byte", 9, None, None),  # the protocol inside IP
+        ("=", socket.IPPROTO_ICMP, "pass", None),
+        ("=", socket.IPPROTO_TCP, "tcp", None),
+        ("=", socket.IPPROTO_UDP, None, "drop"),
+        ("half of", 0, None, None),  # the source port
+        *ports,
+        ("half of", 2, None, None),  # the destination port
+        *ports,
+        ("return", 0, None, None),
+        "tcp",
+        ("byte of", 13, None, None),  # the flags
+        ("&", _SYN | _RST, "pass", "drop"),
+        "arp",
+        ("word", _KIND_OF_PACKET, None, None),
+        ("=", _OUTGOING, "pass", None),
+        ("=", _TO_US, "pass", "drop"),
+        "pass",
+        ("return", SNAP, None, None),
+        "drop",
+        ("return", 0, None, None),
+    ]
+    return _assembled(steps)
+
+
+_OPERATIONS = {
+    "word": 0x20, "half": 0x28, "byte": 0x30, "half of": 0x48, "byte of": 0x50,
+    "header": 0xB1, "=": 0x15, "&": 0x45, "return": 0x06,
+}  # fmt: skip
+"""Classic BPF's numbers (linux/bpf_common.h)."""
+
+
+def _assembled(steps: list[Step | str]) -> bytes:
+    """Turn labels into the numbers of steps to jump over."""
+    places: dict[str, int] = {}
+    plain: list[Step] = []
+    for step in steps:
+        if isinstance(step, str):
+            places[step] = len(plain)
+        else:
+            plain.append(step)
+    return b"".join(
+        _FILTER_STEP.pack(
+            _OPERATIONS[operation],
+            places[yes] - at - 1 if yes else 0,
+            places[no] - at - 1 if no else 0,
+            constant,
+        )
+        for at, (operation, constant, yes, no) in enumerate(plain)
+    )
+
+
+def _attach(sock: socket.socket, program: bytes) -> None:
+    memory = ctypes.create_string_buffer(program, len(program))
+    steps = len(program) // _FILTER_STEP.size
+    described = struct.pack("@HP", steps, ctypes.addressof(memory))
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
+
+
+THIS_COMPUTER = Wire()
+"""What passes on this computer's wires."""
+BLIND = Wire(no_socket)
+"""Where nothing is watched: on the embedded site everything is this computer's own doing."""
