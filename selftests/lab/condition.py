@@ -77,9 +77,12 @@ class Laptop(Row, frozen=True, kw_only=True):
     hide: tuple[str, ...] = ()
     """Programs that are not installed."""
     clock: str = ""
-    """How far the computer's clock is wrong, as libfaketime says it: ``+3600``, ``-5d``."""
+    """How far the computer's clock is wrong, as libfaketime says it: ``+3600``, ``-5d``; or the
+    file in ``{folder}`` that says it, which may change meanwhile."""
     user: bool = False
     """An ordinary user without capabilities."""
+    rights: tuple[str, ...] = ()
+    """Capabilities that this user has nevertheless, ``net_raw``."""
     arguments: tuple[str, ...] = ()
     """Further arguments of the command line."""
 

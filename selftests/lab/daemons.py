@@ -144,12 +144,19 @@ def unpacked(pattern: str) -> str:
 
 
 def clock_environment(offset: str) -> dict[str, str]:
-    """Give the variables that make a program's clock wrong by an offset; empty for none."""
+    """Give the variables that make a program's clock wrong by an offset; empty for none.
+
+    The path of a file that holds the offset makes it change as the file does.
+    """
     if not offset:
         return {}
-    return {
+    told = (
+        {"FAKETIME_TIMESTAMP_FILE": offset, "FAKETIME_NO_CACHE": "1"}
+        if offset.startswith("/")
+        else {"FAKETIME": offset}
+    )
+    return told | {
         "LD_PRELOAD": unpacked("usr/lib/*/faketime/libfaketime.so.1"),
-        "FAKETIME": offset,
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "NO_FAKE_STAT": "1",
     }

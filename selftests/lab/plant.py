@@ -64,7 +64,14 @@ _HOOKS = {
     "output": "type filter hook output priority 0",
     "dnat": "type nat hook prerouting priority -100",
     "snat": "type nat hook postrouting priority 100",
+    "divert": "type nat hook output priority -100",
+    "mark": "type route hook output priority -150",
+    "egress": "type filter hook egress device eth0 priority 0",
+    "ingress": "type filter hook ingress device eth0 priority 0",
 }
+
+_BELOW = frozenset({"egress", "ingress"})
+"""Hooks below IP, where protection software and traffic shapers sit; a host has these or others."""
 
 
 @cache
@@ -158,7 +165,9 @@ class Plant:
         """Load packet filter rules, each ``HOST HOOK RULE`` in nftables' words.
 
         Hooks: ``input``, ``forward``, ``output``, ``early`` (before connection tracking),
-        ``dnat`` and ``snat``. The switch filters the frames that it bridges.
+        ``dnat`` and ``snat``, ``divert`` (of what the host itself sends), ``mark`` (for its
+        routing), ``ingress`` and ``egress`` of its ``eth0``. The switch filters the frames that
+        it bridges.
         """
         by_host: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         for line in rules:
@@ -166,6 +175,8 @@ class Plant:
             by_host[host][hook].append(rule)
         for host, hooks in by_host.items():
             family = "bridge" if host == "switch" else "inet"
+            if _BELOW.issuperset(hooks):
+                family = "netdev"
             script = [f"table {family} lab {{"]
             for hook, lines in hooks.items():
                 script += [f"chain at_{hook} {{", f"{_HOOKS[hook]};", *lines, "}"]

@@ -219,7 +219,7 @@ def command_line(
     env = clean | {"HOME": str(home), "TMPDIR": str(shared)}
     env |= compiled_once() | {"PYTHONPATH": str(PROJECT / "src")}
     if laptop.clock:
-        env |= clock_environment(laptop.clock)
+        env |= clock_environment(laptop.clock.format_map(values))
         env["PYTHONDONTWRITEBYTECODE"] = "1"  # a file's time is wrong as well
         (folder / "sitecustomize.py").write_text(RELATIVE_SLEEP)
         env["PYTHONPATH"] += f":{folder}"
@@ -233,9 +233,11 @@ def command_line(
         _hide(temporary, path)
     privilege: list[str] = []
     if laptop.user:
+        rights = ",".join(f"+{right}" for right in laptop.rights)
+        capabilities = [f"--{kind}-caps={rights or '-all'}" for kind in ("inh", "ambient")]
         privilege = [
             "setpriv", f"--reuid={ORDINARY_USER}", f"--regid={ORDINARY_USER}", "--clear-groups",
-            "--inh-caps=-all",
+            *capabilities,
         ]  # fmt: skip
         for owned in (reports, home):
             os.chown(owned, ORDINARY_USER, ORDINARY_USER)
