@@ -93,18 +93,19 @@ def _fleet() -> Saved:
     cubes = []
     for number in range(FLEET):
         name, address = f"line-{number}", f"10.20.0.{number + 50}"
+        hostname = f"cube-{4711 + number}"
         cubes.append(
             Cube(
                 name=name,
                 address=address,
                 version="0.131.0",
-                hostname="cube-4711",
+                hostname=hostname,
                 serial=f"HC-{220000 + number}",
             )
         )
         for key in of_one:
             moved = key.replace(healthy.CUBE, address).replace("line-1", name)
-            changes[moved] = _elsewhere(seen[key], address)
+            changes[moved] = _elsewhere(seen[key], address, hostname)
         if number % 11 == 0:
             changes[f"page/{address}:5555"] = healthy.page(
                 5555, address=address, replies=(), trouble=REFUSED
@@ -112,9 +113,10 @@ def _fleet() -> Saved:
     return healthy.saved(changes, site=msgspec.structs.replace(healthy.SITE, cubes=tuple(cubes)))
 
 
-def _elsewhere(observation: Observation, address: str) -> Observation:
+def _elsewhere(observation: Observation, address: str, hostname: str) -> Observation:
     """Make the observation of another CUBE of the one CUBE's."""
-    text = msgspec.json.encode(observation).decode().replace(healthy.CUBE, address)
+    text = msgspec.json.encode(observation).decode()
+    text = text.replace(healthy.CUBE, address).replace("cube-4711", hostname)
     return msgspec.json.decode(text, type=type(observation))
 
 
