@@ -6,11 +6,13 @@ goes by on the wall then is nobody's silence, and must not be taken from the pee
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
 BEAT_S = 0.1
@@ -73,3 +75,16 @@ class Patience:
     def timeout(self) -> float:
         """Give the same as a socket's time limit, to which nothing would mean never to wait."""
         return max(self.left(), 0.001)
+
+    def receive(self, sock: socket.socket, size: int) -> bytes:
+        """Wait for something until the time is over, also where this program was stopped in it.
+
+        Raises:
+            TimeoutError: nothing came.
+            OSError: see :meth:`socket.socket.recv`.
+        """
+        while left_s := self.left():
+            sock.settimeout(left_s)
+            with contextlib.suppress(TimeoutError):
+                return sock.recv(size)
+        raise TimeoutError

@@ -218,7 +218,7 @@ class _Talk:
         if not self._introduced:
             patience = Patience(FIRST_WORD_S, within=self._patience)
         try:
-            data = self._receive(patience)
+            data = patience.receive(self._sock, 4096)
         except TimeoutError as error:
             if self._introduced:
                 raise ReachError(web.cut_off(self._sock, error, "ssh")) from error
@@ -234,14 +234,6 @@ class _Talk:
             raise _no_ssh("the connection was closed")
         self._heard = True
         self._buffer += data
-
-    def _receive(self, patience: Patience) -> bytes:
-        """Wait for something until the time is over, also where this program was stopped in it."""
-        while left_s := patience.left():
-            self._sock.settimeout(left_s)
-            with contextlib.suppress(TimeoutError):
-                return self._sock.recv(4096)
-        raise TimeoutError
 
     def identification(self) -> str:
         """Read the identification; other lines may come before it (RFC 4253 section 4.2)."""

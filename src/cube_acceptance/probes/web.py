@@ -8,7 +8,6 @@ the peer chooses.
 
 from __future__ import annotations
 
-import contextlib
 import html
 import re
 import ssl
@@ -122,21 +121,13 @@ class _Stream:
 
     def _more(self) -> bool:
         """Receive something; False at the end of the connection."""
-        data = self._receive()
+        if self._patience.left() and self._budget <= 0:
+            raise MalformedError("more than the limit in bytes")
+        data = self._patience.receive(self._sock, min(CHUNK, self._budget))
         self._budget -= len(data)
         self._buffer += data
         self.heard = self.heard or bool(data)
         return bool(data)
-
-    def _receive(self) -> bytes:
-        """Wait for something until the time is over, also where this program was stopped in it."""
-        while left_s := self._patience.left():
-            if self._budget <= 0:
-                raise MalformedError("more than the limit in bytes")
-            self._sock.settimeout(left_s)
-            with contextlib.suppress(TimeoutError):
-                return self._sock.recv(min(CHUNK, self._budget))
-        raise TimeoutError("the time for the whole exchange is over")
 
     def begins_with(self, start: bytes) -> bool:
         """Tell whether these bytes come first, as soon as that is certain."""
