@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from cube_acceptance import addresses as ipv4
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.evidence import (
     CannotMeasure,
@@ -59,14 +60,6 @@ _NOBODY = tuple(
         "192.0.2.0/24",  # RFC 5737
         "198.51.100.0/24",
         "203.0.113.0/24",
-    )
-)
-_NO_HOSTS = tuple(
-    ipaddress.IPv4Network(network)
-    for network in (
-        "0.0.0.0/8",  # RFC 1122 section 3.2.1.3
-        "224.0.0.0/4",  # RFC 5771
-        "240.0.0.0/4",  # RFC 1112 section 4, and the broadcast address of RFC 919
     )
 )
 
@@ -304,7 +297,7 @@ def is_host(address: str) -> bool:
         candidate = ipaddress.IPv4Address(address)
     except ValueError:
         return False
-    return not any(candidate in network for network in _NO_HOSTS)
+    return ipv4.is_host(candidate)
 
 
 def is_loopback(address: str) -> bool:

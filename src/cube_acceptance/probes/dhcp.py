@@ -11,7 +11,6 @@ own firewall drops is silence there. Which one was used stands in the detail of 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import ipaddress
 import math
@@ -26,8 +25,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
-import psutil
 
+from cube_acceptance.addresses import is_host
 from cube_acceptance.evidence import (
     RAW_LIMIT,
     CannotMeasure,
@@ -42,7 +41,16 @@ from cube_acceptance.probes.link import (
     Stopwatch,
     bind_interface,
     interface_networks,
+    link_is_up,
     measured,
+)
+from cube_acceptance.probes.packets import (
+    AF_PACKET,
+    ETH_P_ALL,
+    ETH_P_IP,
+    OUTGOING,
+    attach_filter,
+    filter_bytes,
 )
 
 if TYPE_CHECKING:
@@ -103,7 +111,6 @@ MESSAGE_NAMES = {
 """Option 53 (RFC 2132 section 9.6)."""
 UNSPECIFIED = "0.0.0.0"  # noqa: S104 - an address in a packet, nothing is bound to it
 
-_THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")  # RFC 1122 section 3.2.1.3
 _BOOTREQUEST = 1
 _BOOTREPLY = 2
 _ETHERNET = 1
@@ -123,13 +130,6 @@ _UDP = 17
 _FRAGMENT = 0x3FFF  # RFC 791: more fragments, and the fragment's offset
 _TTL = 64
 _EVERYBODY = b"\xff" * 6
-_ETH_P_IP = 0x0800
-_ETH_P_ALL = 0x0003
-"""Every protocol: what is bound so hears a packet first, before a bridge takes it or a filter."""
-_OUTGOING = 4  # linux/if_packet.h: PACKET_OUTGOING
-_AF_PACKET = 17  # linux/socket.h; the socket module names it on Linux only
-_SO_ATTACH_FILTER = 26  # asm-generic/socket.h
-_FILTER_STEP = struct.Struct("=HBBI")  # linux/filter.h, struct sock_filter
 _PAUSE_S = 0.05
 """How long to wait after a failed reception, which may fail again at once."""
 
@@ -359,11 +359,6 @@ def is_mask(mask: ipaddress.IPv4Address) -> bool:
     return bool(int(mask)) and not host_bits & (host_bits + 1)
 
 
-def is_host(address: ipaddress.IPv4Address) -> bool:
-    """Tell whether it can be one host's address: not 0.0.0.0/8, multicast, reserved, broadcast."""
-    return not (address in _THIS_NETWORK or address.is_multicast or address.is_reserved)
-
-
 def tells_enough(offer: DhcpMessage) -> bool:
     """Tell whether an OFFER has what a CUBE needs: address, mask, server and a way out."""
     way_out = offer.routers or any(target == "0.0.0.0/0" for target, _ in offer.routes)
@@ -474,7 +469,7 @@ def port_filter(port: int) -> bytes:
         (0x06, 0, 0, RECEIVE_LIMIT),  # accept
         (0x06, 0, 0, 0),  # refuse
     )
-    return b"".join(_FILTER_STEP.pack(*step) for step in steps)
+    return filter_bytes(steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -490,7 +485,7 @@ class PacketWire:
     def send(self, payload: bytes) -> None:
         """Send to every station of the link, from 0.0.0.0."""
         packet = wrap(payload, self.target, self.port_client)
-        self.sock.sendto(packet, (self.interface, _ETH_P_IP, 0, 0, _EVERYBODY))
+        self.sock.sendto(packet, (self.interface, ETH_P_IP, 0, 0, _EVERYBODY))
 
     def receive(self, limit_s: float) -> Datagram | None:
         """Wait for one packet that the filter lets pass; None also for one that is no reply."""
@@ -498,7 +493,7 @@ class PacketWire:
         if received is None:
             return None
         packet, (_, protocol, kind, *_) = received
-        return unwrap(packet) if protocol == _ETH_P_IP and kind != _OUTGOING else None
+        return unwrap(packet) if protocol == ETH_P_IP and kind != OUTGOING else None
 
     def close(self) -> None:
         """Close the socket."""
@@ -567,12 +562,6 @@ def grant_command(platform: str = sys.platform, executable: str = sys.executable
     return f"sudo {shlex.quote(executable)} -m pytest"
 
 
-def link_is_up(interface: str) -> bool | None:
-    """Tell whether an interface is switched on and has a carrier; None where there is none."""
-    state = psutil.net_if_stats().get(interface)
-    return None if state is None else bool(state.isup)
-
-
 def open_wire(  # noqa: PLR0913 - the seams stand beside the three that matter
     vantage: Vantage,
     target: tuple[str, int],
@@ -628,13 +617,11 @@ def _packet_socket(
     interface: str, port_client: int, new_socket: Callable[..., socket.socket]
 ) -> socket.socket:
     # Protocol 0 receives nothing until the filter is in place and bind names the protocol.
-    sock = new_socket(_AF_PACKET, socket.SOCK_DGRAM, 0)
+    sock = new_socket(AF_PACKET, socket.SOCK_DGRAM, 0)
     try:
-        steps = port_filter(port_client)
-        memory = ctypes.create_string_buffer(steps, len(steps))
-        program = struct.pack("@HP", len(steps) // _FILTER_STEP.size, ctypes.addressof(memory))
-        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
-        sock.bind((interface, _ETH_P_ALL))
+        attach_filter(sock, port_filter(port_client))
+        # Every protocol: so it hears a packet first, before a bridge takes it or a filter.
+        sock.bind((interface, ETH_P_ALL))
     except BaseException:
         sock.close()
         raise

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import ctypes
 import errno
 import os
 import re
@@ -55,6 +54,7 @@ from cube_acceptance.probes.link import (
     watching,
 )
 from cube_acceptance.probes.pace import INTERVAL_S, THIS_COMPUTER, Pace
+from cube_acceptance.probes.packets import attach_filter, filter_bytes
 from cube_acceptance.probes.routing import Flow
 
 if TYPE_CHECKING:
@@ -106,11 +106,9 @@ _MSG_ERRQUEUE = 0x2000  # linux/socket.h
 _SO_EE_ORIGIN_ICMP = 2  # linux/errqueue.h
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
 _SOCKET_ADDRESS = struct.Struct("=H2x4s8x")  # struct sockaddr_in
-_SO_ATTACH_FILTER = 26  # asm-generic/socket.h
-_SO_TIMESTAMPNS = 35  # likewise; SCM_TIMESTAMPNS is the same number
+_SO_TIMESTAMPNS = 35  # asm-generic/socket.h; SCM_TIMESTAMPNS is the same number
 _TIMESTAMP = struct.Struct("@ll")  # struct timespec
 _NANOSECONDS = 1_000_000_000
-_FILTER_STEP = struct.Struct("=HBBI")  # linux/filter.h, struct sock_filter
 _NOTES_SIZE = 512
 _ERROR_LIMIT = 64
 """How many queued ICMP errors are read at once."""
@@ -316,15 +314,7 @@ def filter_program(identifier: int) -> bytes:
         (0x06, 0, 0, 0xFFFF),  # let pass
         (0x06, 0, 0, 0),  # drop
     )
-    return b"".join(_FILTER_STEP.pack(*step) for step in steps)
-
-
-def attach_filter(sock: socket.socket, program: bytes) -> None:
-    """Give a packet filter to a socket (Linux)."""
-    buffer = ctypes.create_string_buffer(program, len(program))
-    steps = len(program) // _FILTER_STEP.size
-    described = struct.pack("@HP", steps, ctypes.addressof(buffer))
-    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
+    return filter_bytes(steps)
 
 
 def age(notes: Iterable[tuple[int, int, bytes]], now_ns: int) -> float | None:

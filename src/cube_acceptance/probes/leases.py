@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cube_acceptance.addresses import is_host
 from cube_acceptance.evidence import CannotMeasure, LeaseObserved, Vantage, timestamp
 from cube_acceptance.probes import dhcp
 from cube_acceptance.probes.link import CannotAskError, Stopwatch, interface_networks, measured
@@ -254,7 +255,7 @@ def _hosts(text: str) -> tuple[str, ...]:
             address = ipaddress.IPv4Address(word)
         except ValueError:
             continue
-        if dhcp.is_host(address):
+        if is_host(address):
             found.append(str(address))
     return tuple(found[: dhcp.ADDRESS_LIMIT])
 

@@ -170,13 +170,28 @@ def carrier_changes(interface: str, root: Path = INTERFACES) -> str:
         return ""
 
 
+def link_is_up(interface: str) -> bool | None:
+    """Tell whether an interface is switched on and has a carrier; None where there is none."""
+    state = psutil.net_if_stats().get(interface)
+    return None if state is None else bool(state.isup)
+
+
 def plugged_in(interface: str) -> bool:
     """Tell whether an interface is switched on and has a link; True where nobody can tell."""
     try:
-        state = psutil.net_if_stats().get(interface)
+        return link_is_up(interface) is not False
     except OSError:
         return True
-    return state is None or bool(state.isup)
+
+
+def check_plugged_in(vantage: Vantage) -> None:
+    """Make sure that the vantage has a link, as far as anybody can tell.
+
+    Raises:
+        CannotAskError: it has none (``off-link``).
+    """
+    if not plugged_in(vantage.interface):
+        raise CannotAskError("off-link", f"{vantage.interface} has no link", "ip link show")
 
 
 def is_here(address: str) -> bool:
@@ -200,8 +215,7 @@ def check_footing(vantage: Vantage, before: tuple[str, bool]) -> None:
     Raises:
         CannotAskError: it does not (``off-link``).
     """
-    if not plugged_in(vantage.interface):
-        raise CannotAskError("off-link", f"{vantage.interface} has no link", "ip link show")
+    check_plugged_in(vantage)
     if footing(vantage) != before:
         detail = f"{vantage.interface} lost its carrier or its address during the measurement"
         raise CannotAskError("off-link", detail)
@@ -310,8 +324,7 @@ def source_for(vantage: Vantage, target: str, flow: Flow = ANY) -> str:
     """
     if not vantage.address:
         raise CannotAskError("off-link", f"{vantage.interface} has no IPv4 address")
-    if not plugged_in(vantage.interface):
-        raise CannotAskError("off-link", f"{vantage.interface} has no link", "ip link show")
+    check_plugged_in(vantage)
     chosen = route_to(target, flow)
     if chosen and chosen.own and not vantage.loopback:
         raise CannotAskError(

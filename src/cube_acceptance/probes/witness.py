@@ -12,13 +12,23 @@ this computer.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import socket
 import struct
 import sys
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from cube_acceptance.probes.packets import (
+    AF_PACKET,
+    ETH_P_ALL,
+    ETH_P_ARP,
+    ETH_P_IP,
+    OUTGOING,
+    TO_US,
+    attach_filter,
+    filter_bytes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,14 +42,10 @@ PACKET_LIMIT = 65536
 ROOM = 16 * 1024 * 1024
 """Bytes of packets that may wait to be read; the system may allow less."""
 
-_AF_PACKET = 17  # linux/socket.h; the socket module names it on Linux only
-_ETH_P_ALL, _ETH_P_IP, _ETH_P_ARP = 0x0003, 0x0800, 0x0806  # linux/if_ether.h
-_TO_US, _OUTGOING = 0, 4  # linux/if_packet.h: PACKET_HOST, PACKET_OUTGOING
-_SO_ATTACH_FILTER, _SO_RCVBUFFORCE = 26, 33  # asm-generic/socket.h
+_SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 _SOL_PACKET, _STATISTICS = 263, 6  # linux/if_packet.h
 _COUNTS = struct.Struct("=II")  # struct tpacket_stats: packets and drops
 _PROTOCOL_OF_FRAME, _KIND_OF_PACKET = 0xFFFFF000, 0xFFFFF004  # linux/filter.h: SKF_AD_...
-_FILTER_STEP = struct.Struct("=HBBI")  # linux/filter.h: struct sock_filter
 _LOOPBACK = "lo"
 _FRAGMENT_OFFSET = 0x1FFF  # RFC 791
 _FRAGMENT = struct.Struct("!6xH")
@@ -90,7 +96,7 @@ def packet_socket() -> socket.socket:
     """
     if not sys.platform.startswith("linux"):
         raise OSError("packet sockets are Linux's own")
-    return socket.socket(_AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
+    return socket.socket(AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
 
 
 class Wire:
@@ -146,7 +152,7 @@ class Wire:
             return
         try:
             sock.settimeout(0)
-            _attach(sock, filter_program())
+            attach_filter(sock, filter_program())
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
             with contextlib.suppress(PermissionError):
                 sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, ROOM)
@@ -173,10 +179,10 @@ class Wire:
 
     def _note(self, packet: bytes, interface: str, frame: int, kind: int) -> None:
         try:
-            if frame == _ETH_P_ARP:
-                self._note_arp(packet, interface, outgoing=kind == _OUTGOING)
-            elif frame == _ETH_P_IP:
-                self._note_ip(packet, interface, outgoing=kind == _OUTGOING)
+            if frame == ETH_P_ARP:
+                self._note_arp(packet, interface, outgoing=kind == OUTGOING)
+            elif frame == ETH_P_IP:
+                self._note_ip(packet, interface, outgoing=kind == OUTGOING)
         except (struct.error, OSError, IndexError):  # cut short
             return
 
@@ -303,8 +309,8 @@ def filter_program() -> bytes:
     ports: list[Step] = [("=", port, "pass", None) for port in UDP_PORTS]
     steps: list[Step | str] = [
         ("word", _PROTOCOL_OF_FRAME, None, None),
-        ("=", _ETH_P_ARP, "arp", None),
-        ("=", _ETH_P_IP, None, "drop"),
+        ("=", ETH_P_ARP, "arp", None),
+        ("=", ETH_P_IP, None, "drop"),
         ("half", 6, None, None),  # flags and offset of a fragment
         ("&", _FRAGMENT_OFFSET, "drop", None),
         ("header", 0, None, None),  # the length of the IP header, as an index
@@ -322,8 +328,8 @@ def filter_program() -> bytes:
         ("&", _SYN | _RST, "pass", "drop"),
         "arp",
         ("word", _KIND_OF_PACKET, None, None),
-        ("=", _OUTGOING, "pass", None),
-        ("=", _TO_US, "pass", "drop"),
+        ("=", OUTGOING, "pass", None),
+        ("=", TO_US, "pass", "drop"),
         "pass",
         ("return", SNAP, None, None),
         "drop",
@@ -348,8 +354,8 @@ def _assembled(steps: list[Step | str]) -> bytes:
             places[step] = len(plain)
         else:
             plain.append(step)
-    return b"".join(
-        _FILTER_STEP.pack(
+    return filter_bytes(
+        (
             _OPERATIONS[operation],
             places[yes] - at - 1 if yes else 0,
             places[no] - at - 1 if no else 0,
@@ -357,13 +363,6 @@ def _assembled(steps: list[Step | str]) -> bytes:
         )
         for at, (operation, constant, yes, no) in enumerate(plain)
     )
-
-
-def _attach(sock: socket.socket, program: bytes) -> None:
-    memory = ctypes.create_string_buffer(program, len(program))
-    steps = len(program) // _FILTER_STEP.size
-    described = struct.pack("@HP", steps, ctypes.addressof(memory))
-    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
 
 
 THIS_COMPUTER = Wire()
