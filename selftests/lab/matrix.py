@@ -64,7 +64,9 @@ def try_out(
             if leases != "".join(before):
                 lines.append(f"a DHCP lease was taken: {leases}")
             if kept:
-                keep(ended, kept / condition.id)
+                # A later round must not write over what disagreed.
+                name = f"{condition.id}-differs-{time.time_ns()}" if lines else condition.id
+                keep(ended, kept / name)
             if ended.certificate is None:
                 lines.append(f"terminal: {ended.terminal[-2000:]}")
     except (LabError, OSError, ValueError) as error:
