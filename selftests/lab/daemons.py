@@ -24,7 +24,9 @@ PROGRAMS = (
 )  # fmt: skip
 """Everything that the lab starts by name and that is installed."""
 
-SECOND = ("busybox", "dropbear", "dropbearkey", "kea-dhcp4", "llmnrd")
+SECOND = (
+    "busybox", "dropbear", "dropbearkey", "kea-dhcp4", "llmnrd", "named", "ntpd", "unbound",
+)  # fmt: skip
 """Servers by other authors, for the rows in which they serve instead; unpacked is enough."""
 
 UNPACKED = Path(os.environ.get("CUBE_LAB_UNPACKED", "~/.cache/cube-acceptance-lab")).expanduser()
@@ -199,19 +201,21 @@ def further_servers(plant: Plant, condition: Condition) -> Iterator[Server]:
         yield llmnr(plant, name, host)
     libraries = ":".join(str(path) for path in sorted(UNPACKED.glob("usr/lib/*-linux-*")))
     found = (f"PATH={second_path()}", f"LD_LIBRARY_PATH={libraries}")
+    # Our own interpreter may have a library of the same name as one of those.
+    ours = (f"PATH={second_path()}",)
     for number, process in enumerate(condition.servers):
         for path, text in process.files.items():
             target = plant.folder / path
             target.parent.mkdir(exist_ok=True)
             target.write_text(text.replace("{folder}", str(plant.folder)))
-        command = process.command
+        command, is_python = process.command, process.command.startswith("{python}")
         values = {"python": sys.executable, "folder": str(plant.folder), "number": str(number)}
         for name, value in values.items():
             command = command.replace(f"{{{name}}}", value)
         yield Server(
             host=process.host,
             name=f"further-{number}",
-            command=("env", *found, *shlex.split(command)),
+            command=("env", *(ours if is_python else found), *shlex.split(command)),
             sockets=process.listens,
         )
     for number, line in enumerate(condition.fakes):
