@@ -843,7 +843,7 @@ class _StoppedWire(_FakeWire):
         return self.before.pop() if self.before else super().receive(limit_s)
 
 
-def ask_by(wire: _FakeWire, **changes: object) -> DhcpObserved | CannotMeasure:
+def ask_by(wire: _FakeWire, /, **changes: object) -> DhcpObserved | CannotMeasure:
     """Run the probe over a fake wire, ten times as fast as in a plant."""
     settings = {
         "vantage": PLANT,
@@ -1000,6 +1000,19 @@ class TestRun:
 
         assert len(observed.offers) == 1
         assert [packet.source for packet in observed.ignored] == ["10.20.0.7:67"] * 3
+
+    def test_listens_for_others_as_long_after_a_late_question(self) -> None:
+        """A server that first looks whether its address is free starts when it hears us."""
+        wire = _FakeWire(DhcpServer(offered=LISTED))
+
+        def opened_late(*_: object) -> _FakeWire:
+            time.sleep(0.4)
+            return wire
+
+        observed = ask_by(wire, wire=opened_late, listen_s=0.3)
+
+        assert observed.offers
+        assert observed.duration_s - observed.tries[0].at_s >= 0.3
 
     def test_reads_no_flood_when_the_time_is_over(self) -> None:
         """Somebody who shouts faster than this program reads must not keep it."""

@@ -759,7 +759,10 @@ class DhcpProbe:
 
     def _end(self, findings: _Findings) -> float:
         if findings.enough:
-            return max(self.listen_s, findings.enough.at_s + self.after_offer_s)
+            # A busy computer can be late with the first DISCOVER; a server that first looks
+            # whether its address is free needs its time from then on.
+            first_s = findings.tries[0].at_s
+            return max(first_s + self.listen_s, findings.enough.at_s + self.after_offer_s)
         last_s = findings.tries[-1].at_s if findings.tries else self.send_at_s[-1]
         return last_s + self.silence_s - self.send_at_s[-1]
 
