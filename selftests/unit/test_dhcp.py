@@ -1156,6 +1156,25 @@ class TestOnOffer:
         assert len(observed.offers) == 3
         assert told == [observed.offers[1]]
 
+    def test_is_called_with_the_first_that_suffices(self) -> None:
+        """Whoever needs more of an OFFER than its options is asked before the waiting ends."""
+
+        class UselessFirst(DhcpServer):
+            def respond(self, request: bytes) -> list[Reply]:
+                useless = replace(second_server(LISTED), routers=("10.20.0.255",))
+                given = LISTED if wire.attempts > 1 else useless
+                return [Reply(reply(request, given, write(options_of(given))))]
+
+        told: list[DhcpMessage] = []
+        wire = _FakeWire(UselessFirst())
+        observed = ask_by(
+            wire, suffices=lambda offer: offer.routers == LISTED.routers, on_offer=told.append
+        )
+
+        assert wire.attempts == 2
+        assert len(observed.offers) == 2
+        assert told == [observed.offers[1]]
+
     def test_does_not_wait_for_the_end(self) -> None:
         """Names, time and TLS start while others may still answer."""
         wire = _FakeWire(DhcpServer(offered=LISTED))

@@ -352,6 +352,17 @@ class TestWhatFollowsFromWhat:
             f"https/{HOMAG}",
         }
 
+    def test_an_offer_that_no_cube_could_use_is_not_waited_with(self) -> None:
+        """What counts in the end and what ends the waiting are the same."""
+        network = Network()
+        useless = msgspec.structs.replace(OFFER, routers=("10.20.0.255",))
+
+        run(network, "DHCP-01")
+
+        probe = network.probe("dhcp")
+        assert isinstance(probe, DhcpProbe)
+        assert [probe.suffices(offer) for offer in (OFFER, useless)] == [True, False]
+
     def test_an_incomplete_offer_is_better_than_none(self) -> None:
         """What it says about servers can be measured; DHCP-01 fails by itself."""
         poor = msgspec.structs.replace(OFFER, routers=())

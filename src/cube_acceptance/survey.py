@@ -248,6 +248,7 @@ class Survey:
             port_server=ports.dhcp_server,
             port_client=ports.dhcp_client,
             server_address="127.0.0.1" if vantage.loopback else "255.255.255.255",
+            suffices=plan.complete,
             on_offer=lambda offer: self._first_offer(vantage, offer),
         )
         self._submit(probe, lambda observation: self._dhcp_done(vantage, observation))

@@ -673,17 +673,17 @@ class _Findings:
     offers: list[DhcpMessage] = field(default_factory=list)
     ignored: list[Ignored] = field(default_factory=list)
     enough: DhcpMessage | None = None
-    """The first OFFER that :func:`tells_enough`."""
+    """The first OFFER that suffices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DhcpProbe:
     """Broadcast one DISCOVER and collect the OFFERs; never a REQUEST (RFC 2131 section 3.1).
 
-    Repeated with the same transaction id while no OFFER has come that :func:`tells_enough`: half
-    an OFFER, of a boot server for instance, does not mean that the other server heard the DISCOVER
-    as well. ``on_offer`` is called at most once, from within :meth:`run`: with the first OFFER that
-    tells enough, as soon as it is there, or at the end with the first of those that do not. What it
+    Repeated with the same transaction id while no OFFER has come that ``suffices``: half an OFFER,
+    of a boot server for instance, does not mean that the other server heard the DISCOVER as well.
+    ``on_offer`` is called at most once, from within :meth:`run`: with the first OFFER that
+    suffices, as soon as it is there, or at the end with the first of those that do not. What it
     raises is discarded, and it must return at once.
     """
 
@@ -691,6 +691,8 @@ class DhcpProbe:
     port_server: int = SERVER_PORT
     port_client: int = CLIENT_PORT
     server_address: str = BROADCAST
+    suffices: Callable[[DhcpMessage], bool] = field(default=tells_enough, compare=False, repr=False)
+    """Says of an OFFER that no better one needs to be waited for."""
     on_offer: Callable[[DhcpMessage], None] | None = field(default=None, compare=False, repr=False)
     send_at_s: tuple[float, ...] = SEND_AT_S
     silence_s: float = SILENCE_S
@@ -781,7 +783,7 @@ class DhcpProbe:
 
     def _take(self, datagram: Datagram, at_s: float, findings: _Findings) -> None:
         try:
-            message = _read_offer(datagram, at_s, findings)
+            message = _read_offer(datagram, at_s, findings, self.suffices)
         except UnwantedError as reason:
             if len(findings.ignored) < IGNORED_LIMIT:
                 raw = datagram.payload[:RAW_LIMIT]
@@ -792,7 +794,7 @@ class DhcpProbe:
         if not findings.offers:
             findings.tries[:] = _answered(findings.tries, message.raw, datagram.source)
         findings.offers.append(message)
-        if not findings.enough and tells_enough(message):
+        if not findings.enough and self.suffices(message):
             findings.enough = message
             self._tell(message)
 
@@ -802,7 +804,12 @@ class DhcpProbe:
                 self.on_offer(offer)
 
 
-def _read_offer(datagram: Datagram, at_s: float, findings: _Findings) -> DhcpMessage:
+def _read_offer(
+    datagram: Datagram,
+    at_s: float,
+    findings: _Findings,
+    suffices: Callable[[DhcpMessage], bool],
+) -> DhcpMessage:
     """Read an OFFER to us (RFC 2131 section 4.4.1: the transaction id must be ours)."""
     if datagram.defect:
         raise MalformedError(datagram.defect)
@@ -819,7 +826,7 @@ def _read_offer(datagram: Datagram, at_s: float, findings: _Findings) -> DhcpMes
         raise UnwantedError(f"message type {message.kind} ({name}) is not an OFFER")
     if any(_what_it_says(message) == _what_it_says(other) for other in findings.offers):
         raise UnwantedError("the same OFFER again")
-    waited_for = not findings.enough and tells_enough(message)
+    waited_for = not findings.enough and suffices(message)
     if len(findings.offers) >= OFFER_LIMIT and not waited_for:
         raise UnwantedError(f"more than {OFFER_LIMIT} OFFERs")
     return message
