@@ -150,6 +150,14 @@ def answered(own: int = 40000, port: int = 53, interface: str = "eth0") -> Seen:
     return seen(ip(PEER, OWN, UDP, datagram(port, own)), IN, interface)
 
 
+def denied(
+    own: int = 40000, port: int = 53, interface: str = "eth0", code: int = 3, kind: int = 3
+) -> Seen:
+    """Say by ICMP that a question could not be delivered (RFC 792)."""
+    question = ip(OWN, PEER, UDP, datagram(own, port))
+    return seen(ip(GATEWAY, OWN, ICMP, bytes((kind, code)) + bytes(6) + question), IN, interface)
+
+
 def neighbour(operation: int, kind: int, sender: str, target: str) -> Seen:
     """An ARP message as a packet socket gives it."""
     return arp(operation, sender, target), "eth0", ARP, kind
@@ -274,6 +282,35 @@ class TestSilence:
     def test_of_this_computer(self) -> None:
         """Its own firewall drops what comes in."""
         assert "did not get past it" in watching(asked(), answered()).kept_back()
+
+    def test_of_a_computer_that_takes_no_icmp(self) -> None:
+        """A refusal came as far as this computer, whose own firewall dropped it."""
+        assert "did not get past it" in watching(asked(), denied()).kept_back()
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            denied(own=1),
+            denied(port=54),
+            denied(interface="lo"),
+            denied(code=4),
+            denied(kind=11),
+            (*denied()[:3], OUT),
+            (denied()[0][:30], *denied()[1:]),
+        ],
+        ids=["question", "service", "own-idea", "too-large", "expired", "outgoing", "cut-short"],
+    )
+    def test_despite_other_icmp(self, other: Seen) -> None:
+        """Only what ends this exchange, and comes from the network, would have been an answer."""
+        assert watching(asked(), other).kept_back() == ""
+
+    def test_is_no_answer_where_it_is_denied(self) -> None:
+        """A denial does not confirm an answer that this computer gave itself."""
+        assert "an answer arrived" in watching(asked(), denied()).diverted()
+
+    def test_denied_elsewhere(self) -> None:
+        """A denial that arrives at another card is the other way's."""
+        assert watching(asked(), denied(interface="eth1")).other_interface() == "eth1"
 
     def test_of_a_network_that_loses_pieces(self) -> None:
         """A first fragment without the others is no answer that this computer could drop."""

@@ -54,7 +54,9 @@ _PORTS = struct.Struct("!HH")  # RFC 768, RFC 9293: source, destination
 _SEGMENT = struct.Struct("!4xIIxB")  # RFC 9293: numbers of sequence and acknowledgement, flags
 _SYN, _RST, _ACK = 0x02, 0x04, 0x10
 _ECHO = struct.Struct("!BxxxH")  # RFC 792: type, identifier
-_ECHO_REPLY, _ECHO_REQUEST = 0, 8
+_ECHO_REPLY, _UNREACHABLE, _ECHO_REQUEST = 0, 3, 8
+_TOO_LARGE = 4  # the code of _UNREACHABLE that ends no exchange (RFC 1191)
+_ICMP_HEADER_SIZE = 8
 _ARP_OPERATION, _ARP_SENDER, _ARP_TARGET = slice(6, 8), slice(14, 18), slice(24, 28)
 _ARP_REQUEST = b"\0\1"  # RFC 826, for Ethernet and IPv4
 
@@ -73,6 +75,8 @@ class Passed:
     """Interface and own port, or identifier of echo requests, from which something left."""
     heard: set[tuple[str, int]] = field(default_factory=set)
     """Interface and own port, or identifier, at which something whole arrived."""
+    denied: set[tuple[str, int]] = field(default_factory=set)
+    """Interface at which an ICMP error arrived, and own port of what could not be delivered."""
     begun: set[str] = field(default_factory=set)
     """Interfaces at which a first fragment arrived, which is nothing without the others."""
     numbers: dict[int, int] = field(default_factory=dict)
@@ -136,7 +140,12 @@ class Wire:
             if not self._read():
                 return None
             passed = self._watched[key]
-            return Passed(sent=set(passed.sent), heard=set(passed.heard), begun=set(passed.begun))
+            return Passed(
+                sent=set(passed.sent),
+                heard=set(passed.heard),
+                denied=set(passed.denied),
+                begun=set(passed.begun),
+            )
 
     def waits_for(self, interface: str, address: str) -> bool:
         """Tell whether ARP was asked for somebody who has not answered yet."""
@@ -198,6 +207,8 @@ class Wire:
         protocol = packet[9]
         if protocol == socket.IPPROTO_ICMP:
             message, own = _ECHO.unpack_from(body)
+            if message == _UNREACHABLE and not outgoing:
+                self._note_denial(body, interface)
             if message != (_ECHO_REQUEST if outgoing else _ECHO_REPLY):
                 return
             port = 0
@@ -215,6 +226,17 @@ class Wire:
             passed.begun.add(interface)
         else:
             passed.heard.add((interface, own))
+
+    def _note_denial(self, message: bytes, interface: str) -> None:
+        """Note an ICMP error about what is watched, whose beginning it repeats (RFC 792).
+
+        What comes by the loopback interface is this computer's own idea.
+        """
+        packet = message[_ICMP_HEADER_SIZE:]
+        own, port = _PORTS.unpack_from(packet, (packet[0] & 0x0F) * 4)
+        passed = self._watched.get((socket.inet_ntoa(packet[16:20]), packet[9], port))
+        if passed and interface != _LOOPBACK and message[1] != _TOO_LARGE:
+            passed.denied.add((interface, own))
 
 
 def _takes_up(passed: Passed, own: int, body: bytes, *, outgoing: bool) -> bool:
@@ -280,7 +302,7 @@ class Witness:
         passed = self.wire.look(self.key)
         if passed is None:
             return ""
-        if any(own == self.own for _, own in passed.heard):
+        if any(own == self.own for _, own in passed.heard | passed.denied):
             return f"what came from {self.address} did not get past it"
         left = any(interface == self.interface for interface, _ in passed.sent)
         if not left and not self.wire.waits_for(self.interface, self.next_hop):
@@ -294,7 +316,7 @@ class Witness:
         by the loopback interface is no network's answer.
         """
         passed = self.wire.look(self.key)
-        heard = passed.heard if passed else set()
+        heard = passed.heard | passed.denied if passed else set()
         places = {interface for interface, own in heard if own == self.own} - {_LOOPBACK}
         return "" if self.interface in places else min(places, default="")
 
