@@ -467,6 +467,26 @@ class TestSourceFor:
 
         assert link.source_for(ELSEWHERE, "10.98.0.50") == "10.98.0.1"
 
+    @pytest.mark.usefixtures("interfaces")
+    @pytest.mark.parametrize(
+        ("gateway", "source", "expected"),
+        [
+            ("10.99.0.254", "10.98.0.1", "10.99.0.1"),
+            ("", "10.98.0.1", "10.99.0.1"),
+            ("10.98.0.254", "10.98.0.1", "10.98.0.1"),
+            ("10.99.0.254", "10.99.0.1", "10.99.0.1"),
+        ],
+        ids=["router", "neighbour", "router-of-the-other-network", "own"],
+    )
+    def test_is_not_a_vpns_where_the_own_one_is_known(
+        self, monkeypatch: pytest.MonkeyPatch, gateway: str, source: str, expected: str
+    ) -> None:
+        """A VPN without an interface of its own gives the card an address to send from."""
+        way = Route(source=source, interface="eth9", gateway=gateway)
+        monkeypatch.setattr(link, "route_to", lambda *_: way)
+
+        assert link.source_for(ELSEWHERE, "10.99.0.50") == expected
+
     @pytest.mark.parametrize(
         ("source", "detail"),
         [

@@ -315,8 +315,7 @@ def on_link(vantage: Vantage, address: str) -> bool:
 def source_for(vantage: Vantage, target: str, flow: Flow = ANY) -> str:
     """Give the vantage address that packets to ``target`` leave from.
 
-    It is the one that the system would choose itself, else the vantage's own; and the way from
-    there must leave by the vantage interface.
+    The way from there must leave by the vantage interface.
 
     Raises:
         CannotAskError: the interface has no address or no link (``off-link``), the target is one
@@ -330,8 +329,7 @@ def source_for(vantage: Vantage, target: str, flow: Flow = ANY) -> str:
         raise CannotAskError(
             "other-route", f"{target} is one of this computer's own addresses", "ip address"
         )
-    here = chosen and chosen.interface == vantage.interface
-    source = (chosen.source if chosen and here else "") or vantage.address
+    source = _source_among(chosen, vantage, target)
     way = route_to(target, flow, source)
     if way is None:
         check_footing(vantage, (carrier_changes(vantage.interface), True))
@@ -349,6 +347,21 @@ def source_for(vantage: Vantage, target: str, flow: Flow = ANY) -> str:
         detail = f"{vantage.interface} no longer has {vantage.address} but {source}"
         raise CannotAskError("off-link", detail, "ip address")
     return source
+
+
+def _source_among(chosen: Route | None, vantage: Vantage, target: str) -> str:
+    """Give the address that the system would choose itself, else the vantage's own.
+
+    A VPN gives the interface an address of its own and lets everything be sent from there. Whoever
+    is next on the way and stands in the vantage's network is met with the vantage's own address.
+    """
+    if not chosen or chosen.interface != vantage.interface or not chosen.source:
+        return vantage.address
+    network = ipaddress.IPv4Interface(f"{vantage.address}/{vantage.prefix}").network
+    near = ipaddress.IPv4Address(chosen.gateway or target) in network
+    strange = ipaddress.IPv4Address(chosen.source) not in network
+    still_here = interface_of(vantage.address) == vantage.interface
+    return vantage.address if near and strange and still_here else chosen.source
 
 
 def _belongs(source: str, vantage: Vantage) -> bool:
