@@ -590,6 +590,13 @@ def open_plant(factory: _Factory, platform: str = "linux", **changes: object) ->
 class TestOpenWire:
     """`open_wire` picks the best way that this user may have."""
 
+    def test_needs_a_broadcast(self) -> None:
+        """Through a tunnel no DHCP server hears the question; that is nobody's silence."""
+        with pytest.raises(CannotAskError, match="is a tunnel") as obstacle:
+            open_plant(_Factory(packet=_FakeSocket()), broadcasts=lambda _interface: False)
+
+        assert obstacle.value.cause == "off-link"
+
     def test_prefers_the_packet_socket(self) -> None:
         """It sees replies that this computer's own firewall would take away."""
         fake = _FakeSocket()

@@ -520,6 +520,27 @@ class TestSourceFor:
 
         assert obstacle.value.cause == "off-link"
 
+    @pytest.mark.parametrize(
+        ("flags", "expected"),
+        [
+            ("up,broadcast,running,multicast", True),
+            ("up,pointopoint,running,noarp,multicast", False),
+            ("up,loopback,running", True),
+            ("", True),
+        ],
+    )
+    def test_a_broadcast(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        flags: str,
+        expected: bool,  # noqa: FBT001 - the expectation
+    ) -> None:
+        """A tunnel has none; where the system does not say, there may be one."""
+        monkeypatch.setattr(psutil, "net_if_stats", lambda: {"eth9": SimpleNamespace(flags=flags)})
+
+        assert link.can_broadcast("eth9") is expected
+        assert link.can_broadcast("eth8")
+
     def test_a_link_that_nobody_can_tell_of(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Some systems do not say; that keeps nobody from asking."""
 

@@ -40,6 +40,7 @@ from cube_acceptance.probes.link import (
     CannotAskError,
     Stopwatch,
     bind_interface,
+    can_broadcast,
     interface_networks,
     link_is_up,
     measured,
@@ -570,16 +571,20 @@ def open_wire(  # noqa: PLR0913 - the seams stand beside the three that matter
     platform: str = sys.platform,
     new_socket: Callable[..., socket.socket] = socket.socket,
     is_up: Callable[[str], bool | None] = link_is_up,
+    broadcasts: Callable[[str], bool] = can_broadcast,
 ) -> Wire:
     """Open the best way onto the wire that this user may have.
 
     Raises:
         CannotAskError: ``not-permitted`` without the right to either way or with port 68 taken,
-            ``off-link`` for an interface that is down or without carrier, ``not-configured`` for
-            one that does not exist.
+            ``off-link`` for an interface that is down, without carrier or without broadcast,
+            ``not-configured`` for one that does not exist.
     """
     if not vantage.loopback:
         _check_link(vantage.interface, is_up(vantage.interface))
+        if not broadcasts(vantage.interface):
+            detail = f"{vantage.interface} is a tunnel, which no DHCP server can be asked through"
+            raise CannotAskError("off-link", detail)
         if platform.startswith("linux"):
             with contextlib.suppress(OSError):
                 sock = _packet_socket(vantage.interface, port_client, new_socket)

@@ -176,6 +176,16 @@ def link_is_up(interface: str) -> bool | None:
     return None if state is None else bool(state.isup)
 
 
+def can_broadcast(interface: str) -> bool:
+    """Tell whether an interface can reach all of a link at once; True where nobody can tell.
+
+    A tunnel leads to one peer (``IFF_BROADCAST`` of netdevice(7)).
+    """
+    state = psutil.net_if_stats().get(interface)
+    flags = state.flags if state else ""
+    return not flags or not {"broadcast", "loopback"}.isdisjoint(flags.split(","))
+
+
 def plugged_in(interface: str) -> bool:
     """Tell whether an interface is switched on and has a link; True where nobody can tell."""
     try:
