@@ -645,7 +645,7 @@ class TestBindInterface:
 
         link.bind_interface(sock, LOOPBACK, platform)
 
-        assert made == [(socket.IPPROTO_IP, socket.IP_TTL, 64), *calls]
+        assert made == [(socket.IPPROTO_IP, socket.IP_TTL, 68), *calls]
 
     def test_other_platforms_have_no_error_queue(self) -> None:
         """Only Linux knows the option; elsewhere it would be another one."""

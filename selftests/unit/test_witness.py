@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cube_acceptance.probes import witness
-from cube_acceptance.probes.witness import BLIND, Wire, Witness, filter_program
+from cube_acceptance.probes.witness import BLIND, HOPS, Wire, Witness, filter_program
 
 PEER, OWN, GATEWAY = "11.20.0.10", "10.20.0.20", "10.20.0.1"
 OUT, IN = 4, 0
@@ -25,10 +25,17 @@ START = 1000
 SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
 
 
-def ip(source: str, destination: str, protocol: int, body: bytes, fragment: int = 0) -> bytes:
+def ip(
+    source: str,
+    destination: str,
+    protocol: int,
+    body: bytes,
+    fragment: int = 0,
+    hops: int = HOPS,
+) -> bytes:
     """Write an IPv4 packet."""
     addresses = socket.inet_aton(source) + socket.inet_aton(destination)
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 0, fragment, 64, protocol, 0)
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 0, fragment, hops, protocol, 0)
     return head + addresses + body
 
 
@@ -140,9 +147,9 @@ def seen(packet: bytes, kind: int, interface: str = "eth0") -> Seen:
     return packet, interface, IP, kind
 
 
-def asked(own: int = 40000, port: int = 53, interface: str = "eth0") -> Seen:
+def asked(own: int = 40000, port: int = 53, interface: str = "eth0", hops: int = HOPS) -> Seen:
     """A question that left."""
-    return seen(ip(OWN, PEER, UDP, datagram(own, port)), OUT, interface)
+    return seen(ip(OWN, PEER, UDP, datagram(own, port), hops=hops), OUT, interface)
 
 
 def answered(own: int = 40000, port: int = 53, interface: str = "eth0") -> Seen:
@@ -173,6 +180,17 @@ class TestAnswers:
     def test_of_another_question(self) -> None:
         """Another port stands for ours as well: this computer may have changed it on the way."""
         assert watching(asked(own=1), answered(own=2)).diverted() == ""
+
+    def test_of_another_programs_question(self) -> None:
+        """A resolver on this computer that takes the question asks the same server itself."""
+        packets = asked(own=1, hops=64), answered(own=1)
+
+        assert "the question left" in watching(*packets).diverted()
+        assert "no question" in watching(*packets).kept_back()
+
+    def test_of_a_question_whose_hops_were_changed(self) -> None:
+        """The port is as good a sign."""
+        assert watching(asked(hops=64), answered()).diverted() == ""
 
     @pytest.mark.parametrize(
         ("packets", "words"),
@@ -298,7 +316,7 @@ class TestSilence:
             (*denied()[:3], OUT),
             (denied()[0][:30], *denied()[1:]),
         ],
-        ids=["question", "service", "own-idea", "too-large", "expired", "outgoing", "cut-short"],
+        ids=["question", "service", "own-idea", "too-large", "other-kind", "outgoing", "cut-short"],
     )
     def test_despite_other_icmp(self, other: Seen) -> None:
         """Only what ends this exchange, and comes from the network, would have been an answer."""

@@ -38,7 +38,7 @@ from cube_acceptance.probes.routing import (
     tcp,
     udp,
 )
-from cube_acceptance.probes.witness import BLIND, THIS_COMPUTER, Witness
+from cube_acceptance.probes.witness import BLIND, HOPS, THIS_COMPUTER, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,8 +59,6 @@ NOBODY_THERE = 1
 CLOSED_CODES = frozenset({2, 3})
 """Its codes for a protocol or a port that nobody serves (RFC 792)."""
 
-HOPS = 64
-"""The TTL of what is sent (RFC 1340)."""
 SYN_TRIES = 6
 """How often Linux may repeat a connection request; more than fit into any time limit here, so that
 the computer's own setting does not end it early."""

@@ -33,6 +33,9 @@ from cube_acceptance.probes.packets import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+HOPS = 68
+"""The TTL of what is sent: more than the 64 of RFC 1340, so that questions can be told from those
+that another program of this computer asks the same peer."""
 UDP_PORTS = (53, 123, 5353, 5355)
 """The ports of the datagrams that are watched; a computer's others would be too many."""
 SNAP = 96
@@ -71,8 +74,8 @@ class Passed:
     """What has passed between this computer and one peer while somebody watched."""
 
     watchers: int = 0
-    sent: set[tuple[str, int]] = field(default_factory=set)
-    """Interface and own port, or identifier of echo requests, from which something left."""
+    sent: set[tuple[str, int, int]] = field(default_factory=set)
+    """Interface, own port or identifier of echo requests, and TTL, of what left."""
     heard: set[tuple[str, int]] = field(default_factory=set)
     """Interface and own port, or identifier, at which something whole arrived."""
     denied: set[tuple[str, int]] = field(default_factory=set)
@@ -221,7 +224,7 @@ class Wire:
         ):
             return
         if outgoing:
-            passed.sent.add((interface, own))
+            passed.sent.add((interface, own, packet[8]))
         elif _FRAGMENT.unpack_from(packet)[0] & _MORE_FRAGMENTS:
             passed.begun.add(interface)
         else:
@@ -284,13 +287,12 @@ class Witness:
     def diverted(self) -> str:
         """Say so where what looks like the peer's answer cannot be; empty where it can.
 
-        Other connections to the same place may have been what passed, so any will do: this
-        computer may have changed the port on the way.
+        An answer to any port will do: this computer may have changed the port on the way.
         """
         passed = self.wire.look(self.key)
         if passed is None:
             return ""
-        left = self.interface in {interface for interface, _ in passed.sent}
+        left = self._left(passed)
         arrived = self.interface in passed.begun | {interface for interface, _ in passed.heard}
         if left and arrived:
             return ""
@@ -304,10 +306,21 @@ class Witness:
             return ""
         if any(own == self.own for _, own in passed.heard | passed.denied):
             return f"what came from {self.address} did not get past it"
-        left = any(interface == self.interface for interface, _ in passed.sent)
-        if not left and not self.wire.waits_for(self.interface, self.next_hop):
+        if not self._left(passed) and not self.wire.waits_for(self.interface, self.next_hop):
             return f"no question to {self.address} left it"
         return ""
+
+    def _left(self, passed: Passed) -> bool:
+        """Tell whether the question left by the interface.
+
+        A resolver on this computer that took it may ask the same server itself; but this computer
+        may also have changed the port on the way.
+        """
+        return any(
+            interface == self.interface
+            and (own == self.own or hops == HOPS or self.protocol == socket.IPPROTO_ICMP)
+            for interface, own, hops in passed.sent
+        )
 
     def other_interface(self) -> str:
         """Name the other interface at which an answer arrived instead; empty where none did.
