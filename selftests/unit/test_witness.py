@@ -304,6 +304,7 @@ class TestSilence:
     def test_of_a_computer_that_takes_no_icmp(self) -> None:
         """A refusal came as far as this computer, whose own firewall dropped it."""
         assert "did not get past it" in watching(asked(), denied()).kept_back()
+        assert "did not get past it" in watching(asked(), denied(kind=11, code=0)).kept_back()
 
     @pytest.mark.parametrize(
         "other",
@@ -312,7 +313,7 @@ class TestSilence:
             denied(port=54),
             denied(interface="lo"),
             denied(code=4),
-            denied(kind=11),
+            denied(kind=12),
             (*denied()[:3], OUT),
             (denied()[0][:30], *denied()[1:]),
         ],

@@ -57,8 +57,9 @@ _PORTS = struct.Struct("!HH")  # RFC 768, RFC 9293: source, destination
 _SEGMENT = struct.Struct("!4xIIxB")  # RFC 9293: numbers of sequence and acknowledgement, flags
 _SYN, _RST, _ACK = 0x02, 0x04, 0x10
 _ECHO = struct.Struct("!BxxxH")  # RFC 792: type, identifier
-_ECHO_REPLY, _UNREACHABLE, _ECHO_REQUEST = 0, 3, 8
-_TOO_LARGE = 4  # the code of _UNREACHABLE that ends no exchange (RFC 1191)
+_ECHO_REPLY, _ECHO_REQUEST = 0, 8
+_ERRORS = frozenset({3, 11})  # RFC 792: destination unreachable, time exceeded
+_TOO_LARGE = b"\3\4"  # the type and code that end no exchange (RFC 1191)
 _ICMP_HEADER_SIZE = 8
 _ARP_OPERATION, _ARP_SENDER, _ARP_TARGET = slice(6, 8), slice(14, 18), slice(24, 28)
 _ARP_REQUEST = b"\0\1"  # RFC 826, for Ethernet and IPv4
@@ -210,7 +211,7 @@ class Wire:
         protocol = packet[9]
         if protocol == socket.IPPROTO_ICMP:
             message, own = _ECHO.unpack_from(body)
-            if message == _UNREACHABLE and not outgoing:
+            if message in _ERRORS and not outgoing:
                 self._note_denial(body, interface)
             if message != (_ECHO_REQUEST if outgoing else _ECHO_REPLY):
                 return
@@ -238,7 +239,7 @@ class Wire:
         packet = message[_ICMP_HEADER_SIZE:]
         own, port = _PORTS.unpack_from(packet, (packet[0] & 0x0F) * 4)
         passed = self._watched.get((socket.inet_ntoa(packet[16:20]), packet[9], port))
-        if passed and interface != _LOOPBACK and message[1] != _TOO_LARGE:
+        if passed and interface != _LOOPBACK and message[:2] != _TOO_LARGE:
             passed.denied.add((interface, own))
 
 
