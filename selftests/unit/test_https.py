@@ -44,6 +44,7 @@ ANSWERS = {
     Behaviour.NO_DATE: 404,
     Behaviour.CACHED: 404,
     Behaviour.SLOW: 404,
+    Behaviour.STATUS_ONLY: 404,
 }
 
 OBJECTIONS = {
@@ -285,6 +286,24 @@ class TestConnections:
         assert isinstance(observed, HttpsObserved)
         assert observed.connected == "127.0.0.9"
         assert [one.result for one in observed.tries] == ["refused", "answer"]
+
+    @pytest.mark.parametrize("last", [Behaviour.GOOD, Behaviour.HTTP_GARBAGE, Behaviour.GARBAGE])
+    def test_dies_in_http_and_the_next_is_tried(self, last: Behaviour) -> None:
+        """The front end that got no further than TLS tells, unless another one answers."""
+        with (
+            HttpsServer(Behaviour.HTTP_RESET, authority=AUTHORITY) as bad,
+            HttpsServer(last, address="127.0.0.9", port=bad.port, authority=AUTHORITY),
+        ):
+            observed = probe(bad.port, "127.0.0.1", "127.0.0.9").run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert len(observed.tries) == 2
+        if last is Behaviour.GOOD:
+            assert (observed.connected, observed.trouble) == ("127.0.0.9", None)
+        else:
+            assert observed.connected == "127.0.0.1"
+            assert observed.trouble is not None
+            assert (observed.trouble.kind, observed.trouble.phase) == ("refused", "http")
 
     @pytest.mark.parametrize("good", ["127.0.0.8", "127.0.0.9"])
     def test_silent_ones_leave_time_for_a_good_one(self, good: str) -> None:

@@ -234,6 +234,33 @@ class TestHead:
         assert failing(Peer(interim * 8 + OK + b"\r\n")).detail == "interim responses without end"
 
 
+class TestStatusSuffices:
+    """Where the status line alone counts, a header that breaks off is no trouble."""
+
+    @pytest.mark.parametrize(
+        "failure", [None, TimeoutError(), ConnectionResetError(), ssl.SSLEOFError(8, "EOF")]
+    )
+    def test_broken_off(self, failure: OSError | None) -> None:
+        """What came before that is kept, and nothing is taken for a body."""
+        pieces = (OK, b"Date: now\r\n", b"Serv")
+        peer = Peer(*pieces, failure=failure)
+        seen, body = fetch(peer, status_suffices=True)
+
+        assert (seen.status, seen.headers) == (200, (("date", "now"),))
+        assert (body, seen.complete) == (b"", False)
+        assert failing(Peer(*pieces, failure=failure)).phase == "http"
+
+    def test_needs_the_line(self) -> None:
+        """A part of it is none."""
+        with pytest.raises(ReachError):
+            fetch(Peer(OK.strip()), status_suffices=True)
+
+    def test_interim(self) -> None:
+        """An interim response that breaks off is no final one."""
+        with pytest.raises(ReachError):
+            fetch(Peer(b"HTTP/1.1 103 Early Hints\r\nLink"), status_suffices=True)
+
+
 class TestSilence:
     """Nothing, a farewell and a reset are three things."""
 

@@ -103,7 +103,7 @@ class HttpsProbe:
         return f"https/{self.host}"
 
     def run(self) -> HttpsObserved | CannotMeasure:
-        """Try the addresses, a little after one another, until one of them talks TLS.
+        """Try the addresses, a little after one another, until one of them answers over TLS.
 
         A certificate that is not believed ends the search: what some connections meet, the
         CUBE's will meet as well.
@@ -117,11 +117,15 @@ class HttpsProbe:
             for address, at_s, plain in connections:
                 try:
                     with plain:
-                        seen = self._secure(course, plain, address, at_s)
-                    break
+                        found = self._secure(course, plain, address, at_s)
                 except ReachError as error:
                     course.failed(address, self._to(address), at_s, error.trouble)
-        if seen is None and course.obstacle:
+                    continue
+                if not found.trouble:
+                    seen = found
+                    break
+                seen = seen or found
+        if course.obstacle and (seen is None or seen.trouble):
             raise course.obstacle
         seen = seen or self._seen(watch, connected=course.connected, trouble=course.problem)
         tries = sorted(course.tries, key=lambda one: one.at_s)
@@ -263,6 +267,7 @@ class HttpsProbe:
             target="/",
             patience=patience,
             wire=wire,
+            status_suffices=True,
         )
 
 

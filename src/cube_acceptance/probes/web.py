@@ -97,6 +97,8 @@ class _Head(NamedTuple):
     status: int
     reason: bytes
     fields: list[tuple[str, bytes]]
+    whole: bool = True
+    """The header came to its end."""
 
     def all(self, name: str) -> list[str]:
         """Give the members of every field of this name, in lower case (RFC 9110 section 5.3)."""
@@ -181,10 +183,12 @@ def fetch(  # noqa: PLR0913 - where, what, and within which time
     cookie: str = "",
     patience: Patience,
     wire: socket.socket | None = None,
+    status_suffices: bool = False,
 ) -> tuple[HttpReply, bytes]:
     """Exchange one GET for one response; the body comes beside it, unpacked and bounded.
 
-    ``wire`` is the plain socket under a TLS one, which alone can be asked for its errors.
+    ``wire`` is the plain socket under a TLS one, which alone can be asked for its errors. Where
+    the ``status_suffices``, a header that breaks off after it leaves a response all the same.
 
     Raises:
         ReachError: silence, a reset, or bytes that are no HTTP; phase ``http``.
@@ -197,7 +201,7 @@ def fetch(  # noqa: PLR0913 - where, what, and within which time
             sock.sendall(request(host, target, cookie))
         except ConnectionError as error:
             unsent = error  # whoever hangs up so soon may have answered before
-        return _read(stream, url)
+        return _read(stream, url, status_suffices=status_suffices)
     except MalformedError as error:
         if unsent and not stream.heard:
             raise ReachError(cut_off(wire or sock, unsent, "http")) from unsent
@@ -236,10 +240,10 @@ def tls_reason(error: ssl.SSLError) -> str:
     return printable(words.partition(" (_ssl.c:")[0], 200)
 
 
-def _read(stream: _Stream, url: str) -> tuple[HttpReply, bytes]:
-    head = _final_head(stream)
+def _read(stream: _Stream, url: str, *, status_suffices: bool) -> tuple[HttpReply, bytes]:
+    head = _final_head(stream, status_suffices=status_suffices)
     stream.allow(BODY_LIMIT + HEADER_LIMIT)  # chunks have headers, too
-    body, complete = _body(stream, head)
+    body, complete = _body(stream, head) if head.whole else (b"", False)
     first = sorted(head.fields, key=lambda field: field[0] not in READ)
     fields = tuple(
         (printable(name, 100), printable(_text(name, value), VALUE_LIMIT))
@@ -264,16 +268,16 @@ def _text(name: str, value: bytes) -> str:
     return quote(value, safe=_URL_SIGNS) if name == "location" else value.decode("latin-1")
 
 
-def _final_head(stream: _Stream) -> _Head:
+def _final_head(stream: _Stream, *, status_suffices: bool) -> _Head:
     for _ in range(INTERIM_LIMIT):
         stream.allow(HEADER_LIMIT)
-        head = _head(stream)
+        head = _head(stream, status_suffices=status_suffices)
         if head.status >= 200:  # noqa: PLR2004 - the first final status
             return head
     raise MalformedError("interim responses without end")
 
 
-def _head(stream: _Stream) -> _Head:
+def _head(stream: _Stream, *, status_suffices: bool) -> _Head:
     """Read a status line and its header fields (RFC 9112 sections 4 and 5)."""
     if not stream.begins_with(b"HTTP/"):
         raise MalformedError(f"no HTTP: {stream.some(100).decode('latin-1')}")
@@ -281,7 +285,18 @@ def _head(stream: _Stream) -> _Head:
     status = _STATUS_LINE.fullmatch(line)
     if status is None:
         raise MalformedError(f"no status line of HTTP/1: {line[:100].decode('latin-1')}")
-    fields: list[tuple[str, bytes]] = []
+    head = _Head(int(status[1]), status[2] or b"", [])
+    try:
+        _add_fields(stream, head.fields)
+    except (OSError, MalformedError):
+        if not status_suffices:
+            raise
+        return head._replace(whole=False)
+    return head
+
+
+def _add_fields(stream: _Stream, fields: list[tuple[str, bytes]]) -> None:
+    """Read header fields up to the empty line."""
     while line := stream.line():
         name, colon, value = line.partition(b":")
         if line[:1] in b" \t":
@@ -289,7 +304,6 @@ def _head(stream: _Stream) -> _Head:
                 fields[-1] = (fields[-1][0], fields[-1][1] + b" " + line.strip())
         elif colon:
             fields.append((name.strip().decode("latin-1").lower(), value.strip()))
-    return _Head(int(status[1]), status[2] or b"", fields)
 
 
 def _body(stream: _Stream, head: _Head) -> tuple[bytes, bool]:
