@@ -29,7 +29,10 @@ NAME_MISMATCHES = frozenset({62, 64})
 NO_TRUST = frozenset({2, 18, 19, 20, 21})
 """The objections that no certificate of the chain leads to an authority that is trusted."""
 
-LOGIN_WORDS = ("login", "logon", "signin", "sign-in", "auth", "portal", "captive", "hotspot")
+LOGIN_WORDS = (
+    *("login", "log-in", "logon", "signin", "sign-in", "sign_in", "anmeld", "einlog"),
+    *("auth", "saml", "adfs", "portal", "captive", "hotspot", "guest", "proxy"),
+)
 IDENTITY_PROVIDERS = ("login.microsoftonline.com", "login.mytapio.one")
 """Where tapio's own services send a browser to log in."""
 

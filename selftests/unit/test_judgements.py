@@ -1181,6 +1181,10 @@ ROWS = [
             ("//portal.example.net/login", True),
             ("https://[2001:db8::1]/", True),
             ("https://www.example.net/", False),
+            ("https://gast.example.net/anmeldung", True),
+            ("https://gast.example.net/einloggen", True),
+            ("https://guest.example.net/welcome", True),
+            ("https://adfs.example.net/", True),
         )
     ),
     Row(
