@@ -184,6 +184,23 @@ class TestPageProbe:
         assert isinstance(observed, PageObserved)
         assert observed.found == ("iot cube",)
 
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "IoT <b>CUBE</b>",
+            "<p>IoT</p><p>CUBE</p>",
+            "Io<b>T</b><br/><i\nid=a>C</i><!-- -->&#85;BE",
+        ],
+    )
+    def test_texts_are_found_across_tags(self, body: str) -> None:
+        """A person sees what a tag does to the letters, and not the tag."""
+        assert http.shows(body, "iot cube")
+        assert not http.shows(body, "iot  id=a")
+
+    def test_tags_without_end(self) -> None:
+        """A page that is made to be slow to read is not."""
+        assert not http.shows("<" * web.BODY_LIMIT, "IoT CUBE")
+
     def test_what_stands_at_both_ends_is_no_text(self) -> None:
         """The page's end and its beginning do not stand side by side."""
         assert not http.shows("CUBE of IoT", "IoT CUBE")
@@ -277,6 +294,23 @@ class TestRedirects:
 
         assert len(observed.replies) == 3
         assert observed.redirect == "/"
+
+    @pytest.mark.parametrize(("steps", "replies"), [(19, 20), (20, 21), (21, 21)])
+    def test_step_by_step(self, monkeypatch: pytest.MonkeyPatch, steps: int, replies: int) -> None:
+        """A chain is no circle, and is followed as far as browsers do."""
+
+        def step(_sock: object, *, url: str, **_: object) -> tuple[HttpReply, bytes]:
+            done = int(url.rpartition("/")[2] or 0)
+            fields = (("location", f"/{done + 1}"),) if done < steps else ()
+            return HttpReply(url=url, status=302 if fields else 200, headers=fields), b""
+
+        monkeypatch.setattr(web, "fetch", step)
+        with PageServer() as server:
+            observed = probe(server, limit_s=10.0).run()
+
+        assert isinstance(observed, PageObserved)
+        assert len(observed.replies) == replies
+        assert observed.redirect == ("" if steps < 21 else "/21")
 
     @pytest.mark.parametrize(
         ("away", "followed"),

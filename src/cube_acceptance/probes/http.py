@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import html
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -23,8 +24,18 @@ CONNECT_LIMIT_S = 4.0
 """Long enough for two repetitions of a lost SYN, at 1 s and 3 s (RFC 6298)."""
 PAGE_LIMIT_S = 10.0
 REDIRECT_LIMIT = 5
+"""Redirects to where has been asked before: a circle, but for a cookie (RFC 9110 section 15.4)."""
+STEP_LIMIT = 20
+"""Redirects altogether, as many as browsers follow."""
 PORTS = {"http": 80, "https": 443}
 """The schemes that a redirect is followed to, and their own ports."""
+_UNSEEN = re.compile(
+    "</?(?:a|abbr|b|bdi|big|code|em|font|i|kbd|mark|q|s|small|span|strong|sub|sup|tt|u|wbr)"
+    r"(?:\s[^<>]*)?/?>|<!--[^<>]*-->",
+    re.IGNORECASE,
+)
+"""Markup that sets no letter apart from the next one."""
+_TAG = re.compile("<[^<>]*>")
 OUT_OF_TIME = Trouble(kind="no-answer", phase="http", detail="the redirects took all the time")
 
 
@@ -87,7 +98,7 @@ class PageProbe:
                 if not location:
                     break
                 onward = self._onward(place, location)
-                if onward is None or len(course.replies) > self.redirect_tries:
+                if onward is None or course.circling(self.redirect_tries):
                     redirect = location
                     break
                 if not course.patience.left():
@@ -160,6 +171,11 @@ class _Course:
         self.tries: list[Try] = []
         self.replies: list[HttpReply] = []
 
+    def circling(self, limit: int) -> bool:
+        """Tell whether the redirects lead nowhere: to the same places, or ever on."""
+        places = {reply.url for reply in self.replies}
+        return len(self.replies) - len(places) >= limit or len(self.replies) > STEP_LIMIT
+
     def cookie(self) -> str:
         """Give back what the page has set: some redirect until they see it (RFC 6265)."""
         fields = [field for reply in self.replies for field in reply.headers]
@@ -192,9 +208,15 @@ def is_address(host: str) -> bool:
 
 
 def shows(page: str, text: str) -> bool:
-    """Tell whether a page shows a text, in any case and however its source is broken into lines."""
+    """Tell whether a page shows a text, in any case and however its source is broken up.
+
+    A line's end and a tag may stand in the text, some tags even within a word.
+    """
     wanted = _squeezed(text)
-    return wanted in _squeezed(page) or wanted in _squeezed(html.unescape(page))
+    untagged = _TAG.sub(" ", _UNSEEN.sub("", page))
+    return any(
+        wanted in _squeezed(form) for form in (page, html.unescape(page), html.unescape(untagged))
+    )
 
 
 def _squeezed(text: str) -> str:
