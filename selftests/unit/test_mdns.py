@@ -477,6 +477,15 @@ class TestReading:
             ("c.local", "10.0.0.1"),
         }
 
+    def test_follows_an_alias_with_the_cache_flush_bit(self) -> None:
+        """It is no part of the class, for an alias as for an address (RFC 6762 section 10.2)."""
+        target = dns.name.from_text("real.local.").to_wire().hex()
+        data = f"\\# {len(target) // 2} {target}"
+        alias = dns.rrset.from_text(f"{NAME}.", 1, "CLASS32769", "CNAME", data)
+        address = dns.rrset.from_text("real.local.", 1, "IN", "A", CUBE)
+
+        assert (NAME, CUBE) in names_in(reply_holding(alias, address))
+
     def test_does_not_follow_aliases_without_end(self) -> None:
         """One packet must not keep the program busy."""
         aliases = [cname(f"n{number}", f"n{number + 1}") for number in range(100)]
@@ -492,6 +501,18 @@ class TestReading:
         seen = read_mdns(query, reply, probed.Arrival(reply.to_wire(), OTHER, 5353, 0.0))
 
         assert not seen.addressless
+
+    def test_nothing_is_no_claim_of_somebody_else(self) -> None:
+        """A device that replies to whatever it is asked has not got the name."""
+        query = question(dns.name.from_text(NAME), dns.rdatatype.A)
+        reply = reply_holding()
+
+        def addressless(source: str) -> bool:
+            arrival = probed.Arrival(reply.to_wire(), source, 5353, 0.0)
+            return read_mdns(query, reply, arrival, CUBE).addressless
+
+        assert addressless(CUBE)
+        assert not addressless(OTHER)
 
     def test_bounds_names_and_services(self) -> None:
         """One packet must not fill the evidence."""

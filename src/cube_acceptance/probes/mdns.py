@@ -18,6 +18,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import dns.flags
@@ -180,13 +181,15 @@ def names_in(message: dns.message.Message) -> tuple[tuple[str, str], ...]:
     aliases: dict[str, str] = {}
     for records in (*message.answer, *message.additional):
         owner = text_of(records.name).lower()
-        if records.rdtype == dns.rdatatype.A and records.rdclass & _CLASS_MASK == dns.rdataclass.IN:
+        if records.rdclass & _CLASS_MASK != dns.rdataclass.IN:
+            continue
+        if records.rdtype == dns.rdatatype.A:
             for record in records:
                 data = record.to_wire()
                 # With the cache-flush bit the class is unknown to the library, the length free.
                 if len(data) == _ADDRESS_SIZE:
                     found[owner, socket.inet_ntoa(data)] = None
-        elif (records.rdtype, records.rdclass) == (dns.rdatatype.CNAME, dns.rdataclass.IN):
+        elif records.rdtype == dns.rdatatype.CNAME:
             aliases[owner] = text_of(records[0].target).lower()
     for alias in list(aliases)[:NAME_LIMIT]:
         target = alias
@@ -206,25 +209,26 @@ def services_in(message: dns.message.Message) -> tuple[str, ...]:
     return tuple(found)[:NAME_LIMIT]
 
 
-def gives_no_address(query: dns.message.Message, reply: dns.message.Message) -> bool:
+def gives_no_address(query: dns.message.Message, reply: dns.message.Message, *, own: bool) -> bool:
     """Tell whether a reply is about the name whose address was asked for, and gives none.
 
     Its owner says so by an NSEC record or by records of other types (RFC 6762 section 6.1), or
-    as in unicast DNS by no record at all. A cut reply may have held an address, and records of
-    other names only come from responders that answer whatever they are asked.
+    as in unicast DNS by no record at all. A cut reply may have held an address. Records of other
+    names only come from responders that answer whatever they are asked, and so does no record
+    from who is not the name's ``own`` host: without an answer nobody may reply (section 6).
     """
     asked = query.question[0]
     records = [*reply.answer, *reply.authority, *reply.additional]
-    about = not records or any(entry.name == asked.name for entry in records)
+    about = any(entry.name == asked.name for entry in records) or (own and not records)
     if asked.rdtype != dns.rdatatype.A or reply.flags & dns.flags.TC or not about:
         return False
     return text_of(asked.name).lower() not in dict(names_in(reply))
 
 
 def read_mdns(
-    query: dns.message.Message, reply: dns.message.Message, arrival: Arrival
+    query: dns.message.Message, reply: dns.message.Message, arrival: Arrival, host: str = ""
 ) -> NameReply:
-    """Read an mDNS reply (RFC 6762 section 18).
+    """Read an mDNS reply (RFC 6762 section 18); ``host`` is the address of the name's owner.
 
     Raises:
         UnwantedError: its code is not zero, and it must be ignored (section 18.11).
@@ -237,7 +241,7 @@ def read_mdns(
         at_s=arrival.at_s,
         names=names_in(reply),
         services=services_in(reply),
-        addressless=gives_no_address(query, reply),
+        addressless=gives_no_address(query, reply, own=arrival.address == host),
         truncated=bool(reply.flags & dns.flags.TC),
         raw=arrival.packet[:RAW_LIMIT],
     )
@@ -559,14 +563,15 @@ class MdnsProbe:
         questions = [] if self.listing else [(SERVICES, dns.rdatatype.PTR)]
         if self.claim:
             questions.insert(0, (dns.name.from_text(self.claim), dns.rdatatype.A))
-        found = Collected(self.asking(self.address), read_mdns)
+        read = partial(read_mdns, host=self.address)
+        found = Collected(self.asking(self.address), read)
         # Whoever comes first asks for the list, and may be on the link where this one is not.
         with (
             contextlib.closing(open_group(self.vantage, self.address)) as sock,
             watching(self.vantage, self.address, udp(self.port), port_of(sock)) as witness,
         ):
             if questions:
-                found = collect(sock, watch, found.asking, questions, read_mdns)
+                found = collect(sock, watch, found.asking, questions, read)
                 if host_trouble(found):
                     confirm_interface(witness)
         if self.listing:
