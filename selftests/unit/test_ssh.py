@@ -29,6 +29,7 @@ SHELLS = (Behaviour.GOOD, Behaviour.LATE_BANNER, Behaviour.SLOW)
 
 TROUBLES = {
     Behaviour.NOT_SSH: ("malformed", ""),
+    Behaviour.ECHO: ("malformed", ""),
     Behaviour.MUTE: ("no-answer", ""),
     Behaviour.CLOSES: ("no-answer", ""),
     Behaviour.BANNER_THEN_CLOSES: ("malformed", "SSH-2.0-OpenSSH_9.2p1"),
@@ -73,8 +74,9 @@ class TestSshProbe:
     @pytest.mark.parametrize(("behaviour", "expected"), TROUBLES.items())
     def test_trouble(self, behaviour: Behaviour, expected: tuple[str, str]) -> None:
         """A banner is kept even where nothing follows: it shows that the port is open."""
+        speaks_second = behaviour is Behaviour.ECHO
         with SshServer(behaviour) as server:
-            observed = talk(server)
+            observed = talk(server, talk_limit_s=ssh.FIRST_WORD_S + 2.0 if speaks_second else 1.0)
 
         assert observed.trouble is not None
         assert (observed.trouble.kind, observed.banner) == expected

@@ -245,6 +245,8 @@ class _Talk:
                 read += len(line) + 1
                 if line.startswith(REFUSALS):
                     raise _turned_away(line)
+                if line + b"\n" == OWN_BANNER:
+                    raise _no_ssh("what we sent came back")
                 if line.startswith(b"SSH-"):
                     return web.printable(line[:LINE_LIMIT].decode("latin-1"), LINE_LIMIT)
             elif len(line) > GREETING_LIMIT:
