@@ -197,6 +197,33 @@ class TestPageProbe:
         assert http.shows(body, "iot cube")
         assert not http.shows(body, "iot  id=a")
 
+    @pytest.mark.parametrize(
+        "body", ["Ger&auml;te&shy;seite", "Gera\u0308teseite", "GER\u00c4TE\u200b<wbr>\u00adSEITE"]
+    )
+    def test_texts_are_found_however_their_letters_are_written(self, body: str) -> None:
+        """An umlaut may come in two parts, and a long word says where it may be broken."""
+        assert http.shows(body, "Ger\u00e4teseite")
+        assert http.shows("Ger\u00e4teseite", "Gera\u0308te\u00adseite")
+
+    @pytest.mark.parametrize(
+        ("body", "said"),
+        [
+            ("<p>It is <b>away</b></p>", True),
+            ("<script>x</script><p>It is away</p><!-- x -->", True),
+            ("<!-- It is away --><p>Fine</p>", False),
+            ("<SCRIPT src=a>say('It is away')</script><p>Fine</p>", False),
+            ("<template><p>It is away</p></template>", False),
+            ("<!-- It is away", False),
+        ],
+    )
+    def test_what_a_program_could_say_is_not_said(self, body: str, *, said: bool) -> None:
+        """It may hold every text that it will ever show, and identifies the page all the same."""
+        with PageServer(body=body) as server:
+            observed = probe(server, look_for=("is away",), listen_for=("It is away",)).run()
+
+        assert isinstance(observed, PageObserved)
+        assert observed.found == (("is away", "It is away") if said else ("is away",))
+
     def test_tags_without_end(self) -> None:
         """A page that is made to be slow to read is not."""
         assert not http.shows("<" * web.BODY_LIMIT, "IoT CUBE")

@@ -299,7 +299,7 @@ class TestWhatIsAsked:
             "-----BEGIN CERTIFICATE-----",
         )
         assert of(f"page/{CUBE}:1080", "address", "look_for") == (CUBE, ("IoT",))
-        assert of(f"page/{CUBE}:1555", "look_for") == ((survey.CONNECTOR_UNREACHABLE,),)
+        assert of(f"page/{CUBE}:1555", "listen_for") == ((survey.CONNECTOR_UNREACHABLE,),)
         assert of("mdns/line-1", "address", "hostname", "port") == (CUBE, "cube-4711", 1353)
         assert of("llmnr/line-1", "address", "hostname", "port") == (CUBE, "cube-4711", 1355)
         assert of(f"ssh/{CUBE}", "address", "port") == (CUBE, 1022)
@@ -313,6 +313,7 @@ class TestWhatIsAsked:
         run(network, "DIAG-01")
 
         assert network.probe(f"page/{CUBE}:80").look_for == ()
+        assert network.probe(f"page/{CUBE}:80").listen_for == ()
 
     def test_the_embedded_site_is_asked_on_loopback(self) -> None:
         """A broadcast would leave this computer."""

@@ -359,7 +359,7 @@ class Survey:
             looked_for = dict.fromkeys(pages, wanted)
             names = (cube.hostname, f"{cube.hostname}.local") if cube.hostname else ()
             if "CONN-01" in required:
-                looked_for[ports.conn] = (CONNECTOR_UNREACHABLE,)
+                looked_for[ports.conn] = ()
             for port, texts in looked_for.items():
                 self._submit(
                     PageProbe(
@@ -367,6 +367,7 @@ class Survey:
                         address=cube.address,
                         port=port,
                         look_for=texts,
+                        listen_for=(CONNECTOR_UNREACHABLE,) if port == ports.conn else (),
                         own_names=names,
                     )
                 )

@@ -6,6 +6,7 @@ import contextlib
 import html
 import ipaddress
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -35,6 +36,12 @@ _UNSEEN = re.compile(
     re.IGNORECASE,
 )
 """Markup that sets no letter apart from the next one."""
+_NEVER_SHOWN = re.compile("[\u00ad\u200b\u2060\ufeff]")
+"""Where a word may be broken or must not: letters that nobody sees."""
+_UNSAID = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(script|style|template)\b.*?(?:</\1|\Z)", re.IGNORECASE | re.DOTALL
+)
+"""Comments, programs and what programs may show one day."""
 _TAG = re.compile("<[^<>]*>")
 OUT_OF_TIME = Trouble(kind="no-answer", phase="http", detail="the redirects took all the time")
 
@@ -68,6 +75,8 @@ class PageProbe:
     port: int = 80
     look_for: tuple[str, ...] = ()
     """Texts to be found in the page, in any case."""
+    listen_for: tuple[str, ...] = ()
+    """Likewise texts that only count where the page says them, not where its program could."""
     own_names: tuple[str, ...] = ()
     """Host names that mean the CUBE as well."""
     connect_limit_s: float = CONNECT_LIMIT_S
@@ -115,7 +124,10 @@ class PageProbe:
             port=self.port,
             replies=tuple(course.replies),
             redirect=redirect,
-            found=tuple(look for look in self.look_for if shows(text, look)),
+            found=(
+                *(look for look in self.look_for if shows(text, look)),
+                *(look for look in self.listen_for if shows(_UNSAID.sub(" ", text), look)),
+            ),
             trouble=problem,
         )
 
@@ -220,4 +232,6 @@ def shows(page: str, text: str) -> bool:
 
 
 def _squeezed(text: str) -> str:
-    return " ".join(text.casefold().split())
+    """Bring a text into one spelling; an umlaut may be written as one letter or as two."""
+    letters = unicodedata.normalize("NFC", _NEVER_SHOWN.sub("", text))
+    return " ".join(letters.casefold().split())
