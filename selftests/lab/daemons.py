@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,7 +102,7 @@ FAKES = {
             "--address", CLOUD["disco.tapio.one"],
             "--chain", "{folder}/disco.tapio.one.pem", "--key", "{folder}/disco.tapio.one.key",
         ),
-        "tcp 443",
+        "tcp {address}:443",  # another server of the cloud listens on 443 as well
     ),
     "ssh": (("--address", CUBE), "tcp 22"),
     "ntp": (("--address", GATEWAY, "--other-address", "10.20.0.2"), "udp 123"),
@@ -395,13 +396,17 @@ def fake(number: int, line: str, plant: Plant) -> Server:
     host, protocol, behaviour, *arguments = shlex.split(line)
     settings, socket = FAKES[protocol]
     usual = [setting.replace("{folder}", str(plant.folder)) for setting in settings]
+    words = [*usual, *arguments]
+    addresses = ["", *(value for key, value in pairwise(words) if key == "--address")]
     where = f"PYTHONPATH={PROJECT}:{PROJECT / 'src'}"
     program = ("-m", f"fixtures.simulator.{protocol}", "--behaviour", behaviour)
     return Server(
         host=host,
         name=f"fake-{number}-{protocol}",
         command=("env", where, sys.executable, *program, *usual, *arguments),
-        sockets=(f"tcp {arguments[-1]}",) if "--port" in arguments else (socket,),
+        sockets=(f"tcp {arguments[-1]}",)
+        if "--port" in arguments
+        else (socket.format(address=addresses[-1]),),
     )
 
 
