@@ -201,22 +201,23 @@ def further_servers(plant: Plant, condition: Condition) -> Iterator[Server]:
     for host, name in condition.further_llmnr.items():
         yield llmnr(plant, name, host)
     libraries = ":".join(str(path) for path in sorted(UNPACKED.glob("usr/lib/*-linux-*")))
-    found = (f"PATH={second_path()}", f"LD_LIBRARY_PATH={libraries}")
-    # Our own interpreter may have a library of the same name as one of those.
-    ours = (f"PATH={second_path()}",)
+    programs = f"PATH={second_path()}"
     for number, process in enumerate(condition.servers):
         for path, text in process.files.items():
             target = plant.folder / path
             target.parent.mkdir(exist_ok=True)
             target.write_text(text.replace("{folder}", str(plant.folder)))
-        command, is_python = process.command, process.command.startswith("{python}")
+        command = process.command
+        # Our own interpreter may have a library of the same name as one of those unpacked.
+        ours = command.startswith("{python}")
+        found = (programs,) if ours else (programs, f"LD_LIBRARY_PATH={libraries}")
         values = {"python": sys.executable, "folder": str(plant.folder), "number": str(number)}
         for name, value in values.items():
             command = command.replace(f"{{{name}}}", value)
         yield Server(
             host=process.host,
             name=f"further-{number}",
-            command=("env", *(ours if is_python else found), *shlex.split(command)),
+            command=("env", *found, *shlex.split(command)),
             sockets=process.listens,
         )
     for number, line in enumerate(condition.fakes):

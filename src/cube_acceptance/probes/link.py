@@ -313,11 +313,15 @@ def on_link(vantage: Vantage, address: str) -> bool:
     """Tell whether ``address`` is in one of the networks that the vantage interface is in."""
     if not vantage.address:
         return False
-    own = ipaddress.IPv4Interface(f"{vantage.address}/{vantage.prefix}")
     there = ipaddress.IPv4Address(address)
-    return there in own.network or any(
+    return there in _own_network(vantage) or any(
         there in network.network for network in interface_networks(vantage.interface)
     )
+
+
+def _own_network(vantage: Vantage) -> ipaddress.IPv4Network:
+    """Give the network of the vantage's own address."""
+    return ipaddress.IPv4Interface(f"{vantage.address}/{vantage.prefix}").network
 
 
 def source_for(vantage: Vantage, target: str, flow: Flow = ANY) -> str:
@@ -365,11 +369,12 @@ def _source_among(chosen: Route | None, vantage: Vantage, target: str) -> str:
     """
     if not chosen or chosen.interface != vantage.interface or not chosen.source:
         return vantage.address
-    network = ipaddress.IPv4Interface(f"{vantage.address}/{vantage.prefix}").network
+    network = _own_network(vantage)
     near = ipaddress.IPv4Address(chosen.gateway or target) in network
     strange = ipaddress.IPv4Address(chosen.source) not in network
-    still_here = interface_of(vantage.address) == vantage.interface
-    return vantage.address if near and strange and still_here else chosen.source
+    if near and strange and interface_of(vantage.address) == vantage.interface:
+        return vantage.address
+    return chosen.source
 
 
 def _belongs(source: str, vantage: Vantage) -> bool:
@@ -378,9 +383,8 @@ def _belongs(source: str, vantage: Vantage) -> bool:
     A renewed lease may change the address within its network. Another network is another place,
     unless the first address is still there beside it.
     """
-    network = ipaddress.IPv4Interface(f"{vantage.address}/{vantage.prefix}").network
     return (
-        ipaddress.IPv4Address(source) in network
+        ipaddress.IPv4Address(source) in _own_network(vantage)
         or interface_of(vantage.address) == vantage.interface
     )
 
