@@ -19,7 +19,7 @@ import dns.name
 import dns.rdatatype
 import msgspec
 
-from cube_acceptance import catalogue, site, survey
+from cube_acceptance import catalogue, plan, site, survey
 from cube_acceptance.evidence import Vantage
 from cube_acceptance.probes import dhcp, icmp, leases, llmnr, mdns, ntp, ssh, web
 from cube_acceptance.probes import dns as dns_probe
@@ -90,7 +90,7 @@ def packets(data: bytes) -> list[bytes]:
 
 def fuzz_dhcp(data: bytes) -> None:
     """Read IP packets with DHCP messages, and whether they are offers to us."""
-    probe = dhcp.DhcpProbe(vantage=VANTAGE)
+    probe = dhcp.DhcpProbe(vantage=VANTAGE, suffices=plan.complete)
     findings = dhcp._Findings(transaction=0x11223344, hardware=bytes(6))
     for packet in packets(data):
         taken = dhcp.unwrap(packet)

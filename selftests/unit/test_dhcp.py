@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cube_acceptance import plan
 from cube_acceptance.evidence import (
     RAW_LIMIT,
     CannotMeasure,
@@ -299,8 +300,8 @@ def offer_without_padding(options: bytes) -> DhcpMessage:
     return dhcp.parse(packet, "10.20.0.1", 0.5)
 
 
-class TestTellsEnough:
-    """`tells_enough` says when nothing needs to be waited for."""
+class TestSuffices:
+    """`plan.complete` says when nothing needs to be waited for."""
 
     @pytest.mark.parametrize(
         ("changes", "expected"),
@@ -327,7 +328,7 @@ class TestTellsEnough:
             "routers": ("10.20.0.1",),
         }
 
-        assert dhcp.tells_enough(DhcpMessage(**{**fields, **changes})) is expected
+        assert plan.complete(DhcpMessage(**{**fields, **changes})) is expected
 
 
 class TestBuildDiscover:
@@ -854,6 +855,7 @@ def ask_by(wire: _FakeWire, /, **changes: object) -> DhcpObserved | CannotMeasur
     """Run the probe over a fake wire, ten times as fast as in a plant."""
     settings = {
         "vantage": PLANT,
+        "suffices": plan.complete,
         "send_at_s": (0.0, 0.02, 0.04, 0.06),
         "silence_s": 0.3,
         "listen_s": 0.05,
@@ -1060,7 +1062,9 @@ class TestRun:
         findings = dhcp._Findings(0x01020304, HARDWARE)
         packet = reply(REQUEST, LISTED, write(options_of(LISTED)))
 
-        DhcpProbe(vantage=PLANT)._take(Datagram(packet, "10.20.0.1", 67), 0.1, findings)
+        DhcpProbe(vantage=PLANT, suffices=plan.complete)._take(
+            Datagram(packet, "10.20.0.1", 67), 0.1, findings
+        )
 
         assert len(findings.offers) == 1
         assert findings.tries == []
@@ -1128,21 +1132,23 @@ class TestRun:
         def refuse(*_: object) -> _FakeWire:
             raise CannotAskError("not-permitted", "why", "sudo something")
 
-        observed = DhcpProbe(vantage=PLANT, wire=refuse).run()
+        observed = DhcpProbe(vantage=PLANT, suffices=plan.complete, wire=refuse).run()
 
         assert isinstance(observed, CannotMeasure)
         assert (observed.cause, observed.command) == ("not-permitted", "sudo something")
 
     def test_has_a_key_and_the_plants_defaults(self) -> None:
         """The schedule is the requirement's; comparing probes must not compare seams."""
-        probe = DhcpProbe(vantage=PLANT)
+        probe = DhcpProbe(vantage=PLANT, suffices=plan.complete)
 
         assert probe.key == "dhcp"
         assert (probe.port_server, probe.port_client) == (67, 68)
         assert probe.server_address == "255.255.255.255"
         assert probe.send_at_s == (0, 2, 4, 6)
         assert (probe.silence_s, probe.listen_s, probe.after_offer_s) == (10, 4, 1)
-        assert probe == DhcpProbe(vantage=PLANT, on_offer=print, wire=print, is_up=print)
+        assert probe == DhcpProbe(
+            vantage=PLANT, suffices=plan.complete, on_offer=print, wire=print, is_up=print
+        )
 
 
 class TestOnOffer:
@@ -1221,6 +1227,7 @@ def ask_server(server: DhcpServer, **changes: object) -> DhcpObserved:
     """Run the probe against a simulated server over real sockets of the loopback interface."""
     settings = {
         "vantage": LOCAL,
+        "suffices": plan.complete,
         "server_address": "127.0.0.1",
         "port_server": server.port,
         "port_client": 0,

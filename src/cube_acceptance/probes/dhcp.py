@@ -360,12 +360,6 @@ def is_mask(mask: ipaddress.IPv4Address) -> bool:
     return bool(int(mask)) and not host_bits & (host_bits + 1)
 
 
-def tells_enough(offer: DhcpMessage) -> bool:
-    """Tell whether an OFFER has what a CUBE needs: address, mask, server and a way out."""
-    way_out = offer.routers or any(target == "0.0.0.0/0" for target, _ in offer.routes)
-    return bool(offer.address != UNSPECIFIED and offer.subnet_mask and offer.server_id and way_out)
-
-
 # Writing a message
 
 
@@ -696,7 +690,7 @@ class DhcpProbe:
     port_server: int = SERVER_PORT
     port_client: int = CLIENT_PORT
     server_address: str = BROADCAST
-    suffices: Callable[[DhcpMessage], bool] = field(default=tells_enough, compare=False, repr=False)
+    suffices: Callable[[DhcpMessage], bool] = field(compare=False, repr=False)
     """Says of an OFFER that no better one needs to be waited for."""
     on_offer: Callable[[DhcpMessage], None] | None = field(default=None, compare=False, repr=False)
     send_at_s: tuple[float, ...] = SEND_AT_S
