@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -398,6 +401,58 @@ class TestClientCertificate:
         assert isinstance(observed, HttpsObserved)
         assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == ("refused", phase)
+
+
+STRICT = """
+openssl_conf = all
+[all]
+ssl_conf = tls
+[tls]
+system_default = ours
+[ours]
+"""
+"""How an administrator tells OpenSSL, and so every program of a computer, what it may speak."""
+
+OF_THE_CONTEXT = """
+import ssl
+from cube_acceptance.probes import tls
+context = tls.client_context()
+forbidden = context.options & (ssl.OP_NO_TLSv1_2 | ssl.OP_NO_TLSv1_3)
+print(context.security_level, context.minimum_version.name, context.maximum_version.name,
+      int(forbidden), {"TLSv1.2", "TLSv1.3"} - {one["protocol"] for one in context.get_ciphers()})
+"""
+
+
+class TestThisComputersPolicy:
+    """What this computer's OpenSSL is told to speak says nothing about the network."""
+
+    @pytest.mark.parametrize(
+        "policy",
+        [
+            "CipherString = DEFAULT:@SECLEVEL=5",
+            "CipherString = ALL:@SECLEVEL=0",
+            "CipherString = AES256-SHA",
+            "MinProtocol = TLSv1.3",
+            "MinProtocol = TLSv1",
+            "MaxProtocol = TLSv1.2",
+            "Protocol = -TLSv1.3",
+            "Protocol = -TLSv1.2",
+        ],
+    )
+    def test_has_no_say(self, policy: str, tmp_path: Path) -> None:
+        """Versions, ciphers and level are the same everywhere."""
+        conf = tmp_path / "openssl.cnf"
+        conf.write_text(f"{STRICT}{policy}\n")
+
+        told = subprocess.run(
+            [sys.executable, "-c", OF_THE_CONTEXT],
+            env=os.environ | {"OPENSSL_CONF": str(conf)},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+
+        assert told.stdout == "2 TLSv1_2 MAXIMUM_SUPPORTED 0 set()\n"
 
 
 class TestTrust:

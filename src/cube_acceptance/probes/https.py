@@ -72,7 +72,6 @@ def trusting(ca_pem: str) -> ssl.SSLContext:
     Whoever names an authority trusts it, also where another one stands above it.
     """
     context = tls.client_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False  # RFC 9110 section 4.3.4
     if ca_pem:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD", "LENGTH", "UNEXPECTED_MESSAGE")
 """In OpenSSL's words for bytes that are no TLS, or no sensible one."""
 
+CIPHERS = "DEFAULT:@SECLEVEL=2"
+"""OpenSSL's own choice, and its level since 3.2 and Python's since 3.10: 112 bits and more."""
+
 
 class _Connected(ssl.SSLSocket):
     """A TLS socket that is closed where the connection was reset before TLS began."""
@@ -33,8 +36,16 @@ class _Connected(ssl.SSLSocket):
 
 
 def client_context() -> ssl.SSLContext:
-    """Make a client's context that verifies and trusts nobody yet."""
+    """Make a client's context that verifies and trusts nobody yet.
+
+    What this computer's own configuration of OpenSSL lets be spoken, by its administrator's policy
+    or its distribution's, says nothing about the network: all that a program can set is set here.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_ciphers(CIPHERS)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.maximum_version = ssl.TLSVersion.MAXIMUM_SUPPORTED
+    context.options &= ~(ssl.OP_NO_TLSv1_2 | ssl.OP_NO_TLSv1_3)
     context.sslsocket_class = _Connected
     return context
 
