@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import resource
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 from builders import SECOND, cannot, dhcp, lease
 from healthy import CUBE, ENDED, HOSTS, OFFER, SERVER, SITE, STARTED, VANTAGE, observations, saved
 
-from cube_acceptance import __version__, plan, survey
+from cube_acceptance import __version__, plan, probes, survey
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.evidence import CannotMeasure, DhcpObserved, DnsObserved, Try, Vantage
 from cube_acceptance.plan import Owed, Ports, Setup
@@ -69,10 +71,16 @@ class Network:
         """Find what was asked."""
         return next(probe for probe in self.probes if probe.key == key)
 
+    def comes(self, key: str) -> bool:
+        """Wait until something is asked; tell whether it was."""
+        with self._changed:
+            return self._changed.wait_for(lambda: key in self.asked, LIMIT_S)
+
     def __call__(self, probe: Probe) -> Observation:
         """Run a probe, as far as it can tell."""
         with self._changed:
             self.probes.append(probe)
+            self._changed.notify_all()
         answer = self.answers[probe.key]
         if isinstance(probe, DhcpProbe) and isinstance(answer, DhcpObserved) and answer.offers:
             assert probe.on_offer
@@ -134,6 +142,42 @@ class FakeProbe:
     def run(self) -> Observation:
         """Bring it home."""
         return self._result
+
+
+class TestLoading:
+    """What asks is imported before threads are, as only one thread at a time may import it."""
+
+    def test_all_that_asks_is_loaded(self) -> None:
+        """A module that is left out would be imported by some thread after all."""
+        folder = Path(probes.__file__).parent
+        names = {f"cube_acceptance.probes.{path.stem}" for path in folder.glob("[a-z]*.py")}
+        script = (
+            "import sys; from cube_acceptance import survey; "
+            "survey.load_probes(); print(*sys.modules)"
+        )
+
+        told = subprocess.run(
+            [sys.executable, "-c", script], check=True, capture_output=True, text=True
+        )
+
+        assert names
+        assert names <= set(told.stdout.split())
+
+    def test_nothing_follows_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The first OFFER comes within milliseconds, and has to wait."""
+        network = Network()
+        before: list[str] = []
+
+        def load_probes() -> None:
+            assert network.comes("dhcp")
+            time.sleep(0.1)
+            before.extend(network.asked)
+
+        monkeypatch.setattr(survey, "load_probes", load_probes)
+        _, asked = run(network)
+
+        assert before == ["dhcp"]
+        assert asked == set(observations())
 
 
 class TestWhatIsAsked:

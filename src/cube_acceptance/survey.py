@@ -8,6 +8,7 @@ usable answer. A case that reads an observation waits for that one and for no ot
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import queue
 import stat
@@ -110,6 +111,17 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     observations: dict[str, Observation]
 
 
+def load_probes() -> None:
+    """Import all that asks, before any thread could.
+
+    pytest rewrites the assertions of whatever a plugin's package imports, and Python 3.11 must not
+    do so in two threads at once: it then takes one's progress for the other's and gives up
+    (pytest-dev/pytest#10763).
+    """
+    for name in ("dhcp", "dns", "http", "https", "icmp", "leases", "llmnr", "mdns", "ntp", "ssh"):
+        importlib.import_module(f"cube_acceptance.probes.{name}")
+
+
 def run_probe(probe: Probe) -> Observation:
     """Let a probe measure."""
     return probe.run()
@@ -182,6 +194,7 @@ class Survey:
         )
         self._threads = 0
         self._places = places(file_limit())
+        self._loaded = threading.Event()
         self._done = threading.Event()
         self._followed = False
         self._named: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -200,6 +213,8 @@ class Survey:
         required = {need.requirement for need in self._needs}
         if required & _LAN:
             self._ask_dhcp(vantage)
+        load_probes()
+        self._loaded.set()
         subjects: dict[str, set[str]] = {}
         for need in self._needs:
             subjects.setdefault(need.subject, set()).add(need.requirement)
@@ -254,10 +269,12 @@ class Survey:
         self._submit(probe, lambda observation: self._dhcp_done(vantage, observation))
 
     def _first_offer(self, vantage: Vantage, offer: DhcpMessage) -> None:
+        self._loaded.wait()
         if plan.complete(offer):
             self._follow(vantage, plan.handed_out_by(offer))
 
     def _dhcp_done(self, vantage: Vantage, observation: Observation) -> None:
+        self._loaded.wait()
         if isinstance(observation, DhcpObserved) and not plan.silence_is_doubtful(observation):
             self._follow(vantage, plan.handed_out(self._store))
             return
