@@ -403,7 +403,7 @@ class TestClientCertificate:
         assert (observed.trouble.kind, observed.trouble.phase) == ("refused", phase)
 
 
-STRICT = """
+POLICY = """
 openssl_conf = all
 [all]
 ssl_conf = tls
@@ -442,7 +442,7 @@ class TestThisComputersPolicy:
     def test_has_no_say(self, policy: str, tmp_path: Path) -> None:
         """Versions, ciphers and level are the same everywhere."""
         conf = tmp_path / "openssl.cnf"
-        conf.write_text(f"{STRICT}{policy}\n")
+        conf.write_text(f"{POLICY}{policy}\n")
 
         told = subprocess.run(
             [sys.executable, "-c", OF_THE_CONTEXT],

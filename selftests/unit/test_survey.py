@@ -152,8 +152,8 @@ class TestLoading:
         folder = Path(probes.__file__).parent
         names = {f"cube_acceptance.probes.{path.stem}" for path in folder.glob("[a-z]*.py")}
         script = (
-            "import sys; from cube_acceptance import survey; "
-            "survey.load_probes(); print(*sys.modules)"
+            "import sys; from cube_acceptance.probes import load_probes; "
+            "load_probes(); print(*sys.modules)"
         )
 
         told = subprocess.run(

@@ -33,7 +33,7 @@ from cube_acceptance.evidence import (
     timestamp,
 )
 from cube_acceptance.plan import Computer
-from cube_acceptance.probes import link
+from cube_acceptance.probes import PROBES, link
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,18 +57,6 @@ PACKAGES = (
     "certifi",
     "msgspec",
 )
-
-PROBES = {
-    "dhcp": "DhcpProbe",
-    "ntp": "NtpProbe",
-    "dns": "DnsProbe",
-    "https": "HttpsProbe",
-    "icmp": "PingProbe",
-    "http": "PageProbe",
-    "mdns": "MdnsProbe",
-    "llmnr": "LlmnrProbe",
-    "ssh": "SshProbe",
-}
 
 LIMIT_FIELD = re.compile(r".*_s|tries|count")
 """Which fields of a probe are its limits."""

@@ -8,7 +8,6 @@ usable answer. A case that reads an observation waits for that one and for no ot
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import queue
 import stat
@@ -31,6 +30,7 @@ from cube_acceptance.evidence import (
     timestamp,
 )
 from cube_acceptance.plan import Setup
+from cube_acceptance.probes import load_probes
 from cube_acceptance.site import SiteError, check_together
 
 try:
@@ -109,17 +109,6 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     started: str
     ended: str
     observations: dict[str, Observation]
-
-
-def load_probes() -> None:
-    """Import all that asks, before any thread could.
-
-    pytest rewrites the assertions of whatever a plugin's package imports, and Python 3.11 must not
-    do so in two threads at once: it then takes one's progress for the other's and gives up
-    (pytest-dev/pytest#10763).
-    """
-    for name in ("dhcp", "dns", "http", "https", "icmp", "leases", "llmnr", "mdns", "ntp", "ssh"):
-        importlib.import_module(f"cube_acceptance.probes.{name}")
 
 
 def run_probe(probe: Probe) -> Observation:
@@ -269,8 +258,8 @@ class Survey:
         self._submit(probe, lambda observation: self._dhcp_done(vantage, observation))
 
     def _first_offer(self, vantage: Vantage, offer: DhcpMessage) -> None:
-        self._loaded.wait()
         if plan.complete(offer):
+            self._loaded.wait()
             self._follow(vantage, plan.handed_out_by(offer))
 
     def _dhcp_done(self, vantage: Vantage, observation: Observation) -> None:

@@ -8,10 +8,24 @@ never waits longer than its fields say.
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import Observation
+
+PROBES = {
+    "dhcp": "DhcpProbe",
+    "ntp": "NtpProbe",
+    "dns": "DnsProbe",
+    "https": "HttpsProbe",
+    "icmp": "PingProbe",
+    "http": "PageProbe",
+    "mdns": "MdnsProbe",
+    "llmnr": "LlmnrProbe",
+    "ssh": "SshProbe",
+}
+"""What asks over the network: the class of each protocol's probe, by its module."""
 
 
 class Probe(Protocol):
@@ -25,3 +39,14 @@ class Probe(Protocol):
     def run(self) -> Observation:
         """Measure once; blocks until the answer is in or the time limit is reached."""
         ...
+
+
+def load_probes() -> None:
+    """Import all that asks, before any thread could.
+
+    pytest rewrites the assertions of whatever a plugin's package imports, and Python 3.11 must not
+    do so in two threads at once: it then takes one's progress for the other's and gives up
+    (pytest-dev/pytest#10763).
+    """
+    for name in (*PROBES, "leases"):
+        importlib.import_module(f"{__name__}.{name}")
