@@ -671,6 +671,33 @@ class TestHowItIsRun:
         assert (begun, most) == (3, 3)
         assert len(surveyed.saved().observations) == 12
 
+    def test_holds_the_wire_as_long_as_anything_is_asked(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A thousand probes that each open and close it would stand in each other's way."""
+        held: list[str] = []
+
+        class Held:
+            """Notes by whom it is held, and when."""
+
+            def hold(self) -> None:
+                held.append("held")
+
+            def release(self) -> None:
+                held.append("released")
+
+        monkeypatch.setattr(survey, "THIS_COMPUTER", Held())
+
+        def measure(probe: Probe) -> Observation:
+            held.append("asked")
+            return observations()[probe.key]
+
+        surveyed = Survey(setup(), owed("SSH-01", "PING-02"), run=measure)
+        surveyed.start()
+        assert surveyed.wait(LIMIT_S)
+
+        assert held == ["held", "asked", "asked", "released"]
+
     def test_threads_end_with_the_survey(self) -> None:
         """Nothing is left running behind the cases."""
         surveyed, _ = run(Network())

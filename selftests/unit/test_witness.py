@@ -460,6 +460,52 @@ class TestWire:
         assert not taps[1].closed
         assert taps[1].program
 
+    def test_stays_open_while_somebody_holds_it(self) -> None:
+        """A system takes its time to close it; what passed meanwhile belongs to nobody."""
+        tap = FakeTap()
+        watched = witness_on(tap)
+        watched.wire.hold()
+        watched.end()
+        assert not tap.closed
+
+        tap.packets += [asked(), answered()]
+        watched.begin()
+        assert "no question" in watched.kept_back()
+        watched.end()
+        watched.wire.release()
+        assert tap.closed
+
+    def test_is_not_opened_for_who_only_holds_it(self) -> None:
+        """Nothing is watched on the embedded site, nor before the first probe."""
+        wire = Wire(lambda: pytest.fail("opened"))
+
+        wire.hold()
+        wire.release()
+
+    def test_what_nobody_watched_is_missed_by_nobody(self) -> None:
+        """Other programs' packets may have filled the socket before anybody came to watch."""
+        taps = [FakeTap(), FakeTap()]
+        made = iter(taps)
+        wire = Wire(lambda: next(made))  # type: ignore[arg-type, return-value]
+        wire.hold()
+        wire.watch((PEER, TCP, 443))
+        wire.leave((PEER, TCP, 443))
+        taps[0].drops = 1
+        wire.watch((PEER, TCP, 443))
+
+        assert taps[0].closed
+        assert wire.look((PEER, TCP, 443)) is not None
+
+    def test_what_somebody_missed_stays_missed(self) -> None:
+        """Who comes later does not bring back what the others have not seen."""
+        tap = FakeTap()
+        watched = witness_on(tap)
+        tap.drops = 1
+        watched.wire.watch((PEER, TCP, 443))
+
+        assert watched.wire.look(watched.key) is None
+        assert not tap.closed
+
     def test_keeps_nothing_of_before(self) -> None:
         """A port may be used again for the same peer, and packets of then may still wait."""
         tap = FakeTap()

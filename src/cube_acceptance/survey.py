@@ -31,6 +31,7 @@ from cube_acceptance.evidence import (
 )
 from cube_acceptance.plan import Setup
 from cube_acceptance.probes import load_probes
+from cube_acceptance.probes.witness import THIS_COMPUTER
 from cube_acceptance.site import SiteError, check_together
 
 try:
@@ -191,6 +192,7 @@ class Survey:
 
     def start(self) -> None:
         """Send out the first probes; returns at once."""
+        THIS_COMPUTER.hold()
         vantage = self._setup.vantage
         if isinstance(vantage, CannotMeasure):
             if self._spool:
@@ -486,6 +488,7 @@ class Survey:
             self._close()
 
     def _close(self) -> None:
+        THIS_COMPUTER.release()
         self._store.close()
         try:
             if self._spool:

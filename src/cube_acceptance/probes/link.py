@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import ipaddress
 import select
 import socket
@@ -314,14 +315,16 @@ def on_link(vantage: Vantage, address: str) -> bool:
     if not vantage.address:
         return False
     there = ipaddress.IPv4Address(address)
-    return there in _own_network(vantage) or any(
+    return _in_own_network(vantage, address) or any(
         there in network.network for network in interface_networks(vantage.interface)
     )
 
 
-def _own_network(vantage: Vantage) -> ipaddress.IPv4Network:
-    """Give the network of the vantage's own address."""
-    return ipaddress.IPv4Interface(f"{vantage.address}/{vantage.prefix}").network
+@functools.lru_cache(maxsize=4096)
+def _in_own_network(vantage: Vantage, address: str) -> bool:
+    """Tell whether an address is in the network of the vantage's own address."""
+    own = ipaddress.IPv4Interface(f"{vantage.address}/{vantage.prefix}")
+    return ipaddress.IPv4Address(address) in own.network
 
 
 def source_for(vantage: Vantage, target: str, flow: Flow = ANY) -> str:
@@ -369,9 +372,8 @@ def _source_among(chosen: Route | None, vantage: Vantage, target: str) -> str:
     """
     if not chosen or chosen.interface != vantage.interface or not chosen.source:
         return vantage.address
-    network = _own_network(vantage)
-    near = ipaddress.IPv4Address(chosen.gateway or target) in network
-    strange = ipaddress.IPv4Address(chosen.source) not in network
+    near = _in_own_network(vantage, chosen.gateway or target)
+    strange = not _in_own_network(vantage, chosen.source)
     if near and strange and interface_of(vantage.address) == vantage.interface:
         return vantage.address
     return chosen.source
@@ -383,10 +385,7 @@ def _belongs(source: str, vantage: Vantage) -> bool:
     A renewed lease may change the address within its network. Another network is another place,
     unless the first address is still there beside it.
     """
-    return (
-        ipaddress.IPv4Address(source) in _own_network(vantage)
-        or interface_of(vantage.address) == vantage.interface
-    )
+    return _in_own_network(vantage, source) or interface_of(vantage.address) == vantage.interface
 
 
 def bind_interface(sock: socket.socket, vantage: Vantage, platform: str = sys.platform) -> None:

@@ -265,11 +265,11 @@ class Collected:
     heard: set[tuple[int, str]] = field(default_factory=set)
     """Which try has brought a reply, and from whom."""
 
-    def begin(self, query: dns.message.Message, at_s: float) -> None:
-        """Note a question that is about to be sent."""
+    def begin(self, query: dns.message.Message, packet: bytes, at_s: float) -> None:
+        """Note a question that is about to be sent, and the bytes that it is sent as."""
         to = f"{self.asking.group}:{self.asking.port}"
         self.sent[query.id] = len(self.tries), query
-        self.tries.append(Try(at_s=at_s, to=to, result="silence", sent=query.to_wire()))
+        self.tries.append(Try(at_s=at_s, to=to, result="silence", sent=packet))
 
     def not_sent(self, query: dns.message.Message, detail: str) -> None:
         """Note that a question did not leave this computer."""
@@ -402,9 +402,10 @@ def question(name: dns.name.Name, kind: dns.rdatatype.RdataType) -> dns.message.
 def _send(
     sock: socket.socket, watch: Stopwatch, found: Collected, query: dns.message.Message
 ) -> None:
-    found.begin(query, watch.elapsed())
+    packet = query.to_wire()
+    found.begin(query, packet, watch.elapsed())
     try:
-        sock.sendto(query.to_wire(), (found.asking.group, found.asking.port))
+        sock.sendto(packet, (found.asking.group, found.asking.port))
     except OSError as error:
         found.not_sent(query, trouble(sock, error, "udp").detail)
 
@@ -476,10 +477,11 @@ class Listing:
                     if rounds == probe.tries:
                         break
                     query = question(SERVICES, dns.rdatatype.PTR)
+                    packet = query.to_wire()
                     for host in waiting:
-                        found[host].begin(query, watch.elapsed())
+                        found[host].begin(query, packet, watch.elapsed())
                     try:
-                        sock.sendto(query.to_wire(), (probe.group, probe.port))
+                        sock.sendto(packet, (probe.group, probe.port))
                         sent += 1
                     except OSError as error:
                         detail = trouble(sock, error, "udp").detail

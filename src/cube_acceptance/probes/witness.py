@@ -108,7 +108,7 @@ def packet_socket() -> socket.socket:
 
 
 class Wire:
-    """All that passes and is watched; open while anybody watches."""
+    """All that passes and is watched; open while anybody watches, or holds it from then on."""
 
     def __init__(self, new_socket: Callable[[], socket.socket] = packet_socket) -> None:
         """Watch nothing yet."""
@@ -116,27 +116,42 @@ class Wire:
         self._lock = threading.Lock()
         self._sock: socket.socket | None = None
         self._missed = False
+        self._holders = 0
         self._watched: dict[Key, Passed] = {}
         self._waiting: set[tuple[str, str]] = set()
         """Interface and address of whom ARP was asked for and who has not answered."""
 
+    def hold(self) -> None:
+        """Keep the socket, once somebody has watched, until :meth:`release`.
+
+        To close one takes the system milliseconds, in which nobody else can begin to watch.
+        """
+        with self._lock:
+            self._holders += 1
+
+    def release(self) -> None:
+        """Hold no longer."""
+        with self._lock:
+            self._holders -= 1
+            self._close_unused()
+
     def watch(self, key: Key) -> None:
         """Begin to watch a peer."""
         with self._lock:
-            if self._sock is None:
+            # What passed before belongs to nobody, and if it was too much, nobody missed it.
+            if not self._read() and not self._watched:
+                self._close()
                 self._open()
-            self._read()  # what passed before belongs to nobody
+                self._read()  # nor does what came before the filter stood
             self._watched.setdefault(key, Passed()).watchers += 1
 
     def leave(self, key: Key) -> None:
-        """End watching; the last one to leave closes the socket."""
+        """End watching; the last one to leave closes the socket, unless somebody holds it."""
         with self._lock:
             self._watched[key].watchers -= 1
             if not self._watched[key].watchers:
                 del self._watched[key]
-            if self._sock and not self._watched:
-                self._sock.close()
-                self._sock = None
+            self._close_unused()
 
     def look(self, key: Key) -> Passed | None:
         """Give a copy of what has passed; None where something of it was missed."""
@@ -155,6 +170,15 @@ class Wire:
         """Tell whether ARP was asked for somebody who has not answered yet."""
         with self._lock:
             return (interface, address) in self._waiting
+
+    def _close_unused(self) -> None:
+        if not self._watched and not self._holders:
+            self._close()
+
+    def _close(self) -> None:
+        if self._sock:
+            self._sock.close()
+            self._sock = None
 
     def _open(self) -> None:
         self._missed = False
