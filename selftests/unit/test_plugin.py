@@ -129,6 +129,21 @@ class TestVerdict:
         assert session.status == 0
         assert session.outcome("DIAG-01") == "not-applicable"
 
+    def test_keeps_no_judge_of_what_is_reported(self, tmp_path: Path) -> None:
+        """Thousands of cases would hold on to what their judges have read."""
+        code = """
+from cube_acceptance.plugin import JUDGE, JUDGED
+def pytest_sessionfinish(session):
+    kept = [item for item in session.items if JUDGE in item.stash or JUDGED in item.stash]
+    print(f"{len(session.items)} cases, {len(kept)} with a judge")
+"""
+        (tmp_path / "counting.py").write_text(code)
+        options = ("-s", "-p", "counting")
+        session = run(tmp_path, *options, environment={"PYTHONPATH": str(tmp_path)})
+
+        assert session.verdict == "accepted"
+        assert "cases, 0 with a judge" in session.output
+
     def test_many_cubes(self, tmp_path: Path) -> None:
         """Each CUBE has its results; one that was not measured leaves the run incomplete."""
         cubes = (*healthy.SITE.cubes, Cube(name="line-2", address="10.20.0.51"))

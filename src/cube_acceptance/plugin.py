@@ -498,6 +498,17 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Dismiss the judge of a case that has been reported; a fleet has thousands."""
+    done = yield
+    if JUDGE in item.stash:
+        del item.stash[JUDGE]
+    if JUDGED in item.stash:
+        del item.stash[JUDGED]
+    return done
+
+
 class Bookkeeper:
     """Enters in the ledger, on the controller, what is reported."""
 

@@ -141,9 +141,9 @@ def verdict_of(results: list[dict[str, Any]], complaints: list[str]) -> Verdict:
 
 def dump(certificate: dict[str, Any]) -> bytes:
     """Write a certificate as the bytes of ``certificate.json``: UTF-8, sorted keys."""
-    text = json.dumps(certificate, ensure_ascii=False, allow_nan=False, sort_keys=True)
+    text = json.dumps(certificate, ensure_ascii=False, allow_nan=False, sort_keys=True).encode()
     # The library's own indenting is done in Python, at fifty times the cost.
-    return msgspec.json.format(text.encode(), indent=1) + b"\n"
+    return msgspec.json.format(text, indent=1) + b"\n"
 
 
 def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets

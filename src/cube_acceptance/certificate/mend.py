@@ -111,18 +111,28 @@ def mend(html: str, language: Language, title: str = "") -> str:
         TemplateError: the page is not of the form that pytest-html 4 writes.
     """
     html = html.replace("\r\n", "\n")
-    body = _only(_BODY, html)["body"]
-    prefix = _only(_PREFIX, body)[0]
-    body = body.replace(prefix, "", 1)
-    script = _only(_SCRIPT, body)
-    body = body[: script.start()] + body[script.end() :]
-    blob = _only(_BLOB, body)
-    # A fleet's page has quotation marks by the hundred thousand; each by itself takes its time.
-    held = unescape(blob["blob"].replace("&#34;", '"'))
-    data = escape(json.dumps(cleaned(json.loads(held))), quote=True)
-    body = _repaired(body[: blob.start("blob")]) + data + _repaired(body[blob.end("blob") :])
     sheet = _GLOBAL_RULE.sub("", _only(_STYLE, html)["sheet"])
-    return _page(prefix, body, script["code"].replace(*_ADDRESS), sheet, language, title)
+    before, prefix, after = _cut(_PREFIX, _only(_BODY, html)["body"])
+    before, script, after = _cut(_SCRIPT, before + after)
+    before, blob, after = _cut(_BLOB, before + after, "blob")
+    body = _repaired(before) + _cleaned_blob(blob) + _repaired(after)
+    code = script.removeprefix("<script>").removesuffix("</script>").replace(*_ADDRESS)
+    return _page(prefix, body, code, sheet, language, title)
+
+
+def _cut(pattern: re.Pattern[str], html: str, group: str | int = 0) -> tuple[str, str, str]:
+    """Cut a part out of a page: what stands before it, the part, and what stands behind.
+
+    A match would hold the whole page, and a fleet's page is megabytes.
+    """
+    begin, end = _only(pattern, html).span(group)
+    return html[:begin], html[begin:end], html[end:]
+
+
+def _cleaned_blob(blob: str) -> str:
+    # A fleet's page has quotation marks by the hundred thousand; each by itself takes its time.
+    report = cleaned(json.loads(unescape(blob.replace("&#34;", '"'))))
+    return escape(json.dumps(report), quote=True)
 
 
 def _repaired(html: str) -> str:
