@@ -127,7 +127,7 @@ def _multicast(data: bytes, read: mdns.Reader, port: int, claim: str) -> None:
         group="224.0.0.251", port=port, tries=1, window_s=1.0, host=HOST, claim=claim
     )
     found = mdns.Collected(asking, read)
-    found.begin(QUERY, 0.0)
+    found.begin(QUERY, QUERY.to_wire(), 0.0)
     for number, packet in enumerate(packets(data)):
         address = HOST if number % 2 else "10.20.0.66"
         found.take(mdns.Arrival(packet, address, port, 0.0))
