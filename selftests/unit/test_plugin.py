@@ -132,8 +132,8 @@ class TestVerdict:
     def test_keeps_no_judge_of_what_is_reported(self, tmp_path: Path) -> None:
         """Thousands of cases would hold on to what their judges have read."""
         code = """
-from cube_acceptance.plugin import JUDGE, JUDGED
 def pytest_sessionfinish(session):
+    from cube_acceptance.plugin import JUDGE, JUDGED
     kept = [item for item in session.items if JUDGE in item.stash or JUDGED in item.stash]
     print(f"{len(session.items)} cases, {len(kept)} with a judge")
 """
