@@ -1084,6 +1084,7 @@ class TestRun:
         [
             (OSError(errno.ENETDOWN, "Network is down"), "off-link"),
             (PermissionError(errno.EPERM, "Operation not permitted"), "not-permitted"),
+            (OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS)), "not-permitted"),
             (OSError("without words"), "off-link"),
         ],
     )
@@ -1105,6 +1106,7 @@ class TestRun:
 
         assert isinstance(observed, CannotMeasure)
         assert (observed.cause, wire.attempts) == ("off-link", 4)
+        assert observed.detail == "the sending failed later on: down"
 
     def test_looks_at_the_cable_after_silence(self) -> None:
         """Without a carrier sending goes on without an error."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 import threading
 import time
@@ -724,7 +725,7 @@ class Refusing:
         """Fail or note the packet."""
         if self.failures:
             self.failures -= 1
-            raise OSError(self.error, "Network is down")
+            raise OSError(self.error, os.strerror(self.error))
         self.sent.append(packet)
         return len(packet)
 
@@ -837,6 +838,21 @@ class TestUnasked:
 
         assert isinstance(observed, DnsObserved)
         assert results(observed) == ["not-sent", "silence", "silence"]
+
+    @pytest.mark.parametrize("dropped", [1, 2, 6])
+    def test_says_that_this_computer_drops_it(self, refusing: Refusing, dropped: int) -> None:
+        """Silence is not the server's where protection software lets nothing out.
+
+        One error is taken for that of an earlier packet, and the question is sent again.
+        """
+        refusing.failures, refusing.error = dropped, errno.ENOBUFS
+        observed = self.probe.run()
+
+        if dropped == 1:
+            assert isinstance(observed, DnsObserved)
+        else:
+            assert isinstance(observed, CannotMeasure)
+            assert observed.cause == "not-permitted"
 
     def test_says_that_this_computers_firewall_forbids_it(self, refusing: Refusing) -> None:
         """A packet filter on this computer is not the site's."""

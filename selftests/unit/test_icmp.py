@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import socket
 import stat
 import struct
@@ -436,6 +437,16 @@ class TestSocketWire:
             wire_over(sock, "raw").send(1)
 
         assert caught.value.cause == "off-link"
+
+    def test_computer_drops_requests(self) -> None:
+        """Protection software that lets none out is no missing link."""
+        sock = FakeSocket()
+        sock.refusal = OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+
+        with pytest.raises(CannotAskError, match="nothing can be sent") as caught:
+            wire_over(sock, "datagram").send(1)
+
+        assert caught.value.cause == "not-permitted"
 
     def test_no_route(self) -> None:
         """A missing way is what came of this request; nothing is raised."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
 import sys
@@ -758,6 +759,26 @@ class TestCourse:
 
         assert isinstance(observed, NtpObserved)
         assert [attempt.result for attempt in observed.tries] == ["not-sent", "answer"]
+
+    def test_computer_drops_a_question(self) -> None:
+        """Protection software says so only once the neighbour's address is known."""
+        sock = FakeSocket(self.time)
+        sock.refusal = OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+        sock.getsockopt = self.mended(sock)  # type: ignore[method-assign]
+        observed = self.run_over(sock)
+
+        assert isinstance(observed, CannotMeasure)
+        assert observed.cause == "not-permitted"
+        assert "dropped by this computer" in observed.detail
+
+    def test_computer_drops_every_question(self) -> None:
+        """It stands in the network all the same."""
+        sock = FakeSocket(self.time)
+        sock.refusal = OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+        observed = self.run_over(sock)
+
+        assert isinstance(observed, CannotMeasure)
+        assert observed.cause == "not-permitted"
 
     def mended(self, sock: FakeSocket) -> Any:  # noqa: ANN401 - a method's stand-in
         """Let the second question go."""

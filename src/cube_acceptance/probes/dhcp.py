@@ -41,6 +41,7 @@ from cube_acceptance.probes.link import (
     Stopwatch,
     bind_interface,
     can_broadcast,
+    cannot_send,
     interface_networks,
     link_is_up,
     measured,
@@ -754,7 +755,7 @@ class DhcpProbe:
         """Refuse to call it silence when this computer's own link went away meanwhile."""
         unsent = [attempt for attempt in tries if attempt.result == "not-sent"]
         if unsent:
-            raise CannotAskError("off-link", f"the sending failed later on: {unsent[0].detail}")
+            raise cannot_send(unsent[0].detail, "the sending failed later on")
         if not self.vantage.loopback:
             _check_link(self.vantage.interface, self.is_up(self.vantage.interface))
 
@@ -852,7 +853,7 @@ def _not_sent(error: OSError) -> CannotAskError:
     if error.errno in _FORBIDDEN:
         detail = f"this computer's own firewall forbids the sending: {_words(error)}"
         return CannotAskError("not-permitted", detail, grant_command())
-    return CannotAskError("off-link", f"nothing can be sent: {_words(error)}")
+    return cannot_send(_words(error))
 
 
 def _words(error: OSError) -> str:

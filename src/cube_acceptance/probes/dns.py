@@ -40,6 +40,8 @@ from cube_acceptance.probes.link import (
     CannotAskError,
     ReachError,
     Stopwatch,
+    cannot_send,
+    check_sent,
     confirm_answer,
     confirm_silence,
     measured,
@@ -446,9 +448,10 @@ class _Inquiry:
             if conversation.heard:
                 confirm_answer(witness)
             elif all(failure.kind == "no-answer" for failure in failures):
+                check_sent([failure.detail for failure in failures])
                 confirm_silence(witness, lambda: shows(sock, select.POLLIN))
         if not conversation.sent:
-            raise CannotAskError("off-link", f"nothing can be sent: {failures[-1].detail}")
+            raise cannot_send(failures[-1].detail)
         return failed or min(failures, key=lambda failure: _CLOSENESS.index(failure.kind))
 
     def _ask_tcp(self, name: dns.name.Name) -> Answer | Trouble:

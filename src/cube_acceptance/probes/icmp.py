@@ -47,6 +47,7 @@ from cube_acceptance.probes.link import (
     CannotAskError,
     Stopwatch,
     bind_interface,
+    cannot_send,
     confirm_answer,
     confirm_silence,
     measured,
@@ -444,7 +445,7 @@ def _not_sent(error: OSError, sequence: int) -> Arrival:
             "not-permitted", f"this computer's own firewall forbids the sending: {_words(error)}"
         ) from error
     if error.errno not in _NO_ROUTE:
-        raise CannotAskError("off-link", f"nothing can be sent: {_words(error)}") from error
+        raise cannot_send(_words(error)) from error
     return Arrival(
         moment=time.monotonic(),
         source="",

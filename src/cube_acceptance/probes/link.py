@@ -12,6 +12,7 @@ import contextlib
 import errno
 import functools
 import ipaddress
+import os
 import select
 import socket
 import struct
@@ -42,7 +43,7 @@ from cube_acceptance.probes.routing import (
 from cube_acceptance.probes.witness import BLIND, HOPS, THIS_COMPUTER, Witness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from cube_acceptance.evidence import CannotCause, TroubleKind
 
@@ -82,6 +83,7 @@ _NO_ROUTE = frozenset(
     {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 )
 _FORBIDDEN = frozenset({errno.EPERM, errno.EACCES})
+_DROPPED = os.strerror(errno.ENOBUFS)
 
 
 class CannotAskError(Exception):
@@ -653,6 +655,29 @@ def trouble(
     if error.errno in _NO_ROUTE:
         return Trouble(kind="no-route", phase=phase, detail=detail)
     return Trouble(kind="no-answer", phase=phase, detail=detail)
+
+
+def cannot_send(words: str, what: str = "nothing can be sent") -> CannotAskError:
+    """Say that the sending failed, by the system's words for it.
+
+    Linux says that it lacks room (``ENOBUFS``) when a packet is dropped behind its own packet
+    filter, by protection software or a full queue. The link is there then.
+    """
+    cause: CannotCause = "not-permitted" if words == _DROPPED else "off-link"
+    return CannotAskError(cause, f"{what}: {words}")
+
+
+def check_sent(words: Collection[str]) -> None:
+    """Refuse to call it silence where this computer itself dropped a question.
+
+    It says so only once it knows the neighbour's address; what waits for that seems to be sent.
+    ``words`` are the system's for what met each question.
+
+    Raises:
+        CannotAskError: it did (``not-permitted``).
+    """
+    if _DROPPED in words:
+        raise cannot_send(_DROPPED, "a question was dropped by this computer")
 
 
 def kept_back(sock: socket.socket) -> bool:

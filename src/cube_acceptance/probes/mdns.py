@@ -51,6 +51,7 @@ from cube_acceptance.probes.link import (
     CannotAskError,
     Stopwatch,
     bind_interface,
+    cannot_send,
     confirm_interface,
     measured,
     on_link,
@@ -384,7 +385,7 @@ def collect(
     for late in _waiting(sock, watch):
         found.take(late)
     if all(attempt.result == "not-sent" for attempt in found.tries):
-        raise CannotAskError("off-link", f"nothing can be sent: {found.tries[-1].detail}")
+        raise cannot_send(found.tries[-1].detail)
     return found
 
 
@@ -495,7 +496,7 @@ class Listing:
             for late in _waiting(sock, watch):
                 _hear(late, found, waiting)
         if not sent:
-            raise CannotAskError("off-link", f"nothing can be sent: {detail}")
+            raise cannot_send(detail)
         return watch, found
 
 

@@ -34,8 +34,9 @@ from cube_acceptance.evidence import (
     timestamp,
 )
 from cube_acceptance.probes.link import (
-    CannotAskError,
     Stopwatch,
+    cannot_send,
+    check_sent,
     confirm_answer,
     confirm_silence,
     measured,
@@ -211,6 +212,7 @@ class NtpProbe:
             if exchange.reply or exchange.ignored:
                 confirm_answer(witness)
             elif exchange.trouble().kind == "no-answer":
+                check_sent([attempt.detail for attempt in exchange.tries])
                 confirm_silence(witness, lambda: shows(sock, select.POLLIN))
         return NtpObserved(
             started=watch.started,
@@ -304,7 +306,7 @@ class _Exchange:
         if all(attempt.result == "not-sent" for attempt in self.tries) and (
             len(self.tries) + 1 == self._probe.tries
         ):
-            raise CannotAskError("off-link", f"nothing can be sent: {detail}")
+            raise cannot_send(detail)
         return Try(
             at_s=question.at_s,
             to=self._peer,
