@@ -1108,6 +1108,17 @@ class TestRun:
         assert (observed.cause, wire.attempts) == ("off-link", 4)
         assert observed.detail == "the sending failed later on: down"
 
+    def test_does_not_call_it_a_missing_link_when_the_firewall_came_up(self) -> None:
+        """Protection software that wakes up in the middle leaves the cable where it is."""
+        words = os.strerror(errno.EPERM)
+        wire = _FakeWire(DhcpServer(Behaviour.SILENT), {2: OSError(errno.EPERM, words)})
+
+        observed = ask_by(wire)
+
+        assert isinstance(observed, CannotMeasure)
+        assert observed.cause == "not-permitted"
+        assert observed.detail == f"the sending failed later on: {words}"
+
     def test_looks_at_the_cable_after_silence(self) -> None:
         """Without a carrier sending goes on without an error."""
         observed = ask_by(_FakeWire(DhcpServer(Behaviour.SILENT)), is_up=lambda _interface: False)

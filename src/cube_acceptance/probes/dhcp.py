@@ -37,11 +37,13 @@ from cube_acceptance.evidence import (
     Vantage,
 )
 from cube_acceptance.probes.link import (
+    FORBIDDEN,
     CannotAskError,
     Stopwatch,
     bind_interface,
     can_broadcast,
     cannot_send,
+    forbidden,
     interface_networks,
     link_is_up,
     measured,
@@ -136,7 +138,6 @@ _PAUSE_S = 0.05
 """How long to wait after a failed reception, which may fail again at once."""
 
 _GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVAIL})
-_FORBIDDEN = frozenset({errno.EPERM, errno.EACCES})
 
 
 class UnwantedError(Exception):
@@ -850,9 +851,8 @@ def _answered(tries: list[Try], received: bytes, source: str) -> list[Try]:
 
 
 def _not_sent(error: OSError) -> CannotAskError:
-    if error.errno in _FORBIDDEN:
-        detail = f"this computer's own firewall forbids the sending: {_words(error)}"
-        return CannotAskError("not-permitted", detail, grant_command())
+    if error.errno in FORBIDDEN:
+        return forbidden(_words(error), grant_command())
     return cannot_send(_words(error))
 
 

@@ -41,6 +41,7 @@ from cube_acceptance.evidence import (
 )
 from cube_acceptance.probes.link import (
     CLOSED_CODES,
+    FORBIDDEN,
     LATE_S,
     PROHIBITED_CODES,
     UNREACHABLE,
@@ -50,6 +51,7 @@ from cube_acceptance.probes.link import (
     cannot_send,
     confirm_answer,
     confirm_silence,
+    forbidden,
     measured,
     source_for,
     watching,
@@ -119,7 +121,6 @@ OVERTIME_LIMIT = 256
 """How many packets are read that wait when the time is over; a computer that is too busy to run
 this program must not make a reply look lost, and a flood must not keep it reading."""
 
-_FORBIDDEN = frozenset({errno.EPERM, errno.EACCES})
 _NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
 _NO_SUCH_SOCKET = frozenset(
     {errno.EPERM, errno.EACCES, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT, errno.EAFNOSUPPORT}
@@ -440,10 +441,8 @@ def _not_sent(error: OSError, sequence: int) -> Arrival:
     Raises:
         CannotAskError: it says nothing about the target.
     """
-    if error.errno in _FORBIDDEN:
-        raise CannotAskError(
-            "not-permitted", f"this computer's own firewall forbids the sending: {_words(error)}"
-        ) from error
+    if error.errno in FORBIDDEN:
+        raise forbidden(_words(error)) from error
     if error.errno not in _NO_ROUTE:
         raise cannot_send(_words(error)) from error
     return Arrival(
@@ -809,11 +808,8 @@ class _Course:
         if self._obstacle and not any(request.result == "reply" for request in self.requests):
             raise self._obstacle
         if all(request.arrival and request.arrival.kept_back for request in self.requests):
-            raise CannotAskError(
-                "not-permitted",
-                "this computer's own firewall forbids the sending: it discarded packets with"
-                " every echo request, and ping brought nothing",
-            )
+            what = "it discarded packets with every echo request, and ping brought nothing"
+            raise forbidden(what)
 
     def confirm(self, witness: Witness) -> None:
         """Make sure that replies, or that none came, is the network's doing."""

@@ -82,8 +82,9 @@ _REFUSED = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE, errno.E
 _NO_ROUTE = frozenset(
     {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 )
-_FORBIDDEN = frozenset({errno.EPERM, errno.EACCES})
+FORBIDDEN = frozenset({errno.EPERM, errno.EACCES})
 _DROPPED = os.strerror(errno.ENOBUFS)
+_OWN_DOING = frozenset({*map(os.strerror, FORBIDDEN), _DROPPED})
 
 
 class CannotAskError(Exception):
@@ -406,7 +407,7 @@ def bind_interface(sock: socket.socket, vantage: Vantage, platform: str = sys.pl
 
 
 def _unusable(vantage: Vantage, error: OSError) -> CannotAskError:
-    cause: CannotCause = "not-permitted" if error.errno in _FORBIDDEN else "off-link"
+    cause: CannotCause = "not-permitted" if error.errno in FORBIDDEN else "off-link"
     detail = f"{vantage.interface} cannot be used: {error.strerror or type(error).__name__}"
     return CannotAskError(cause, detail)
 
@@ -637,7 +638,7 @@ def trouble(
     """
     if isinstance(error, TimeoutError):
         if phase == "tcp" and kept_back(sock):
-            raise _forbidden("no connection request left it")
+            raise forbidden("no connection request left it")
         return Trouble(kind="no-answer", phase=phase, detail="nothing came back in time")
     message = icmp_error(sock)
     if message and message[0] == UNREACHABLE:
@@ -645,11 +646,11 @@ def trouble(
         kind: TroubleKind = "refused" if code in PROHIBITED_CODES | CLOSED_CODES else "no-route"
         detail = f"ICMP destination unreachable, code {code}, from {sender}"
         if sender and _is_own(sender) and (code != NOBODY_THERE or answers()):
-            raise _forbidden(detail)
+            raise forbidden(detail)
         return Trouble(kind=kind, phase=phase, detail=detail, icmp_code=code)
     detail = error.strerror or type(error).__name__
-    if error.errno in _FORBIDDEN:
-        raise _forbidden(detail)
+    if error.errno in FORBIDDEN:
+        raise forbidden(detail)
     if error.errno in _REFUSED:
         return Trouble(kind="refused", phase=phase, detail=detail)
     if error.errno in _NO_ROUTE:
@@ -657,13 +658,20 @@ def trouble(
     return Trouble(kind="no-answer", phase=phase, detail=detail)
 
 
+def forbidden(detail: str, command: str = "") -> CannotAskError:
+    """Say that this computer's own firewall forbids the sending; ``command`` may help."""
+    what = f"this computer's own firewall forbids the sending: {detail}"
+    return CannotAskError("not-permitted", what, command)
+
+
 def cannot_send(words: str, what: str = "nothing can be sent") -> CannotAskError:
     """Say that the sending failed, by the system's words for it.
 
     Linux says that it lacks room (``ENOBUFS``) when a packet is dropped behind its own packet
-    filter, by protection software or a full queue. The link is there then.
+    filter, by protection software or a full queue. The link is there then, as it is where that
+    filter forbids the sending.
     """
-    cause: CannotCause = "not-permitted" if words == _DROPPED else "off-link"
+    cause: CannotCause = "not-permitted" if words in _OWN_DOING else "off-link"
     return CannotAskError(cause, f"{what}: {words}")
 
 
@@ -703,9 +711,3 @@ def _is_own(address: str) -> bool:
 
 def _disturbed(detail: str) -> CannotAskError:
     return CannotAskError("not-permitted", f"this computer disturbs the measurement: {detail}")
-
-
-def _forbidden(detail: str) -> CannotAskError:
-    return CannotAskError(
-        "not-permitted", f"this computer's own firewall forbids the sending: {detail}"
-    )

@@ -63,7 +63,7 @@ from cube_acceptance.probes.link import (
 from cube_acceptance.probes.routing import udp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 EntryT = TypeVar("EntryT", Try, Ignored, NameReply)
 
@@ -376,7 +376,7 @@ def collect(
             # A host that answers only so much at a time gets what it still owes first.
             for name, kind in sorted(asked, key=lambda one: one[0] in found.answered):
                 if kind == dns.rdatatype.A or name not in found.answered:
-                    _send(sock, watch, found, question(name, kind))
+                    _send(sock, watch, [found], question(name, kind))
             rounds += 1
             due_s = watch.elapsed() + asking.window_s / asking.tries
         arrival = _receive(sock, watch, due_s)
@@ -384,8 +384,7 @@ def collect(
             found.take(arrival)
     for late in _waiting(sock, watch):
         found.take(late)
-    if all(attempt.result == "not-sent" for attempt in found.tries):
-        raise cannot_send(found.tries[-1].detail)
+    _check_sent(found.tries)
     return found
 
 
@@ -401,14 +400,29 @@ def question(name: dns.name.Name, kind: dns.rdatatype.RdataType) -> dns.message.
 
 
 def _send(
-    sock: socket.socket, watch: Stopwatch, found: Collected, query: dns.message.Message
+    sock: socket.socket, watch: Stopwatch, asked: Sequence[Collected], query: dns.message.Message
 ) -> None:
+    """Put a question once to the group of all those whose replies are collected."""
     packet = query.to_wire()
-    found.begin(query, packet, watch.elapsed())
+    at_s = watch.elapsed()
+    for found in asked:
+        found.begin(query, packet, at_s)
     try:
-        sock.sendto(packet, (found.asking.group, found.asking.port))
+        sock.sendto(packet, (asked[0].asking.group, asked[0].asking.port))
     except OSError as error:
-        found.not_sent(query, trouble(sock, error, "udp").detail)
+        detail = trouble(sock, error, "udp").detail
+        for found in asked:
+            found.not_sent(query, detail)
+
+
+def _check_sent(tries: Sequence[Try]) -> None:
+    """Refuse to call it silence where nothing was asked.
+
+    Raises:
+        CannotAskError: not one question could be sent.
+    """
+    if all(attempt.result == "not-sent" for attempt in tries):
+        raise cannot_send(tries[-1].detail)
 
 
 def _receive(sock: socket.socket, watch: Stopwatch, until_s: float) -> Arrival | None:
@@ -469,8 +483,7 @@ class Listing:
         watch = Stopwatch()
         found = {host: Collected(probe.asking(host), read_mdns) for host in self.hosts}
         waiting = dict.fromkeys(self.hosts)
-        rounds, sent, due_s = 0, 0, 0.0
-        detail = ""
+        rounds, due_s = 0, 0.0
         with contextlib.closing(open_group(probe.vantage, probe.address)) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LISTING_ROOM)
             while waiting:
@@ -478,16 +491,7 @@ class Listing:
                     if rounds == probe.tries:
                         break
                     query = question(SERVICES, dns.rdatatype.PTR)
-                    packet = query.to_wire()
-                    for host in waiting:
-                        found[host].begin(query, packet, watch.elapsed())
-                    try:
-                        sock.sendto(packet, (probe.group, probe.port))
-                        sent += 1
-                    except OSError as error:
-                        detail = trouble(sock, error, "udp").detail
-                        for host in waiting:
-                            found[host].not_sent(query, detail)
+                    _send(sock, watch, [found[host] for host in waiting], query)
                     rounds += 1
                     due_s = watch.elapsed() + probe.window_s / probe.tries
                 arrival = _receive(sock, watch, due_s)
@@ -495,8 +499,7 @@ class Listing:
                     _hear(arrival, found, waiting)
             for late in _waiting(sock, watch):
                 _hear(late, found, waiting)
-        if not sent:
-            raise cannot_send(detail)
+        _check_sent(found[probe.address].tries)
         return watch, found
 
 
