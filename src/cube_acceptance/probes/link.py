@@ -83,6 +83,7 @@ _NO_ROUTE = frozenset(
     {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 )
 FORBIDDEN = frozenset({errno.EPERM, errno.EACCES})
+"""What the system says where its packet filter, or a missing right, forbids the sending."""
 _DROPPED = os.strerror(errno.ENOBUFS)
 _OWN_DOING = frozenset({*map(os.strerror, FORBIDDEN), _DROPPED})
 

@@ -384,7 +384,7 @@ def collect(
             found.take(arrival)
     for late in _waiting(sock, watch):
         found.take(late)
-    _check_sent(found.tries)
+    _check_asked(found.tries)
     return found
 
 
@@ -415,7 +415,7 @@ def _send(
             found.not_sent(query, detail)
 
 
-def _check_sent(tries: Sequence[Try]) -> None:
+def _check_asked(tries: Sequence[Try]) -> None:
     """Refuse to call it silence where nothing was asked.
 
     Raises:
@@ -499,7 +499,7 @@ class Listing:
                     _hear(arrival, found, waiting)
             for late in _waiting(sock, watch):
                 _hear(late, found, waiting)
-        _check_sent(found[probe.address].tries)
+        _check_asked(found[probe.address].tries)
         return watch, found
 
 
