@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -81,7 +83,7 @@ def fuzz(target: str, limit_s: float) -> Fuzzed:
     begin = time.monotonic()
     ended = _libfuzzer(
         target, f"-max_total_time={limit_s:.0f}", f"-artifact_prefix={artifacts}/", str(grown),
-        limit_s=limit_s,
+        folder=folder, limit_s=limit_s,
     )  # fmt: skip
     seconds = time.monotonic() - begin
     kept = corpus.write(target, (path.read_bytes() for path in grown.iterdir()))
@@ -90,12 +92,15 @@ def fuzz(target: str, limit_s: float) -> Fuzzed:
     findings = sorted(artifacts.iterdir())
     if not numbers[1] and not findings:
         raise RuntimeError(f"{target} did not run:\n{ended[-3000:]}")
+    if not findings:
+        shutil.rmtree(folder)
     return Fuzzed(
         target, findings, int(numbers[1] or 0), int(numbers[2] or 0), kept, seconds, ended
     )
 
 
-def _libfuzzer(target: str, *arguments: str, limit_s: float) -> str:
+def _libfuzzer(target: str, *arguments: str, folder: Path, limit_s: float) -> str:
+    """Run it with ``folder`` for temporary files: libFuzzer ends a process without a farewell."""
     command = [
         sys.executable, "-m", "selftests.fuzz.one", target, f"-timeout={INPUT_LIMIT_S}",
         f"-rss_limit_mb={MEMORY_LIMIT_MIB}", "-print_final_stats=1", *arguments,
@@ -105,6 +110,7 @@ def _libfuzzer(target: str, *arguments: str, limit_s: float) -> str:
         check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        env=os.environ | {"TMPDIR": os.fspath(folder)},
         timeout=limit_s + STARTING_S,
     )
     return done.stdout.decode(errors="replace")

@@ -7,8 +7,10 @@ Anything else is a finding.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -231,7 +233,9 @@ def _requirements() -> tuple[list[str], list[str]]:
 
 @functools.cache
 def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="cube-acceptance-fuzz-"))
+    folder = tempfile.mkdtemp(prefix="cube-acceptance-fuzz-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 VANTAGE = Vantage(interface="eth0", address="10.20.0.20", prefix=24, mac="00:00:00:00:00:00")
