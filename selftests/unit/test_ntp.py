@@ -534,6 +534,22 @@ class TestCourse:
             ("192.0.2.1:123", "")
         ] * 2
 
+    @pytest.mark.parametrize("refusal", [None, OSError(errno.ENOBUFS, "no buffer space")])
+    def test_it_says_when_it_has_asked(self, refusal: OSError | None) -> None:
+        """Whoever waits for a question does not wait for its answer, nor for one that can leave."""
+        self.sock = FakeSocket(self.time, [(1.0, {})])
+        self.sock.refusal = refusal
+        self.patch.setattr(ntp, "open_udp", lambda *_: self.sock)
+        told_at: list[float] = []
+
+        NtpProbe(
+            vantage=LOOPBACK,
+            server="192.0.2.1",
+            on_asked=lambda: told_at.append(self.time.now - 1000.0),
+        ).run()
+
+        assert told_at == ([0.0, 2.0] if refusal else [0.0])
+
     def test_refused_and_then_an_answer(self) -> None:
         """After a refusal it waits two seconds before it asks again."""
         observed = self.run([(0.01, REFUSED)], [(0.01, {})])

@@ -23,6 +23,7 @@ from cube_acceptance import catalogue as catalogues
 from cube_acceptance.evidence import CannotMeasure, DhcpObserved, DnsObserved, Try, Vantage
 from cube_acceptance.plan import Owed, Ports, Setup
 from cube_acceptance.probes.dhcp import DhcpProbe
+from cube_acceptance.probes.ntp import NtpProbe
 from cube_acceptance.site import Cube, Dns, LoadedSite, Ntp, Site
 from cube_acceptance.survey import (
     EvidenceError,
@@ -53,6 +54,10 @@ class Network:
         self.answers = observations() | (changes or {})
         self.waits: dict[str, str] = {}
         """Which observation comes only after which other one."""
+        self.unasked: set[str] = set()
+        """Which time servers have to do without a question until the end."""
+        self.known: dict[str, tuple[str, ...]] = {}
+        """What had been answered when something was asked."""
         self.probes: list[Probe] = []
         self._changed = threading.Condition()
         self._done: list[str] = []
@@ -80,11 +85,14 @@ class Network:
         """Run a probe, as far as it can tell."""
         with self._changed:
             self.probes.append(probe)
+            self.known[probe.key] = tuple(self._done)
             self._changed.notify_all()
         answer = self.answers[probe.key]
         if isinstance(probe, DhcpProbe) and isinstance(answer, DhcpObserved) and answer.offers:
             assert probe.on_offer
             probe.on_offer(answer.offers[0])
+        if isinstance(probe, NtpProbe) and probe.key not in self.unasked:
+            probe.on_asked()
         with self._changed:
             other = self.waits.get(probe.key)
             assert self._changed.wait_for(lambda: not other or other in self._done, LIMIT_S)
@@ -426,6 +434,24 @@ class TestWhatFollowsFromWhat:
             assert f"https/{TAPIO}" not in asked
             assert f"ping/{TAPIO}" not in asked
             assert f"https/{HOMAG}" in asked
+
+    def test_names_wait_for_the_questions_for_the_time_and_for_no_answer(self) -> None:
+        """What a router says of a time server must not be lost among what it says of names."""
+        network = Network(
+            {
+                "dhcp": dhcp(msgspec.structs.replace(OFFER, ntp=(SERVER, SECOND))),
+                f"ntp/{SECOND}": cannot(),
+            }
+        )
+        network.unasked = {f"ntp/{SECOND}"}
+        network.waits = {f"ntp/{SERVER}": f"dns/{SERVER}/{TAPIO}", f"ntp/{SECOND}": "dhcp"}
+
+        asked = run(network, "NTP-01", "DNS-01")[1]
+
+        names = {key for key in asked if key.startswith("dns/")}
+        assert len(names) == 3
+        assert all(f"ntp/{SECOND}" in network.known[name] for name in names)
+        assert f"ntp/{SERVER}" not in network.known[f"dns/{SERVER}/{TAPIO}"]
 
     def test_the_servers_order_decides_and_not_their_speed(self) -> None:
         """Where two servers disagree, the same addresses are tested in every run."""

@@ -282,21 +282,43 @@ class Survey:
                 return
             self._followed = True
         required = {need.requirement for need in self._needs}
-        if "NTP-01" in required:
-            self._ask_time(vantage, plan.time_servers(self._setup.site, given).addresses)
         hosts = {need.host for need in self._needs if need.requirement in _NAMES} - {""}
         if "NTP-01" in required:
             hosts |= set(self._setup.site.cloud.hosts)
         if "PING-01" in required:
             hosts.add(self._setup.site.cloud.ping_target)
         servers = plan.name_servers(self._setup.site, given).addresses
-        self._ask_names(vantage, servers, sorted(hosts))
+        ask_names = partial(self._ask_names, vantage, servers, sorted(hosts))
+        time_servers = plan.time_servers(self._setup.site, given).addresses
+        if "NTP-01" in required and time_servers:
+            self._ask_time(vantage, time_servers, ask_names)
+        else:
+            ask_names()
 
-    def _ask_time(self, vantage: Vantage, servers: tuple[str, ...]) -> None:
+    def _ask_time(
+        self, vantage: Vantage, servers: tuple[str, ...], then: Callable[[], None]
+    ) -> None:
+        """Ask for the time, and go on as soon as each server has been asked once, or cannot be.
+
+        A router says only now and then that there is no way (RFC 1812 section 4.3.2.8), Linux once
+        in two seconds. The questions for names are many; sent first, they would use that up, and
+        a time server that cannot be reached would be taken for one that is silent.
+        """
         from cube_acceptance.probes.ntp import NtpProbe
 
+        unasked = set(servers)
+
+        def asked(server: str, _observed: Observation | None = None) -> None:
+            with self._lock:
+                last = unasked == {server}
+                unasked.discard(server)
+            if last:
+                then()
+
+        port = self._setup.ports.ntp
         for server in servers:
-            self._submit(NtpProbe(vantage=vantage, server=server, port=self._setup.ports.ntp))
+            done = partial(asked, server)
+            self._submit(NtpProbe(vantage=vantage, server=server, port=port, on_asked=done), done)
 
     def _ask_names(self, vantage: Vantage, servers: tuple[str, ...], hosts: list[str]) -> None:
         from cube_acceptance.probes.dns import DnsProbe

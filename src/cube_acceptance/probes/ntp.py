@@ -16,8 +16,9 @@ import secrets
 import select
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import ntplib
 
@@ -47,6 +48,9 @@ from cube_acceptance.probes.link import (
     watching,
 )
 from cube_acceptance.probes.routing import neighbour_answers, udp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PORT = 123
 """RFC 5905 section 7.2."""
@@ -183,7 +187,11 @@ def question_of(packet: bytes, questions: list[Question]) -> Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NtpProbe:
-    """Ask one time server, once more if nothing comes."""
+    """Ask one time server, once more if nothing comes.
+
+    ``on_asked`` is called from within :meth:`run` when a question has left or could not leave,
+    before its answer is waited for.
+    """
 
     vantage: Vantage
     server: str
@@ -192,6 +200,7 @@ class NtpProbe:
     tries: int = TRIES
     wait_s: float = WAIT_S
     interval_s: float = INTERVAL_S
+    on_asked: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
 
     @property
     def key(self) -> str:
@@ -275,8 +284,11 @@ class _Exchange:
         met = None
         sent = False
         try:
-            self._sock.send(packet)
-            sent = True
+            try:
+                self._sock.send(packet)
+                sent = True
+            finally:
+                self._probe.on_asked()
             received = self._listen(question.at_s + self._probe.wait_s)
         except OSError as error:
             met = trouble(self._sock, error, "udp")
