@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import secrets
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -653,6 +654,17 @@ class TestSocket:
         ids = {question(probed.SERVICES, dns.rdatatype.PTR).id for _ in range(8)}
 
         assert len(ids) > 1
+
+    def test_asks_with_any_id_but_that_of_replies_to_others(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is sent to the whole group has the id 0; it must not look like a reply to us."""
+        ids = []
+        for drawn in (0, -1):
+            monkeypatch.setattr(secrets, "randbelow", lambda limit, drawn=drawn: drawn % limit)
+            ids.append(question(probed.SERVICES, dns.rdatatype.PTR).id)
+
+        assert ids == [1, 0xFFFF]
 
 
 class Crowd(MdnsResponder):

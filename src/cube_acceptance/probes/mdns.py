@@ -100,6 +100,7 @@ SERVICES = dns.name.from_text("_services._dns-sd._udp.local")
 LOCAL = dns.name.from_text("local")
 LISTING_ROOM = 4 * 1024 * 1024
 """Bytes of replies that may wait to be read when everybody answers; the system may allow less."""
+_LAST_ID = 0xFFFF
 _CLASS_MASK = 0x7FFF  # RFC 6762 section 10.2: the top bit of a record's class is no class
 _PAUSE_S = 0.05
 """How long to wait after a failed reception, which may fail again at once."""
@@ -392,10 +393,10 @@ def question(name: dns.name.Name, kind: dns.rdatatype.RdataType) -> dns.message.
     """Write one question with a random id, no flags and no EDNS.
 
     One a message, for a simple responder reads no further; no recursion bit, which in LLMNR has
-    another meaning.
+    another meaning. The id is not 0, which replies to others bear (RFC 6762 section 18.1).
     """
     query = dns.message.make_query(name, kind, use_edns=False, flags=0)
-    query.id = secrets.randbits(16)
+    query.id = 1 + secrets.randbelow(_LAST_ID)
     return query
 
 
