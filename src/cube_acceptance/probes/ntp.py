@@ -281,19 +281,15 @@ class _Exchange:
         self._questions.append(question)
         self._unwanted = ""
         received = b""
-        met = None
-        sent = False
-        try:
-            try:
-                self._sock.send(packet)
-                sent = True
-            finally:
-                self._probe.on_asked()
-            received = self._listen(question.at_s + self._probe.wait_s)
-        except OSError as error:
-            met = trouble(self._sock, error, "udp")
-        if met and met.kind != "refused" and not sent:
+        met = self._send(packet)
+        self._probe.on_asked()
+        if met and met.kind != "refused":
             return self._not_sent(question, met.detail)
+        if not met:
+            try:
+                received = self._listen(question.at_s + self._probe.wait_s)
+            except OSError as error:
+                met = trouble(self._sock, error, "udp")
         if self._unwanted:
             met = Trouble(kind="malformed", phase="udp", detail=self._unwanted)
         if met:
@@ -308,6 +304,14 @@ class _Exchange:
             source=self._peer if received else "",
             detail=met.detail if met else "",
         )
+
+    def _send(self, packet: bytes) -> Trouble | None:
+        """Say what kept the packet from being sent, if anything did."""
+        try:
+            self._sock.send(packet)
+        except OSError as error:
+            return trouble(self._sock, error, "udp")
+        return None
 
     def _not_sent(self, question: Question, detail: str) -> Try:
         """Note a question that did not leave this computer; the network has no part in that.
