@@ -776,6 +776,16 @@ class TestCourse:
         assert isinstance(observed, NtpObserved)
         assert [attempt.result for attempt in observed.tries] == ["not-sent", "answer"]
 
+    def test_error_that_comes_as_a_question_leaves(self) -> None:
+        """The network's word on the question before meets the sending, and stays its word."""
+        sock = FakeSocket(self.time, [(0.5, {})])
+        sock.refusal = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+        sock.getsockopt = self.mended(sock)  # type: ignore[method-assign]
+        observed = self.run_over(sock)
+
+        assert isinstance(observed, NtpObserved)
+        assert [attempt.result for attempt in observed.tries] == ["refused", "answer"]
+
     def test_computer_drops_a_question(self) -> None:
         """Protection software says so only once the neighbour's address is known."""
         sock = FakeSocket(self.time)
