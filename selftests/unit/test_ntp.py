@@ -766,25 +766,30 @@ class TestCourse:
         assert isinstance(observed, CannotMeasure)
         assert (observed.cause, "Network is unreachable" in observed.detail) == ("off-link", True)
 
-    def test_not_all_can_be_sent(self) -> None:
-        """What was sent decides."""
+    @pytest.mark.parametrize(
+        ("refusal", "result"),
+        [
+            pytest.param(
+                OSError(errno.ENOBUFS, "No buffer space"),
+                "not-sent",
+                id="did-not-leave",
+            ),
+            pytest.param(
+                ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"),
+                "refused",
+                id="word-on-the-question-before",
+            ),
+        ],
+    )
+    def test_not_all_can_be_sent(self, refusal: OSError, result: str) -> None:
+        """What was sent decides; the network's word that meets a sending stays its word."""
         sock = FakeSocket(self.time, [(0.5, {})])
-        sock.refusal = OSError(errno.ENOBUFS, "No buffer space")
+        sock.refusal = refusal
         sock.getsockopt = self.mended(sock)  # type: ignore[method-assign]
         observed = self.run_over(sock)
 
         assert isinstance(observed, NtpObserved)
-        assert [attempt.result for attempt in observed.tries] == ["not-sent", "answer"]
-
-    def test_error_that_comes_as_a_question_leaves(self) -> None:
-        """The network's word on the question before meets the sending, and stays its word."""
-        sock = FakeSocket(self.time, [(0.5, {})])
-        sock.refusal = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
-        sock.getsockopt = self.mended(sock)  # type: ignore[method-assign]
-        observed = self.run_over(sock)
-
-        assert isinstance(observed, NtpObserved)
-        assert [attempt.result for attempt in observed.tries] == ["refused", "answer"]
+        assert [attempt.result for attempt in observed.tries] == [result, "answer"]
 
     def test_computer_drops_a_question(self) -> None:
         """Protection software says so only once the neighbour's address is known."""

@@ -190,7 +190,8 @@ class NtpProbe:
     """Ask one time server, once more if nothing comes.
 
     ``on_asked`` is called from within :meth:`run` when a question has left or could not leave,
-    before its answer is waited for.
+    before its answer is waited for; not where this computer's own packet filter forbids it, which
+    ends the run.
     """
 
     vantage: Vantage
@@ -306,7 +307,11 @@ class _Exchange:
         )
 
     def _send(self, packet: bytes) -> Trouble | None:
-        """Say what kept the packet from being sent, if anything did."""
+        """Say what kept the packet from being sent, if anything did.
+
+        Raises:
+            CannotAskError: this computer's own packet filter did.
+        """
         try:
             self._sock.send(packet)
         except OSError as error:
