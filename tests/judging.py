@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cube_acceptance.evidence import DnsObserved
+from cube_acceptance.judge import Word, obstacle, on_the_wire
 from cube_acceptance.plan import dns_key, handed_out, name_servers
-from cube_acceptance.ruling import Word, obstacle, on_the_wire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cube_acceptance.evidence import CannotMeasure, HttpsObserved, NameReply, Trouble
+    from cube_acceptance.judge import Judge
     from cube_acceptance.plan import Servers, Setup
-    from cube_acceptance.ruling import Judge
 
 TROUBLE_WORDS = {
     "no-answer": Word("silence"),

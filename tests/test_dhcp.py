@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cube_acceptance.evidence import CannotMeasure, DhcpObserved, LeaseObserved, Vantage
+from cube_acceptance.judge import Word, obstacle
 from cube_acceptance.plan import (
     default_routers,
     hosts,
@@ -16,12 +17,11 @@ from cube_acceptance.plan import (
     silence_is_doubtful,
     ways_out,
 )
-from cube_acceptance.ruling import Word, obstacle
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import DhcpMessage
+    from cube_acceptance.judge import Judge
     from cube_acceptance.plan import Setup
-    from cube_acceptance.ruling import Judge
     from cube_acceptance.site import Site
 
 SHORT_LEASE_S = 600

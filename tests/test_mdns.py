@@ -10,7 +10,7 @@ from cube_acceptance.evidence import MdnsObserved
 from judging import of_the_cube, other_addresses
 
 if TYPE_CHECKING:
-    from cube_acceptance.ruling import Judge
+    from cube_acceptance.judge import Judge
     from cube_acceptance.site import Cube
 
 

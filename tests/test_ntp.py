@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from cube_acceptance.evidence import CannotMeasure, HttpsObserved, NtpObserved, Trouble
+from cube_acceptance.judge import Word
 from cube_acceptance.plan import handed_out, time_servers
-from cube_acceptance.ruling import Word
 from judging import Flaw, cloud_offset, flaw_of, none_works, some
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import NtpReply
-    from cube_acceptance.ruling import Judge
+    from cube_acceptance.judge import Judge
     from cube_acceptance.site import Site
 
 UNSYNCHRONISED_LEAP = 3

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cube_acceptance.evidence import SshObserved
-from cube_acceptance.ruling import on_the_wire
+from cube_acceptance.judge import on_the_wire
 
 if TYPE_CHECKING:
-    from cube_acceptance.ruling import Judge
+    from cube_acceptance.judge import Judge
     from cube_acceptance.site import Cube
 
 

@@ -23,10 +23,11 @@ import msgspec
 
 from cube_acceptance import catalogue, plan, site, survey
 from cube_acceptance.evidence import Vantage
-from cube_acceptance.probes import dhcp, icmp, leases, llmnr, mdns, ntp, ssh, web
+from cube_acceptance.probes import dhcp, icmp, leases, llmnr, mdns, ntp, ssh
 from cube_acceptance.probes import dns as dns_probe
-from cube_acceptance.probes.link import ReachError
-from cube_acceptance.probes.patience import Patience
+from cube_acceptance.probes.net import http1
+from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.sockets import ReachError
 
 if TYPE_CHECKING:
     import socket
@@ -150,7 +151,7 @@ def fuzz_llmnr(data: bytes) -> None:
 def fuzz_http(data: bytes) -> None:
     """Read a response, its body and its title."""
     with contextlib.suppress(ReachError):
-        reply, body = web.fetch(
+        reply, body = http1.fetch(
             in_pieces(data),
             url="http://10.20.0.50/",
             host=HOST,
@@ -158,7 +159,7 @@ def fuzz_http(data: bytes) -> None:
             patience=Patience(LIMIT_S),
         )
         kept(reply)
-        web.decoded(body, dict(reply.headers).get("content-type", "")).encode()
+        http1.decoded(body, dict(reply.headers).get("content-type", "")).encode()
 
 
 def fuzz_ssh(data: bytes) -> None:

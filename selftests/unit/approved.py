@@ -17,7 +17,7 @@ import healthy
 import msgspec
 
 if TYPE_CHECKING:
-    from cube_acceptance.ruling import Judgement
+    from cube_acceptance.judge import Judgement
     from cube_acceptance.survey import Saved
 
 FILE = Path(__file__).parent / "approved" / "judgements.json"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from healthy import SERVER, STARTED
 
 from cube_acceptance.evidence import CannotMeasure, DhcpMessage, DhcpObserved, LeaseObserved
-from cube_acceptance.ruling import Judgement
+from cube_acceptance.judge import Judgement
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import Observation

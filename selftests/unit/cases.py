@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import plan, survey
-from cube_acceptance.ruling import Judge
+from cube_acceptance.judge import Judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cube_acceptance.ruling import Judgement
+    from cube_acceptance.judge import Judgement
 
 CASES = Path(__file__).parents[2] / "tests"
 

@@ -8,7 +8,7 @@ import pytest
 from witnesses import Account
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance.probes import link
+from cube_acceptance.probes.net import sockets
 
 if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue
@@ -24,5 +24,5 @@ def catalogue() -> Catalogue:
 def account(monkeypatch: pytest.MonkeyPatch) -> Account:
     """What a witness of the wire will say, whoever asks for one."""
     told = Account()
-    monkeypatch.setattr(link, "Witness", told)
+    monkeypatch.setattr(sockets, "Witness", told)
     return told

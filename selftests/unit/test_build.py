@@ -18,8 +18,8 @@ from cube_acceptance import plan
 from cube_acceptance.certificate import build
 from cube_acceptance.certificate.build import Facts, cubes_as_source
 from cube_acceptance.evidence import NtpObserved
+from cube_acceptance.judge import Judgement, Note
 from cube_acceptance.ledger import Ledger
-from cube_acceptance.ruling import Judgement, Note
 from cube_acceptance.site import Cloud, Cube, Dns, Ntp, People, Person, Site, VantageWish, Waiver
 
 if TYPE_CHECKING:

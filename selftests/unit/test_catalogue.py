@@ -16,7 +16,7 @@ from builders import cannot
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.catalogue import IDS, CatalogueError, Text, parse, placeholders
 from cube_acceptance.evidence import CannotMeasure
-from cube_acceptance.ruling import obstacle
+from cube_acceptance.judge import obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

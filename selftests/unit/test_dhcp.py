@@ -28,7 +28,7 @@ from cube_acceptance.evidence import (
 )
 from cube_acceptance.probes import dhcp
 from cube_acceptance.probes.dhcp import Datagram, DhcpProbe, MalformedError
-from cube_acceptance.probes.link import CannotAskError
+from cube_acceptance.probes.net.sockets import CannotAskError
 from fixtures.simulator.dhcp import (
     Behaviour,
     DhcpServer,

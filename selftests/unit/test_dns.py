@@ -34,7 +34,7 @@ from cube_acceptance.probes.dns import (
     read_message,
     text_of,
 )
-from cube_acceptance.probes.link import ReachError, Stopwatch
+from cube_acceptance.probes.net.sockets import ReachError, Stopwatch
 from fixtures.simulator.dns import Behaviour, DnsServer, Reply, Request, records, reply_with, sent
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cube_acceptance.evidence import CannotMeasure, HttpReply, PageObserved
-from cube_acceptance.probes import http, web
+from cube_acceptance.probes import http
 from cube_acceptance.probes.http import PageProbe
-from cube_acceptance.probes.link import Stopwatch, find_vantage
-from cube_acceptance.probes.patience import Patience
+from cube_acceptance.probes.net import http1
+from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.sockets import Stopwatch, find_vantage
 from fixtures.simulator.http import CONNECTOR_AWAY, NAME, Behaviour, PageServer
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ class TestPageProbe:
 
     def test_tags_without_end(self) -> None:
         """A page that is made to be slow to read is not."""
-        assert not http.shows("<" * web.BODY_LIMIT, "IoT CUBE")
+        assert not http.shows("<" * http1.BODY_LIMIT, "IoT CUBE")
 
     def test_what_stands_at_both_ends_is_no_text(self) -> None:
         """The page's end and its beginning do not stand side by side."""
@@ -236,7 +237,7 @@ class TestPageProbe:
         """A body without end is read as far as the limit."""
         (reply,) = fetch(Behaviour.ENDLESS_BODY, limit_s=5.0).replies
 
-        assert reply.size <= web.BODY_LIMIT
+        assert reply.size <= http1.BODY_LIMIT
         assert len(reply.excerpt) == 2048
 
     def test_broken_body_is_not_complete(self) -> None:
@@ -331,7 +332,7 @@ class TestRedirects:
             fields = (("location", f"/{done + 1}"),) if done < steps else ()
             return HttpReply(url=url, status=302 if fields else 200, headers=fields), b""
 
-        monkeypatch.setattr(web, "fetch", step)
+        monkeypatch.setattr(http1, "fetch", step)
         with PageServer() as server:
             observed = probe(server, limit_s=10.0).run()
 
@@ -370,7 +371,7 @@ class TestRedirects:
                 time.sleep(0.01)
             return HttpReply(url="", status=302, headers=(("location", "/next"),)), b""
 
-        monkeypatch.setattr(web, "fetch", slowly)
+        monkeypatch.setattr(http1, "fetch", slowly)
         with PageServer() as server:
             observed = probe(server, limit_s=0.2).run()
 

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cube_acceptance.evidence import CannotMeasure, HttpReply, HttpsObserved, Trouble, Try
-from cube_acceptance.probes import https, tls
+from cube_acceptance.probes import https
 from cube_acceptance.probes.https import HttpsProbe
-from cube_acceptance.probes.link import (
+from cube_acceptance.probes.net import tls
+from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.sockets import (
     CannotAskError,
     ReachError,
     Stopwatch,
     find_vantage,
     open_tcp,
 )
-from cube_acceptance.probes.patience import Patience
 from fixtures.simulator.https import HOSTS, Authority, Behaviour, HttpsServer
 
 if TYPE_CHECKING:
@@ -415,7 +416,7 @@ system_default = ours
 
 OF_THE_CONTEXT = """
 import ssl
-from cube_acceptance.probes import tls
+from cube_acceptance.probes.net import tls
 context = tls.client_context()
 forbidden = context.options & (ssl.OP_NO_TLSv1_2 | ssl.OP_NO_TLSv1_3)
 print(context.security_level, context.minimum_version.name, context.maximum_version.name,

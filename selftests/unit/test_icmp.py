@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cube_acceptance.evidence import CannotMeasure, Observation, PingObserved, Trouble, Vantage
-from cube_acceptance.probes import icmp, link
+from cube_acceptance.probes import icmp
 from cube_acceptance.probes.icmp import (
     COUNT,
     PERMIT,
@@ -44,8 +44,9 @@ from cube_acceptance.probes.icmp import (
     strip_ip_header,
     trouble_of,
 )
-from cube_acceptance.probes.link import CannotAskError
-from cube_acceptance.probes.pace import Memory, Pace, Turn
+from cube_acceptance.probes.net import sockets
+from cube_acceptance.probes.net.ratelimit import Memory, Pace, Turn
+from cube_acceptance.probes.net.sockets import CannotAskError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -1020,7 +1021,7 @@ def standing(monkeypatch: pytest.MonkeyPatch) -> StandingTime:
     """Make the probe wait in a time of the test's own."""
     standing = StandingTime()
     monkeypatch.setattr(icmp, "time", standing)
-    monkeypatch.setattr(link, "time", standing)
+    monkeypatch.setattr(sockets, "time", standing)
     return standing
 
 

@@ -38,7 +38,7 @@ from cube_acceptance.site import Cloud, Cube, Dns, Ntp, Site, VantageWish
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import Observation
-    from cube_acceptance.ruling import Judgement
+    from cube_acceptance.judge import Judgement
 
 replace = msgspec.structs.replace
 

@@ -19,7 +19,6 @@ import pytest
 
 from cube_acceptance.evidence import CannotMeasure, MdnsObserved, NameReply, Observation, Vantage
 from cube_acceptance.probes import mdns as probed
-from cube_acceptance.probes.link import CannotAskError, Stopwatch
 from cube_acceptance.probes.mdns import (
     CLAIM_LIMIT,
     IGNORED_LIMIT,
@@ -36,6 +35,7 @@ from cube_acceptance.probes.mdns import (
     read_mdns,
     services_in,
 )
+from cube_acceptance.probes.net.sockets import CannotAskError, Stopwatch
 from fixtures.simulator.mdns import Behaviour, MdnsResponder, Reply, Request
 
 if TYPE_CHECKING:

@@ -19,8 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cube_acceptance.evidence import CannotMeasure, NtpObserved, NtpReply, Observation, Vantage
-from cube_acceptance.probes import link, ntp
-from cube_acceptance.probes.link import CannotAskError
+from cube_acceptance.probes import ntp
+from cube_acceptance.probes.net import sockets
+from cube_acceptance.probes.net.sockets import CannotAskError
 from cube_acceptance.probes.ntp import (
     HEADER_SIZE,
     NtpProbe,
@@ -505,7 +506,7 @@ class TestCourse:
         self.patch = monkeypatch
         monkeypatch.setattr(ntp, "time", self.time)
         monkeypatch.setattr(ntp, "clock_s", self.time.time)
-        monkeypatch.setattr(link, "time", self.time)
+        monkeypatch.setattr(sockets, "time", self.time)
         monkeypatch.setattr(ntp, "neighbour_answers", lambda *_: None)
 
     def run(self, *steps: list[tuple[float, Any]]) -> NtpObserved:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cube_acceptance.probes import routing
-from cube_acceptance.probes.routing import (
+from cube_acceptance.probes.net import routing
+from cube_acceptance.probes.net.routing import (
     Flow,
     Route,
     ask_netlink,

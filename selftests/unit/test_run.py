@@ -25,7 +25,7 @@ from cube_acceptance.certificate.sections import ANNEX_HASH
 from cube_acceptance.evidence import CannotMeasure, NtpObserved, Vantage, VerifyError
 from cube_acceptance.ledger import Ledger
 from cube_acceptance.plan import Computer, Setup
-from cube_acceptance.probes import link
+from cube_acceptance.probes.net import sockets
 from cube_acceptance.run import CERTIFICATE_MARK, Run
 from cube_acceptance.site import Cube, LoadedSite, Plant, Site, VantageWish
 
@@ -174,7 +174,7 @@ class TestFindVantage:
             asked.append((target, interface))
             return VANTAGE
 
-        monkeypatch.setattr(link, "find_vantage", find)
+        monkeypatch.setattr(sockets, "find_vantage", find)
         site = Site(stage="readiness", vantage=VantageWish(interface="eth0"))
 
         assert run.find_vantage(site) is VANTAGE
@@ -219,7 +219,7 @@ class TestFindVantage:
     def test_without_an_address_has_no_network_yet(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """DHCP can be measured before there is an address."""
         bare = Vantage(interface="eth0", address="", prefix=32)
-        monkeypatch.setattr(link, "find_vantage", lambda *_: bare)
+        monkeypatch.setattr(sockets, "find_vantage", lambda *_: bare)
         site = msgspec.structs.replace(LOOPBACK, vantage=VantageWish(network="10.20.0.0/24"))
 
         assert run.find_vantage(site) is bare
@@ -757,9 +757,9 @@ class TestMakeSetup:
         """The run goes on to a certificate that says why nothing was measured."""
 
         def fail(*_: object) -> None:
-            raise link.CannotAskError(cause, "no route")
+            raise sockets.CannotAskError(cause, "no route")
 
-        monkeypatch.setattr(link, "find_vantage", fail)
+        monkeypatch.setattr(sockets, "find_vantage", fail)
 
         made = run.make_setup(LoadedSite(site=SITE))
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import sentences
 from cube_acceptance.catalogue import placeholders
-from cube_acceptance.ruling import Word, fact
+from cube_acceptance.judge import Word, fact
 
 if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue, Language, Text

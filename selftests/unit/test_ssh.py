@@ -14,8 +14,8 @@ import pytest
 
 from cube_acceptance.evidence import CannotMeasure, SshObserved
 from cube_acceptance.probes import ssh
-from cube_acceptance.probes.link import ReachError, find_vantage
-from cube_acceptance.probes.patience import Patience
+from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.sockets import ReachError, find_vantage
 from cube_acceptance.probes.ssh import SshProbe
 from fixtures.simulator.ssh import Behaviour, SshServer
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cube_acceptance.ruling import Judgement, fact
+from cube_acceptance.judge import Judgement, fact
 from cube_acceptance.verdict import worst
 
 if TYPE_CHECKING:

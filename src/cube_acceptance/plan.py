@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from cube_acceptance.catalogue import Catalogue, Requirement
     from cube_acceptance.evidence import NtpReply, Observation
-    from cube_acceptance.ruling import Evidence
+    from cube_acceptance.judge import Evidence
 
 SERVER_LIMIT = 32
 """How many servers of one kind are asked: as many as are kept of an offer. Somebody's long list

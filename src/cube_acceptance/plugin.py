@@ -20,6 +20,7 @@ import pytest
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import plan, sentences, survey
+from cube_acceptance.judge import Judge, Judgement
 from cube_acceptance.ledger import (
     CASE_PROPERTY,
     JUDGEMENT_PROPERTY,
@@ -27,7 +28,6 @@ from cube_acceptance.ledger import (
     Ledger,
     sealed,
 )
-from cube_acceptance.ruling import Judge, Judgement
 from cube_acceptance.site import SiteError, load_site, site_for_cube
 from cube_acceptance.verdict import EXIT_STATUS
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from cube_acceptance.catalogue import Catalogue, Language
+    from cube_acceptance.judge import Evidence
     from cube_acceptance.plan import Setup
-    from cube_acceptance.ruling import Evidence
     from cube_acceptance.run import Run
     from cube_acceptance.site import LoadedSite
 

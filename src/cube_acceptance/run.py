@@ -33,7 +33,8 @@ from cube_acceptance.evidence import (
     timestamp,
 )
 from cube_acceptance.plan import Computer
-from cube_acceptance.probes import PROBES, link
+from cube_acceptance.probes import PROBES
+from cube_acceptance.probes.net import sockets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -93,11 +94,11 @@ def folder_name(site: Site, moment: datetime) -> str:
 
 def find_vantage(site: Site) -> Vantage | CannotMeasure:
     """Find the place to measure from, or say why there is none."""
-    watch = link.Stopwatch()
+    watch = sockets.Stopwatch()
     try:
         target = site.cubes[0].address if site.cubes else FAR_AWAY
-        vantage = link.find_vantage(target, site.vantage.interface)
-    except link.CannotAskError as obstacle:
+        vantage = sockets.find_vantage(target, site.vantage.interface)
+    except sockets.CannotAskError as obstacle:
         return CannotMeasure(
             started=watch.started,
             duration_s=watch.elapsed(),
@@ -127,7 +128,7 @@ def find_vantage(site: Site) -> Vantage | CannotMeasure:
 
 def this_computer(vantage: Vantage | CannotMeasure) -> Computer:
     """Describe the computer that measures."""
-    networks = link.interface_networks(vantage.interface) if isinstance(vantage, Vantage) else ()
+    networks = sockets.interface_networks(vantage.interface) if isinstance(vantage, Vantage) else ()
     return Computer(
         host=platform.node(),
         system=f"{platform.system()} {platform.release()}",

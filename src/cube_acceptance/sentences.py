@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue, Language
-    from cube_acceptance.ruling import Fact
+    from cube_acceptance.judge import Fact
 
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
 _MONTHS = (

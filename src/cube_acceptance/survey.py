@@ -31,7 +31,7 @@ from cube_acceptance.evidence import (
 )
 from cube_acceptance.plan import Setup
 from cube_acceptance.probes import load_probes
-from cube_acceptance.probes.witness import THIS_COMPUTER
+from cube_acceptance.probes.net.capture import THIS_COMPUTER
 from cube_acceptance.site import SiteError, check_together
 
 try:

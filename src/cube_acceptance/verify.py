@@ -30,8 +30,8 @@ from cube_acceptance.certificate.markup import text
 from cube_acceptance.certificate.model import Certificate
 from cube_acceptance.certificate.sections import ANNEX_HASH
 from cube_acceptance.certificate.wording import plain
+from cube_acceptance.judge import Judgement
 from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, Ledger
-from cube_acceptance.ruling import Judgement
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,9 +18,9 @@ from cube_acceptance.verdict import decide, worst
 
 if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue, Requirement
+    from cube_acceptance.judge import Judgement
     from cube_acceptance.ledger import Ledger
     from cube_acceptance.plan import Owed
-    from cube_acceptance.ruling import Judgement
     from cube_acceptance.site import Cube, Site, Waiver
     from cube_acceptance.survey import Saved
     from cube_acceptance.verdict import Outcome, Verdict

@@ -36,7 +36,15 @@ from cube_acceptance.evidence import (
     Try,
     Vantage,
 )
-from cube_acceptance.probes.link import (
+from cube_acceptance.probes.net.bpf import (
+    AF_PACKET,
+    ETH_P_ALL,
+    ETH_P_IP,
+    OUTGOING,
+    attach_filter,
+    filter_bytes,
+)
+from cube_acceptance.probes.net.sockets import (
     FORBIDDEN,
     CannotAskError,
     Stopwatch,
@@ -47,14 +55,6 @@ from cube_acceptance.probes.link import (
     interface_networks,
     link_is_up,
     measured,
-)
-from cube_acceptance.probes.packets import (
-    AF_PACKET,
-    ETH_P_ALL,
-    ETH_P_IP,
-    OUTGOING,
-    attach_filter,
-    filter_bytes,
 )
 
 if TYPE_CHECKING:

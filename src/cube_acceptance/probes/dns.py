@@ -36,7 +36,8 @@ from cube_acceptance.evidence import (
     Try,
     Vantage,
 )
-from cube_acceptance.probes.link import (
+from cube_acceptance.probes.net.routing import udp
+from cube_acceptance.probes.net.sockets import (
     CannotAskError,
     ReachError,
     Stopwatch,
@@ -52,7 +53,6 @@ from cube_acceptance.probes.link import (
     trouble,
     watching,
 )
-from cube_acceptance.probes.routing import udp
 
 if TYPE_CHECKING:
     import socket

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from cube_acceptance.evidence import CannotMeasure, PageObserved, Trouble, Try
-from cube_acceptance.probes import tls, web
-from cube_acceptance.probes.link import ReachError, Stopwatch, measured, open_tcp
-from cube_acceptance.probes.patience import Patience
+from cube_acceptance.probes.net import http1, tls
+from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.sockets import ReachError, Stopwatch, measured, open_tcp
 
 if TYPE_CHECKING:
     import socket
@@ -102,8 +102,8 @@ class PageProbe:
                 reply, body = self._get(course, place)
                 course.replies.append(reply)
                 fields = dict(reply.headers)
-                text = web.decoded(body, fields.get("content-type", ""))
-                location = fields.get("location", "") if reply.status in web.REDIRECTS else ""
+                text = http1.decoded(body, fields.get("content-type", ""))
+                location = fields.get("location", "") if reply.status in http1.REDIRECTS else ""
                 if not location:
                     break
                 onward = self._onward(place, location)
@@ -141,7 +141,7 @@ class PageProbe:
                 contextlib.closing(plain.dup()) as wire,
                 _spoken(plain, wire, place, course.patience) as sock,
             ):
-                answer = web.fetch(
+                answer = http1.fetch(
                     sock,
                     url=place.url,
                     host=place.authority,

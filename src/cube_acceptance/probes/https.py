@@ -32,15 +32,15 @@ from cube_acceptance.evidence import (
     clock_s,
     timestamp,
 )
-from cube_acceptance.probes import tls, web
-from cube_acceptance.probes.link import (
+from cube_acceptance.probes.net import http1, tls
+from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.sockets import (
     CannotAskError,
     ReachError,
     Stopwatch,
     measured,
     open_tcp,
 )
-from cube_acceptance.probes.patience import Patience
 
 if TYPE_CHECKING:
     import socket
@@ -195,7 +195,7 @@ class HttpsProbe:
             except ssl.SSLCertVerificationError as error:
                 course.tries.append(Try(at_s=at_s, to=to, result="untrusted", source=to))
                 verdict = VerifyError(
-                    code=error.verify_code, message=web.printable(error.verify_message, 200)
+                    code=error.verify_code, message=http1.printable(error.verify_message, 200)
                 )
                 found = self._look(course.patience, address, asking=verdict.code in CLOCK_CODES)
                 return self._seen(watch, connected=address, verify_error=verdict, **found)
@@ -259,7 +259,7 @@ class HttpsProbe:
     def _get(
         self, secure: ssl.SSLSocket, wire: socket.socket, patience: Patience
     ) -> tuple[HttpReply, bytes]:
-        return web.fetch(
+        return http1.fetch(
             secure,
             url=f"https://{self.host}/",
             host=self.host,
@@ -311,8 +311,8 @@ def session_of(secure: ssl.SSLSocket) -> TlsSession:
         leaf = x509.load_der_x509_certificate(der)
         return msgspec.structs.replace(
             session,
-            subject=web.printable(leaf.subject.rfc4514_string(), TEXT_LIMIT),
-            issuer=web.printable(leaf.issuer.rfc4514_string(), TEXT_LIMIT),
+            subject=http1.printable(leaf.subject.rfc4514_string(), TEXT_LIMIT),
+            issuer=http1.printable(leaf.issuer.rfc4514_string(), TEXT_LIMIT),
             names=alternative_names(leaf),
             not_before=timestamp(leaf.not_valid_before_utc),
             not_after=timestamp(leaf.not_valid_after_utc),
@@ -328,7 +328,7 @@ def alternative_names(leaf: x509.Certificate) -> tuple[str, ...]:
         names = extension.value.get_values_for_type(x509.DNSName)
     except (x509.ExtensionNotFound, ValueError):
         return ()
-    return tuple(web.printable(name, 255) for name in names[:NAME_LIMIT])
+    return tuple(http1.printable(name, 255) for name in names[:NAME_LIMIT])
 
 
 def date_offset(reply: HttpReply, now: float) -> float | None:

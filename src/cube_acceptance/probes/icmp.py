@@ -3,7 +3,7 @@
 Three ways onto the wire, in this order. A *raw* socket needs root or ``CAP_NET_RAW``. A *datagram*
 socket needs this user's group in ``net.ipv4.ping_group_range`` (Linux) and no right at all on
 macOS. The system's ``ping`` *command* has the right by itself; there the next request waits until
-the command has ended. All keep the pace of :mod:`cube_acceptance.probes.pace`.
+the command has ended. All keep the pace of :mod:`cube_acceptance.probes.net.ratelimit`.
 
 A reply counts when it comes from the address asked with our identifier, sequence number and
 payload, and within the time limit of its request. An ICMP error counts when it quotes our request,
@@ -39,7 +39,10 @@ from cube_acceptance.evidence import (
     Try,
     Vantage,
 )
-from cube_acceptance.probes.link import (
+from cube_acceptance.probes.net.bpf import attach_filter, filter_bytes
+from cube_acceptance.probes.net.ratelimit import INTERVAL_S, THIS_COMPUTER, Pace
+from cube_acceptance.probes.net.routing import Flow
+from cube_acceptance.probes.net.sockets import (
     CLOSED_CODES,
     FORBIDDEN,
     LATE_S,
@@ -56,15 +59,12 @@ from cube_acceptance.probes.link import (
     source_for,
     watching,
 )
-from cube_acceptance.probes.pace import INTERVAL_S, THIS_COMPUTER, Pace
-from cube_acceptance.probes.packets import attach_filter, filter_bytes
-from cube_acceptance.probes.routing import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cube_acceptance.evidence import TroubleKind
-    from cube_acceptance.probes.witness import Witness
+    from cube_acceptance.probes.net.capture import Witness
 
 Method = Literal["raw", "datagram", "command"]
 Result = Literal["reply", "silence", "unreachable", "prohibited", "wrong-host"]
@@ -278,7 +278,7 @@ def open_socket(vantage: Vantage, address: str, kind: socket.SocketKind) -> sock
     """Open an ICMP socket bound to the vantage; None where this user may not have one.
 
     Raises:
-        CannotAskError: see :func:`~cube_acceptance.probes.link.source_for`.
+        CannotAskError: see :func:`~cube_acceptance.probes.net.sockets.source_for`.
     """
     source = source_for(vantage, address, ECHO)
     sock = None
@@ -652,7 +652,8 @@ def open_wire(vantage: Vantage, address: str, wait_s: float, platform: str = sys
     """Open the first way onto the wire that this user may use.
 
     Raises:
-        CannotAskError: there is none, or see :func:`~cube_acceptance.probes.link.source_for`.
+        CannotAskError: there is none, or as for
+            :func:`~cube_acceptance.probes.net.sockets.source_for`.
     """
     if platform != "win32":  # its own firewall keeps replies from sockets, but not from its ping
         kinds: tuple[tuple[socket.SocketKind, Method], ...]

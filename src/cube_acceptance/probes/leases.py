@@ -27,7 +27,12 @@ from typing import TYPE_CHECKING
 from cube_acceptance.addresses import is_host
 from cube_acceptance.evidence import CannotMeasure, LeaseObserved, Vantage, timestamp
 from cube_acceptance.probes import dhcp
-from cube_acceptance.probes.link import CannotAskError, Stopwatch, interface_networks, measured
+from cube_acceptance.probes.net.sockets import (
+    CannotAskError,
+    Stopwatch,
+    interface_networks,
+    measured,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -36,7 +36,18 @@ from cube_acceptance.probes.dns import (
     trouble_of,
     usable,
 )
-from cube_acceptance.probes.link import (
+from cube_acceptance.probes.mdns import (
+    Arrival,
+    Asking,
+    Collected,
+    collect,
+    host_trouble,
+    names_in,
+    open_group,
+    question,
+)
+from cube_acceptance.probes.net.routing import tcp, udp
+from cube_acceptance.probes.net.sockets import (
     CannotAskError,
     ReachError,
     Stopwatch,
@@ -48,17 +59,6 @@ from cube_acceptance.probes.link import (
     trouble,
     watching,
 )
-from cube_acceptance.probes.mdns import (
-    Arrival,
-    Asking,
-    Collected,
-    collect,
-    host_trouble,
-    names_in,
-    open_group,
-    question,
-)
-from cube_acceptance.probes.routing import tcp, udp
 
 GROUP = "224.0.0.252"
 """RFC 4795 section 2."""

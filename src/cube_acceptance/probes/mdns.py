@@ -47,7 +47,8 @@ from cube_acceptance.probes.dns import (
     text_of,
     usable,
 )
-from cube_acceptance.probes.link import (
+from cube_acceptance.probes.net.routing import udp
+from cube_acceptance.probes.net.sockets import (
     CannotAskError,
     Stopwatch,
     bind_interface,
@@ -60,7 +61,6 @@ from cube_acceptance.probes.link import (
     trouble,
     watching,
 )
-from cube_acceptance.probes.routing import udp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -34,7 +34,8 @@ from cube_acceptance.evidence import (
     clock_s,
     timestamp,
 )
-from cube_acceptance.probes.link import (
+from cube_acceptance.probes.net.routing import neighbour_answers, udp
+from cube_acceptance.probes.net.sockets import (
     Stopwatch,
     cannot_send,
     check_sent,
@@ -47,7 +48,6 @@ from cube_acceptance.probes.link import (
     trouble,
     watching,
 )
-from cube_acceptance.probes.routing import neighbour_answers, udp
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from cube_acceptance import __version__
 from cube_acceptance.evidence import CannotMeasure, SshObserved, Trouble, Try
-from cube_acceptance.probes import web
-from cube_acceptance.probes.link import (
+from cube_acceptance.probes.net import http1
+from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.sockets import (
     CannotAskError,
     ReachError,
     Stopwatch,
     measured,
     open_tcp,
 )
-from cube_acceptance.probes.patience import Patience
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import Vantage
@@ -206,7 +206,7 @@ class _Talk:
         try:
             self._sock.sendall(OWN_BANNER)
         except OSError as error:
-            raise ReachError(web.cut_off(self._sock, error, "ssh")) from error
+            raise ReachError(http1.cut_off(self._sock, error, "ssh")) from error
 
     def _more(self) -> None:
         """Receive something, or say why nothing comes.
@@ -221,12 +221,12 @@ class _Talk:
             data = patience.receive(self._sock, 4096)
         except TimeoutError as error:
             if self._introduced:
-                raise ReachError(web.cut_off(self._sock, error, "ssh")) from error
+                raise ReachError(http1.cut_off(self._sock, error, "ssh")) from error
             self._introduce()
             self._more()
             return
         except OSError as error:
-            raise ReachError(web.cut_off(self._sock, error, "ssh")) from error
+            raise ReachError(http1.cut_off(self._sock, error, "ssh")) from error
         if not data and not self._heard:
             closed = Trouble(kind="no-answer", phase="ssh", detail="closed without a word")
             raise ReachError(closed)
@@ -248,7 +248,7 @@ class _Talk:
                 if line + b"\n" == OWN_BANNER:
                     raise _no_ssh("what we sent came back")
                 if line.startswith(b"SSH-"):
-                    return web.printable(line[:LINE_LIMIT].decode("latin-1"), LINE_LIMIT)
+                    return http1.printable(line[:LINE_LIMIT].decode("latin-1"), LINE_LIMIT)
             elif len(line) > GREETING_LIMIT:
                 raise _no_ssh("a line without end")
             else:
@@ -266,7 +266,7 @@ class _Talk:
             if number == KEXINIT:
                 return _host_key_algorithms(content[16:])
             if number == DISCONNECT:
-                words = web.printable(content[8:].decode("utf-8", errors="replace"), 150)
+                words = http1.printable(content[8:].decode("utf-8", errors="replace"), 150)
                 detail = f"disconnected: {words}"
                 raise ReachError(Trouble(kind="refused", phase="ssh", detail=detail))
             if number not in {IGNORE, DEBUG}:
@@ -304,14 +304,14 @@ def unread(offered: tuple[str, ...], keys: tuple[tuple[str, str], ...]) -> tuple
     """List the types of keys that were offered and not read; a certificate shows no other key."""
     read = {kind for kind, _ in keys}
     kinds = (KEY_NAMES.get(name, name) for name in offered if "-cert-" not in name)
-    missing = dict.fromkeys(web.printable(kind, 64) for kind in kinds if kind not in read)
+    missing = dict.fromkeys(http1.printable(kind, 64) for kind in kinds if kind not in read)
     return tuple(missing)[:UNREAD_LIMIT]
 
 
 def _turned_away(line: bytes) -> ReachError:
-    words = web.printable(line.decode("latin-1"), 150)
+    words = http1.printable(line.decode("latin-1"), 150)
     return ReachError(Trouble(kind="refused", phase="ssh", detail=words))
 
 
 def _no_ssh(detail: str) -> ReachError:
-    return ReachError(Trouble(kind="malformed", phase="ssh", detail=web.printable(detail, 200)))
+    return ReachError(Trouble(kind="malformed", phase="ssh", detail=http1.printable(detail, 200)))

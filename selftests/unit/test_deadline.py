@@ -8,9 +8,10 @@ import threading
 
 import pytest
 
-from cube_acceptance.probes import patience, ssh, tls, web
-from cube_acceptance.probes.link import ReachError
-from cube_acceptance.probes.patience import Patience, Running
+from cube_acceptance.probes import ssh
+from cube_acceptance.probes.net import deadline, http1, tls
+from cube_acceptance.probes.net.deadline import Patience, Running
+from cube_acceptance.probes.net.sockets import ReachError
 from fixtures.simulator.https import Authority, Behaviour, HttpsServer
 from fixtures.simulator.tcp import reset
 
@@ -31,7 +32,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     moved = Clock()
     running = Running(moved)
     monkeypatch.setattr(running, "start", lambda: None)
-    monkeypatch.setattr(patience, "_RUNNING", running)
+    monkeypatch.setattr(deadline, "_RUNNING", running)
     return moved
 
 
@@ -39,8 +40,8 @@ def pass_by(clock: Clock, seconds: float) -> None:
     """Let time go by while the program is running."""
     end = clock.now + seconds
     while clock.now < end:
-        clock.now += patience.BEAT_S
-        patience._RUNNING.seconds()
+        clock.now += deadline.BEAT_S
+        deadline._RUNNING.seconds()
 
 
 class TestPatience:
@@ -62,7 +63,7 @@ class TestPatience:
         limit = Patience(2.0)
         clock.now += stopped_s
 
-        assert 2.0 - patience.GAP_LIMIT_S <= limit.left() < 2.0
+        assert 2.0 - deadline.GAP_LIMIT_S <= limit.left() < 2.0
 
     def test_lies_within_another(self, clock: Clock) -> None:
         """The one that ends first ends both."""
@@ -79,9 +80,9 @@ class TestPatience:
         running.start()
         running.start()
         beats = [thread for thread in threading.enumerate() if thread.name == "running"]
-        threading.Event().wait(4 * patience.GAP_LIMIT_S)
+        threading.Event().wait(4 * deadline.GAP_LIMIT_S)
 
-        assert running.seconds() > 2 * patience.GAP_LIMIT_S
+        assert running.seconds() > 2 * deadline.GAP_LIMIT_S
         assert all(thread.daemon for thread in beats)
 
 
@@ -113,7 +114,7 @@ class TestStopped:
     def test_page(self) -> None:
         """The wait for a response goes on."""
         answer = b"HTTP/1.1 204 No Content\r\n\r\n"
-        reply, _ = web.fetch(
+        reply, _ = http1.fetch(
             Stopped(answer), url="", host="cube", target="/", patience=Patience(5.0)
         )
 

@@ -18,9 +18,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cube_acceptance import __version__
-from cube_acceptance.probes import web
-from cube_acceptance.probes.link import ReachError
-from cube_acceptance.probes.patience import Patience
+from cube_acceptance.probes.net import http1
+from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.sockets import ReachError
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import HttpReply, Trouble
@@ -65,7 +65,7 @@ class Peer:
 
 def fetch(peer: object, limit_s: float = LIMIT_S, **more: object) -> tuple[HttpReply, bytes]:
     """Exchange one GET with a peer."""
-    return web.fetch(
+    return http1.fetch(
         peer,
         url="http://cube/",
         host="cube",
@@ -193,15 +193,15 @@ class TestHead:
         many = b"".join(b"Y-%d: v\r\n" % number for number in range(100))
         seen = reply(OK + lines + many + b"\r\n")
 
-        assert len(seen.headers) == web.FIELD_LIMIT
-        assert len(seen.headers[0][1]) == web.VALUE_LIMIT
+        assert len(seen.headers) == http1.FIELD_LIMIT
+        assert len(seen.headers[0][1]) == http1.VALUE_LIMIT
 
     def test_fields_that_count_are_kept(self) -> None:
         """Nobody hides where a redirect leads behind a hundred other fields."""
         many = b"".join(b"Y-%d: v\r\n" % number for number in range(100))
         seen = reply(b"HTTP/1.1 302 Found\r\n" + many + b"Location: /x\r\n\r\n")
 
-        assert len(seen.headers) == web.FIELD_LIMIT
+        assert len(seen.headers) == http1.FIELD_LIMIT
         assert dict(seen.headers)["location"] == "/x"
 
     @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ class TestHead:
     @pytest.mark.parametrize("endless", [b"X-A: b\r\n", b"x"])
     def test_header_without_end(self, endless: bytes) -> None:
         """One field or many."""
-        peer = Peer(OK + b"X: " + endless * (web.HEADER_LIMIT // len(endless) + 1))
+        peer = Peer(OK + b"X: " + endless * (http1.HEADER_LIMIT // len(endless) + 1))
 
         assert failing(peer).detail == "more than the limit in bytes"
 
@@ -266,7 +266,7 @@ class TestSilence:
 
     def test_closed_without_a_byte(self) -> None:
         """Whoever hangs up has not answered."""
-        assert failing(Peer()) == web.CLOSED_UNANSWERED
+        assert failing(Peer()) == http1.CLOSED_UNANSWERED
 
     def test_no_answer(self) -> None:
         """A service that accepts and says nothing."""
@@ -409,19 +409,19 @@ class TestBody:
     @pytest.mark.parametrize("more", [0, 1])
     def test_size_limit(self, more: int) -> None:
         """Exactly the limit is whole; one byte more is cut."""
-        size = web.BODY_LIMIT + more
+        size = http1.BODY_LIMIT + more
         seen = reply(OK + b"Content-Length: %d\r\n\r\n" % size, bytes(size))
 
-        assert (seen.size, seen.complete) == (web.BODY_LIMIT, not more)
+        assert (seen.size, seen.complete) == (http1.BODY_LIMIT, not more)
         assert len(seen.excerpt) == 2048
 
     def test_body_without_end(self) -> None:
         """Read as far as the limit and no further."""
-        peer = Peer(OK + b"\r\n", bytes(4 * web.BODY_LIMIT))
+        peer = Peer(OK + b"\r\n", bytes(4 * http1.BODY_LIMIT))
         seen = fetch(peer)[0]
 
-        assert (seen.size, seen.complete) == (web.BODY_LIMIT, False)
-        assert len(peer.recv(1 << 30)) > 2 * web.BODY_LIMIT
+        assert (seen.size, seen.complete) == (http1.BODY_LIMIT, False)
+        assert len(peer.recv(1 << 30)) > 2 * http1.BODY_LIMIT
 
     def test_tiny_chunks_are_bounded(self) -> None:
         """The chunks' own headers count as well."""
@@ -429,7 +429,7 @@ class TestBody:
         seen = fetch(peer)[0]
 
         assert not seen.complete
-        assert seen.size < web.BODY_LIMIT
+        assert seen.size < http1.BODY_LIMIT
 
     @pytest.mark.parametrize(
         "failure", [TimeoutError(), ConnectionResetError(), ssl.SSLEOFError(8, "EOF")]
@@ -465,11 +465,11 @@ class TestUnpacked:
 
     def test_bomb(self) -> None:
         """A few bytes do not become gigabytes."""
-        bomb = gzip.compress(bytes(8 * web.BODY_LIMIT))
+        bomb = gzip.compress(bytes(8 * http1.BODY_LIMIT))
         seen, text = fetch(Peer(OK + b"Content-Encoding: gzip\r\n\r\n" + bomb))
 
         assert seen.size == len(bomb)
-        assert len(text) == web.BODY_LIMIT
+        assert len(text) == http1.BODY_LIMIT
 
     def test_cut_off(self) -> None:
         """Half a packed page still has its beginning."""
@@ -503,20 +503,20 @@ class TestDecoded:
     )
     def test_charset(self, kind: str, body: bytes, text: str) -> None:
         """The header's, else the page's own, else UTF-8."""
-        assert web.decoded(body, kind) == text
+        assert http1.decoded(body, kind) == text
 
     def test_late_meta(self) -> None:
         """Only the page's beginning is searched."""
-        page = b" " * web.META_ROOM + b"<meta charset=cp1252>\xc3\xa4"
+        page = b" " * http1.META_ROOM + b"<meta charset=cp1252>\xc3\xa4"
 
-        assert web.decoded(page, "").endswith("\u00e4")
+        assert http1.decoded(page, "").endswith("\u00e4")
 
     @pytest.mark.parametrize("name", ["unicode_escape", "punycode", "idna", "utf-7", "zlib", "no"])
     def test_dangerous_codecs(self, name: str) -> None:
         """Some warn, some are slow, some make halves of characters that JSON cannot hold."""
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            text = web.decoded(b"\\d+2AA-", f"text/html; charset={name}")
+            text = http1.decoded(b"\\d+2AA-", f"text/html; charset={name}")
 
         assert text == "\\d+2AA-"
 
@@ -527,7 +527,7 @@ class TestPrintable:
     @pytest.mark.parametrize("unfit", ["\x00", "\n", "\x7f", "\x9b", "\u2028", "\u202e", "\ud800"])
     def test_unfit(self, unfit: str) -> None:
         """Half a character would keep the whole run's evidence from being written."""
-        assert web.printable(f"a{unfit}b", 9) == "a b"
+        assert http1.printable(f"a{unfit}b", 9) == "a b"
 
 
 class TestTitleOf:
@@ -543,7 +543,7 @@ class TestTitleOf:
             (b"<!-- <title>old</title> --><title>new</title>", "new"),
             (b"<!-- <title>never closed</title>", ""),
             (b"<title><script>alert(1)</script></title>", "<script>alert(1)</script>"),
-            (b"<title>" + b"x" * 5000, "x" * web.TITLE_LIMIT),
+            (b"<title>" + b"x" * 5000, "x" * http1.TITLE_LIMIT),
             (b"<titles>no</titles>", ""),
             (b"<title>\xe2\x80\xaeevil\xe2\x80\xa8</title>", "evil"),
             (b"", ""),
@@ -551,7 +551,7 @@ class TestTitleOf:
     )
     def test_titles(self, page: bytes, title: str) -> None:
         """One line, bounded, nothing that is not shown as it is."""
-        assert web.title_of(page, "") == title
+        assert http1.title_of(page, "") == title
 
 
 class TestAnything:

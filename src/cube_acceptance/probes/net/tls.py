@@ -8,13 +8,13 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from cube_acceptance.evidence import Trouble
-from cube_acceptance.probes import web
-from cube_acceptance.probes.link import ReachError
+from cube_acceptance.probes.net import http1
+from cube_acceptance.probes.net.sockets import ReachError
 
 if TYPE_CHECKING:
     import socket
 
-    from cube_acceptance.probes.patience import Patience
+    from cube_acceptance.probes.net.deadline import Patience
 
 NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD", "LENGTH", "UNEXPECTED_MESSAGE")
 """In OpenSSL's words for bytes that are no TLS, or no sensible one."""
@@ -88,7 +88,7 @@ def handshake(
         except ssl.SSLError as error:
             raise ReachError(tls_trouble(error)) from error
         except OSError as error:
-            raise ReachError(web.cut_off(wire, error, "tls")) from error
+            raise ReachError(http1.cut_off(wire, error, "tls")) from error
         undone.pop_all()
         return secure
 
@@ -112,7 +112,7 @@ def tls_trouble(error: ssl.SSLError) -> Trouble:
     The peer's alerts, an early farewell and TLS before 1.2 are refusals: TLS was spoken, or at
     least nothing else. OpenSSL's words for an alert begin with the version that defined it.
     """
-    reason = web.tls_reason(error)
+    reason = http1.tls_reason(error)
     alert = reason.startswith(("TLSV1_", "TLSV13_", "SSLV3_ALERT_"))
     if not alert and any(word in reason for word in NO_TLS):
         return Trouble(kind="malformed", phase="tls", detail=reason)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cube_acceptance.probes import witness
-from cube_acceptance.probes.witness import BLIND, HOPS, Wire, Witness, filter_program
+from cube_acceptance.probes.net import capture
+from cube_acceptance.probes.net.capture import BLIND, HOPS, Wire, Witness, filter_program
 
 PEER, OWN, GATEWAY = "11.20.0.10", "10.20.0.20", "10.20.0.1"
 OUT, IN = 4, 0
@@ -409,7 +409,7 @@ class TestBlindness:
 
     def test_does_not_read_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A flood is more than anybody can look at."""
-        monkeypatch.setattr(witness, "PACKET_LIMIT", 3)
+        monkeypatch.setattr(capture, "PACKET_LIMIT", 3)
         tap = FakeTap()
         watched = witness_on(tap)
         tap.packets += [asked()] * 4
@@ -436,7 +436,7 @@ class TestBlindness:
         monkeypatch.setattr(sys, "platform", "darwin")
 
         with pytest.raises(OSError, match="Linux"):
-            witness.packet_socket()
+            capture.packet_socket()
 
 
 class TestWire:
@@ -531,9 +531,9 @@ class TestWire:
     def test_opens_a_packet_socket(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """One that hears all interfaces from the beginning."""
         monkeypatch.setattr(sys, "platform", "linux")
-        monkeypatch.setattr(witness.socket, "socket", lambda *arguments: arguments)
+        monkeypatch.setattr(capture.socket, "socket", lambda *arguments: arguments)
 
-        made: object = witness.packet_socket()
+        made: object = capture.packet_socket()
         assert made == (17, socket.SOCK_DGRAM, socket.htons(0x0003))
 
 

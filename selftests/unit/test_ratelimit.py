@@ -13,8 +13,8 @@ from typing import NoReturn
 
 import pytest
 
-from cube_acceptance.probes import pace
-from cube_acceptance.probes.pace import (
+from cube_acceptance.probes.net import ratelimit
+from cube_acceptance.probes.net.ratelimit import (
     FOLDER_NAME,
     RETRY_S,
     SENDING,
@@ -257,7 +257,8 @@ class TestPace:
     def test_killed_process(self, folder: Folder, clock: Clock) -> None:
         """A process killed while it sends leaves no lock, and its request counts as sent."""
         program = (
-            "import os, pathlib, sys; from cube_acceptance.probes.pace import Folder, Pace;"
+            "import os, pathlib, sys;"
+            "from cube_acceptance.probes.net.ratelimit import Folder, Pace;"
             "Pace([Folder(pathlib.Path(sys.argv[1]), 0o1777)])"
             f".send('{ADDRESS}', lambda: os._exit(9))"
         )
@@ -373,13 +374,13 @@ class TestFolder:
     ) -> None:
         """A file that is cleaned away between opening and locking guards nothing any more."""
         folder.open(ADDRESS).close()
-        real = pace.fcntl.flock
+        real = ratelimit.fcntl.flock
 
         def clean_up(descriptor: int, operation: int) -> None:
             (folder.path / ADDRESS).unlink(missing_ok=True)
             real(descriptor, operation)
 
-        monkeypatch.setattr(pace.fcntl, "flock", clean_up)
+        monkeypatch.setattr(ratelimit.fcntl, "flock", clean_up)
         with pytest.raises(BlockingIOError):
             folder.open(ADDRESS)
 
@@ -389,7 +390,7 @@ class TestFolder:
     ) -> None:
         """Likewise where another file has its name by now."""
         folder.open(ADDRESS).close()
-        real = pace.fcntl.flock
+        real = ratelimit.fcntl.flock
 
         def replace(descriptor: int, operation: int) -> None:
             other = folder.path / "other"
@@ -397,7 +398,7 @@ class TestFolder:
             other.rename(folder.path / ADDRESS)
             real(descriptor, operation)
 
-        monkeypatch.setattr(pace.fcntl, "flock", replace)
+        monkeypatch.setattr(ratelimit.fcntl, "flock", replace)
         with pytest.raises(BlockingIOError):
             folder.open(ADDRESS)
 
@@ -443,7 +444,7 @@ class TestFolder:
         self, folder: Folder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A folder that vanishes under our hands is asked for again, not given up."""
-        monkeypatch.setattr(pace, "make_folder", lambda *_: None)
+        monkeypatch.setattr(ratelimit, "make_folder", lambda *_: None)
 
         with pytest.raises(BlockingIOError):
             folder.open(ADDRESS)

@@ -20,7 +20,7 @@ from cube_acceptance.evidence import (
     Try,
     timestamp,
 )
-from cube_acceptance.ruling import (
+from cube_acceptance.judge import (
     TEXT_LIMIT,
     FailedError,
     InconclusiveError,
@@ -35,7 +35,7 @@ from cube_acceptance.ruling import (
 )
 
 if TYPE_CHECKING:
-    from cube_acceptance.ruling import Fact
+    from cube_acceptance.judge import Fact
 
 EARLIER = "2026-11-23T08:59:59.000Z"
 

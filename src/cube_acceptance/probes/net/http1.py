@@ -19,13 +19,13 @@ import msgspec
 
 from cube_acceptance import __version__
 from cube_acceptance.evidence import RAW_LIMIT, HttpReply, Trouble
-from cube_acceptance.probes.link import ReachError, trouble
+from cube_acceptance.probes.net.sockets import ReachError, trouble
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
-    from cube_acceptance.probes.patience import Patience
+    from cube_acceptance.probes.net.deadline import Patience
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of body that are read."""

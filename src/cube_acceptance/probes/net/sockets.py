@@ -30,7 +30,8 @@ from cube_acceptance.evidence import (
     Vantage,
     timestamp,
 )
-from cube_acceptance.probes.routing import (
+from cube_acceptance.probes.net.capture import BLIND, HOPS, THIS_COMPUTER, Witness
+from cube_acceptance.probes.net.routing import (
     ANY,
     Flow,
     Route,
@@ -40,7 +41,6 @@ from cube_acceptance.probes.routing import (
     tcp,
     udp,
 )
-from cube_acceptance.probes.witness import BLIND, HOPS, THIS_COMPUTER, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

@@ -19,7 +19,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cube_acceptance.probes.packets import (
+from cube_acceptance.probes.net.bpf import (
     AF_PACKET,
     ETH_P_ALL,
     ETH_P_ARP,

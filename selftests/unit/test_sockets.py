@@ -23,10 +23,10 @@ from cube_acceptance.evidence import (
     Trouble,
     Vantage,
 )
-from cube_acceptance.probes import link
-from cube_acceptance.probes.link import CannotAskError, ReachError, Stopwatch
-from cube_acceptance.probes.routing import ANY, Flow, Route, tcp, udp
-from cube_acceptance.probes.witness import BLIND, THIS_COMPUTER
+from cube_acceptance.probes.net import sockets
+from cube_acceptance.probes.net.capture import BLIND, THIS_COMPUTER
+from cube_acceptance.probes.net.routing import ANY, Flow, Route, tcp, udp
+from cube_acceptance.probes.net.sockets import CannotAskError, ReachError, Stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,17 +90,17 @@ def routes(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         source = table.get(target)
         if source is None:
             return None
-        interface = link.interface_of(source) or ""
+        interface = sockets.interface_of(source) or ""
         return Route(source=source, interface=interface, own=source == target)
 
-    monkeypatch.setattr(link, "route_to", route_to)
+    monkeypatch.setattr(sockets, "route_to", route_to)
     return table
 
 
 @pytest.fixture
 def standing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A computer whose link and addresses stay."""
-    monkeypatch.setattr(link, "check_footing", lambda *_: None)
+    monkeypatch.setattr(sockets, "check_footing", lambda *_: None)
 
 
 @contextmanager
@@ -207,7 +207,7 @@ class TestMeasured:
     def test_hides_no_defect(self) -> None:
         """What is neither is for the survey to notice."""
         with pytest.raises(ZeroDivisionError):
-            link.measured(lambda _: 1 // 0, LOOPBACK)
+            sockets.measured(lambda _: 1 // 0, LOOPBACK)
 
     @pytest.mark.parametrize(
         ("observation", "in_vain"),
@@ -230,8 +230,8 @@ class TestMeasured:
     ) -> None:
         """What came to nothing while the link was lost says nothing about the network."""
         told = iter(["2", after])
-        monkeypatch.setattr(link, "carrier_changes", lambda _: next(told))
-        seen = link.measured(lambda _: observation, STANDING)
+        monkeypatch.setattr(sockets, "carrier_changes", lambda _: next(told))
+        seen = sockets.measured(lambda _: observation, STANDING)
 
         if in_vain and after == "4":
             assert isinstance(seen, CannotMeasure)
@@ -242,9 +242,9 @@ class TestMeasured:
     def test_embedded_site_always_stands(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """There is no link to be lost."""
         told = iter(["2", "4"])
-        monkeypatch.setattr(link, "carrier_changes", lambda _: next(told))
+        monkeypatch.setattr(sockets, "carrier_changes", lambda _: next(told))
 
-        assert link.measured(lambda _: SILENT, LOOPBACK) is SILENT
+        assert sockets.measured(lambda _: SILENT, LOOPBACK) is SILENT
 
 
 def measure_with(result: object) -> object:
@@ -256,7 +256,7 @@ def measure_with(result: object) -> object:
             raise result
         return result
 
-    return link.measured(measure, LOOPBACK)
+    return sockets.measured(measure, LOOPBACK)
 
 
 class TestFooting:
@@ -267,37 +267,37 @@ class TestFooting:
         (tmp_path / "eth9").mkdir()
         (tmp_path / "eth9" / "carrier_changes").write_text("2\n")
 
-        assert link.carrier_changes("eth9", tmp_path) == "2\n"
-        assert link.carrier_changes("eth8", tmp_path) == ""
+        assert sockets.carrier_changes("eth9", tmp_path) == "2\n"
+        assert sockets.carrier_changes("eth8", tmp_path) == ""
 
     def test_knows_the_address(self) -> None:
         """A lease may run out; without an address none can be lost."""
-        assert link.is_here("127.0.0.1")
-        assert link.is_here("")
-        assert not link.is_here("192.0.2.77")
-        assert link.footing(LOOPBACK)[1]
+        assert sockets.is_here("127.0.0.1")
+        assert sockets.is_here("")
+        assert not sockets.is_here("192.0.2.77")
+        assert sockets.footing(LOOPBACK)[1]
 
     def test_knows_the_link(self) -> None:
         """The loopback interface is always up; one that does not exist is not called down."""
-        assert link.plugged_in("lo")
-        assert link.plugged_in("nowhere0")
+        assert sockets.plugged_in("lo")
+        assert sockets.plugged_in("nowhere0")
 
     def test_holds(self) -> None:
         """The usual way."""
-        link.check_footing(LOOPBACK, link.footing(LOOPBACK))
+        sockets.check_footing(LOOPBACK, sockets.footing(LOOPBACK))
 
     def test_is_lost(self) -> None:
         """The network has no part in that."""
         with pytest.raises(CannotAskError, match="lost its carrier or its address") as obstacle:
-            link.check_footing(MOVED, ("", True))
+            sockets.check_footing(MOVED, ("", True))
 
         assert obstacle.value.cause == "off-link"
 
     def test_has_no_link(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A cable that is still out is said to be so."""
-        monkeypatch.setattr(link, "plugged_in", lambda _: False)
+        monkeypatch.setattr(sockets, "plugged_in", lambda _: False)
         with pytest.raises(CannotAskError, match="lo has no link") as obstacle:
-            link.check_footing(STANDING, link.footing(STANDING))
+            sockets.check_footing(STANDING, sockets.footing(STANDING))
 
         assert obstacle.value.cause == "off-link"
 
@@ -308,25 +308,25 @@ class TestInterfaces:
     @pytest.mark.usefixtures("interfaces")
     def test_lists_an_interfaces_networks(self) -> None:
         """A labelled address is an address of its interface, on which alone a socket can be."""
-        assert [str(network) for network in link.interface_networks("eth9")] == [
+        assert [str(network) for network in sockets.interface_networks("eth9")] == [
             "10.99.0.1/24",
             "10.98.0.1/16",
         ]
-        assert [str(network) for network in link.interface_networks("tun0")] == ["10.97.0.1/32"]
-        assert link.interface_networks("wlan0") == ()
-        assert link.interface_networks("eth7") == ()
+        assert [str(network) for network in sockets.interface_networks("tun0")] == ["10.97.0.1/32"]
+        assert sockets.interface_networks("wlan0") == ()
+        assert sockets.interface_networks("eth7") == ()
 
     @pytest.mark.usefixtures("interfaces")
     def test_finds_the_owner_of_an_address(self) -> None:
         """The route check asks by address."""
-        assert link.interface_of("10.99.0.1") == "eth9"
-        assert link.interface_of("10.98.0.1") == "eth9"
-        assert link.interface_of("10.96.0.1") is None
+        assert sockets.interface_of("10.99.0.1") == "eth9"
+        assert sockets.interface_of("10.98.0.1") == "eth9"
+        assert sockets.interface_of("10.96.0.1") is None
 
     def test_sees_the_real_ones(self) -> None:
         """Every computer has a loopback interface."""
-        assert link.interface_of("127.0.0.1") == "lo"
-        assert "127.0.0.1/8" in [str(network) for network in link.interface_networks("lo")]
+        assert sockets.interface_of("127.0.0.1") == "lo"
+        assert "127.0.0.1/8" in [str(network) for network in sockets.interface_networks("lo")]
 
 
 class TestRouteTo:
@@ -334,11 +334,11 @@ class TestRouteTo:
 
     def test_of_this_computer(self) -> None:
         """The loopback network is reached from the loopback address."""
-        assert link.route_to("127.0.0.1") == Route(source="127.0.0.1", interface="lo", own=True)
+        assert sockets.route_to("127.0.0.1") == Route(source="127.0.0.1", interface="lo", own=True)
 
     def test_without_a_route(self) -> None:
         """No route is no error of ours."""
-        assert link.route_to(NO_ROUTE) is None
+        assert sockets.route_to(NO_ROUTE) is None
 
     @pytest.mark.usefixtures("interfaces")
     @pytest.mark.parametrize("platform", ["linux", "darwin"])
@@ -351,14 +351,16 @@ class TestRouteTo:
         def refuse(*_: object) -> NoReturn:
             raise OSError(errno.EOPNOTSUPP, "Operation not supported")
 
-        monkeypatch.setattr(link, "ask_netlink", refuse)
-        monkeypatch.setattr(link, "connected_source", sources.get)
+        monkeypatch.setattr(sockets, "ask_netlink", refuse)
+        monkeypatch.setattr(sockets, "connected_source", sources.get)
         monkeypatch.setattr(sys, "platform", platform)
 
-        assert link.route_to("10.0.0.9") == Route(source="10.99.0.1", interface="eth9")
-        assert link.route_to("10.99.0.1") == Route(source="10.99.0.1", interface="eth9", own=True)
-        assert link.route_to("10.0.0.8") == Route(source="10.96.0.1", interface="")
-        assert link.route_to("10.0.0.7") is None
+        assert sockets.route_to("10.0.0.9") == Route(source="10.99.0.1", interface="eth9")
+        assert sockets.route_to("10.99.0.1") == Route(
+            source="10.99.0.1", interface="eth9", own=True
+        )
+        assert sockets.route_to("10.0.0.8") == Route(source="10.96.0.1", interface="")
+        assert sockets.route_to("10.0.0.7") is None
 
 
 class TestFindVantage:
@@ -366,7 +368,7 @@ class TestFindVantage:
 
     def test_takes_the_interface_of_the_route(self) -> None:
         """Without a wish, the way to the CUBE decides."""
-        found = link.find_vantage("127.0.0.1")
+        found = sockets.find_vantage("127.0.0.1")
 
         assert (found.interface, found.address, found.prefix) == ("lo", "127.0.0.1", 8)
         assert found.loopback
@@ -376,7 +378,7 @@ class TestFindVantage:
         """The site file's wish counts, even where the route leads elsewhere."""
         routes["10.0.0.9"] = "10.97.0.1"
 
-        found = link.find_vantage("10.0.0.9", "eth9")
+        found = sockets.find_vantage("10.0.0.9", "eth9")
 
         assert found == Vantage(
             interface="eth9", address="10.99.0.1", prefix=24, mac="02:00:00:00:00:aa"
@@ -387,14 +389,14 @@ class TestFindVantage:
         """An interface may have several; the first is not always the one."""
         routes["10.98.0.9"] = "10.98.0.1"
 
-        found = link.find_vantage("10.98.0.9")
+        found = sockets.find_vantage("10.98.0.9")
 
         assert (found.interface, found.address, found.prefix) == ("eth9", "10.98.0.1", 16)
 
     @pytest.mark.usefixtures("interfaces", "routes")
     def test_can_do_without_an_address(self) -> None:
         """DHCP is asked by a computer that has no address yet."""
-        assert link.find_vantage("10.0.0.9", "wlan0") == Vantage(
+        assert sockets.find_vantage("10.0.0.9", "wlan0") == Vantage(
             interface="wlan0", address="", prefix=32, mac="02:00:00:00:00:bb"
         )
 
@@ -403,13 +405,13 @@ class TestFindVantage:
         """A tunnel has none."""
         routes["10.0.0.9"] = "10.97.0.1"
 
-        assert link.find_vantage("10.0.0.9").mac == ""
+        assert sockets.find_vantage("10.0.0.9").mac == ""
 
     @pytest.mark.usefixtures("interfaces")
     def test_refuses_an_unknown_interface(self) -> None:
         """A misspelled name is told together with the right ones."""
         with pytest.raises(CannotAskError, match=r"eth7.*eth9, lo, tun0, wlan0") as obstacle:
-            link.find_vantage("127.0.0.1", "eth7")
+            sockets.find_vantage("127.0.0.1", "eth7")
 
         assert obstacle.value.cause == "not-configured"
 
@@ -419,7 +421,7 @@ class TestFindVantage:
 
         for target in ("10.0.0.8", "10.0.0.9"):
             with pytest.raises(CannotAskError, match="no route") as obstacle:
-                link.find_vantage(target)
+                sockets.find_vantage(target)
             assert obstacle.value.cause == "other-route"
             assert obstacle.value.command == f"ip route get {target}"
 
@@ -439,15 +441,15 @@ class TestOnLink:
     @pytest.mark.usefixtures("interfaces")
     def test_knows_every_network_of_the_interface(self, address: str, *, expected: bool) -> None:
         """Multicast reaches all networks on the wire, whatever their numbers."""
-        assert link.on_link(ELSEWHERE, address) == expected
+        assert sockets.on_link(ELSEWHERE, address) == expected
 
     def test_goes_by_the_vantage_first(self) -> None:
         """In replay the interface of the evidence is not there any more."""
-        assert link.on_link(ELSEWHERE, "10.99.0.200")
+        assert sockets.on_link(ELSEWHERE, "10.99.0.200")
 
     def test_needs_an_address(self) -> None:
         """Who has no address is in no network."""
-        assert not link.on_link(Vantage(interface="lo", address="", prefix=32), "127.0.0.1")
+        assert not sockets.on_link(Vantage(interface="lo", address="", prefix=32), "127.0.0.1")
 
 
 class TestSourceFor:
@@ -458,14 +460,14 @@ class TestSourceFor:
         """The usual way."""
         routes["10.99.0.50"] = "10.99.0.1"
 
-        assert link.source_for(ELSEWHERE, "10.99.0.50") == "10.99.0.1"
+        assert sockets.source_for(ELSEWHERE, "10.99.0.50") == "10.99.0.1"
 
     @pytest.mark.usefixtures("interfaces")
     def test_may_be_another_address_of_the_interface(self, routes: dict[str, str]) -> None:
         """The system knows better which of its addresses fits the target."""
         routes["10.98.0.50"] = "10.98.0.1"
 
-        assert link.source_for(ELSEWHERE, "10.98.0.50") == "10.98.0.1"
+        assert sockets.source_for(ELSEWHERE, "10.98.0.50") == "10.98.0.1"
 
     @pytest.mark.usefixtures("interfaces")
     @pytest.mark.parametrize(
@@ -483,9 +485,9 @@ class TestSourceFor:
     ) -> None:
         """A VPN without an interface of its own gives the card an address to send from."""
         way = Route(source=source, interface="eth9", gateway=gateway)
-        monkeypatch.setattr(link, "route_to", lambda *_: way)
+        monkeypatch.setattr(sockets, "route_to", lambda *_: way)
 
-        assert link.source_for(ELSEWHERE, "10.99.0.50") == expected
+        assert sockets.source_for(ELSEWHERE, "10.99.0.50") == expected
 
     @pytest.mark.parametrize(
         ("source", "detail"),
@@ -505,7 +507,7 @@ class TestSourceFor:
             routes["10.0.0.9"] = source
 
         with pytest.raises(CannotAskError, match=detail) as obstacle:
-            link.source_for(ELSEWHERE, "10.0.0.9")
+            sockets.source_for(ELSEWHERE, "10.0.0.9")
 
         assert obstacle.value.cause == "other-route"
         assert obstacle.value.command.startswith("ip ")
@@ -516,7 +518,7 @@ class TestSourceFor:
         monkeypatch.setattr(psutil, "net_if_stats", lambda: unplugged)
 
         with pytest.raises(CannotAskError, match="eth9 has no link") as obstacle:
-            link.source_for(ELSEWHERE, "10.99.0.50")
+            sockets.source_for(ELSEWHERE, "10.99.0.50")
 
         assert obstacle.value.cause == "off-link"
 
@@ -538,8 +540,8 @@ class TestSourceFor:
         """A tunnel has none; where the system does not say, there may be one."""
         monkeypatch.setattr(psutil, "net_if_stats", lambda: {"eth9": SimpleNamespace(flags=flags)})
 
-        assert link.can_broadcast("eth9") is expected
-        assert link.can_broadcast("eth8")
+        assert sockets.can_broadcast("eth9") is expected
+        assert sockets.can_broadcast("eth8")
 
     def test_a_link_that_nobody_can_tell_of(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Some systems do not say; that keeps nobody from asking."""
@@ -548,10 +550,10 @@ class TestSourceFor:
             raise PermissionError
 
         monkeypatch.setattr(psutil, "net_if_stats", deny)
-        assert link.plugged_in("eth9")
+        assert sockets.plugged_in("eth9")
 
         monkeypatch.setattr(psutil, "net_if_stats", dict)
-        assert link.plugged_in("eth9")
+        assert sockets.plugged_in("eth9")
 
     @pytest.mark.usefixtures("interfaces")
     def test_may_be_by_rules_about_the_source(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -560,9 +562,9 @@ class TestSourceFor:
             "": Route(source="10.97.0.1", interface="tun0"),
             "10.99.0.1": Route(source="10.99.0.1", interface="eth9"),
         }
-        monkeypatch.setattr(link, "route_to", lambda _target, _flow, source="": ways[source])
+        monkeypatch.setattr(sockets, "route_to", lambda _target, _flow, source="": ways[source])
 
-        assert link.source_for(ELSEWHERE, "10.0.0.9") == "10.99.0.1"
+        assert sockets.source_for(ELSEWHERE, "10.0.0.9") == "10.99.0.1"
 
     @pytest.mark.usefixtures("interfaces")
     def test_must_not_be_by_rules_about_the_source(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -571,19 +573,19 @@ class TestSourceFor:
             "": Route(source="10.99.0.1", interface="eth9"),
             "10.99.0.1": Route(source="10.99.0.1", interface="tun0"),
         }
-        monkeypatch.setattr(link, "route_to", lambda _target, _flow, source="": ways[source])
+        monkeypatch.setattr(sockets, "route_to", lambda _target, _flow, source="": ways[source])
 
         with pytest.raises(CannotAskError, match="leaves by tun0, not by eth9"):
-            link.source_for(ELSEWHERE, "10.0.0.9")
+            sockets.source_for(ELSEWHERE, "10.0.0.9")
 
     @pytest.mark.usefixtures("interfaces")
     def test_is_the_vantage_address_where_the_system_names_none(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A route without a source is one nevertheless."""
-        monkeypatch.setattr(link, "route_to", lambda *_: Route(source="", interface="eth9"))
+        monkeypatch.setattr(sockets, "route_to", lambda *_: Route(source="", interface="eth9"))
 
-        assert link.source_for(ELSEWHERE, "10.0.0.9") == "10.99.0.1"
+        assert sockets.source_for(ELSEWHERE, "10.0.0.9") == "10.99.0.1"
 
     @pytest.mark.usefixtures("interfaces")
     @pytest.mark.parametrize("prefix", [24, 16])
@@ -595,32 +597,32 @@ class TestSourceFor:
         expected = ExitStack() if fits else pytest.raises(CannotAskError, match="no longer has")
 
         with expected:
-            assert link.source_for(before, "10.0.0.9") == "10.99.0.1"
+            assert sockets.source_for(before, "10.0.0.9") == "10.99.0.1"
 
     def test_without_a_route_because_the_link_is_lost(self, routes: dict[str, str]) -> None:
         """A cable that was pulled out is no other way."""
         assert not routes
 
         with pytest.raises(CannotAskError, match="lost its carrier or its address") as obstacle:
-            link.source_for(ELSEWHERE, "10.0.0.9")
+            sockets.source_for(ELSEWHERE, "10.0.0.9")
 
         assert obstacle.value.cause == "off-link"
 
     def test_needs_an_address(self) -> None:
         """DHCP aside, nothing can be asked without one."""
         with pytest.raises(CannotAskError, match="no IPv4 address") as obstacle:
-            link.source_for(Vantage(interface="eth9", address="", prefix=32), "10.0.0.9")
+            sockets.source_for(Vantage(interface="eth9", address="", prefix=32), "10.0.0.9")
 
         assert obstacle.value.cause == "off-link"
 
     def test_may_be_the_target_on_the_embedded_site(self) -> None:
         """There both ends are this computer."""
-        assert link.source_for(LOOPBACK, "127.0.0.1") == "127.0.0.1"
+        assert sockets.source_for(LOOPBACK, "127.0.0.1") == "127.0.0.1"
 
     def test_is_not_the_target_elsewhere(self) -> None:
         """A CUBE's address that this computer took by mistake must not pass."""
         with pytest.raises(CannotAskError, match="own addresses"):
-            link.source_for(ELSEWHERE, "127.0.0.1")
+            sockets.source_for(ELSEWHERE, "127.0.0.1")
 
 
 class TestBindInterface:
@@ -629,7 +631,7 @@ class TestBindInterface:
     def test_on_linux(self) -> None:
         """The kernel then refuses every other way out."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            link.bind_interface(sock, LOOPBACK, "linux")
+            sockets.bind_interface(sock, LOOPBACK, "linux")
 
             bound = sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16)
             assert bound.rstrip(b"\0") == b"lo"
@@ -643,14 +645,14 @@ class TestBindInterface:
         made: list[tuple[int, int, int]] = []
         sock = SimpleNamespace(setsockopt=lambda *arguments: made.append(arguments))
 
-        link.bind_interface(sock, LOOPBACK, platform)
+        sockets.bind_interface(sock, LOOPBACK, platform)
 
         assert made == [(socket.IPPROTO_IP, socket.IP_TTL, 68), *calls]
 
     def test_other_platforms_have_no_error_queue(self) -> None:
         """Only Linux knows the option; elsewhere it would be another one."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            link._prepare(sock, LOOPBACK, "127.0.0.1", platform="win32")
+            sockets._prepare(sock, LOOPBACK, "127.0.0.1", platform="win32")
 
             assert sock.getsockopt(socket.IPPROTO_IP, 11) == 0
             assert sock.getsockname()[0] == "127.0.0.1"
@@ -661,7 +663,7 @@ class TestOpenUdp:
 
     def test_is_bound_to_the_vantage(self) -> None:
         """Neither another interface nor another address may answer for the network."""
-        with closing(link.open_udp(LOOPBACK, "127.0.0.1", 9)) as sock:
+        with closing(sockets.open_udp(LOOPBACK, "127.0.0.1", 9)) as sock:
             bound = sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16)
 
             assert bound.rstrip(b"\0") == b"lo"
@@ -675,7 +677,7 @@ class TestOpenUdp:
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
         ):
             peer.bind(("127.0.0.1", 0))
-            with closing(link.open_udp(LOOPBACK, *peer.getsockname())) as sock:
+            with closing(sockets.open_udp(LOOPBACK, *peer.getsockname())) as sock:
                 stranger.sendto(b"stranger", sock.getsockname())
                 peer.sendto(b"peer", sock.getsockname())
                 sock.settimeout(5.0)
@@ -685,13 +687,13 @@ class TestOpenUdp:
     def test_hears_a_refusal(self) -> None:
         """A closed port is not silence: the host says so by ICMP."""
         port = closed_port(socket.SOCK_DGRAM)
-        with closing(link.open_udp(LOOPBACK, "127.0.0.1", port)) as sock:
+        with closing(sockets.open_udp(LOOPBACK, "127.0.0.1", port)) as sock:
             sock.settimeout(5.0)
             sock.send(b"?")
             with pytest.raises(OSError, match="refused") as refusal:
                 sock.recv(100)
 
-            assert link.trouble(sock, refusal.value, "udp") == Trouble(
+            assert sockets.trouble(sock, refusal.value, "udp") == Trouble(
                 kind="refused",
                 phase="udp",
                 detail="ICMP destination unreachable, code 3, from 127.0.0.1",
@@ -704,36 +706,36 @@ class TestOpenUdp:
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute,
         ):
             mute.bind(("127.0.0.1", 0))
-            with closing(link.open_udp(LOOPBACK, *mute.getsockname())) as sock:
+            with closing(sockets.open_udp(LOOPBACK, *mute.getsockname())) as sock:
                 sock.settimeout(0.01)
                 sock.send(b"?")
                 with pytest.raises(TimeoutError) as silence:
                     sock.recv(100)
 
-                assert link.trouble(sock, silence.value, "udp").kind == "no-answer"
+                assert sockets.trouble(sock, silence.value, "udp").kind == "no-answer"
 
     def test_cannot_be_without_a_way(self) -> None:
         """A question that cannot be sent says so instead of looking like silence."""
         with pytest.raises(CannotAskError, match="no route"):
-            link.open_udp(LOOPBACK, NO_ROUTE, 53)
+            sockets.open_udp(LOOPBACK, NO_ROUTE, 53)
 
     def test_cannot_be_on_an_interface_that_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A cable that is pulled out during the run is not the network's failure."""
         gone = Vantage(interface="gone0", address="10.99.0.1", prefix=24)
-        monkeypatch.setattr(link, "source_for", lambda *_: "10.99.0.1")
+        monkeypatch.setattr(sockets, "source_for", lambda *_: "10.99.0.1")
 
         with pytest.raises(CannotAskError, match="gone0 cannot be used") as obstacle:
-            link.open_udp(gone, "10.99.0.9", 53)
+            sockets.open_udp(gone, "10.99.0.9", 53)
 
         assert obstacle.value.cause == "off-link"
 
     def test_cannot_be_from_an_address_that_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A lease that ran out during the run is not the network's failure either."""
         gone = Vantage(interface="lo", address="10.99.0.1", prefix=24)
-        monkeypatch.setattr(link, "source_for", lambda *_: "10.99.0.1")
+        monkeypatch.setattr(sockets, "source_for", lambda *_: "10.99.0.1")
 
         with pytest.raises(CannotAskError, match="lo cannot be used") as obstacle:
-            link.open_udp(gone, "10.99.0.9", 53)
+            sockets.open_udp(gone, "10.99.0.9", 53)
 
         assert obstacle.value.cause == "off-link"
 
@@ -742,7 +744,7 @@ class TestOpenUdp:
         routes[NO_ROUTE] = "127.0.0.1"
 
         with pytest.raises(CannotAskError, match="lo cannot be used") as obstacle:
-            link.open_udp(LOOPBACK, NO_ROUTE, 53)
+            sockets.open_udp(LOOPBACK, NO_ROUTE, 53)
 
         assert obstacle.value.cause == "not-permitted"
 
@@ -752,7 +754,10 @@ class TestOpenTcp:
 
     def test_connects_from_the_vantage(self) -> None:
         """An open port is reached from the vantage's address."""
-        with listening() as port, closing(link.open_tcp(LOOPBACK, "127.0.0.1", port, 5.0)) as sock:
+        with (
+            listening() as port,
+            closing(sockets.open_tcp(LOOPBACK, "127.0.0.1", port, 5.0)) as sock,
+        ):
             bound = sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16)
 
             assert bound.rstrip(b"\0") == b"lo"
@@ -762,7 +767,7 @@ class TestOpenTcp:
     def test_hears_a_reset(self) -> None:
         """The host is there and the service is not."""
         with pytest.raises(ReachError) as refusal:
-            link.open_tcp(LOOPBACK, "127.0.0.1", closed_port(socket.SOCK_STREAM), 5.0)
+            sockets.open_tcp(LOOPBACK, "127.0.0.1", closed_port(socket.SOCK_STREAM), 5.0)
 
         assert refusal.value.trouble == Trouble(
             kind="refused", phase="tcp", detail="Connection refused"
@@ -777,9 +782,9 @@ class TestOpenTcp:
                     raise ConnectionResetError(errno.ECONNRESET, "reset")
                 super().connect(place)
 
-        monkeypatch.setattr(link.socket, "socket", TakenAndReset)
+        monkeypatch.setattr(sockets.socket, "socket", TakenAndReset)
         with pytest.raises(ReachError) as ended:
-            link.open_tcp(LOOPBACK, "127.0.0.1", 22, 5.0, "ssh")
+            sockets.open_tcp(LOOPBACK, "127.0.0.1", 22, 5.0, "ssh")
 
         assert (ended.value.trouble.kind, ended.value.trouble.phase) == ("refused", "ssh")
 
@@ -798,8 +803,11 @@ class TestOpenTcp:
                 assert flags == socket.MSG_PEEK
                 return b"SSH-2.0-OpenSSH"[:size]
 
-        monkeypatch.setattr(link.socket, "socket", SaidAndReset)
-        with listening() as port, closing(link.open_tcp(LOOPBACK, "127.0.0.1", port, 5.0)) as sock:
+        monkeypatch.setattr(sockets.socket, "socket", SaidAndReset)
+        with (
+            listening() as port,
+            closing(sockets.open_tcp(LOOPBACK, "127.0.0.1", port, 5.0)) as sock,
+        ):
             assert sock.getpeername() == ("127.0.0.1", port)
 
     def test_hears_silence(self) -> None:
@@ -810,7 +818,7 @@ class TestOpenTcp:
                 other.settimeout(0.0)
                 other.connect_ex(("127.0.0.1", port))
             with pytest.raises(ReachError) as silence:
-                link.open_tcp(LOOPBACK, "127.0.0.1", port, 0.05)
+                sockets.open_tcp(LOOPBACK, "127.0.0.1", port, 0.05)
 
         assert silence.value.trouble == Trouble(
             kind="no-answer", phase="tcp", detail="nothing came back in time"
@@ -818,28 +826,31 @@ class TestOpenTcp:
 
     def test_has_no_time_left(self) -> None:
         """A limit of nothing must not mean to wait for ever, nor not to wait at all."""
-        with listening() as port, closing(link.open_tcp(LOOPBACK, "127.0.0.1", port, 0.0)) as sock:
+        with (
+            listening() as port,
+            closing(sockets.open_tcp(LOOPBACK, "127.0.0.1", port, 0.0)) as sock,
+        ):
             assert sock.gettimeout() == pytest.approx(0.001)
 
     def test_cannot_be_by_another_way(self) -> None:
         """The obstacle passes through, and the socket is closed."""
         with pytest.raises(CannotAskError, match="own addresses"):
-            link.open_tcp(ELSEWHERE, "127.0.0.1", 80, 1.0)
+            sockets.open_tcp(ELSEWHERE, "127.0.0.1", 80, 1.0)
 
     def test_cannot_be_on_an_interface_that_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """As for UDP."""
         gone = Vantage(interface="gone0", address="10.99.0.1", prefix=24)
-        monkeypatch.setattr(link, "source_for", lambda *_: "10.99.0.1")
+        monkeypatch.setattr(sockets, "source_for", lambda *_: "10.99.0.1")
 
         with pytest.raises(CannotAskError, match="gone0 cannot be used"):
-            link.open_tcp(gone, "10.99.0.9", 80, 1.0)
+            sockets.open_tcp(gone, "10.99.0.9", 80, 1.0)
 
     def test_says_why_it_could_not_connect(self, routes: dict[str, str]) -> None:
         """The network out of reach at connect is what the wire showed."""
         routes["224.0.0.9"] = "127.0.0.1"
 
         with pytest.raises(ReachError) as failure:
-            link.open_tcp(LOOPBACK, "224.0.0.9", 80, 1.0)
+            sockets.open_tcp(LOOPBACK, "224.0.0.9", 80, 1.0)
 
         assert failure.value.trouble.phase == "tcp"
         assert failure.value.trouble.kind == "no-route"
@@ -850,7 +861,7 @@ class TestIcmpError:
 
     def test_reads_type_code_and_sender(self) -> None:
         """The sender is the firewall that an administrator has to look at."""
-        assert link.icmp_error(icmp(3, 13, offender="10.0.0.254")) == (3, 13, "10.0.0.254")
+        assert sockets.icmp_error(icmp(3, 13, offender="10.0.0.254")) == (3, 13, "10.0.0.254")
 
     def test_finds_it_among_others(self) -> None:
         """Other options may deliver something as well."""
@@ -859,13 +870,13 @@ class TestIcmpError:
             (socket.IPPROTO_IP, 11, extended(3, 1)),
         )
 
-        assert link.icmp_error(queue) == (3, 1, "10.0.0.1")
+        assert sockets.icmp_error(queue) == (3, 1, "10.0.0.1")
 
     def test_can_do_without_the_sender(self) -> None:
         """The kernel does not always know who it was."""
         queue = QueuedError((socket.IPPROTO_IP, 11, extended(3, 1)[:16]))
 
-        assert link.icmp_error(queue) == (3, 1, "")
+        assert sockets.icmp_error(queue) == (3, 1, "")
 
     @pytest.mark.parametrize(
         "queue",
@@ -880,12 +891,12 @@ class TestIcmpError:
     )
     def test_is_unknown_otherwise(self, queue: object) -> None:
         """Where the system says nothing, nothing is made up."""
-        assert link.icmp_error(queue) is None
+        assert sockets.icmp_error(queue) is None
 
     def test_of_a_healthy_socket_is_none(self) -> None:
         """An empty queue is the usual case, and reading it must not block."""
-        with closing(link.open_udp(LOOPBACK, "127.0.0.1", 9)) as sock:
-            assert link.icmp_error(sock) is None
+        with closing(sockets.open_udp(LOOPBACK, "127.0.0.1", 9)) as sock:
+            assert sockets.icmp_error(sock) is None
 
 
 class TestTrouble:
@@ -912,16 +923,17 @@ class TestTrouble:
         """Each number points the administrator at another device."""
         error = OSError(number, "in words")
 
-        found = link.trouble(EMPTY, error, "tcp")
+        found = sockets.trouble(EMPTY, error, "tcp")
 
         assert (found.kind, found.phase, found.icmp_code) == (kind, "tcp", None)
 
     def test_keeps_the_systems_words(self) -> None:
         """They are for the evidence."""
         assert (
-            link.trouble(EMPTY, OSError(errno.EPIPE, "Broken pipe"), "tls").detail == "Broken pipe"
+            sockets.trouble(EMPTY, OSError(errno.EPIPE, "Broken pipe"), "tls").detail
+            == "Broken pipe"
         )
-        assert link.trouble(EMPTY, OSError(), "tls").detail == "OSError"
+        assert sockets.trouble(EMPTY, OSError(), "tls").detail == "OSError"
 
     @pytest.mark.parametrize(
         ("state", "timeouts", "under_way", "repeated", "own"),
@@ -949,17 +961,17 @@ class TestTrouble:
         expected = pytest.raises(CannotAskError, match="own firewall") if own else ExitStack()
 
         with expected:
-            assert link.trouble(waiting, TimeoutError(), "tcp").kind == "no-answer"  # type: ignore[arg-type]
+            assert sockets.trouble(waiting, TimeoutError(), "tcp").kind == "no-answer"  # type: ignore[arg-type]
 
     def test_knows_nothing_of_what_was_kept_back(self) -> None:
         """Other systems give no such account, or a shorter one."""
-        assert not link.kept_back(SimpleNamespace(getsockopt=lambda *_: b"\2\0\3"))  # type: ignore[arg-type]
+        assert not sockets.kept_back(SimpleNamespace(getsockopt=lambda *_: b"\2\0\3"))  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES])
     def test_own_firewall_is_no_answer_of_the_network(self, number: int) -> None:
         """What this computer forbids says nothing about the network."""
         with pytest.raises(CannotAskError, match="own firewall") as obstacle:
-            link.trouble(EMPTY, OSError(number, "Operation not permitted"), "udp")
+            sockets.trouble(EMPTY, OSError(number, "Operation not permitted"), "udp")
 
         assert obstacle.value.cause == "not-permitted"
 
@@ -980,7 +992,7 @@ class TestTrouble:
         """Linux reports a prohibition as host unreachable; the code tells them apart."""
         error = OSError(errno.EHOSTUNREACH, "No route to host")
 
-        found = link.trouble(icmp(3, code), error, "tcp")
+        found = sockets.trouble(icmp(3, code), error, "tcp")
 
         assert (found.kind, found.icmp_code) == (kind, code)
         assert found.detail == f"ICMP destination unreachable, code {code}, from 10.0.0.1"
@@ -992,7 +1004,7 @@ class TestTrouble:
         error = OSError(errno.EHOSTUNREACH, "No route to host")
 
         with pytest.raises(CannotAskError, match="own firewall") as obstacle:
-            link.trouble(icmp(3, code, offender="10.99.0.1"), error, "tcp")
+            sockets.trouble(icmp(3, code, offender="10.99.0.1"), error, "tcp")
 
         assert obstacle.value.cause == "not-permitted"
 
@@ -1001,7 +1013,7 @@ class TestTrouble:
         """When nobody answers ARP, it is this computer that says so, and rightly."""
         error = OSError(errno.EHOSTUNREACH, "No route to host")
 
-        assert link.trouble(icmp(3, 1, offender="10.99.0.1"), error, "tcp").kind == "no-route"
+        assert sockets.trouble(icmp(3, 1, offender="10.99.0.1"), error, "tcp").kind == "no-route"
 
     @pytest.mark.usefixtures("interfaces")
     @pytest.mark.parametrize(
@@ -1017,19 +1029,19 @@ class TestTrouble:
         queue = icmp(3, code, offender="10.99.0.1")
 
         with expected:
-            assert link.trouble(queue, error, "tcp", lambda: answers).kind == "no-route"
+            assert sockets.trouble(queue, error, "tcp", lambda: answers).kind == "no-route"
 
     def test_a_refusal_of_nobody_known_counts(self) -> None:
         """Where the kernel does not say who it was, it was not this computer."""
         queue = QueuedError((socket.IPPROTO_IP, 11, extended(3, 13)[:16]))
 
-        found = link.trouble(queue, OSError(errno.EHOSTUNREACH, "No route to host"), "tcp")
+        found = sockets.trouble(queue, OSError(errno.EHOSTUNREACH, "No route to host"), "tcp")
 
         assert (found.kind, found.icmp_code) == ("refused", 13)
 
     def test_another_icmp_type_leaves_it_to_the_number(self) -> None:
         """Time exceeded is a routing loop and no destination unreachable."""
-        found = link.trouble(icmp(11, 0), OSError(errno.EHOSTUNREACH, "No route"), "tcp")
+        found = sockets.trouble(icmp(11, 0), OSError(errno.EHOSTUNREACH, "No route"), "tcp")
 
         assert (found.kind, found.icmp_code, found.detail) == ("no-route", None, "No route")
 
@@ -1037,7 +1049,7 @@ class TestTrouble:
         """A time limit that ran out is nobody's error."""
         before = time.monotonic()
 
-        assert link.trouble(object(), TimeoutError(), "ssh").kind == "no-answer"
+        assert sockets.trouble(object(), TimeoutError(), "ssh").kind == "no-answer"
         assert time.monotonic() >= before
 
 
@@ -1061,8 +1073,8 @@ class TestWatching:
         next_hop: str,
     ) -> None:
         """What waits for ARP waits for that one."""
-        monkeypatch.setattr(link, "route_to", lambda *_: way)
-        with link.watching(ELSEWHERE, "10.0.0.9", udp(53), 40000):
+        monkeypatch.setattr(sockets, "route_to", lambda *_: way)
+        with sockets.watching(ELSEWHERE, "10.0.0.9", udp(53), 40000):
             assert account.begun
             assert not account.ended
 
@@ -1079,15 +1091,15 @@ class TestWatching:
 
     def test_is_blind_on_the_embedded_site(self, account: Account) -> None:
         """There everything is this computer's own doing."""
-        with link.watching(LOOPBACK, "127.0.0.1", tcp(80), 40000):
+        with sockets.watching(LOOPBACK, "127.0.0.1", tcp(80), 40000):
             assert account.given["wire"] is BLIND
 
     def test_confirms_an_answer(self) -> None:
         """Or says whose it was."""
-        link.confirm_answer(Account())  # type: ignore[arg-type]
+        sockets.confirm_answer(Account())  # type: ignore[arg-type]
 
         with pytest.raises(CannotAskError, match="a proxy") as obstacle:
-            link.confirm_answer(Account(diverted="a proxy"))  # type: ignore[arg-type]
+            sockets.confirm_answer(Account(diverted="a proxy"))  # type: ignore[arg-type]
         assert obstacle.value.cause == "not-permitted"
 
     @pytest.mark.parametrize(
@@ -1105,7 +1117,7 @@ class TestWatching:
         expected = pytest.raises(CannotAskError) if cause else ExitStack()
 
         with expected as obstacle:
-            link.confirm_silence(told, lambda: late)  # type: ignore[arg-type]
+            sockets.confirm_silence(told, lambda: late)  # type: ignore[arg-type]
         if cause:
             assert obstacle.value.cause == cause  # type: ignore[union-attr]
 
@@ -1113,11 +1125,11 @@ class TestWatching:
         """From the wire to the socket it takes an instant."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind(("127.0.0.1", 0))
-            assert not link.shows(sock, select.POLLIN)
+            assert not sockets.shows(sock, select.POLLIN)
 
             sock.sendto(b"late", sock.getsockname())
-            assert link.shows(sock, select.POLLIN)
-            assert link.port_of(sock) == sock.getsockname()[1]
+            assert sockets.shows(sock, select.POLLIN)
+            assert sockets.port_of(sock) == sock.getsockname()[1]
 
     @pytest.mark.parametrize(
         ("known", "prompt", "answers"),
@@ -1127,9 +1139,9 @@ class TestWatching:
         self, monkeypatch: pytest.MonkeyPatch, *, known: bool | None, prompt: bool, answers: bool
     ) -> None:
         """ARP takes seconds to find that nobody is there, and the system then knows of it."""
-        monkeypatch.setattr(link, "neighbour_answers", lambda *_: known)
+        monkeypatch.setattr(sockets, "neighbour_answers", lambda *_: known)
 
-        assert link.next_hop_answers(Account(), prompt=prompt) is answers  # type: ignore[arg-type]
+        assert sockets.next_hop_answers(Account(), prompt=prompt) is answers  # type: ignore[arg-type]
 
 
 class TestWatchedConnections:
@@ -1139,7 +1151,7 @@ class TestWatchedConnections:
         """A proxy that accepts in the cloud's place is not the cloud."""
         account.told = "a proxy", "", ""
         with listening() as port, pytest.raises(CannotAskError, match="a proxy"):
-            link.open_tcp(LOOPBACK, "127.0.0.1", port, 5.0)
+            sockets.open_tcp(LOOPBACK, "127.0.0.1", port, 5.0)
 
         assert account.ended
 
@@ -1147,7 +1159,7 @@ class TestWatchedConnections:
         """Nor is one that has crashed a service that is off."""
         account.told = "a proxy", "", ""
         with pytest.raises(CannotAskError, match="a proxy"):
-            link.open_tcp(LOOPBACK, "127.0.0.1", closed_port(socket.SOCK_STREAM), 5.0)
+            sockets.open_tcp(LOOPBACK, "127.0.0.1", closed_port(socket.SOCK_STREAM), 5.0)
 
     def test_kept_back_by_this_computer(self, account: Account) -> None:
         """A firewall that drops what comes in makes the whole network look silent."""
@@ -1158,4 +1170,4 @@ class TestWatchedConnections:
                 other.settimeout(0.0)
                 other.connect_ex(("127.0.0.1", port))
             with pytest.raises(CannotAskError, match="dropped"):
-                link.open_tcp(LOOPBACK, "127.0.0.1", port, 0.05)
+                sockets.open_tcp(LOOPBACK, "127.0.0.1", port, 0.05)

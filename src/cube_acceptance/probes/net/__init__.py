@@ -1,0 +1,1 @@
+"""What the probes share: sockets bound to the vantage, time limits, and readers of a protocol."""
