@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cube_acceptance import evidence
 from cube_acceptance.evidence import CannotMeasure, HttpReply, HttpsObserved, Trouble, Try
 from cube_acceptance.probes import https
 from cube_acceptance.probes.https import HttpsProbe
@@ -509,6 +510,14 @@ class TestDateOffset:
         assert observed.date_offset_s is None
         assert observed.claimed_offset_s is not None
         assert abs(observed.claimed_offset_s) < 3.0
+
+    def test_where_somebody_sets_the_clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a host claims is measured against the one clock that the whole run is."""
+        monkeypatch.setattr(https, "clock_s", lambda: evidence.clock_s() - 86400.0)
+        observed = fetch(Behaviour.EXPIRED, limit_s=5.0, tls_limit_s=3.0)
+
+        assert observed.claimed_offset_s is not None
+        assert abs(observed.claimed_offset_s - 86400.0) < 3.0
 
     @pytest.mark.parametrize("behaviour", [Behaviour.UNTRUSTED, Behaviour.WRONG_NAME])
     def test_where_no_clock_is_to_blame(self, behaviour: Behaviour) -> None:

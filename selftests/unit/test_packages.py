@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -37,3 +40,24 @@ def test_the_oldest_is_where_the_range_begins(allowed: Requirement) -> None:
 
     assert OLDEST[allowed.name] in allowed.specifier
     assert f"{OLDEST[allowed.name]}.".startswith(f"{begin}.")
+
+
+def imported() -> set[str]:
+    """Every module that the installed suite imports, by its first name."""
+    files = (
+        file for room in ("src", "tests", "fixtures") for file in (PROJECT / room).rglob("*.py")
+    )
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_bytes()))]
+    plain = [name.name for node in nodes if isinstance(node, ast.Import) for name in node.names]
+    named = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+    return {name.partition(".")[0] for name in (*plain, *named) if name}
+
+
+def test_what_is_imported_is_declared() -> None:
+    """What another package happens to bring along may be gone with its next release."""
+    declared = {one.name for one in ALLOWED}
+    own = {path.stem for room in (".", "src", "tests") for path in (PROJECT / room).glob("*")}
+    homes = metadata.packages_distributions()
+    foreign = imported() - sys.stdlib_module_names - own
+
+    assert {name for name in foreign if not declared & set(homes.get(name, []))} == set()

@@ -253,7 +253,7 @@ class HttpsProbe:
             found["tls"] = session_of(secure)
             if asking:
                 reply, _ = self._get(secure, wire, patience)
-                found["claimed_offset_s"] = date_offset(reply, time.time())
+                found["claimed_offset_s"] = date_offset(reply, clock_s())
         return found
 
     def _get(
