@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import pytest
+from filters import run_filter
 
 from cube_acceptance.probes.net import capture
 from cube_acceptance.probes.net.capture import BLIND, HOPS, Wire, Witness, filter_program
@@ -539,26 +540,7 @@ class TestWire:
 
 def passes(frame: int, packet: bytes, kind: int = IN) -> bool:
     """Run the filter program on a packet."""
-    program = filter_program()
-    steps = [struct.unpack_from("=HBBI", program, at) for at in range(0, len(program), 8)]
-    accumulator = index = at = 0
-    sizes = {0x20: "!I", 0x28: "!H", 0x30: "!B", 0x48: "!H", 0x50: "!B"}
-    while True:
-        operation, when_true, when_false, constant = steps[at]
-        at += 1
-        if operation == 0x06:
-            return bool(constant)
-        if operation == 0x15:
-            at += when_true if accumulator == constant else when_false
-        elif operation == 0x45:
-            at += when_true if accumulator & constant else when_false
-        elif operation == 0xB1:
-            index = (packet[constant] & 0x0F) * 4
-        elif constant >= 0xFFFFF000:
-            accumulator = {0xFFFFF000: frame, 0xFFFFF004: kind}[constant]
-        else:
-            place = constant + (index if operation in {0x48, 0x50} else 0)
-            (accumulator,) = struct.unpack_from(sizes[operation], packet, place)
+    return bool(run_filter(filter_program(), packet, {0xFFFFF000: frame, 0xFFFFF004: kind}))
 
 
 class TestFilterProgram:

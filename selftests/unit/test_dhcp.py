@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import psutil
 import pytest
+from filters import run_filter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ from cube_acceptance.evidence import (
 )
 from cube_acceptance.probes import dhcp
 from cube_acceptance.probes.dhcp import Datagram, DhcpProbe, MalformedError
+from cube_acceptance.probes.net.checksum import INTACT, checksum
 from cube_acceptance.probes.net.sockets import CannotAskError
 from fixtures.simulator.dhcp import (
     Behaviour,
@@ -376,27 +378,15 @@ class TestHardwareOf:
         assert dhcp.hardware_of(vantage) == dhcp.STAND_IN_HARDWARE
 
 
-class TestChecksum:
-    """`checksum` is the Internet's."""
-
-    def test_adds_as_the_rfc_does(self) -> None:
-        """RFC 1071 section 3 has the example; the packets below are verified by this function."""
-        assert dhcp.checksum(bytes.fromhex("0001f203f4f5f6f7")) == 0xFFFF ^ 0xDDF2
-
-    def test_carries_around(self) -> None:
-        """One's complement: what overflows is added again; an odd byte counts as the high one."""
-        assert dhcp.checksum(b"\xff\xff\x00\x02\x01") == 0xFFFF ^ 0x0102
-
-
 class TestWrap:
     """`wrap` writes IP and UDP headers."""
 
     def test_can_be_verified(self) -> None:
-        """A server's kernel drops what has a wrong checksum: over all of it the sum is zero."""
+        """A server's kernel drops what has a wrong checksum: over all of it the sum is nothing."""
         packet = dhcp.wrap(b"odd", ("255.255.255.255", 67), 68)
 
-        assert dhcp.checksum(packet[:20]) == 0
-        assert dhcp.checksum(packet[12:20] + struct.pack("!HH", 17, 11) + packet[20:]) == 0
+        assert checksum(packet[:20]) == INTACT
+        assert checksum(packet[12:20] + struct.pack("!HH", 17, 11) + packet[20:]) == INTACT
 
     def test_says_who_and_where(self) -> None:
         """From 0.0.0.0 as a computer without an address (RFC 2131 section 4.1)."""
@@ -411,7 +401,7 @@ class TestWrap:
 
     def test_writes_a_zero_sum_as_ones(self) -> None:
         """RFC 768: all zero means that there is no checksum."""
-        summed = dhcp.checksum(b"\xff" * 4 + struct.pack("!HHHHHH", 17, 10, 68, 67, 10, 0))
+        summed = checksum(b"\xff" * 4 + struct.pack("!HHHHHH", 17, 10, 68, 67, 10, 0))
 
         packet = dhcp.wrap(summed.to_bytes(2, "big"), ("255.255.255.255", 67), 68)
 
@@ -476,30 +466,6 @@ class TestUnwrap:
         """``:0`` would look like an address."""
         assert Datagram(b"").source == ""
         assert Datagram(b"", "10.20.0.1", 67).source == "10.20.0.1:67"
-
-
-def run_filter(program: bytes, packet: bytes) -> int:
-    """Run a classic BPF program of the six kinds of steps that ours has."""
-    steps = [struct.unpack_from("=HBBI", program, at) for at in range(0, len(program), 8)]
-    accumulator = index = at = 0
-    while True:
-        operation, when_true, when_false, constant = steps[at]
-        at += 1
-        if operation == 0x06:
-            return constant
-        if operation == 0x30:
-            accumulator = packet[constant]
-        elif operation == 0x28:
-            (accumulator,) = struct.unpack_from("!H", packet, constant)
-        elif operation == 0x48:
-            (accumulator,) = struct.unpack_from("!H", packet, index + constant)
-        elif operation == 0xB1:
-            index = (packet[constant] & 0x0F) * 4
-        elif operation == 0x15:
-            at += when_true if accumulator == constant else when_false
-        else:
-            assert operation == 0x45
-            at += when_true if accumulator & constant else when_false
 
 
 class TestPortFilter:

@@ -41,9 +41,10 @@ from cube_acceptance.probes.net.bpf import (
     ETH_P_ALL,
     ETH_P_IP,
     OUTGOING,
+    assemble,
     attach_filter,
-    filter_bytes,
 )
+from cube_acceptance.probes.net.checksum import checksum
 from cube_acceptance.probes.net.sockets import (
     FORBIDDEN,
     CannotAskError,
@@ -405,22 +406,13 @@ def build_discover(transaction: int, hardware: bytes, elapsed_s: float) -> bytes
 # The two ways onto the wire
 
 
-def checksum(data: bytes) -> int:
-    """Compute the Internet checksum (RFC 1071)."""
-    padded = data + b"\0" * (len(data) % 2)
-    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return total ^ 0xFFFF
-
-
 def wrap(payload: bytes, target: tuple[str, int], port_client: int) -> bytes:
     """Write the IP and UDP headers of a message from 0.0.0.0 (RFC 791, RFC 768)."""
     source, destination = bytes(_ADDRESS_SIZE), socket.inet_aton(target[0])
     length = _UDP_HEADER.size + len(payload)
     pseudo = source + destination + struct.pack("!HH", _UDP, length)
     unsummed = _UDP_HEADER.pack(port_client, target[1], length, 0) + payload
-    udp = _UDP_HEADER.pack(port_client, target[1], length, checksum(pseudo + unsummed) or 0xFFFF)
+    udp = _UDP_HEADER.pack(port_client, target[1], length, checksum(pseudo + unsummed))
 
     def header(summed: int) -> bytes:
         total = _IPV4_HEADER.size + length
@@ -453,20 +445,21 @@ def port_filter(port: int) -> bytes:
     """Write the kernel's filter program that lets unfragmented UDP to one port pass.
 
     Without it every packet of the interface would fill the socket's buffer and push a reply out.
-    Classic BPF, which for this kind of socket starts at the IP header.
     """
-    steps = (
-        (0x30, 0, 0, 9),  # load the byte of the protocol
-        (0x15, 0, 6, _UDP),  # other than UDP: refuse
-        (0x28, 0, 0, 6),  # load the half word of the fragment offset
-        (0x45, 4, 0, _FRAGMENT),  # a fragment: refuse
-        (0xB1, 0, 0, 0),  # load the length of the IP header as an index
-        (0x48, 0, 0, 2),  # load the half word of the destination port
-        (0x15, 0, 1, port),  # another port: refuse
-        (0x06, 0, 0, RECEIVE_LIMIT),  # accept
-        (0x06, 0, 0, 0),  # refuse
+    return assemble(
+        (
+            ("byte", 9),  # the protocol inside IP
+            ("=", _UDP, "", "drop"),
+            ("half", 6),  # flags and offset of a fragment
+            ("&", _FRAGMENT, "drop", ""),
+            ("header", 0),
+            ("half of", 2),  # the destination port
+            ("=", port, "", "drop"),
+            ("return", RECEIVE_LIMIT),
+            "drop",
+            ("return", 0),
+        )
     )
-    return filter_bytes(steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,8 @@ from cube_acceptance.evidence import (
     Try,
     Vantage,
 )
-from cube_acceptance.probes.net.bpf import attach_filter, filter_bytes
+from cube_acceptance.probes.net.bpf import assemble, attach_filter
+from cube_acceptance.probes.net.checksum import INTACT, checksum
 from cube_acceptance.probes.net.ratelimit import INTERVAL_S, THIS_COMPUTER, Pace
 from cube_acceptance.probes.net.routing import Flow
 from cube_acceptance.probes.net.sockets import (
@@ -97,7 +98,6 @@ ECHO_REPLY = 0
 ECHO_REQUEST = 8
 TIME_EXCEEDED = 11
 _ECHO = struct.Struct("!BBHHH")  # RFC 792: type, code, checksum, identifier, sequence number
-_INTACT = 0xFFFF  # RFC 1071: what is computed over a message whose checksum is right
 _ICMP = b"\x01"  # RFC 790: the protocol's number
 _IP_HEADER_SIZE = 20  # RFC 791 section 3.1
 _NONCE_SIZE = 16
@@ -187,14 +187,6 @@ class Wire(Protocol):
 # Messages
 
 
-def checksum(data: bytes) -> int:
-    """Compute the Internet checksum (RFC 1071) of an even number of bytes.
-
-    The ones' complement sum of 16-bit words is the remainder modulo 65535 of the whole number.
-    """
-    return 0xFFFF - int.from_bytes(data, "big") % 0xFFFF
-
-
 def build_request(identifier: int, sequence: int, payload: bytes) -> bytes:
     """Write an echo request (RFC 792)."""
     unsummed = _ECHO.pack(ECHO_REQUEST, 0, 0, identifier, sequence) + payload
@@ -249,7 +241,7 @@ class Reader:
         """Say what keeps an echo reply from being our request's (RFC 792); empty for nothing."""
         if message[_ECHO.size :] != self.payload:
             return "another payload"
-        return "" if checksum(message) == _INTACT else "a wrong checksum"
+        return "" if checksum(message) == INTACT else "a wrong checksum"
 
     def read_error(self, icmp_type: int, code: int, source: str, quoted: bytes) -> Arrival | None:
         """Read an ICMP error by the request that it quotes, from its ICMP header on (RFC 792)."""
@@ -303,20 +295,25 @@ def filter_program(identifier: int) -> bytes:
     that they quote has it. Our own requests, which loopback shows as well, do not pass.
     """
     quoted_identifier = _ECHO.size + _IP_HEADER_SIZE + 4
-    steps = (
-        (0xB1, 0, 0, 0),  # x = length of the IP header
-        (0x50, 0, 0, 0),  # a = ICMP type
-        (0x15, 2, 0, ECHO_REPLY),
-        (0x15, 3, 0, UNREACHABLE),
-        (0x15, 2, 5, TIME_EXCEEDED),
-        (0x48, 0, 0, 4),  # a = identifier
-        (0x05, 0, 0, 1),
-        (0x48, 0, 0, quoted_identifier),
-        (0x15, 0, 1, identifier),
-        (0x06, 0, 0, 0xFFFF),  # let pass
-        (0x06, 0, 0, 0),  # drop
+    return assemble(
+        (
+            ("header", 0),
+            ("byte of", 0),  # the type of the message
+            ("=", ECHO_REPLY, "reply", ""),
+            ("=", UNREACHABLE, "error", ""),
+            ("=", TIME_EXCEEDED, "error", "drop"),
+            "reply",
+            ("half of", 4),
+            ("=", identifier, "pass", "drop"),
+            "error",
+            ("half of", quoted_identifier),
+            ("=", identifier, "", "drop"),
+            "pass",
+            ("return", 0xFFFF),
+            "drop",
+            ("return", 0),
+        )
     )
-    return filter_bytes(steps)
 
 
 def age(notes: Iterable[tuple[int, int, bytes]], now_ns: int) -> float | None:

@@ -26,12 +26,14 @@ from cube_acceptance.probes.net.bpf import (
     ETH_P_IP,
     OUTGOING,
     TO_US,
+    assemble,
     attach_filter,
-    filter_bytes,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cube_acceptance.probes.net.bpf import Step
 
 HOPS = 68
 """The TTL of what is sent: more than the 64 of RFC 1340, so that questions can be told from those
@@ -64,8 +66,6 @@ _ICMP_HEADER_SIZE = 8
 _ARP_OPERATION, _ARP_SENDER, _ARP_TARGET = slice(6, 8), slice(14, 18), slice(24, 28)
 _ARP_REQUEST = b"\0\1"  # RFC 826, for Ethernet and IPv4
 
-Step = tuple[str, int, str | None, str | None]
-"""One step of a filter program: operation, constant, and where to go on if it holds or not."""
 Key = tuple[str, int, int]
 """A peer's address, the protocol, and its port (0 for ICMP)."""
 
@@ -364,64 +364,38 @@ def filter_program() -> bytes:
 
     That is echo messages, the watched datagrams, connection requests and what takes them up; and
     of ARP what this computer asks and what is said to it alone. A computer's other packets would
-    push out what is looked for. It starts at the network header, as the sockets' kind has it.
+    push out what is looked for.
     """
-    ports: list[Step] = [("=", port, "pass", None) for port in UDP_PORTS]
-    steps: list[Step | str] = [
-        ("word", _PROTOCOL_OF_FRAME, None, None),
-        ("=", ETH_P_ARP, "arp", None),
-        ("=", ETH_P_IP, None, "drop"),
-        ("half", 6, None, None),  # flags and offset of a fragment
-        ("&", _FRAGMENT_OFFSET, "drop", None),
-        ("header", 0, None, None),  # the length of the IP header, as an index
-        ("byte", 9, None, None),  # the protocol inside IP
-        ("=", socket.IPPROTO_ICMP, "pass", None),
-        ("=", socket.IPPROTO_TCP, "tcp", None),
-        ("=", socket.IPPROTO_UDP, None, "drop"),
-        ("half of", 0, None, None),  # the source port
-        *ports,
-        ("half of", 2, None, None),  # the destination port
-        *ports,
-        ("return", 0, None, None),
-        "tcp",
-        ("byte of", 13, None, None),  # the flags
-        ("&", _SYN | _RST, "pass", "drop"),
-        "arp",
-        ("word", _KIND_OF_PACKET, None, None),
-        ("=", OUTGOING, "pass", None),
-        ("=", TO_US, "pass", "drop"),
-        "pass",
-        ("return", SNAP, None, None),
-        "drop",
-        ("return", 0, None, None),
-    ]
-    return _assembled(steps)
-
-
-_OPERATIONS = {
-    "word": 0x20, "half": 0x28, "byte": 0x30, "half of": 0x48, "byte of": 0x50,
-    "header": 0xB1, "=": 0x15, "&": 0x45, "return": 0x06,
-}  # fmt: skip
-"""Classic BPF's numbers (linux/bpf_common.h)."""
-
-
-def _assembled(steps: list[Step | str]) -> bytes:
-    """Turn labels into the numbers of steps to jump over."""
-    places: dict[str, int] = {}
-    plain: list[Step] = []
-    for step in steps:
-        if isinstance(step, str):
-            places[step] = len(plain)
-        else:
-            plain.append(step)
-    return filter_bytes(
+    ports: list[Step] = [("=", port, "pass", "") for port in UDP_PORTS]
+    return assemble(
         (
-            _OPERATIONS[operation],
-            places[yes] - at - 1 if yes else 0,
-            places[no] - at - 1 if no else 0,
-            constant,
+            ("word", _PROTOCOL_OF_FRAME),
+            ("=", ETH_P_ARP, "arp", ""),
+            ("=", ETH_P_IP, "", "drop"),
+            ("half", 6),  # flags and offset of a fragment
+            ("&", _FRAGMENT_OFFSET, "drop", ""),
+            ("header", 0),
+            ("byte", 9),  # the protocol inside IP
+            ("=", socket.IPPROTO_ICMP, "pass", ""),
+            ("=", socket.IPPROTO_TCP, "tcp", ""),
+            ("=", socket.IPPROTO_UDP, "", "drop"),
+            ("half of", 0),  # the source port
+            *ports,
+            ("half of", 2),  # the destination port
+            *ports,
+            ("return", 0),
+            "tcp",
+            ("byte of", 13),  # the flags
+            ("&", _SYN | _RST, "pass", "drop"),
+            "arp",
+            ("word", _KIND_OF_PACKET),
+            ("=", OUTGOING, "pass", ""),
+            ("=", TO_US, "pass", "drop"),
+            "pass",
+            ("return", SNAP),
+            "drop",
+            ("return", 0),
         )
-        for at, (operation, constant, yes, no) in enumerate(plain)
     )
 
 
