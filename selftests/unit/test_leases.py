@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from cube_acceptance.evidence import CannotMeasure, LeaseObserved, Vantage
 from cube_acceptance.probes import dhcp, leases
 from cube_acceptance.probes.leases import Lease, LeaseProbe
+from cube_acceptance.probes.net import dhcp_message
 
 LOOPBACK = next(name for name in psutil.net_if_stats() if name.lower().startswith("lo"))
 INDEX = socket.if_nametoindex(LOOPBACK)
@@ -238,7 +239,7 @@ class TestReadNetworkd:
 
         assert found is not None
         assert (found.subnet_mask, found.server_id, found.ntp) == (None, None, ())
-        assert len(found.dns) == dhcp.ADDRESS_LIMIT
+        assert len(found.dns) == dhcp_message.ADDRESS_LIMIT
 
     def test_leaves_out_a_mask_that_is_no_address(self) -> None:
         """A prefix length is not what this file holds."""

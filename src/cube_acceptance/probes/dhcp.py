@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
 import math
 import os
 import secrets
@@ -26,7 +25,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from cube_acceptance.addresses import is_host
 from cube_acceptance.evidence import (
     RAW_LIMIT,
     CannotMeasure,
@@ -45,6 +43,15 @@ from cube_acceptance.probes.net.bpf import (
     attach_filter,
 )
 from cube_acceptance.probes.net.checksum import checksum
+from cube_acceptance.probes.net.dhcp_message import (
+    MESSAGE_NAMES,
+    OFFER,
+    MalformedError,
+    build_discover,
+    hardware_of,
+    header_of,
+    parse,
+)
 from cube_acceptance.probes.net.sockets import (
     FORBIDDEN,
     CannotAskError,
@@ -80,60 +87,19 @@ OFFER_LIMIT = 32
 """How many OFFERs are kept, beside the first that tells enough."""
 IGNORED_LIMIT = 32
 """How many packets that do not count are kept."""
-ADDRESS_LIMIT = 32
-"""How many addresses or routes of one option are kept."""
-DEFECT_LIMIT = 32
-"""How many defects of one message are kept."""
 RECEIVE_LIMIT = 4096
 """How many bytes of one packet are read; more than any Ethernet frame without jumbo holds."""
 OVERTIME_LIMIT = 256
 """How many packets are read that wait when the time is over; a computer that is too busy to run
 this program must not make a server look silent, and a flood must not keep it reading."""
 
-REQUESTED = (1, 3, 6, 42, 51, 54, 121)
-"""The options asked for (option 55)."""
-MESSAGE_SIZE = 1472
-"""Option 57: what fits an Ethernet frame, whether or not IP and UDP headers are counted in."""
-BOOTP_SIZE = 300
-"""RFC 1542 section 2.1: older relays drop what is shorter."""
-CLIENT_NAME = b"cube-acceptance-"
-"""Begins the client identifier, so that no server takes us for the computer we run on."""
-STAND_IN_HARDWARE = bytes((2, 0, 0, 0, 0, 1))
-"""A locally administered address for an interface that has none of six bytes."""
-
-DISCOVER = 1
-OFFER = 2
-MESSAGE_NAMES = {
-    1: "DISCOVER",
-    2: "OFFER",
-    3: "REQUEST",
-    4: "DECLINE",
-    5: "ACK",
-    6: "NAK",
-    7: "RELEASE",
-    8: "INFORM",
-}
-"""Option 53 (RFC 2132 section 9.6)."""
-UNSPECIFIED = "0.0.0.0"  # noqa: S104 - an address in a packet, nothing is bound to it
-
-_BOOTREQUEST = 1
-_BOOTREPLY = 2
-_ETHERNET = 1
-_BROADCAST_FLAG = 0x8000
-_COOKIE = bytes((99, 130, 83, 99))  # RFC 2131 section 3
-_MESSAGE = struct.Struct("!BBBBIHH4s4s4s4s16s64s128s4s")  # RFC 2131 section 2, and the cookie
-_PAD = 0
-_END = 255
-_ADDRESS_SIZE = 4
-_HARDWARE_SIZE = 6
-_FILE_FIELD = 1  # RFC 2132 section 9.3, a bit
-_SNAME_FIELD = 2  # likewise
-
 _IPV4_HEADER = struct.Struct("!BBHHHBBH4s4s")  # RFC 791 section 3.1
 _UDP_HEADER = struct.Struct("!HHHH")  # RFC 768
 _UDP = 17
 _FRAGMENT = 0x3FFF  # RFC 791: more fragments, and the fragment's offset
 _TTL = 64
+_NOBODY = bytes(4)
+"""The address of a sender that has none yet, 0.0.0.0 (RFC 1122 section 3.2.1.3)."""
 _EVERYBODY = b"\xff" * 6
 _PAUSE_S = 0.05
 """How long to wait after a failed reception, which may fail again at once."""
@@ -143,10 +109,6 @@ _GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVAIL})
 
 class UnwantedError(Exception):
     """A packet is not one more OFFER to us; the text says why."""
-
-
-class MalformedError(UnwantedError):
-    """The bytes are no DHCP reply; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,230 +147,12 @@ class Wire(Protocol):
         ...
 
 
-# Reading a message
-
-
-def header_of(packet: bytes) -> tuple[int, bytes]:
-    """Give the transaction id and the six bytes of hardware address of a whole message."""
-    fields = _MESSAGE.unpack_from(packet)
-    return fields[4], fields[11][:_HARDWARE_SIZE]
-
-
-def parse(packet: bytes, source: str, at_s: float) -> DhcpMessage:
-    """Read a DHCP reply (RFC 2131 section 2, RFC 2132).
-
-    Options in several pieces are joined (RFC 3396), also over the ``file`` and ``sname`` fields
-    (RFC 2131 section 4.1). An option that breaks its RFC counts as missing, and a defect says so.
-    Loopback addresses are nobody's but the sender's (RFC 1122 section 3.2.1.3); only a sender on
-    loopback may name them. ``source`` is empty where the bytes come from a file.
-
-    Raises:
-        MalformedError: the bytes are no DHCP reply at all. Nothing else, whatever the bytes.
-    """
-    if len(packet) < _MESSAGE.size:
-        raise MalformedError(f"{len(packet)} bytes are too short for a DHCP message")
-    fields = _MESSAGE.unpack_from(packet)
-    operation, offered, relay, cookie = fields[0], fields[8], fields[10], fields[14]
-    if operation != _BOOTREPLY:
-        raise MalformedError(f"operation code {operation} is not a reply")
-    if cookie != _COOKIE:
-        raise MalformedError(f"magic cookie {cookie.hex()} is not DHCP's")
-    options = _Options(
-        packet[_MESSAGE.size :],
-        server_name=fields[12],
-        boot_file=fields[13],
-        loopback=bool(source) and ipaddress.IPv4Address(source).is_loopback,
-    )
-    return DhcpMessage(
-        source=source,
-        at_s=at_s,
-        kind=options.number(53, 1),
-        address=socket.inet_ntoa(offered),
-        relay=socket.inet_ntoa(relay),
-        server_id=options.host(54),
-        subnet_mask=options.mask(1),
-        routers=options.hosts(3),
-        dns=options.hosts(6),
-        ntp=options.hosts(42),
-        lease_s=options.number(51, 4),
-        routes=options.routes(121),
-        defects=tuple(options.defects),
-        raw=packet[:RAW_LIMIT],
-    )
-
-
-class _Options:
-    """The options of one message, joined, and what is wrong with them."""
-
-    def __init__(
-        self, area: bytes, *, server_name: bytes, boot_file: bytes, loopback: bool
-    ) -> None:
-        self.defects: list[str] = []
-        self._loopback = loopback
-        self._pieces: dict[int, list[bytes]] = {}
-        self._read(area, "options")
-        overload = self.number(52, 1) or 0
-        if overload > _FILE_FIELD | _SNAME_FIELD:
-            self._complain(f"option 52: value {overload}")
-            overload = 0
-        if overload & _FILE_FIELD:
-            self._read(boot_file, "file")
-        if overload & _SNAME_FIELD:
-            self._read(server_name, "sname")
-
-    def number(self, code: int, size: int) -> int | None:
-        value = self._sized(code, size)
-        return None if value is None else int.from_bytes(value, "big")
-
-    def host(self, code: int) -> str | None:
-        value = self._sized(code, _ADDRESS_SIZE)
-        return None if value is None else self._usable(code, value)
-
-    def hosts(self, code: int) -> tuple[str, ...]:
-        value = self._joined(code)
-        if value is None:
-            return ()
-        if not value or len(value) % _ADDRESS_SIZE:
-            self._complain(f"option {code}: length {len(value)}")
-            return ()
-        if len(value) > ADDRESS_LIMIT * _ADDRESS_SIZE:
-            self._complain(f"option {code}: more than {ADDRESS_LIMIT} addresses")
-        found = (
-            self._usable(code, value[at : at + _ADDRESS_SIZE])
-            for at in range(0, min(len(value), ADDRESS_LIMIT * _ADDRESS_SIZE), _ADDRESS_SIZE)
-        )
-        return tuple(address for address in found if address)
-
-    def mask(self, code: int) -> str | None:
-        value = self._sized(code, _ADDRESS_SIZE)
-        if value is None:
-            return None
-        mask = ipaddress.IPv4Address(value)
-        if not is_mask(mask):
-            self._complain(f"option {code}: {mask} is no subnet mask")
-            return None
-        return str(mask)
-
-    def routes(self, code: int) -> tuple[tuple[str, str], ...]:
-        """RFC 3442: prefix length, the significant bytes of the destination, router."""
-        value = self._joined(code)
-        if value is None:
-            return ()
-        found: list[tuple[str, str]] = []
-        at = 0
-        while at < len(value) and len(found) < ADDRESS_LIMIT:
-            prefix = value[at]
-            significant = (prefix + 7) // 8
-            router_at = at + 1 + significant
-            following = router_at + _ADDRESS_SIZE
-            if prefix > 32 or following > len(value):  # noqa: PLR2004 - bits of an IPv4 address
-                self._complain(f"option {code}: broken route at byte {at}")
-                return ()
-            destination = value[at + 1 : router_at].ljust(_ADDRESS_SIZE, b"\0")
-            network = ipaddress.IPv4Network((destination, prefix), strict=False)
-            found.append((str(network), socket.inet_ntoa(value[router_at:following])))
-            at = following
-        if not found:
-            self._complain(f"option {code}: length 0")
-        return tuple(found)
-
-    def _read(self, area: bytes, name: str) -> None:
-        at = 0
-        while at < len(area):
-            code = area[at]
-            if code == _END:
-                return
-            if code == _PAD:
-                at += 1
-                continue
-            if at + 1 == len(area) or at + 2 + area[at + 1] > len(area):
-                self._complain(f"option {code}: cut off at the end of {name}")
-                self._pieces.pop(code, None)
-                return
-            following = at + 2 + area[at + 1]
-            self._pieces.setdefault(code, []).append(area[at + 2 : following])
-            at = following
-        self._complain(f"{name}: no end option")
-
-    def _joined(self, code: int) -> bytes | None:
-        pieces = self._pieces.get(code)
-        return None if pieces is None else b"".join(pieces)
-
-    def _sized(self, code: int, size: int) -> bytes | None:
-        """Give an option of fixed size; the same value said again is a defect, yet readable."""
-        value = self._joined(code)
-        if value is None or len(value) == size:
-            return value
-        if len(value) > size and set(self._pieces[code]) == {value[:size]}:
-            self._complain(f"option {code}: given {len(self._pieces[code])} times")
-            return value[:size]
-        self._complain(f"option {code}: length {len(value)}")
-        return None
-
-    def _usable(self, code: int, value: bytes) -> str | None:
-        address = ipaddress.IPv4Address(value)
-        if not is_host(address) or (address.is_loopback and not self._loopback):
-            self._complain(f"option {code}: {address} is no host's address")
-            return None
-        return str(address)
-
-    def _complain(self, defect: str) -> None:
-        if len(self.defects) < DEFECT_LIMIT:
-            self.defects.append(defect)
-
-
-def is_mask(mask: ipaddress.IPv4Address) -> bool:
-    """Tell whether it is ones followed by zeros (RFC 950 section 2.1), and not zeros only."""
-    host_bits = int(mask) ^ 0xFFFFFFFF
-    return bool(int(mask)) and not host_bits & (host_bits + 1)
-
-
-# Writing a message
-
-
-def hardware_of(vantage: Vantage) -> bytes:
-    """Give the hardware address to ask with; a stand-in where the interface has none."""
-    try:
-        address = bytes.fromhex(vantage.mac.replace(":", ""))
-    except ValueError:
-        return STAND_IN_HARDWARE
-    if len(address) != _HARDWARE_SIZE or not any(address):
-        return STAND_IN_HARDWARE
-    return address
-
-
-def build_discover(transaction: int, hardware: bytes, elapsed_s: float) -> bytes:
-    """Write a DISCOVER with the broadcast flag (RFC 2131 sections 2, 4.1 and 4.4.1)."""
-    fixed = _MESSAGE.pack(
-        _BOOTREQUEST,
-        _ETHERNET,
-        _HARDWARE_SIZE,
-        0,
-        transaction,
-        int(elapsed_s),
-        _BROADCAST_FLAG,
-        *[bytes(_ADDRESS_SIZE)] * 4,
-        hardware,
-        b"",
-        b"",
-        _COOKIE,
-    )
-    options = (
-        (53, bytes((DISCOVER,))),
-        (61, b"\0" + CLIENT_NAME + hardware),
-        (57, MESSAGE_SIZE.to_bytes(2, "big")),
-        (55, bytes(REQUESTED)),
-    )
-    written = b"".join(bytes((code, len(value))) + value for code, value in options)
-    return (fixed + written + bytes((_END,))).ljust(BOOTP_SIZE, b"\0")
-
-
 # The two ways onto the wire
 
 
 def wrap(payload: bytes, target: tuple[str, int], port_client: int) -> bytes:
     """Write the IP and UDP headers of a message from 0.0.0.0 (RFC 791, RFC 768)."""
-    source, destination = bytes(_ADDRESS_SIZE), socket.inet_aton(target[0])
+    source, destination = _NOBODY, socket.inet_aton(target[0])
     length = _UDP_HEADER.size + len(payload)
     pseudo = source + destination + struct.pack("!HH", _UDP, length)
     unsummed = _UDP_HEADER.pack(port_client, target[1], length, 0) + payload
@@ -778,7 +522,7 @@ class DhcpProbe:
     def _take(self, datagram: Datagram, at_s: float, findings: _Findings) -> None:
         try:
             message = _read_offer(datagram, at_s, findings, self.suffices)
-        except UnwantedError as reason:
+        except (UnwantedError, MalformedError) as reason:
             if len(findings.ignored) < IGNORED_LIMIT:
                 raw = datagram.payload[:RAW_LIMIT]
                 findings.ignored.append(
@@ -806,7 +550,7 @@ def _read_offer(
 ) -> DhcpMessage:
     """Read an OFFER to us (RFC 2131 section 4.4.1: the transaction id must be ours)."""
     if datagram.defect:
-        raise MalformedError(datagram.defect)
+        raise UnwantedError(datagram.defect)
     message = parse(datagram.payload, datagram.address, at_s)
     transaction, hardware = header_of(datagram.payload)
     if transaction != findings.transaction:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 from cube_acceptance.addresses import is_host
 from cube_acceptance.evidence import CannotMeasure, LeaseObserved, Vantage, timestamp
 from cube_acceptance.probes import dhcp
+from cube_acceptance.probes.net import dhcp_message
 from cube_acceptance.probes.net.sockets import (
     CannotAskError,
     Stopwatch,
@@ -170,8 +171,8 @@ def _read_dhclient_block(values: Mapping[str, str]) -> Lease | None:
 def read_packet(packet: bytes, written_s: float) -> Lease | None:
     """Read the server's last ACK as dhcpcd keeps it; None if it does not say its end."""
     try:
-        message = dhcp.parse(packet, "", 0.0)
-    except dhcp.MalformedError:
+        message = dhcp_message.parse(packet, "", 0.0)
+    except dhcp_message.MalformedError:
         return None
     if message.kind != _ACK or message.lease_s is None:
         return None
@@ -262,7 +263,7 @@ def _hosts(text: str) -> tuple[str, ...]:
             continue
         if is_host(address):
             found.append(str(address))
-    return tuple(found[: dhcp.ADDRESS_LIMIT])
+    return tuple(found[: dhcp_message.ADDRESS_LIMIT])
 
 
 def _number(text: str) -> int | None:
@@ -330,7 +331,7 @@ def _mask(text: str) -> str | None:
         mask = ipaddress.IPv4Address(text)
     except ValueError:
         return None
-    return str(mask) if dhcp.is_mask(mask) else None
+    return str(mask) if dhcp_message.is_mask(mask) else None
 
 
 # Where they keep it
