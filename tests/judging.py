@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cube_acceptance.evidence import DnsObserved
+from cube_acceptance.evidence import NOBODY, DnsObserved
 from cube_acceptance.judge import Word, obstacle, on_the_wire
 from cube_acceptance.plan import dns_key, handed_out, name_servers
 
@@ -23,6 +23,10 @@ TROUBLE_WORDS = {
 }
 
 
+PROHIBITIONS = frozenset({9, 10, 13})
+"""ICMP's codes for a prohibition by an administrator (RFC 1812 section 5.2.7.1)."""
+NO_HOST = 1
+"""ICMP's code for a host that cannot be reached: nobody answers ARP (RFC 792)."""
 REFUSALS = frozenset({"refused", "no-route"})
 """What a server, or a router on the way to it, says instead of an answer."""
 NAME_RANKING = ("wrong-answer", "refused", "no-route", "no-answer", "not-offered")
@@ -46,14 +50,19 @@ def flaw_of(server: str, trouble: Trouble) -> Flaw:
     What does not count as a reply is no answer, however much of it came.
     """
     cause, text = cause_of(trouble)
-    facts: dict[str, object] = {"detail": on_the_wire(trouble)}
-    return Flaw(server, cause, text, TROUBLE_WORDS[trouble.kind], facts)
+    word = Word("prohibited") if text == "refused.prohibited" else TROUBLE_WORDS[trouble.kind]
+    sign = "ARP" if trouble.detail == NOBODY else on_the_wire(trouble)
+    return Flaw(server, cause, text, word, {"detail": sign})
 
 
 def cause_of(trouble: Trouble) -> tuple[str, str]:
     """Give cause and text of a datagram exchange that brought no reply."""
     if trouble.kind == "malformed":
         return "no-answer", "no-answer.malformed"
+    if trouble.icmp_code in PROHIBITIONS:
+        return trouble.kind, "refused.prohibited"
+    if trouble.kind == "no-route" and (trouble.icmp_code == NO_HOST or trouble.detail == NOBODY):
+        return trouble.kind, "no-route.host"
     return trouble.kind, trouble.kind
 
 
@@ -71,12 +80,14 @@ def none_works(
 ) -> None:
     """Rule on servers of which none works: by the flaw that came closest to working.
 
-    A server that could not be asked might work, so the others' failing proves nothing.
+    A server that could not be asked might work, so the others' failing proves nothing. The
+    sentence names every server that it is true of, figures and all, and no other.
     """
     if blocked:
         raise obstacle(blocked[0])
     closest = min(flaws, key=lambda flaw: (ranking.index(flaw.cause), flaw.text == flaw.cause))
-    alike = [flaw.server for flaw in flaws if flaw.text == closest.text]
+    said = closest.text, closest.facts
+    alike = [flaw.server for flaw in flaws if (flaw.text, flaw.facts) == said]
     judge.fail(closest.cause, closest.text, servers=alike, **closest.facts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -20,6 +21,9 @@ UNSYNCHRONISED_LEAP = 3
 LAST_STRATUM = 15
 ROOT_DISTANCE_LIMIT_S = 5.0
 DATE_RESOLUTION_S = 1.0
+
+TURNED_AWAY = {"RATE": "refused.rate", "DENY": "refused.denied", "RSTR": "refused.denied"}
+"""Sentences for the kiss codes by which a server turns a client away (RFC 5905 section 7.4)."""
 
 RANKING = ("wrong-time", "unsynchronised", "refused", "no-route", "no-answer")
 """Causes in the order of how close a server came to working."""
@@ -85,26 +89,46 @@ def ask_all(
             continue
         answer = judge.measured(f"ntp/{server}", NtpObserved)
         if answer.reply is None:
-            silence = Trouble(kind="no-answer", phase="udp")
-            flaws.append(flaw_of(server, answer.trouble or silence))
-        elif reason := unsynchronised(answer.reply):
-            flaws.append(
-                Flaw(server, "unsynchronised", "unsynchronised", reason, {"detail": reason})
-            )
+            flaws.append(unanswered(answer))
+        elif flaw := turned_away(server, answer.reply) or unsynchronised(server, answer.reply):
+            flaws.append(flaw)
         else:
             good[server] = answer.reply
     return good, flaws, blocked
 
 
-def unsynchronised(reply: NtpReply) -> str:
-    """Say why a server does not count as synchronised; empty where it does (RFC 5905 7.3, 7.4)."""
-    if reply.stratum == 0:
-        return f"kiss-o'-death {reply.reference_id}"
-    if reply.stratum > LAST_STRATUM:
-        return f"stratum {reply.stratum}"
+def unanswered(answer: NtpObserved) -> Flaw:
+    """Describe a server that gave no reply, or gave it too late."""
+    flaw = flaw_of(answer.server, answer.trouble or Trouble(kind="no-answer", phase="udp"))
+    late = any(one.reason.startswith("too late") for one in answer.ignored)
+    if late and flaw.text == "no-answer":
+        return flaw._replace(text="no-answer.late", detail=Word("late"))
+    return flaw
+
+
+def turned_away(server: str, reply: NtpReply) -> Flaw | None:
+    """Describe a server that answers only to say that it does not serve us."""
+    code = reply.reference_id
+    if reply.stratum or code not in TURNED_AWAY:
+        return None
+    return Flaw(server, "refused", TURNED_AWAY[code], f"kiss-o'-death {code}", {"code": code})
+
+
+def unsynchronised(server: str, reply: NtpReply) -> Flaw | None:
+    """Describe a server that does not count as synchronised (RFC 5905 sections 7.3 and 7.4)."""
+    cause, text = "unsynchronised", "unsynchronised.stratum"
+    if not 0 < reply.stratum <= LAST_STRATUM:
+        said = str(reply.stratum) if reply.stratum else f"0 ({reply.reference_id})"
+        facts: dict[str, object] = {"stratum": said, "limit": LAST_STRATUM}
+        return Flaw(server, cause, text, f"stratum {said}", facts)
     if reply.leap == UNSYNCHRONISED_LEAP:
-        return "leap 3"
-    return Word("root-distance") if reply.root_distance_s > ROOT_DISTANCE_LIMIT_S else ""
+        facts = {"leap": reply.leap, "limit": UNSYNCHRONISED_LEAP - 1}
+        return Flaw(server, cause, cause, f"leap {reply.leap}", facts)
+    if reply.root_distance_s > ROOT_DISTANCE_LIMIT_S:
+        distance = math.ceil(reply.root_distance_s * 10) / 10  # never as small as the limit
+        facts = {"distance": distance, "limit": ROOT_DISTANCE_LIMIT_S}
+        return Flaw(server, cause, "unsynchronised.distance", f"root distance {distance} s", facts)
+    return None
 
 
 def cloud_clocks(judge: Judge, site: Site) -> list[Clock]:

@@ -18,11 +18,13 @@ from healthy import CUBE, HOSTS, NTP_REPLY, OFFER, SERVER, STARTED, TLS
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.evidence import (
+    NOBODY,
     CannotMeasure,
     DhcpObserved,
     DnsObserved,
     Echo,
     HttpReply,
+    Ignored,
     LeaseObserved,
     LlmnrObserved,
     MdnsObserved,
@@ -63,12 +65,15 @@ CLOSED = Trouble(kind="refused", phase="udp", icmp_code=3)
 PROHIBITED = Trouble(kind="refused", phase="udp", icmp_code=13)
 AWAY = Trouble(kind="no-route", phase="udp", icmp_code=1)
 NONSENSE = Trouble(kind="malformed", phase="udp")
+MISSED = Trouble(kind="no-route", phase="udp", detail=NOBODY)
+TOO_LATE = (Ignored(at_s=3.5, source=f"{SERVER}:123", reason="too late, after 3.500 s"),)
 
 
 KISS_CODES = (
     *("ACST", "AUTH", "AUTO", "BCST", "CRYP", "DENY", "DROP"),
     *("RSTR", "INIT", "MCST", "NKEY", "RATE", "RMOT", "STEP"),
 )
+TURNED_AWAY = ("RATE", "DENY", "RSTR")
 
 
 class Row(NamedTuple):
@@ -550,9 +555,62 @@ ROWS = [
         Row(
             f"kiss-o'-death {code}",
             {f"ntp/{SERVER}": ntp(stratum=0, reference_id=code)},
-            {"NTP-01": "fail unsynchronised"},
+            {"NTP-01": f"fail {'refused' if code in TURNED_AWAY else 'unsynchronised'}"},
         )
         for code in KISS_CODES
+    ),
+    Row(
+        "a code of stratum 0 at stratum 2 is no kiss",
+        {f"ntp/{SERVER}": ntp(stratum=2, reference_id="RATE")},
+        {},
+    ),
+    Row(
+        "the time server answers too late",
+        {f"ntp/{SERVER}": replace(ntp(trouble=SILENT), ignored=TOO_LATE)},
+        {"NTP-01": "fail no-answer"},
+    ),
+    Row(
+        "the time server's neighbours miss it",
+        {f"ntp/{SERVER}": ntp(trouble=MISSED)},
+        {"NTP-01": "fail no-route"},
+    ),
+    Row(
+        "no network leads to the time server",
+        {f"ntp/{SERVER}": ntp(trouble=replace(AWAY, icmp_code=0))},
+        {"NTP-01": "fail no-route"},
+    ),
+    Row(
+        "stratum 1, LOCL, dispersion 10 s (systemd#13912)",
+        {f"ntp/{SERVER}": ntp(stratum=1, reference_id="76.79.67.76", root_distance_s=10.016)},
+        {"NTP-01": "fail unsynchronised"},
+    ),
+    Row(
+        "two time servers with different distances",
+        {
+            "dhcp": offer(ntp=(SERVER, SECOND)),
+            f"ntp/{SERVER}": ntp(root_distance_s=10.0),
+            f"ntp/{SECOND}": ntp(SECOND, root_distance_s=7.0),
+        },
+        {"NTP-01": "fail unsynchronised"},
+    ),
+    Row(
+        "one time server turns away, the other is too far from its source",
+        {
+            "dhcp": offer(ntp=(SERVER, SECOND)),
+            f"ntp/{SERVER}": ntp(stratum=0, reference_id="RATE"),
+            f"ntp/{SECOND}": ntp(SECOND, root_distance_s=7.0),
+        },
+        {"NTP-01": "fail unsynchronised"},
+    ),
+    Row(
+        "one time server turns away, the other works",
+        {
+            "dhcp": offer(ntp=(SERVER, SECOND)),
+            f"ntp/{SERVER}": ntp(stratum=0, reference_id="DENY"),
+            f"ntp/{SECOND}": ntp(SECOND),
+        },
+        {},
+        ("server-failed",),
     ),
     *(
         Row(

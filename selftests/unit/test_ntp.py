@@ -55,8 +55,8 @@ QUESTION = Question(packet=bytes(40) + b"question", at_s=0.0, moment=100.0, cloc
 ANSWERING = (
     Behaviour.GOOD, Behaviour.PRIMARY, Behaviour.LAST_STRATUM, Behaviour.SLOW, Behaviour.KISS,
     Behaviour.KISS_BARE, Behaviour.STRATUM_0, Behaviour.STRATUM_16, Behaviour.STRATUM_17,
-    Behaviour.LEAP_3, Behaviour.FAR_FROM_ROOT, Behaviour.ZERO_RECEIVE, Behaviour.VERSION_3,
-    Behaviour.RECEIVED_AHEAD, Behaviour.SENT_AHEAD, Behaviour.LONG, Behaviour.TWICE,
+    Behaviour.LEAP_3, Behaviour.LOCAL_CLOCK, Behaviour.FAR_FROM_ROOT, Behaviour.ZERO_RECEIVE,
+    Behaviour.VERSION_3, Behaviour.RECEIVED_AHEAD, Behaviour.SENT_AHEAD, Behaviour.LONG, Behaviour.TWICE,
     Behaviour.SECOND_RIGHT,
 )  # fmt: skip
 UNWANTED = {
@@ -282,7 +282,7 @@ class TestServers:
     @pytest.mark.parametrize("behaviour", ANSWERING)
     def test_answering(self, behaviour: Behaviour) -> None:
         """An answer ends it at once, whatever it says: judging is not the probe's work."""
-        with NtpServer(behaviour) as server:
+        with NtpServer(behaviour, kiss="DENY") as server:
             observed = ask(server, wait_s=10.0)
 
         assert observed.reply
@@ -302,6 +302,7 @@ class TestServers:
             (Behaviour.KISS_BARE, (3, 0, "RSTR")),
             (Behaviour.STRATUM_16, (3, 16, "0.0.0.0")),
             (Behaviour.LEAP_3, (3, 2, "10.20.0.1")),
+            (Behaviour.LOCAL_CLOCK, (0, 1, "76.79.67.76")),
         ],
     )
     def test_what_it_says(self, behaviour: Behaviour, expected: tuple[int, int, str]) -> None:
@@ -311,6 +312,19 @@ class TestServers:
 
         assert reply
         assert (reply.leap, reply.stratum, reply.reference_id) == expected
+
+    @pytest.mark.parametrize(
+        ("behaviour", "stratum"), [(Behaviour.KISS_ONCE, 2), (Behaviour.KISS, 0)]
+    )
+    def test_asked_to_come_later(self, behaviour: Behaviour, stratum: int) -> None:
+        """RATE is no verdict on the server: the reply to the second question counts."""
+        with NtpServer(behaviour, kiss="RATE") as server:
+            observed = ask(server, wait_s=10.0)
+
+        assert [attempt.result for attempt in observed.tries] == ["answer", "answer"]
+        assert observed.trouble is None
+        assert observed.reply
+        assert observed.reply.stratum == stratum
 
     @pytest.mark.parametrize("offset_s", [0.0, 300.0, -40 * YEAR_S])
     def test_offset(self, offset_s: float) -> None:
@@ -492,6 +506,7 @@ class FakeSocket:
         self.closed = True
 
 
+RATE = {"stratum": 0, "reference": b"RATE"}
 REFUSED = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
 UNREACHABLE = OSError(errno.EHOSTUNREACH, "No route to host")
 
@@ -613,6 +628,26 @@ class TestCourse:
 
         assert self.sock.asked_at == [0.0]
         assert observed.reply
+
+    @pytest.mark.parametrize("then", [[], [(0.01, REFUSED)]], ids=["silence", "a-refusal"])
+    def test_nothing_after_being_sent_away(self, then: list[tuple[float, Any]]) -> None:
+        """The server has answered once; that tells more than what came of the second question."""
+        observed = self.run([(0.01, RATE)], then)
+
+        assert self.sock.asked_at == [0.0, 2.0]
+        assert observed.trouble is None
+        assert observed.reply
+        assert observed.reply.reference_id == "RATE"
+
+    def test_doubled_packet_is_no_second_reply(self) -> None:
+        """A network that doubles packets must not use up the second question."""
+        observed = self.run([(0.01, RATE), (2.5, RATE)], [(1.0, {})])
+
+        assert [ignored.reason for ignored in observed.ignored] == [
+            "answers a question that is answered already"
+        ]
+        assert observed.reply
+        assert observed.reply.stratum == 2
 
     def test_late_answer(self) -> None:
         """An answer after the time limit of its own question is kept, and is none."""
@@ -856,7 +891,8 @@ class TestSimulator:
 
     def test_every_behaviour_is_tested(self) -> None:
         """A behaviour that no test names would be no use."""
-        named = {*ANSWERING, *UNWANTED, *UNHEARD, Behaviour.REFUSES, Behaviour.LOSES_FIRST}
+        alone = {Behaviour.REFUSES, Behaviour.LOSES_FIRST, Behaviour.KISS_ONCE}
+        named = {*ANSWERING, *UNWANTED, *UNHEARD, *alone}
 
         assert named == set(Behaviour)
 

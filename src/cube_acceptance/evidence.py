@@ -18,6 +18,9 @@ import msgspec
 RAW_LIMIT = 2048
 """How many bytes of one packet are kept as evidence."""
 
+NOBODY = "nobody answers to ARP"
+"""The detail of a trouble where this computer's table of neighbours showed that."""
+
 TroubleKind = Literal["no-answer", "refused", "no-route", "malformed"]
 """Why nothing usable came back: silence, a refusal, no way there, or not the protocol."""
 

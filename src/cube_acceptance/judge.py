@@ -236,5 +236,6 @@ def on_the_wire(trouble: Trouble) -> str:
         ("refused", "ssh"): "TCP RST",
         ("refused", "udp"): "ICMP 3/3",
         ("no-route", "tcp"): "ARP/ICMP",
+        ("no-route", "udp"): "ARP/ICMP",
     }
     return signs.get((trouble.kind, trouble.phase), trouble.phase.upper())

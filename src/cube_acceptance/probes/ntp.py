@@ -8,6 +8,9 @@ that is set during the exchange cannot bend the result.
 Stratum 0 is a kiss-o'-death or a server that is not synchronised yet (RFC 5905 section 7.4). It
 counts as a reply even without a transmit timestamp: some servers leave it empty, ntpd puts our own
 number there. Its timestamps must not be used, so it has no transmit time and no offset.
+
+Only the kiss code RATE says *later*: somebody else may have used up what the server grants to the
+address that we share. The second question is asked all the same; the last reply counts.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from typing import TYPE_CHECKING
 import ntplib
 
 from cube_acceptance.evidence import (
+    NOBODY,
     RAW_LIMIT,
     CannotMeasure,
     Ignored,
@@ -70,6 +74,9 @@ RECEIVE_LIMIT = 65535
 OVERTIME_LIMIT = 256
 """How many packets of one try are read that wait when its time is over: a computer that is too
 busy to run this program makes no server look silent, and a flood does not keep it reading."""
+
+LATER = "RATE"
+"""The kiss code of a server that is asked too often, by us or by others (RFC 5905 section 7.4)."""
 
 VERSION = 4
 CLIENT = 3
@@ -187,7 +194,7 @@ def question_of(packet: bytes, questions: list[Question]) -> Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NtpProbe:
-    """Ask one time server, once more if nothing comes.
+    """Ask one time server, once more if nothing comes or it wants to be asked later.
 
     ``on_asked`` is called from within :meth:`run` when a question has left or could not leave,
     before its answer is waited for; not where this computer's own packet filter forbids it, which
@@ -209,7 +216,7 @@ class NtpProbe:
         return f"ntp/{self.server}"
 
     def run(self) -> NtpObserved | CannotMeasure:
-        """Measure once; ends with the first answer, whatever it says."""
+        """Measure once; ends with the first answer that is not RATE, whatever it says."""
         return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> NtpObserved:
@@ -248,17 +255,23 @@ class _Exchange:
         self._peer = f"{probe.server}:{probe.port}"
         self._questions: list[Question] = []
         self._troubles: list[Trouble] = []
+        self._answered: set[bytes] = set()
+        """The numbers of the questions that have had their answer."""
         self._unwanted = ""
         self._neighbour: bool | None = None
         self._empty_s = 0.0
         """The last moment at which no packet was waiting."""
 
     def run(self) -> None:
-        """Ask until an answer comes or the tries are used up."""
-        while self.reply is None and len(self.tries) < self._probe.tries:
+        """Ask until an answer settles it or the tries are used up."""
+        while not self._settled() and len(self.tries) < self._probe.tries:
             if self._questions:
                 self._watch.wait_until(self._questions[-1].at_s + self._probe.interval_s)
             self.tries.append(self._ask())
+
+    def _settled(self) -> bool:
+        reply = self.reply
+        return reply is not None and (reply.stratum, reply.reference_id) != (0, LATER)
 
     def trouble(self) -> Trouble:
         """Say why there is no answer: by what came closest to one."""
@@ -266,7 +279,7 @@ class _Exchange:
         if met := unreadable or self._troubles:
             return met[-1]
         if self._neighbour is False:
-            return Trouble(kind="no-route", phase="udp", detail="nobody answers to ARP")
+            return Trouble(kind="no-route", phase="udp", detail=NOBODY)
         return Trouble(kind="no-answer", phase="udp", detail="nothing came back in time")
 
     def _ask(self) -> Try:
@@ -379,9 +392,13 @@ class _Exchange:
             self._unwanted = str(reason)
             self._ignore(packet, str(reason))
             return False
+        if question.number in self._answered:
+            self._ignore(packet, "answers a question that is answered already")
+            return False
         if self._empty_s >= self._limit(question):
             self._ignore(packet, f"too late, after {moment - question.moment:.3f} s")
             return False
+        self._answered.add(question.number)
         # It came in time, however much later this program could read it.
         self.reply = read_reply(packet, question, min(moment, question.moment + self._probe.wait_s))
         return True
