@@ -56,8 +56,8 @@ ANSWERING = (
     Behaviour.GOOD, Behaviour.PRIMARY, Behaviour.LAST_STRATUM, Behaviour.SLOW, Behaviour.KISS,
     Behaviour.KISS_BARE, Behaviour.STRATUM_0, Behaviour.STRATUM_16, Behaviour.STRATUM_17,
     Behaviour.LEAP_3, Behaviour.LOCAL_CLOCK, Behaviour.FAR_FROM_ROOT, Behaviour.ZERO_RECEIVE,
-    Behaviour.VERSION_3, Behaviour.RECEIVED_AHEAD, Behaviour.SENT_AHEAD, Behaviour.LONG, Behaviour.TWICE,
-    Behaviour.SECOND_RIGHT,
+    Behaviour.VERSION_3, Behaviour.RECEIVED_AHEAD, Behaviour.SENT_AHEAD, Behaviour.LONG,
+    Behaviour.TWICE, Behaviour.SECOND_RIGHT,
 )  # fmt: skip
 UNWANTED = {
     Behaviour.MODE_1: "mode 1 is not a server's answer",
