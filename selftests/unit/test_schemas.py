@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 import sessions
 
-from cube_acceptance import schemas, survey
+from cube_acceptance import schemas, site, survey
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,36 @@ class TestPublished:
     @pytest.mark.parametrize("name", schemas.MODELS)
     def test_is_what_the_model_says(self, name: str) -> None:
         """`python -m cube_acceptance.schemas docs` has been run after the last change."""
-        assert (DOCS / name).read_text("utf-8") == schemas.text(schemas.MODELS[name])
+        published = json.loads((DOCS / name).read_text("utf-8"))
+
+        assert published == schemas.schema(schemas.MODELS[name])
+
+    def test_is_what_the_model_of_a_site_file_says(self) -> None:
+        """Run `tox -e schema` after a change of the model."""
+        assert json.loads(site.SCHEMA_FILE.read_text("utf-8")) == json.loads(site.schema_text())
+
+
+class TestNormalised:
+    """One form, whatever the library's release writes."""
+
+    def test_is_a_schema(self) -> None:
+        """Nothing that is left out or sorted makes it another language."""
+        for model in schemas.MODELS.values():
+            jsonschema.Draft202012Validator.check_schema(schemas.schema(model))
+
+    def test_names_of_a_mapping(self) -> None:
+        """Told since msgspec 0.23."""
+        told = {"type": "object", "propertyNames": {"enum": ["a"]}, "additionalProperties": {}}
+
+        assert schemas.normalised(told) == {"type": "object", "additionalProperties": {}}
+
+    def test_order(self) -> None:
+        """Null comes first by msgspec 0.19, last by later ones; places keep their order."""
+        null, text = {"type": "null"}, {"type": "string"}
+        first = schemas.normalised({"anyOf": [null, text], "required": ["b", "a"]})
+
+        assert first == schemas.normalised({"anyOf": [text, null], "required": ["a", "b"]})
+        assert schemas.normalised({"prefixItems": [text, null]}) == {"prefixItems": [text, null]}
 
 
 class TestMain:

@@ -2,7 +2,7 @@
 
     python -m cube_acceptance.schemas DIRECTORY
 
-writes them; ``docs/`` holds what it wrote last, and a test compares.
+writes them; ``docs/`` holds what it wrote last, and a test compares what the two mean.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from cube_acceptance.survey import Saved
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
+UNORDERED = frozenset({"anyOf", "enum", "required"})
+"""Keywords whose list means the same in any order (JSON Schema 2020-12)."""
+
 MODELS: dict[str, type[msgspec.Struct]] = {
     "certificate.schema.json": Certificate,
     "evidence.schema.json": Saved,
@@ -26,8 +29,23 @@ MODELS: dict[str, type[msgspec.Struct]] = {
 
 
 def schema(model: type[msgspec.Struct]) -> dict[str, Any]:
-    """Generate the schema of one file."""
-    return {"$schema": DIALECT, **msgspec.json.schema(model)}
+    """Generate the schema of one file, the same by every release of the library that does it."""
+    plain: dict[str, Any] = normalised(msgspec.json.schema(model))
+    return {"$schema": DIALECT, **plain}
+
+
+def normalised(node: Any) -> Any:  # noqa: ANN401 - JSON
+    """Write a part of a schema in the one form that is published.
+
+    Whether the names of a mapping are told is the library's choice and is left out; the order
+    of what has none (choices, required keys) is that of the texts.
+    """
+    if isinstance(node, dict):
+        named = {key: part for key, part in node.items() if key != "propertyNames"}
+        plain = {key: normalised(part) for key, part in named.items()}
+        lists = {key for key in UNORDERED & plain.keys() if isinstance(plain[key], list)}
+        return plain | {key: sorted(plain[key], key=json.dumps) for key in lists}
+    return [normalised(part) for part in node] if isinstance(node, list | tuple) else node
 
 
 def text(model: type[msgspec.Struct]) -> str:

@@ -196,6 +196,14 @@ def check_version(text: str) -> Complaint | None:
     )
 
 
+def check_tolerance(seconds: float) -> Complaint | None:
+    """Accept what :data:`TOLERANCE_LIMITS_S` allow; ``nan`` lies nowhere."""
+    low, high = TOLERANCE_LIMITS_S
+    if low <= seconds <= high:
+        return None
+    return Complaint("is out of range", f"Write a number from {low:g} to {high:g}")
+
+
 def _is_control(character: str) -> bool:
     return (
         unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
@@ -442,6 +450,7 @@ class Ntp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             ge=TOLERANCE_LIMITS_S[0],
             le=TOLERANCE_LIMITS_S[1],
             description="How far a time server may be off, in seconds.",
+            extra={"check": check_tolerance},
         ),
     ] = 10.0
 
@@ -636,12 +645,11 @@ def _parse(place: _Place, data: bytes) -> dict[str, Any]:
 
 
 def _convert(place: _Place, document: dict[str, Any]) -> Site:
-    """Make the model of a document whose shape was checked; what is left are its limits."""
+    """Make the model of a checked document; what the library objects to, it says in its words."""
     try:
         return msgspec.convert(document, Site)
     except msgspec.ValidationError as error:
-        problem, _, key = str(error).partition(" - at `$.")
-        raise _Place(place.file, key.rstrip("`")).error(problem, _READ_ABOUT_IT) from None
+        raise place.error(f"is not as it has to be: {error}", _READ_ABOUT_IT) from None
 
 
 def _read_ca(place: _Place, folder: Path, name: str) -> str:
@@ -670,7 +678,7 @@ def _check_value(place: _Place, value: object, kind: inspect.Type) -> None:
     match kind:
         case inspect.Metadata(type=inner, extra=extra):
             _check_value(place, value, inner)
-            if extra and value:
+            if extra and value != "":
                 _object_to(place, extra["check"](value))
         case inspect.UnionType(types=(inner, *_)):
             _check_value(place, value, inner)
@@ -846,7 +854,7 @@ def _tidy(node: Any) -> Any:  # noqa: ANN401 - JSON
     choices = kept.get("anyOf", [])
     if {"type": "null"} in choices:
         del kept["anyOf"]
-        kept |= choices[0]
+        kept |= next(choice for choice in choices if choice != {"type": "null"})
     return kept
 
 
