@@ -47,13 +47,13 @@ LOOPBACK = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
 NAME = "disco.tapio.one"
 ADDRESSES = ("11.20.0.10", "11.20.0.11")
 ZONE = {NAME: ADDRESSES}
-QUICK = {"wait_s": 0.1, "tcp_wait_s": 0.4, "refused_pause_s": 0.01, "servfail_pause_s": 0.01}
+QUICK = {"wait_s": 0.1, "tcp_wait_s": 0.4, "refused_pause_s": 0.01, "later_pause_s": 0.01}
 """For what waits until its limit."""
 
 
 def ask(server: DnsServer, **changes: Any) -> DnsObserved:  # noqa: ANN401 - any field of the probe
     """Ask a simulated server; answers have all the time that the probe gives them."""
-    fields = {"name": NAME, "refused_pause_s": 0.01, "servfail_pause_s": 0.01} | changes
+    fields = {"name": NAME, "refused_pause_s": 0.01, "later_pause_s": 0.01} | changes
     observed = DnsProbe(vantage=LOOPBACK, server=server.address, port=server.port, **fields).run()
     assert isinstance(observed, DnsObserved)
     return observed
@@ -176,8 +176,6 @@ class TestAnswer:
         ("behaviour", "rcode"),
         [
             (Behaviour.NXDOMAIN, "NXDOMAIN"),
-            (Behaviour.REFUSED, "REFUSED"),
-            (Behaviour.NOTIMP, "NOTIMP"),
             (Behaviour.FORMERR_BARE, "FORMERR"),
             (Behaviour.EMPTY, "NOERROR"),
             (Behaviour.WRONG_OWNER, "NOERROR"),
@@ -289,22 +287,66 @@ class TestTries:
         assert results(observed)[0] == "refused"
         assert results(observed)[-1] == "answer"
 
-    def test_asks_again_after_servfail(self) -> None:
-        """A resolver that fails once fails for a reason that may have passed."""
-        observed = observe(Behaviour.SERVFAIL_ONCE)
+    @pytest.mark.parametrize(
+        ("behaviour", "rcode"),
+        [
+            (Behaviour.SERVFAIL_ONCE, "SERVFAIL"),
+            (Behaviour.REFUSED_ONCE, "REFUSED"),
+            (Behaviour.NOTIMP_ONCE, "NOTIMP"),
+        ],
+    )
+    def test_asks_again_after_a_code_that_may_pass(self, behaviour: Behaviour, rcode: str) -> None:
+        """A server that is restarting, or asked too much, says later and not no."""
+        observed = observe(behaviour)
 
         assert observed.addresses == ADDRESSES
         assert [attempt.detail for attempt in observed.tries] == [
-            f"udp {NAME}: SERVFAIL",
+            f"udp {NAME}: {rcode}",
             f"udp {NAME}: NOERROR",
         ]
 
-    def test_keeps_servfail_when_it_stays(self) -> None:
+    @pytest.mark.parametrize(
+        "behaviour", [Behaviour.SERVFAIL, Behaviour.REFUSED, Behaviour.NOTIMP]
+    )
+    def test_keeps_the_code_when_it_stays(self, behaviour: Behaviour) -> None:
         """The last word of a server that never recovers is its code."""
-        observed = observe(Behaviour.SERVFAIL)
+        observed = observe(behaviour)
 
-        assert observed.rcode == "SERVFAIL"
+        assert observed.rcode == behaviour.name
         assert len(observed.tries) == 3
+
+    def test_only_the_last_of_three_counts(self) -> None:
+        """A server may say *later* in two ways, and then *no*."""
+
+        class MakesUpItsMind(DnsServer):
+            def respond(self, request: Request) -> list[Reply]:
+                codes = [dns.rcode.SERVFAIL, dns.rcode.REFUSED, dns.rcode.NXDOMAIN]
+                return [sent(request, reply_with(request, rcode=codes[request.number - 1]))]
+
+        with MakesUpItsMind() as server:
+            observed = ask(server)
+
+        assert observed.rcode == "NXDOMAIN"
+        assert results(observed) == ["answer"] * 3
+
+    def test_asks_an_aliases_target_again(self) -> None:
+        """What holds for the name holds for the name that it stands for."""
+
+        class Forwarder(DnsServer):
+            def respond(self, request: Request) -> list[Reply]:
+                if request.number == 1:
+                    alias = records(request.name, "CNAME", "target.example.")
+                    return [sent(request, reply_with(request, alias))]
+                if request.number == 2:
+                    return [sent(request, reply_with(request, rcode=dns.rcode.REFUSED))]
+                found = records(request.name, "A", *ADDRESSES)
+                return [sent(request, reply_with(request, found))]
+
+        with Forwarder() as server:
+            observed = ask(server)
+
+        assert observed.addresses == ADDRESSES
+        assert observed.chain == ("target.example",)
 
     def test_keeps_servfail_when_silence_follows(self) -> None:
         """What a server did say tells more than what it then did not."""
@@ -680,8 +722,28 @@ class TestTruncation:
         """A client must not use a cut answer when the whole one says something else."""
         observed = observe(Behaviour.TRUNCATED_TCP_SERVFAIL)
 
+        assert len(observed.tries) == 4
+
         assert (observed.rcode, observed.addresses) == ("SERVFAIL", ())
         assert observed.tcp == "answer"
+
+    def test_asks_again_over_tcp_after_a_code_that_may_pass(self) -> None:
+        """What is busy over UDP may be busy over TCP."""
+
+        class BusyOnce(DnsServer):
+            def respond(self, request: Request) -> list[Reply]:
+                if not request.tcp:
+                    return [sent(request, reply_with(request, truncated=True))]
+                if request.number == 1:
+                    return [sent(request, reply_with(request, rcode=dns.rcode.REFUSED))]
+                found = records(request.name, "A", *ADDRESSES)
+                return [sent(request, reply_with(request, found))]
+
+        with BusyOnce() as server:
+            observed = ask(server)
+
+        assert (observed.rcode, observed.tcp) == ("NOERROR", "answer")
+        assert observed.addresses == ADDRESSES
 
     def test_reads_what_is_there_at_the_limit(self) -> None:
         """A computer that was too busy to read it has its answer all the same."""

@@ -69,8 +69,8 @@ TCP_WAIT_S = 2.0
 """How long asking again over TCP may take, from the first packet to the last byte."""
 REFUSED_PAUSE_S = 0.2
 """The pause after a try that an ICMP error ended, so that a server's restart can pass."""
-SERVFAIL_PAUSE_S = 0.5
-"""The pause after SERVFAIL, which often is a resolver's own first time limit."""
+LATER_PAUSE_S = 0.5
+"""The pause after a code that may pass: often it is a resolver's own first time limit."""
 FURTHER_LIMIT = 8
 """How many CNAME targets are asked for that the server named but did not follow."""
 FURTHER_S = 10.0
@@ -88,8 +88,8 @@ OVERTIME_LIMIT = 256
 busy to run this program makes no server look silent, and a flood does not keep it reading."""
 AT_ONCE_S = 0.001
 """A socket's time limit for what is there already; zero would not be a limit but another mode."""
-RETRIED = frozenset({"SERVFAIL"})
-"""Codes that may have passed with the next try."""
+RETRIED = frozenset({"SERVFAIL", "REFUSED", "NOTIMP"})
+"""Codes that may have passed with the next try; resolvers of computers ask on after them."""
 INVALID_LABEL_BYTES = 12
 """How many random bytes make a name under ``.invalid`` one that nobody has asked for before."""
 
@@ -314,7 +314,7 @@ class DnsProbe:
     wait_s: float = WAIT_S
     tcp_wait_s: float = TCP_WAIT_S
     refused_pause_s: float = REFUSED_PAUSE_S
-    servfail_pause_s: float = SERVFAIL_PAUSE_S
+    later_pause_s: float = LATER_PAUSE_S
     further_s: float = FURTHER_S
 
     @classmethod
@@ -414,6 +414,11 @@ class _Inquiry:
             return answer
         self.truncated = True
         whole = self._ask_tcp(name)
+        for _ in range(self._probe.tries - 1):
+            if isinstance(whole, Trouble) or whole.rcode not in RETRIED:
+                break
+            time.sleep(self._probe.later_pause_s)
+            whole = self._ask_tcp(name)
         if isinstance(whole, Trouble):
             self.tcp = whole.kind
             return answer
@@ -441,7 +446,7 @@ class _Inquiry:
                     pause_s = probe.refused_pause_s if cheap else 0.0
                 elif outcome.rcode in RETRIED:
                     failed = outcome
-                    pause_s = probe.servfail_pause_s
+                    pause_s = probe.later_pause_s
                 else:
                     confirm_answer(witness)
                     return outcome
