@@ -305,9 +305,7 @@ class TestTries:
             f"udp {NAME}: NOERROR",
         ]
 
-    @pytest.mark.parametrize(
-        "behaviour", [Behaviour.SERVFAIL, Behaviour.REFUSED, Behaviour.NOTIMP]
-    )
+    @pytest.mark.parametrize("behaviour", [Behaviour.SERVFAIL, Behaviour.REFUSED, Behaviour.NOTIMP])
     def test_keeps_the_code_when_it_stays(self, behaviour: Behaviour) -> None:
         """The last word of a server that never recovers is its code."""
         observed = observe(behaviour)
