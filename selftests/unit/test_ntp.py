@@ -21,12 +21,13 @@ from hypothesis import strategies as st
 from cube_acceptance.evidence import CannotMeasure, NtpObserved, NtpReply, Observation, Vantage
 from cube_acceptance.probes import ntp
 from cube_acceptance.probes.net import sockets
+from cube_acceptance.probes.net.log import IGNORED_LIMIT
+from cube_acceptance.probes.net.receive import OVERTIME_LIMIT, UnwantedError
 from cube_acceptance.probes.net.sockets import CannotAskError
 from cube_acceptance.probes.ntp import (
     HEADER_SIZE,
     NtpProbe,
     Question,
-    UnwantedError,
     build_question,
     question_of,
     read_reply,
@@ -346,7 +347,7 @@ class TestServers:
         assert observed.trouble.kind == "malformed"
         assert observed.ignored[0].reason == UNWANTED[behaviour]
         assert observed.ignored[0].source == f"{SERVER}:{server.port}"
-        assert len(observed.ignored) <= ntp.IGNORED_LIMIT
+        assert len(observed.ignored) <= IGNORED_LIMIT
         assert len(observed.tries) == 2
 
     @pytest.mark.parametrize("behaviour", UNHEARD)
@@ -693,7 +694,7 @@ class TestCourse:
     def test_flood_when_the_time_is_over(self) -> None:
         """Somebody who sends faster than this program reads must not keep it."""
         foreign = {"origin": b"whatever"}
-        self.sock = FakeSocket(self.time, [(0.1, foreign)] * (ntp.OVERTIME_LIMIT + 10))
+        self.sock = FakeSocket(self.time, [(0.1, foreign)] * (OVERTIME_LIMIT + 10))
         self.sock.stops.append(4.0)
         observed = self.run_over(self.sock)
 
@@ -714,7 +715,7 @@ class TestCourse:
         observed = self.run(*[[(0.1 * tick, foreign) for tick in range(29)]] * 2)
 
         assert observed.duration_s == 6.0
-        assert len(observed.ignored) == ntp.IGNORED_LIMIT
+        assert len(observed.ignored) == IGNORED_LIMIT
 
     def test_foreign_packet_at_the_last_moment(self) -> None:
         """What comes just when the time is over does not make it wait longer either."""

@@ -27,21 +27,19 @@ import ntplib
 
 from cube_acceptance.evidence import (
     NOBODY,
-    RAW_LIMIT,
     CannotMeasure,
-    Ignored,
     NtpObserved,
     NtpReply,
     Trouble,
-    Try,
     Vantage,
     clock_s,
     timestamp,
 )
+from cube_acceptance.probes.net.log import Log
+from cube_acceptance.probes.net.receive import RECEIVE_LIMIT, Inbox, UnwantedError, receive
 from cube_acceptance.probes.net.routing import neighbour_answers, udp
 from cube_acceptance.probes.net.sockets import (
     Stopwatch,
-    cannot_send,
     check_sent,
     confirm_answer,
     confirm_silence,
@@ -66,14 +64,6 @@ INTERVAL_S = 2.0
 LOOK_S = 1.0
 """How often the neighbour is looked for during the wait: Linux may forget at once that it missed
 one, which takes three seconds."""
-IGNORED_LIMIT = 32
-"""How many packets that do not count are kept."""
-RECEIVE_LIMIT = 65535
-"""How many bytes of one packet are read; any, since Windows reports a longer one as an error."""
-
-OVERTIME_LIMIT = 256
-"""How many packets of one try are read that wait when its time is over: a computer that is too
-busy to run this program makes no server look silent, and a flood does not keep it reading."""
 
 LATER = "RATE"
 """The kiss code of a server that is asked too often, by us or by others (RFC 5905 section 7.4)."""
@@ -90,10 +80,6 @@ _TRANSMIT_AT = 40
 _ERA_S = 2**32
 """RFC 5905 section 6: after so many seconds the timestamps start again, next in February 2036."""
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class UnwantedError(Exception):
-    """A packet is no answer to our questions; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,16 +212,16 @@ class NtpProbe:
         ):
             exchange = _Exchange(self, sock, watch)
             exchange.run()
-            if exchange.reply or exchange.ignored:
+            if exchange.reply or exchange.log.ignored:
                 confirm_answer(witness)
             elif exchange.trouble().kind == "no-answer":
-                check_sent([attempt.detail for attempt in exchange.tries])
+                check_sent([attempt.detail for attempt in exchange.log.tries])
                 confirm_silence(witness, lambda: shows(sock, select.POLLIN))
         return NtpObserved(
             started=watch.started,
             duration_s=watch.elapsed(),
-            tries=tuple(exchange.tries),
-            ignored=tuple(exchange.ignored),
+            tries=tuple(exchange.log.tries),
+            ignored=tuple(exchange.log.ignored),
             server=self.server,
             reply=exchange.reply,
             trouble=None if exchange.reply else exchange.trouble(),
@@ -246,12 +232,12 @@ class _Exchange:
     """The course of one measurement."""
 
     def __init__(self, probe: NtpProbe, sock: socket.socket, watch: Stopwatch) -> None:
-        self.tries: list[Try] = []
-        self.ignored: list[Ignored] = []
+        self.log = Log(watch)
         self.reply: NtpReply | None = None
         self._probe = probe
         self._sock = sock
         self._watch = watch
+        self._inbox = Inbox(watch, lambda limit_s: receive(sock, limit_s, self._read))
         self._peer = f"{probe.server}:{probe.port}"
         self._questions: list[Question] = []
         self._troubles: list[Trouble] = []
@@ -259,15 +245,18 @@ class _Exchange:
         """The numbers of the questions that have had their answer."""
         self._unwanted = ""
         self._neighbour: bool | None = None
-        self._empty_s = 0.0
-        """The last moment at which no packet was waiting."""
 
     def run(self) -> None:
-        """Ask until an answer settles it or the tries are used up."""
-        while not self._settled() and len(self.tries) < self._probe.tries:
+        """Ask until an answer settles it or the tries are used up.
+
+        Raises:
+            CannotAskError: no question left this computer; the network has no part in that.
+        """
+        while not self._settled() and len(self._questions) < self._probe.tries:
             if self._questions:
                 self._watch.wait_until(self._questions[-1].at_s + self._probe.interval_s)
-            self.tries.append(self._ask())
+            self._ask()
+        self.log.check_sent()
 
     def _settled(self) -> bool:
         reply = self.reply
@@ -282,23 +271,25 @@ class _Exchange:
             return Trouble(kind="no-route", phase="udp", detail=NOBODY)
         return Trouble(kind="no-answer", phase="udp", detail="nothing came back in time")
 
-    def _ask(self) -> Try:
+    def _ask(self) -> None:
         packet = build_question()
         # An ICMP error that waits from the question before would be taken for a failure to send.
         self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        number = self.log.begin(self._peer, packet)
         question = Question(
             packet=packet,
-            at_s=self._watch.elapsed(),
+            at_s=self.log.tries[number].at_s,
             moment=time.monotonic(),
             clock_s=clock_s(),
         )
         self._questions.append(question)
         self._unwanted = ""
-        received = b""
         met = self._send(packet)
         self._probe.on_asked()
         if met and met.kind != "refused":
-            return self._not_sent(question, met.detail)
+            self.log.end(number, "not-sent", met.detail)
+            return
+        received = b""
         if not met:
             try:
                 received = self._listen(question.at_s + self._probe.wait_s)
@@ -308,16 +299,8 @@ class _Exchange:
             met = Trouble(kind="malformed", phase="udp", detail=self._unwanted)
         if met:
             self._troubles.append(met)
-        result = met.kind if met else "silence"
-        return Try(
-            at_s=question.at_s,
-            to=self._peer,
-            result="answer" if received else result,
-            sent=packet,
-            received=received[:RAW_LIMIT],
-            source=self._peer if received else "",
-            detail=met.detail if met else "",
-        )
+        result = "answer" if received else met.kind if met else "silence"
+        self.log.end(number, result, met.detail if met else "", received, self._peer)
 
     def _send(self, packet: bytes) -> Trouble | None:
         """Say what kept the packet from being sent, if anything did.
@@ -331,43 +314,17 @@ class _Exchange:
             return trouble(self._sock, error, "udp")
         return None
 
-    def _not_sent(self, question: Question, detail: str) -> Try:
-        """Note a question that did not leave this computer; the network has no part in that.
-
-        Raises:
-            CannotAskError: none did.
-        """
-        if all(attempt.result == "not-sent" for attempt in self.tries) and (
-            len(self.tries) + 1 == self._probe.tries
-        ):
-            raise cannot_send(detail)
-        return Try(
-            at_s=question.at_s,
-            to=self._peer,
-            result="not-sent",
-            sent=question.packet,
-            detail=detail,
-        )
+    def _read(self) -> bytes:
+        return self._sock.recv(RECEIVE_LIMIT)
 
     def _listen(self, end_s: float) -> bytes:
-        """Give the packet that answers, empty where none comes until ``end_s``.
-
-        A packet says when it was read. When it came lies between that and the last moment at
-        which none was waiting, and this program may be kept from running for that long.
-        """
-        overtime = 0
-        while self._empty_s < end_s and overtime < OVERTIME_LIMIT:
+        """Give the packet that answers, empty where none comes until ``end_s``."""
+        while not self._inbox.over(end_s):
             until_s = min(self._watch.elapsed() + LOOK_S, self._next_limit())
-            left_s = self._watch.left(until_s)
-            overtime += not left_s
-            self._sock.settimeout(left_s)
-            try:
-                packet = self._sock.recv(RECEIVE_LIMIT)
-            except (TimeoutError, BlockingIOError):
-                self._empty_s = max(self._empty_s, min(until_s, self._watch.elapsed()))
+            packet = self._inbox.receive(until_s)
+            if packet is None:
                 self._look()
-                continue
-            if self._accept(packet, time.monotonic()):
+            elif self._accept(packet, time.monotonic()):
                 return packet
         return b""
 
@@ -377,7 +334,7 @@ class _Exchange:
     def _next_limit(self) -> float:
         """Give the first moment, not known to have passed in silence, at which a question ends."""
         limits_s = map(self._limit, self._questions)
-        return min(limit_s for limit_s in limits_s if limit_s > self._empty_s)
+        return min(limit_s for limit_s in limits_s if limit_s > self._inbox.empty_s)
 
     def _look(self) -> None:
         """Note what is known of the neighbour now."""
@@ -390,26 +347,16 @@ class _Exchange:
             question = question_of(packet, self._questions)
         except UnwantedError as reason:
             self._unwanted = str(reason)
-            self._ignore(packet, str(reason))
+            self.log.ignore(self._peer, reason, packet)
             return False
         if question.number in self._answered:
-            self._ignore(packet, "answers a question that is answered already")
+            self.log.ignore(self._peer, "answers a question that is answered already", packet)
             return False
-        if self._empty_s >= self._limit(question):
-            self._ignore(packet, f"too late, after {moment - question.moment:.3f} s")
+        if self._inbox.empty_s >= self._limit(question):
+            late = f"too late, after {moment - question.moment:.3f} s"
+            self.log.ignore(self._peer, late, packet)
             return False
         self._answered.add(question.number)
         # It came in time, however much later this program could read it.
         self.reply = read_reply(packet, question, min(moment, question.moment + self._probe.wait_s))
         return True
-
-    def _ignore(self, packet: bytes, reason: str) -> None:
-        if len(self.ignored) < IGNORED_LIMIT:
-            self.ignored.append(
-                Ignored(
-                    at_s=self._watch.elapsed(),
-                    source=self._peer,
-                    reason=reason,
-                    raw=packet[:RAW_LIMIT],
-                )
-            )
