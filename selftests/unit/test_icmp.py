@@ -38,7 +38,6 @@ from cube_acceptance.probes.icmp import (
     open_socket,
     open_wire,
     ping_arguments,
-    printable,
     read_output,
     strip_ip_header,
     trouble_of,
@@ -944,14 +943,6 @@ class TestCommandWire:
         """A ping that cannot be started is an obstacle of this computer's."""
         with pytest.raises(CannotAskError, match="ping did not work"):
             CommandWire([str(tmp_path / "ping")], ADDRESS, 2.0).send(1)
-
-
-class TestPrintable:
-    """Words of other programs."""
-
-    def test_bounded(self) -> None:
-        """However long they are, so many characters are kept."""
-        assert len(printable("x" * 1000)) == 300
 
 
 class TestOpenWire:

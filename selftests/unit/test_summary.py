@@ -26,11 +26,11 @@ from cube_acceptance.summary.rows import (
     Row,
     Stage,
     State,
-    one_line,
     settle,
     status,
 )
 from cube_acceptance.summary.showing import Table
+from cube_acceptance.text.foreign import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -638,8 +638,8 @@ class TestWriters:
             folder="/runs/=cmd|\x1b]0;x\x07",
             identity="",
             state="untrusted",
-            site=one_line(HOSTILE),
-            reason=one_line(HOSTILE),
+            site=one_line(HOSTILE, 80),
+            reason=one_line(HOSTILE, 80),
             outcomes=(),
         )
         others = [

@@ -119,30 +119,6 @@ class TestLabel:
         assert wording.label("fact", "new\u202e_fact", "de") == "new\ufffd_fact"
 
 
-class TestPlain:
-    """Text from outside."""
-
-    @pytest.mark.parametrize(
-        "sign", ["\x00", "\x1b", "\u202e", "\u200f", "\u2066", "\ud800", "\x7f"]
-    )
-    def test_what_cannot_be_seen_is_made_visible(self, sign: str) -> None:
-        """A control or direction character could make a line say something else."""
-        assert wording.plain(f"a{sign}b") == "a\ufffdb"
-
-    def test_lines_and_typographic_spaces_stay(self) -> None:
-        """Our own texts use them."""
-        text = f"a\n\tb{wording.SPACE}c{wording.NARROW_SPACE}d"
-
-        assert wording.plain(text) == text
-
-    def test_a_long_text_is_bounded(self) -> None:
-        """Nothing from the network may blow the page up."""
-        shown = wording.plain("x" * (wording.TEXT_LIMIT + 1))
-
-        assert len(shown) == wording.TEXT_LIMIT
-        assert shown.endswith("…")
-
-
 class TestDecimal:
     """Figures."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeVar
 import msgspec
 
 from cube_acceptance.evidence import CannotMeasure, timestamp
+from cube_acceptance.text.foreign import one_line
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import Observation, Observed, Trouble
@@ -23,8 +24,6 @@ CaseOutcome = Literal["pass", "fail", "inconclusive", "not-run"]
 
 TEXT_LIMIT = 300
 """Characters of one fact, whatever the network said."""
-
-NOT_PRINTABLE = "\N{REPLACEMENT CHARACTER}"
 
 
 class Word(str):
@@ -38,17 +37,14 @@ Fact = str | int | float | dict[str, str] | list[Any]
 
 
 def fact(value: object) -> Fact:
-    """Make a value fit to travel: bounded, printable, its type known to JSON."""
+    """Make a value fit to travel: bounded, on one line, its type known to JSON."""
     if isinstance(value, Word):
         return {"word": str(value)}
     if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if isinstance(value, tuple | list):
         return [fact(item) for item in value[:16]]
-    return "".join(
-        character if character.isprintable() else NOT_PRINTABLE
-        for character in str(value)[:TEXT_LIMIT]
-    )
+    return one_line(value, TEXT_LIMIT)
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,6 @@ import json
 import re
 import stat
 import tomllib
-import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
@@ -24,6 +23,7 @@ import msgspec
 from msgspec import Meta, inspect
 
 from cube_acceptance.catalogue import SITE, Language
+from cube_acceptance.text.foreign import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -74,13 +74,15 @@ class Complaint(NamedTuple):
 
 
 def check_text(text: str) -> Complaint | None:
-    """Accept a short line that shows on paper what it says: no control characters."""
+    """Accept a short line that shows on paper what it says."""
     if len(text) > TEXT_LIMIT:
         return Complaint(
             f"has {len(text)} characters", f"Shorten it to at most {TEXT_LIMIT} characters"
         )
-    if any(map(_is_control, text)):
-        return Complaint("contains a control character", "Write it as one line of plain text")
+    if not is_plain(text):
+        return Complaint(
+            "contains a control or invisible character", "Write it as one line of plain text"
+        )
     if text and not any(one.isprintable() and not one.isspace() for one in text):
         return Complaint("is blank", "Fill it in or leave the key out")
     return None
@@ -204,13 +206,6 @@ def check_tolerance(seconds: float) -> Complaint | None:
     return Complaint("is out of range", f"Write a number from {low:g} to {high:g}")
 
 
-def _is_control(character: str) -> bool:
-    return (
-        unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
-        or unicodedata.bidirectional(character) in _TURNING
-    )
-
-
 def _is_ipv6(text: str) -> bool:
     try:
         ipaddress.IPv6Address(text)
@@ -240,8 +235,6 @@ _QUAD = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
 _VERSION = re.compile(
     r"(?:v|version)?\.?\s*([0-9]{1,9}(?:\.[0-9]{1,9})+)(?:[-+~_ ].*)?", re.IGNORECASE
 )
-_TURNING = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
-"""Bidirectional classes of characters that make a text read as another one (UAX 9)."""
 _NO_HOSTS = {
     "an address of no network": ipaddress.IPv4Network("0.0.0.0/8"),
     "this computer itself": ipaddress.IPv4Network("127.0.0.0/8"),

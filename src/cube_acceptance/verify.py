@@ -29,9 +29,9 @@ from cube_acceptance.certificate import build, mend, signature
 from cube_acceptance.certificate.markup import text
 from cube_acceptance.certificate.model import Certificate
 from cube_acceptance.certificate.sections import ANNEX_HASH
-from cube_acceptance.certificate.wording import plain
 from cube_acceptance.judge import Judgement
 from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, Ledger
+from cube_acceptance.text.foreign import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING
 
-from cube_acceptance.certificate.wording import plain
+from cube_acceptance.text.foreign import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from cube_acceptance.certificate.markup import Markup, closing, element, opening, text
 from cube_acceptance.certificate.page import style
-from cube_acceptance.certificate.wording import plain, say
+from cube_acceptance.certificate.wording import say
+from cube_acceptance.text.foreign import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

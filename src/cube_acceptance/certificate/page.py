@@ -24,6 +24,7 @@ from cube_acceptance.certificate.markup import (
 )
 from cube_acceptance.certificate.sections import Reading, Section, interface, sections, spoken
 from cube_acceptance.certificate.wording import say
+from cube_acceptance.text.foreign import plain
 from cube_acceptance.verdict import OUTCOMES, worst
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def render(
     yield front(reading, numbers)
     for number, part in enumerate(parts, 1):
         yield from _numbered(reading, part, number)
-    number_text = wording.plain(certificate["certificate_id"])
+    number_text = plain(certificate["certificate_id"])
     yield element("p", say("document.end", language, id=number_text), class_="end")
     yield closing("main")
 
@@ -117,7 +118,7 @@ def running_lines(certificate: Mapping[str, Any], language: Language) -> str:
 
 def css_text(text: str) -> str:
     """Write a text as a CSS string that cannot end early, whatever it holds."""
-    escaped = _CSS_PLAIN.sub(lambda found: f"\\{ord(found[0]):x} ", wording.plain(text))
+    escaped = _CSS_PLAIN.sub(lambda found: f"\\{ord(found[0]):x} ", plain(text))
     return f'"{escaped}"'
 
 
@@ -366,7 +367,7 @@ def _names(reading: Reading, names: Sequence[str]) -> str:
 def _versions(reading: Reading, cubes: Sequence[Mapping[str, Any]]) -> str:
     counts = Counter(cube["version"] or reading.say("cube.no_version") for cube in cubes)
     shown = [
-        reading.say("cube.version_count", version=wording.plain(version), count=count)
+        reading.say("cube.version_count", version=plain(version), count=count)
         for version, count in counts.most_common(VERSIONS_ON_FRONT)
     ]
     rest = len(counts) - len(shown)

@@ -18,6 +18,7 @@ from cube_acceptance.certificate.markup import (
     table,
 )
 from cube_acceptance.certificate.wording import say
+from cube_acceptance.text.foreign import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -256,10 +257,10 @@ def request_text(reading: Reading) -> str:
         return ""
     site = certificate["site"]["name"] or certificate["site"]["customer"] or "HOMAG CUBE"
     lines = [
-        reading.say("request.subject", site=wording.plain(site)),
+        reading.say("request.subject", site=plain(site)),
         reading.say(
             "request.reference",
-            id=wording.plain(certificate["certificate_id"]),
+            id=plain(certificate["certificate_id"]),
             date=wording.moment(certificate["time"]["started"], certificate["time"], language),
         ),
         "",
@@ -283,7 +284,7 @@ def request_text(reading: Reading) -> str:
     if certificate["simulated"]:
         notice = reading.say("notice.simulated")
         lines = [notice, "", *lines, "", notice]
-    return "\n".join(wording.plain(line) for line in lines)
+    return "\n".join(plain(line) for line in lines)
 
 
 def _to_ask(result: Mapping[str, Any]) -> bool:
@@ -521,7 +522,7 @@ def _raw(reading: Reading, key: str) -> Markup:
             _bytes(reading, "evidence.received", packet.raw),
         )
     ]
-    text = "\n".join(wording.plain(block) for block in blocks if block)
+    text = "\n".join(plain(block) for block in blocks if block)
     if not text:
         return Markup()
     return element(
@@ -632,7 +633,7 @@ def belonging_files(reading: Reading) -> Markup:
     if not signature:
         signed = pairs([(reading.say("files.signature"), reading.say("files.unsigned"))])
     else:
-        key = reading.say("files.key", fingerprint=wording.plain(signature["fingerprint"]))
+        key = reading.say("files.key", fingerprint=plain(signature["fingerprint"]))
         signed = pairs(
             [
                 (reading.say("files.signature"), key),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cube_acceptance.catalogue import SITE
-from cube_acceptance.certificate.wording import plain, say
+from cube_acceptance.certificate.wording import say
+from cube_acceptance.text.foreign import plain
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from cube_acceptance import sentences
+from cube_acceptance.text.foreign import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,13 +26,6 @@ MINUS = "\N{MINUS SIGN}"
 
 GERMAN_ZONES = {"CET": "MEZ", "CEST": "MESZ"}
 """Zone names that have a German short form."""
-
-TEXT_LIMIT = 4000
-"""Characters of one text from outside; longer than anything our own templates can make."""
-
-_KEPT = dict.fromkeys(map(ord, "\n\t" + NARROW_SPACE + SPACE))
-"""Characters that are shown though Python does not call them printable; those that change the
-direction of writing it does not call so either (Unicode category Cf)."""
 
 
 @cache
@@ -58,25 +52,6 @@ def label(section: str, key: str, language: Language) -> str:
     """Say a word for a key that data brings along; the key itself where we have no word for it."""
     texts = words().get(f"{section}.{key}")
     return texts[language] if texts else plain(key)
-
-
-def plain(value: object) -> str:
-    """Make text from outside fit to show: bounded, without control or direction characters.
-
-    Direction characters (Unicode bidirectional controls) could make a line read differently
-    from what it says; unpaired surrogates could not be written at all.
-    """
-    text = str(value)
-    if len(text) > TEXT_LIMIT:
-        text = text[: TEXT_LIMIT - 1] + "…"
-    if text.isprintable() or text.translate(_KEPT).isprintable():  # nearly all
-        return text
-    return "".join(_visible(character) for character in text)
-
-
-def _visible(character: str) -> str:
-    kept = character.isprintable() or ord(character) in _KEPT
-    return character if kept else "\N{REPLACEMENT CHARACTER}"
 
 
 def figure(value: float) -> str:

@@ -41,6 +41,7 @@ from cube_acceptance.probes.net.sockets import (
     measured,
     open_tcp,
 )
+from cube_acceptance.text.foreign import one_line
 
 if TYPE_CHECKING:
     import socket
@@ -195,7 +196,7 @@ class HttpsProbe:
             except ssl.SSLCertVerificationError as error:
                 course.tries.append(Try(at_s=at_s, to=to, result="untrusted", source=to))
                 verdict = VerifyError(
-                    code=error.verify_code, message=http1.printable(error.verify_message, 200)
+                    code=error.verify_code, message=one_line(error.verify_message, 200)
                 )
                 found = self._look(course.patience, address, asking=verdict.code in CLOCK_CODES)
                 return self._seen(watch, connected=address, verify_error=verdict, **found)
@@ -311,8 +312,8 @@ def session_of(secure: ssl.SSLSocket) -> TlsSession:
         leaf = x509.load_der_x509_certificate(der)
         return msgspec.structs.replace(
             session,
-            subject=http1.printable(leaf.subject.rfc4514_string(), TEXT_LIMIT),
-            issuer=http1.printable(leaf.issuer.rfc4514_string(), TEXT_LIMIT),
+            subject=one_line(leaf.subject.rfc4514_string(), TEXT_LIMIT),
+            issuer=one_line(leaf.issuer.rfc4514_string(), TEXT_LIMIT),
             names=alternative_names(leaf),
             not_before=timestamp(leaf.not_valid_before_utc),
             not_after=timestamp(leaf.not_valid_after_utc),
@@ -328,7 +329,7 @@ def alternative_names(leaf: x509.Certificate) -> tuple[str, ...]:
         names = extension.value.get_values_for_type(x509.DNSName)
     except (x509.ExtensionNotFound, ValueError):
         return ()
-    return tuple(http1.printable(name, 255) for name in names[:NAME_LIMIT])
+    return tuple(one_line(name, 255) for name in names[:NAME_LIMIT])
 
 
 def date_offset(reply: HttpReply, now: float) -> float | None:

@@ -60,6 +60,7 @@ from cube_acceptance.probes.net.sockets import (
     source_for,
     watching,
 )
+from cube_acceptance.text.foreign import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -87,6 +88,8 @@ RECEIVE_LIMIT = 4096
 """How many bytes of one packet are read."""
 OUTPUT_LIMIT = 2048
 """How many characters of the command's output are read."""
+WORDS_LIMIT = 300
+"""How many of them are told where it did not work."""
 COMMAND_GRACE_S = 3.0
 """How much longer than its own time limit the command may take to start and to end."""
 
@@ -599,7 +602,7 @@ class CommandWire:
             arrival = _not_sent(_named(unsent["text"]), sequence)
         if arrival is None:
             detail = f"ping ended with {status}: {words or 'no word'}"
-            raise CannotAskError("not-permitted", printable(detail), PERMIT)
+            raise CannotAskError("not-permitted", one_line(detail, WORDS_LIMIT), PERMIT)
         silent = arrival.result == "silence"
         self._waiting.append(replace(arrival, kept_back=silent and discarded() > before))
         # Only a command that has waited for a reply in vain has sent its request so long ago.
@@ -636,13 +639,6 @@ class CommandWire:
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-def printable(text: str) -> str:
-    """Give at most 300 characters of a text, those that are not printable replaced."""
-    return "".join(
-        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[:300]
-    )
 
 
 def open_wire(vantage: Vantage, address: str, wait_s: float, platform: str = sys.platform) -> Wire:

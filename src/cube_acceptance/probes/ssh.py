@@ -20,6 +20,7 @@ from cube_acceptance.probes.net.sockets import (
     measured,
     open_tcp,
 )
+from cube_acceptance.text.foreign import one_line
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import Vantage
@@ -248,7 +249,7 @@ class _Talk:
                 if line + b"\n" == OWN_BANNER:
                     raise _no_ssh("what we sent came back")
                 if line.startswith(b"SSH-"):
-                    return http1.printable(line[:LINE_LIMIT].decode("latin-1"), LINE_LIMIT)
+                    return one_line(line[:LINE_LIMIT].decode("latin-1"), LINE_LIMIT)
             elif len(line) > GREETING_LIMIT:
                 raise _no_ssh("a line without end")
             else:
@@ -266,7 +267,7 @@ class _Talk:
             if number == KEXINIT:
                 return _host_key_algorithms(content[16:])
             if number == DISCONNECT:
-                words = http1.printable(content[8:].decode("utf-8", errors="replace"), 150)
+                words = one_line(content[8:].decode("utf-8", errors="replace"), 150)
                 detail = f"disconnected: {words}"
                 raise ReachError(Trouble(kind="refused", phase="ssh", detail=detail))
             if number not in {IGNORE, DEBUG}:
@@ -304,14 +305,14 @@ def unread(offered: tuple[str, ...], keys: tuple[tuple[str, str], ...]) -> tuple
     """List the types of keys that were offered and not read; a certificate shows no other key."""
     read = {kind for kind, _ in keys}
     kinds = (KEY_NAMES.get(name, name) for name in offered if "-cert-" not in name)
-    missing = dict.fromkeys(http1.printable(kind, 64) for kind in kinds if kind not in read)
+    missing = dict.fromkeys(one_line(kind, 64) for kind in kinds if kind not in read)
     return tuple(missing)[:UNREAD_LIMIT]
 
 
 def _turned_away(line: bytes) -> ReachError:
-    words = http1.printable(line.decode("latin-1"), 150)
+    words = one_line(line.decode("latin-1"), 150)
     return ReachError(Trouble(kind="refused", phase="ssh", detail=words))
 
 
 def _no_ssh(detail: str) -> ReachError:
-    return ReachError(Trouble(kind="malformed", phase="ssh", detail=http1.printable(detail, 200)))
+    return ReachError(Trouble(kind="malformed", phase="ssh", detail=one_line(detail, 200)))

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 from cube_acceptance import run, survey, verify
 from cube_acceptance.certificate.signature import SignatureError
-from cube_acceptance.summary.rows import CUBE_DIGEST, REASON_LIMIT, Row, one_line
+from cube_acceptance.summary.rows import CUBE_DIGEST, REASON_LIMIT, TEXT_LIMIT, Row
+from cube_acceptance.text.foreign import one_line
 from cube_acceptance.verdict import Outcome, worst
 from cube_acceptance.verify import BrokenError
 
@@ -66,7 +67,7 @@ def is_run(folder: Path) -> bool:
 
 def check(folder: Path, allowed_signers: Path | None, now: datetime) -> Row:
     """Check one folder; whatever it holds, a row comes of it."""
-    name = one_line(folder.name)
+    name = one_line(folder.name, TEXT_LIMIT)
     if not os.path.lexists(folder / "certificate.json"):
         if is_run(folder):
             return Row(folder=str(folder), state="unfinished", site=name)
@@ -99,9 +100,9 @@ def _checked(folder: Path, allowed_signers: Path | None, now: datetime) -> Row:
     return Row(
         folder=str(folder),
         state=certificate["verdict"],
-        site=one_line(site["name"] or ", ".join(shown)),
-        customer=one_line(site["customer"]),
-        location=one_line(site["location"]),
+        site=one_line(site["name"] or ", ".join(shown), TEXT_LIMIT),
+        customer=one_line(site["customer"], TEXT_LIMIT),
+        location=one_line(site["location"], TEXT_LIMIT),
         identity=identity(certificate),
         cubes=b"".join(sorted({sha256(name)[:CUBE_DIGEST] for name in names})),
         slug=run.slug(site["name"] or (names[0] if names else "")),
@@ -109,9 +110,9 @@ def _checked(folder: Path, allowed_signers: Path | None, now: datetime) -> Row:
         simulated=certificate["simulated"],
         replayed=certificate["replayed"],
         started=moment(certificate["time"]["started"], now),
-        certificate_id=one_line(certificate["certificate_id"]),
+        certificate_id=one_line(certificate["certificate_id"], TEXT_LIMIT),
         digest=hashlib.sha256(data).hexdigest(),
-        signed_by=one_line((certificate["signature"] or {}).get("fingerprint", "")),
+        signed_by=one_line((certificate["signature"] or {}).get("fingerprint", ""), TEXT_LIMIT),
         outcomes=outcomes(certificate["results"]),
     )
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance.certificate.wording import plain
 from cube_acceptance.run import write_whole
 from cube_acceptance.summary.checking import check_all, find_runs
 from cube_acceptance.summary.rows import settle
 from cube_acceptance.summary.showing import WRITERS, Table
+from cube_acceptance.text.foreign import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

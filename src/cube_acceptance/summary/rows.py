@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from cube_acceptance.certificate.wording import plain
 from cube_acceptance.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -70,12 +69,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     signed_by: str = ""
     outcomes: tuple[Outcome, ...] = ()
     """The worst outcome of every requirement over its subjects, in catalogue order."""
-
-
-def one_line(value: object, limit: int = TEXT_LIMIT) -> str:
-    """Make a text from outside fit for one cell: bounded, on one line, nothing but visible."""
-    text = " ".join(plain(value).split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def status(row: Row, stages: frozenset[Stage]) -> int:

@@ -9,8 +9,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cube_acceptance.certificate.markup import Markup, element, join
-from cube_acceptance.certificate.wording import plain, say
-from cube_acceptance.summary.rows import ORDER, REASON_LIMIT, Row, Stage, counts, one_line, status
+from cube_acceptance.certificate.wording import say
+from cube_acceptance.summary.rows import ORDER, REASON_LIMIT, Row, Stage, counts, status
+from cube_acceptance.text.foreign import one_line, plain
 from cube_acceptance.verdict import OUTCOMES, Outcome
 
 if TYPE_CHECKING:

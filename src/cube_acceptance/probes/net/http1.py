@@ -20,6 +20,7 @@ import msgspec
 from cube_acceptance import __version__
 from cube_acceptance.evidence import RAW_LIMIT, HttpReply, Trouble
 from cube_acceptance.probes.net.sockets import ReachError, trouble
+from cube_acceptance.text.foreign import one_line
 
 if TYPE_CHECKING:
     import socket
@@ -80,11 +81,6 @@ _META = re.compile(r"<meta\b[^>]{0,400}?charset\s*=\s*[\"']?([\w.:-]{1,40})", re
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _TITLE = re.compile(r"<title\b[^>]{0,200}>", re.IGNORECASE)
 _TITLE_END = re.compile("</title", re.IGNORECASE)
-_UNFIT = re.compile(
-    "[\x00-\x1f\x7f-\x9f"  # control characters
-    "\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069"  # line ends, and changes of direction
-    "\ud800-\udfff]+"  # halves of characters
-)
 
 
 class MalformedError(Exception):
@@ -158,11 +154,6 @@ class _Stream:
         return found
 
 
-def printable(text: str, limit: int) -> str:
-    """Make network text fit to be kept: one line, bounded, nothing that is not shown as it is."""
-    return _UNFIT.sub(" ", text[: limit * 2]).strip()[:limit]
-
-
 def request(host: str, target: str = "/", cookie: str = "") -> bytes:
     """Write the request; ``identity``, so that nothing has to be unpacked."""
     return (
@@ -205,7 +196,7 @@ def fetch(  # noqa: PLR0913 - where, what, and within which time
     except MalformedError as error:
         if unsent and not stream.heard:
             raise ReachError(cut_off(wire or sock, unsent, "http")) from unsent
-        problem = Trouble(kind="malformed", phase="http", detail=printable(str(error), 200))
+        problem = Trouble(kind="malformed", phase="http", detail=one_line(error, 200))
         raise ReachError(problem if stream.heard else CLOSED_UNANSWERED) from error
     except ssl.SSLError as error:
         raise ReachError(broken_off(error)) from error
@@ -237,7 +228,7 @@ def broken_off(error: ssl.SSLError) -> Trouble:
 def tls_reason(error: ssl.SSLError) -> str:
     """Give OpenSSL's word for what went wrong, else Python's without its source line."""
     words: str = getattr(error, "reason", None) or str(error)
-    return printable(words.partition(" (_ssl.c:")[0], 200)
+    return one_line(words.partition(" (_ssl.c:")[0], 200)
 
 
 def _read(stream: _Stream, url: str, *, status_suffices: bool) -> tuple[HttpReply, bytes]:
@@ -246,14 +237,14 @@ def _read(stream: _Stream, url: str, *, status_suffices: bool) -> tuple[HttpRepl
     body, complete = _body(stream, head) if head.whole else (b"", False)
     first = sorted(head.fields, key=lambda field: field[0] not in READ)
     fields = tuple(
-        (printable(name, 100), printable(_text(name, value), VALUE_LIMIT))
+        (one_line(name, 100), one_line(_text(name, value), VALUE_LIMIT))
         for name, value in first[:FIELD_LIMIT]
     )
     text = _unpacked(body, head.all("content-encoding"))
     reply = HttpReply(
         url=url,
         status=head.status,
-        reason=printable(head.reason.decode("latin-1"), 100),
+        reason=one_line(head.reason.decode("latin-1"), 100),
         headers=fields,
         title=title_of(text, dict(fields).get("content-type", "")),
         size=len(body),
@@ -265,7 +256,9 @@ def _read(stream: _Stream, url: str, *, status_suffices: bool) -> tuple[HttpRepl
 
 def _text(name: str, value: bytes) -> str:
     """Decode a field's value; an address as browsers ask for it, without anything but ASCII."""
-    return quote(value, safe=_URL_SIGNS) if name == "location" else value.decode("latin-1")
+    if name == "location":
+        return quote(value, safe=_URL_SIGNS)[:VALUE_LIMIT]
+    return value.decode("latin-1")
 
 
 def _final_head(stream: _Stream, *, status_suffices: bool) -> _Head:
@@ -395,4 +388,4 @@ def title_of(body: bytes, content_type: str) -> str:
     if found is None:
         return ""
     rest = text[found.end() : found.end() + TITLE_ROOM]
-    return printable(html.unescape(_TITLE_END.split(rest, maxsplit=1)[0]), TITLE_LIMIT)
+    return one_line(html.unescape(_TITLE_END.split(rest, maxsplit=1)[0]), TITLE_LIMIT)
