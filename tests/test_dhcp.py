@@ -10,6 +10,8 @@ import pytest
 from cube_acceptance.evidence import CannotMeasure, DhcpObserved, LeaseObserved, Vantage
 from cube_acceptance.judge import Word, obstacle
 from cube_acceptance.plan import (
+    DNS_OPTION,
+    NTP_OPTION,
     default_routers,
     hosts,
     leading_offer,
@@ -69,6 +71,8 @@ def own_lease_proves_a_server(judge: Judge, blocked: CannotMeasure, site: Site) 
     if not isinstance(lease, LeaseObserved):
         raise obstacle(blocked)
     judge.note("from-lease", client=lease.client)
+    if lease.defects:
+        judge.note("malformed-option", defects=lease.defects)
     note_offer(judge, lease, site)
     judge.passes(
         client=lease.client,
@@ -121,7 +125,12 @@ def note_offer(judge: Judge, told: DhcpMessage | LeaseObserved, site: Site) -> N
     network = site.vantage.network
     if network and IPv4Address(told.address) not in IPv4Network(network):
         judge.note("outside-network", address=told.address, network=network)
-    if not hosts(told.ntp, told):
+    if not hosts(told.ntp, told) and would_tell(told, NTP_OPTION):
         judge.note("no-time-server")
-    if not hosts(told.dns, told):
+    if not hosts(told.dns, told) and would_tell(told, DNS_OPTION):
         judge.note("no-name-server")
+
+
+def would_tell(told: DhcpMessage | LeaseObserved, option: int) -> bool:
+    """Whether an option would be there if the server had it: a lease holds what was asked for."""
+    return not isinstance(told, LeaseObserved) or option in told.asked

@@ -25,7 +25,7 @@ from cube_acceptance import catalogue, plan, site, survey
 from cube_acceptance.evidence import Vantage
 from cube_acceptance.probes import dhcp, icmp, leases, llmnr, mdns, ntp, ssh
 from cube_acceptance.probes import dns as dns_probe
-from cube_acceptance.probes.net import http1
+from cube_acceptance.probes.net import http1, lease_texts
 from cube_acceptance.probes.net.deadline import Patience
 from cube_acceptance.probes.net.sockets import ReachError
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
 
-    from cube_acceptance.probes.leases import Lease
+    from cube_acceptance.probes.net.lease_texts import Lease
 
 UNIT = Path(__file__).parents[1] / "unit"
 HOST = "10.20.0.50"
@@ -184,14 +184,24 @@ def fuzz_leases(data: bytes) -> None:
     """Read the files and outputs of every DHCP client that is known."""
     text = data.decode("utf-8", errors="replace")
     found: list[Lease | None] = [
-        leases.read_networkd(text, 1.8e9),
-        leases.read_nmcli(text),
-        leases.read_variables(text),
-        leases.read_dhclient(text, "eth0"),
-        leases.read_packet(data, 1.8e9),
-        leases.read_ipconfig(text),
-        *leases.read_windows(text),
+        lease_texts.read_networkd(text, 1.8e9),
+        lease_texts.read_nmcli(text),
+        lease_texts.read_variables(text),
+        lease_texts.read_dhclient(text, "eth0"),
+        lease_texts.read_packet(data, 1.8e9),
+        lease_texts.read_ipconfig(text),
+        *lease_texts.read_windows(text),
+        lease_texts.read_wicked(text, 1.8e9),
+        lease_texts.read_connman(text, "eth0"),
+        lease_texts.read_udhcpc(text, 1.8e9, "eth0"),
     ]
+    lease_texts.connman_services(text)
+    for asked in (
+        lease_texts.asked_by_networkd,
+        lease_texts.asked_by_dhclient,
+        lease_texts.asked_by_dhcpcd,
+    ):
+        asked(text)
     for lease in filter(None, found):
         msgspec.json.encode(lease)
         leases._written(lease.expires_s)

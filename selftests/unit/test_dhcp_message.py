@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 
 import psutil
@@ -281,6 +282,55 @@ def offer_without_padding(options: bytes) -> DhcpMessage:
     """Read an OFFER whose packet ends with the options given."""
     packet = reply(REQUEST, LISTED, options)[: 240 + len(options)]
     return dhcp_message.parse(packet, "10.20.0.1", 0.5)
+
+
+class TestServersInWriting:
+    """A text in option 6 or 42 names nobody: RFC 2132 sections 3.8 and 8.3 want addresses."""
+
+    @pytest.mark.parametrize("option", [6, 42])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "pool.ntp.org",
+            "time.plant.example",
+            "ntp.de",
+            "a.de",
+            "NTP-1.Plant_2.local.",
+            "10.20.0.1",
+            "192.168.1.1",
+            "10.20.0.1,10.20.0.2",
+            "ntp1.plant.example ntp2.plant.example",
+            "ntp1.plant.example, 10.20.0.2",
+        ],
+    )
+    @pytest.mark.parametrize("end", [b"", b"\0", b"\r\n"])
+    def test_quotes_the_text(self, option: int, text: str, end: bytes) -> None:
+        """Whatever its length: 12 letters are three addresses, of nobody who was meant."""
+        message = offer(write([(53, b"\x02"), (option, text.encode() + end)]))
+
+        assert (message.dns, message.ntp) == ((), ())
+        assert message.defects == (f'option {option}: "{text}"',)
+
+    @pytest.mark.parametrize(
+        "address", ["114.114.114.114", "46.46.46.46", "50.46.49.57", "10.20.0.1", "49.46.50.46"]
+    )
+    def test_takes_an_address_for_an_address(self, address: str) -> None:
+        """No dot, dots only, a number at the end, no letters: all that is no text."""
+        message = offer(write([(53, b"\x02"), (42, socket.inet_aton(address))]))
+
+        assert (message.ntp, message.defects) == ((address,), ())
+
+    def test_quotes_no_more_than_a_line(self) -> None:
+        """Whoever sends it decides what the report says, but not how much."""
+        message = offer(write([(53, b"\x02"), (42, b"a." * 120 + b"de")]))
+
+        assert message.defects == (f'option 42: "{"a." * 50}"',)
+
+    def test_looks_at_lists_of_servers_only(self) -> None:
+        """A router is never named."""
+        message = offer(write([(53, b"\x02"), (3, b"a.de")]))
+
+        assert (message.routers, message.defects) == (("97.46.100.101",), ())
 
 
 class TestBuildDiscover:

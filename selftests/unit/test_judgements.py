@@ -514,7 +514,37 @@ ROWS = [
             "lease": msgspec.structs.replace(LEASE, ntp=()),
         },
         {"NTP-01": "inconclusive not-permitted"},
+        ("from-lease",),
+    ),
+    Row(
+        "port 68 not permitted, the lease names no time server, although its client asked for one",
+        {
+            "dhcp": cannot("not-permitted", "sudo"),
+            "lease": msgspec.structs.replace(LEASE, ntp=(), asked=(6, 42)),
+        },
+        {"NTP-01": "fail not-offered"},
         ("from-lease", "no-time-server"),
+    ),
+    Row(
+        "port 68 not permitted, the lease names no DNS server, although its client asked for one",
+        {
+            "dhcp": cannot("not-permitted", "sudo"),
+            "lease": msgspec.structs.replace(LEASE, dns=(), asked=(6,)),
+            **no_cloud(),
+        },
+        every(OUTBOUND, "fail not-offered"),
+        ("from-lease", "no-name-server"),
+    ),
+    Row(
+        "port 68 not permitted, the lease names its time server in writing",
+        {
+            "dhcp": cannot("not-permitted", "sudo"),
+            "lease": msgspec.structs.replace(
+                LEASE, ntp=(), asked=(42,), defects=('option 42: "pool.ntp.org"',)
+            ),
+        },
+        {"NTP-01": "fail not-offered"},
+        ("from-lease", "malformed-option", "no-time-server"),
     ),
     Row(
         "DHCP could not be asked for another reason, although there is a lease to be read",

@@ -147,8 +147,8 @@ class LeaseObserved(Observed, tag="lease", frozen=True, kw_only=True):
     """The current lease that this computer itself holds on the vantage interface."""
 
     client: str
-    """Who keeps it: ``systemd-networkd``, ``NetworkManager``, ``dhclient``, ``dhcpcd``,
-    ``ipconfig`` or ``windows``."""
+    """Who keeps it: ``systemd-networkd``, ``NetworkManager``, ``dhclient``, ``dhcpcd``, ``wicked``,
+    ``ConnMan``, ``udhcpc``, ``ipconfig`` or ``windows``."""
     address: str
     server_id: str | None = None
     subnet_mask: str | None = None
@@ -157,6 +157,10 @@ class LeaseObserved(Observed, tag="lease", frozen=True, kw_only=True):
     ntp: tuple[str, ...] = ()
     lease_s: int | None = None
     expires: str | None = None
+    asked: tuple[int, ...] = ()
+    """Which of the options 6 and 42 the client is known to have asked the server for."""
+    defects: tuple[str, ...] = ()
+    """As in :class:`DhcpMessage`."""
 
 
 class DnsObserved(Observed, tag="dns", frozen=True, kw_only=True):

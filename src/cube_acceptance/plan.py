@@ -39,6 +39,9 @@ SERVER_LIMIT = 32
 """How many servers of one kind are asked: as many as are kept of an offer. Somebody's long list
 may end in the only one that works; one that is still longer is an attack."""
 
+DNS_OPTION, NTP_OPTION = 6, 42
+"""The options of DHCP that name servers (RFC 2132 sections 3.8 and 8.3)."""
+
 ADDRESS_LIMIT = 16
 """How many addresses of one name are kept."""
 
@@ -130,6 +133,8 @@ class HandedOut(msgspec.Struct, frozen=True, kw_only=True):
     ntp: tuple[str, ...] = ()
     obstacle: CannotMeasure | None = None
     """Why DHCP could not be measured at all, where that is so."""
+    asked: tuple[int, ...] = ()
+    """The options that this computer's own DHCP client asked for: it had them if there were any."""
 
 
 class Servers(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,8 +233,8 @@ def leading_offer(observed: DhcpObserved) -> DhcpMessage | None:
 def handed_out(evidence: Evidence) -> HandedOut:
     """Read from the evidence what DHCP told: by an offer, or else by this computer's own lease.
 
-    A lease only holds what its client asked for. A list that it lacks may be handed out all the
-    same, so its absence is an obstacle and no proof.
+    A lease only holds what its client asked for. A list that it lacks for another reason may be
+    handed out all the same, so its absence is an obstacle and no proof.
 
     Raises:
         LookupError: DHCP was not measured.
@@ -256,6 +261,7 @@ def handed_out(evidence: Evidence) -> HandedOut:
         dns=hosts(lease.dns, lease),
         ntp=hosts(lease.ntp, lease),
         obstacle=obstacle or doubt,
+        asked=lease.asked,
     )
 
 
@@ -275,20 +281,27 @@ def silence_is_doubtful(observed: DhcpObserved) -> bool:
 
 def name_servers(site: Site, given: HandedOut) -> Servers:
     """Choose the DNS servers: those handed out, else those of the site file."""
-    return _servers(given.dns, hosts(site.dns.servers), given)
+    obstacle = None if DNS_OPTION in given.asked else given.obstacle
+    return _servers(given.dns, hosts(site.dns.servers), given.origin, obstacle)
 
 
 def time_servers(site: Site, given: HandedOut) -> Servers:
     """Choose the time servers: those handed out, else those of the site file."""
-    return _servers(given.ntp, hosts(site.ntp.servers), given)
+    obstacle = None if NTP_OPTION in given.asked else given.obstacle
+    return _servers(given.ntp, hosts(site.ntp.servers), given.origin, obstacle)
 
 
-def _servers(given: tuple[str, ...], configured: tuple[str, ...], source: HandedOut) -> Servers:
+def _servers(
+    given: tuple[str, ...],
+    configured: tuple[str, ...],
+    origin: Literal["dhcp", "lease", "nobody"],
+    obstacle: CannotMeasure | None,
+) -> Servers:
     if given:
-        return Servers(addresses=given, origin=source.origin)
+        return Servers(addresses=given, origin=origin)
     if configured:
         return Servers(addresses=configured, origin="site")
-    return Servers(addresses=(), origin="nobody", obstacle=source.obstacle)
+    return Servers(addresses=(), origin="nobody", obstacle=obstacle)
 
 
 def is_host(address: str) -> bool:

@@ -1,16 +1,14 @@
 """Read the DHCP lease that this computer itself holds on the vantage interface.
 
 What is left where :mod:`~cube_acceptance.probes.dhcp` lacks the right to ask: a current lease
-proves a server, though not a free address. Every DHCP client keeps its lease elsewhere and writes
-it differently; each has a function here that reads its text or bytes. A lease counts only if it
-has not expired and its address is one that the interface has now.
+proves a server, though not a free address. How each client writes is known in
+:mod:`~cube_acceptance.probes.net.lease_texts`, and where it does so is known here. A lease counts
+only if it has not expired and its address is one that the interface has now.
 """
 
 from __future__ import annotations
 
 import glob
-import ipaddress
-import json
 import os
 import re
 import shutil
@@ -24,10 +22,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cube_acceptance.addresses import is_host
 from cube_acceptance.evidence import CannotMeasure, LeaseObserved, Vantage, timestamp
 from cube_acceptance.probes import dhcp
-from cube_acceptance.probes.net import dhcp_message
+from cube_acceptance.probes.net import lease_texts
 from cube_acceptance.probes.net.sockets import (
     CannotAskError,
     Stopwatch,
@@ -36,305 +33,28 @@ from cube_acceptance.probes.net.sockets import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
+
+    from cube_acceptance.probes.net.lease_texts import Lease
 
 READ_LIMIT = 64 * 1024
 """How many bytes of a file (its end) and of a command's output (its beginning) are read."""
 FILE_LIMIT = 32
 """How many files of one client are looked into."""
+SERVICE_LIMIT = 8
+"""How many of ConnMan's connected services are looked into."""
 COMMAND_LIMIT_S = 15.0
 """How long one command may take; PowerShell needs several seconds to start."""
-INFINITE = 0xFFFFFFFF
-"""A lease time that means for ever (RFC 2131 section 3.3)."""
 ADMINISTRATOR_FOLDERS = ("/usr/sbin", "/sbin")
 """Where dhcpcd is; not on an ordinary user's path everywhere."""
 
-_ACK = 5
-_UNITS_S = {
-    "": 1,
-    "s": 1,
-    "min": 60,
-    "h": 3600,
-    "d": 86400,
-    "w": 7 * 86400,
-    "month": 2629800,
-    "y": 31557600,
-}
-"""systemd.time(7); newer releases of systemd-networkd write a lease time with units."""
+_PLACES = ("etc", "run", "usr/lib")
+"""Where systemd looks for what was added to a file of its configuration."""
 _WINDOWS_LEASES = (
     r"Get-ItemProperty 'HKLM:\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters\Interfaces\*'"
     " | Select-Object EnableDHCP,DhcpIPAddress,DhcpSubnetMask,DhcpServer,DhcpDefaultGateway,"
     "DhcpNameServer,Lease,LeaseTerminatesTime | ConvertTo-Json -Compress"
 )
-_WINDOWS_FOR_EVER = 0x7FFFFFFF
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
-    """A lease as some client wrote it down; times are seconds since 1970."""
-
-    client: str
-    address: str
-    server_id: str | None = None
-    subnet_mask: str | None = None
-    routers: tuple[str, ...] = ()
-    dns: tuple[str, ...] = ()
-    ntp: tuple[str, ...] = ()
-    lease_s: int | None = None
-    expires_s: float | None = None
-
-
-# What the clients write
-
-
-def read_networkd(text: str, written_s: float, client: str = "systemd-networkd") -> Lease | None:
-    """Read systemd's ``KEY=value`` lines; the lease runs from when they were written."""
-    values = _assignments(text)
-    lease_s = _timespan(values.get("LIFETIME", ""))
-    return _lease(
-        client,
-        values.get("ADDRESS", ""),
-        server_id=values.get("SERVER_ADDRESS", ""),
-        mask=values.get("NETMASK", ""),
-        routers=values.get("ROUTER", "") or _default_router(values.get("ROUTES", "")),
-        dns=values.get("DNS", ""),
-        ntp=values.get("NTP", ""),
-        lease_s=lease_s,
-        expires_s=_end_of(written_s, lease_s),
-    )
-
-
-def read_nmcli(text: str) -> Lease | None:
-    """Read what ``nmcli -t -f DHCP4 device show`` prints: ``DHCP4.OPTION[1]:name = value``."""
-    values = dict(re.findall(r"^DHCP4\.OPTION\[\d+\]:\s*(\w+) = (.*)$", text, re.MULTILINE))
-    expiry = _number(values.get("expiry", ""))
-    lease = read_variables("\n".join(f"{key}={value}" for key, value in values.items()))
-    if lease is None:
-        return None
-    return replace(lease, client="NetworkManager", expires_s=expiry)
-
-
-def read_variables(text: str) -> Lease | None:
-    """Read what ``dhcpcd -U`` prints: the variables that it gives to its scripts."""
-    values = _assignments(text)
-    return _lease(
-        "dhcpcd",
-        values.get("ip_address", ""),
-        server_id=values.get("dhcp_server_identifier", ""),
-        mask=values.get("subnet_mask", ""),
-        routers=values.get("routers", "")
-        or _default_router(
-            values.get("classless_static_routes", "")
-            or values.get("rfc3442_classless_static_routes", "")
-        ),
-        dns=values.get("domain_name_servers", ""),
-        ntp=values.get("ntp_servers", ""),
-        lease_s=_number(values.get("dhcp_lease_time", "")),
-    )
-
-
-def read_dhclient(text: str, interface: str) -> Lease | None:
-    """Read the last lease of an interface in dhclient.leases(5); None if it does not say its end.
-
-    The file is a log: every renewal is written behind the ones before.
-    """
-    found: Lease | None = None
-    for block in re.findall(r'\blease\s*\{((?:"(?:\\.|[^"\\])*+"|[^"}])*+)\}', text):
-        statements = re.findall(r'((?:"(?:\\.|[^"\\])*+"|[^";])++);', block)
-        values = {}
-        for statement in statements:
-            name, _, value = statement.strip().removeprefix("option ").partition(" ")
-            values[name] = value.strip()
-        if values.get("interface") == f'"{interface}"':
-            found = _read_dhclient_block(values)
-    return found
-
-
-def _read_dhclient_block(values: Mapping[str, str]) -> Lease | None:
-    expire = values.get("expire", "")
-    expires_s = _dhclient_time(expire)
-    if expires_s is None and expire != "never":
-        return None
-    return _lease(
-        "dhclient",
-        values.get("fixed-address", ""),
-        server_id=values.get("dhcp-server-identifier", ""),
-        mask=values.get("subnet-mask", ""),
-        routers=values.get("routers", ""),
-        dns=values.get("domain-name-servers", ""),
-        ntp=values.get("ntp-servers", ""),
-        lease_s=_number(values.get("dhcp-lease-time", "")),
-        expires_s=expires_s,
-    )
-
-
-def read_packet(packet: bytes, written_s: float) -> Lease | None:
-    """Read the server's last ACK as dhcpcd keeps it; None if it does not say its end."""
-    try:
-        message = dhcp_message.parse(packet, "", 0.0)
-    except dhcp_message.MalformedError:
-        return None
-    if message.kind != _ACK or message.lease_s is None:
-        return None
-    ways_out = (router for target, router in message.routes if target == "0.0.0.0/0")
-    return Lease(
-        client="dhcpcd",
-        address=message.address,
-        server_id=message.server_id,
-        subnet_mask=message.subnet_mask,
-        routers=message.routers or tuple(ways_out),
-        dns=message.dns,
-        ntp=message.ntp,
-        lease_s=message.lease_s,
-        expires_s=_end_of(written_s, message.lease_s),
-    )
-
-
-def read_ipconfig(text: str) -> Lease | None:
-    """Read what macOS's ``ipconfig getpacket`` prints: ``name (type): value``, and the header."""
-    values = dict(re.findall(r"^(\w+)(?: \([\w ]*\):| =) (.*)$", text, re.MULTILINE))
-    lease_time = values.get("lease_time", "")
-    is_hex = re.fullmatch(r"0x[0-9a-f]{1,8}", lease_time)
-    return _lease(
-        "ipconfig",
-        values.get("yiaddr", ""),
-        server_id=values.get("server_identifier", ""),
-        mask=values.get("subnet_mask", ""),
-        routers=values.get("router", ""),
-        dns=values.get("domain_name_server", ""),
-        ntp=values.get("network_time_protocol_servers", ""),
-        lease_s=int(lease_time, 16) if is_hex else _number(lease_time),
-    )
-
-
-def read_windows(text: str) -> tuple[Lease, ...]:
-    """Read the JSON of the registry's interfaces: what the DHCP client service wrote there.
-
-    The registry's ``Dhcp...`` values cannot be mistaken for what somebody set by hand. It keeps
-    no time servers.
-    """
-    try:
-        decoded = json.loads(text)
-    except (ValueError, RecursionError):
-        return ()
-    entries = decoded if isinstance(decoded, list) else [decoded]
-    found = (
-        _read_windows_entry(entry)
-        for entry in entries
-        if isinstance(entry, dict) and entry.get("EnableDHCP") == 1
-    )
-    return tuple(lease for lease in found if lease)
-
-
-def _read_windows_entry(entry: Mapping[str, object]) -> Lease | None:
-    def text(name: str) -> str:
-        value = entry.get(name)
-        return " ".join(map(str, value)) if isinstance(value, list) else str(value or "")
-
-    ends_s = _number(text("LeaseTerminatesTime"))
-    return _lease(
-        "windows",
-        text("DhcpIPAddress"),
-        server_id=text("DhcpServer"),
-        mask=text("DhcpSubnetMask"),
-        routers=text("DhcpDefaultGateway"),
-        dns=text("DhcpNameServer"),
-        ntp="",
-        lease_s=_number(text("Lease")),
-        expires_s=None if ends_s in (None, _WINDOWS_FOR_EVER) else ends_s,
-    )
-
-
-# The words they share
-
-
-def _assignments(text: str) -> dict[str, str]:
-    found = re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)
-    return {key: value.strip().strip("'\"") for key, value in found}
-
-
-def _hosts(text: str) -> tuple[str, ...]:
-    """Give the IPv4 addresses of hosts among the words of a text; names have no place there."""
-    found: list[str] = []
-    for word in re.split(r"[\s,{}]+", text):
-        try:
-            address = ipaddress.IPv4Address(word)
-        except ValueError:
-            continue
-        if is_host(address):
-            found.append(str(address))
-    return tuple(found[: dhcp_message.ADDRESS_LIMIT])
-
-
-def _number(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[0-9]{1,10}", text) else None
-
-
-def _timespan(text: str) -> int | None:
-    parts = [re.fullmatch(r"([0-9]{1,10})([a-z]*)", word) for word in text.split()]
-    amounts = [(int(part[1]), part[2]) for part in parts if part and part[2] in _UNITS_S]
-    if not parts or len(amounts) < len(parts):
-        return None
-    return sum(amount * _UNITS_S[unit] for amount, unit in amounts)
-
-
-def _default_router(routes: str) -> str:
-    found = re.search(r"\b0\.0\.0\.0/0[ ,]+([0-9.]+)", routes)
-    return found[1] if found else ""
-
-
-def _dhclient_time(text: str) -> float | None:
-    """Read ``2 2026/11/24 10:00:00`` (UTC, with the day of the week) or ``epoch 1795514400``."""
-    if match := re.match(r"epoch ([0-9]{1,12})", text):
-        return float(match[1])
-    try:
-        moment = datetime.strptime(text[2:].strip(), "%Y/%m/%d %H:%M:%S")  # noqa: DTZ007 - UTC, next line
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC).timestamp()
-
-
-def _end_of(start_s: float, lease_s: int | None) -> float | None:
-    return None if lease_s in (None, INFINITE) else start_s + lease_s
-
-
-def _lease(  # noqa: PLR0913 - the fields of a lease
-    client: str,
-    address: str,
-    *,
-    server_id: str,
-    mask: str,
-    routers: str,
-    dns: str,
-    ntp: str,
-    lease_s: int | None,
-    expires_s: float | None = None,
-) -> Lease | None:
-    own = _hosts(address)
-    if not own:
-        return None
-    return Lease(
-        client=client,
-        address=own[0],
-        server_id=next(iter(_hosts(server_id)), None),
-        subnet_mask=_mask(mask),
-        routers=_hosts(routers),
-        dns=_hosts(dns),
-        ntp=_hosts(ntp),
-        lease_s=lease_s,
-        expires_s=expires_s,
-    )
-
-
-def _mask(text: str) -> str | None:
-    try:
-        mask = ipaddress.IPv4Address(text)
-    except ValueError:
-        return None
-    return str(mask) if dhcp_message.is_mask(mask) else None
-
-
-# Where they keep it
 
 
 def run_command(arguments: tuple[str, ...], limit_s: float) -> str:
@@ -423,6 +143,8 @@ class LeaseProbe:
                     ntp=lease.ntp,
                     lease_s=lease.lease_s,
                     expires=_written(lease.expires_s),
+                    asked=lease.asked,
+                    defects=lease.defects,
                 )
         raise CannotAskError(
             "not-permitted",
@@ -437,6 +159,9 @@ class LeaseProbe:
                 self._of_network_manager(),
                 self._of_dhclient(),
                 self._of_dhcpcd(),
+                self._of_wicked(),
+                self._of_connman(),
+                self._of_udhcpc(),
             )
         elif self.platform == "darwin":
             candidates = (self._of_macos(),)
@@ -453,20 +178,31 @@ class LeaseProbe:
         except OSError:
             return
         for content, written_s in self._files(f"run/systemd/netif/leases/{index}"):
-            lease = read_networkd(content.decode("utf-8", "replace"), written_s)
+            lease = lease_texts.read_networkd(_text(content), written_s)
             # networkd removes the file with the lease and does not rewrite it at every renewal.
             if lease and lease.expires_s is not None and lease.expires_s <= self.now():
                 lease = replace(lease, expires_s=None)
-            yield lease
+            yield _asking(lease, self._asked_by_networkd(index))
+
+    def _asked_by_networkd(self, index: int) -> tuple[int, ...]:
+        state = self._read(f"run/systemd/netif/links/{index}")
+        named = re.search(r"^NETWORK_FILE=/*(\S+)$", state, re.MULTILINE)
+        whole = self._read(glob.escape(named[1])) if named else ""
+        if not named or not whole:
+            return ()
+        name = glob.escape(Path(named[1]).name)
+        added = self._read(*(f"{place}/systemd/network/{name}.d/*.conf" for place in _PLACES))
+        return lease_texts.asked_by_networkd(f"{whole}\n{added}")
 
     def _of_network_manager(self) -> Iterator[Lease | None]:
         interface = self.vantage.interface
-        yield read_nmcli(self._say("nmcli", "-t", "-f", "DHCP4", "device", "show", interface))
+        yield lease_texts.read_nmcli(
+            self._say("nmcli", "-t", "-f", "DHCP4", "device", "show", interface)
+        )
         # Left behind when the connection ends, so only one that says its end is worth something.
         name = f"var/lib/NetworkManager/internal-*-{glob.escape(interface)}.lease"
         for content, written_s in self._files(name):
-            text = content.decode("utf-8", "replace")
-            lease = read_networkd(text, written_s, "NetworkManager")
+            lease = lease_texts.read_networkd(_text(content), written_s, "NetworkManager")
             if lease and lease.lease_s is not None:
                 yield lease
 
@@ -477,8 +213,11 @@ class LeaseProbe:
             "var/lib/dhclient/*.lease*",
             f"var/lib/NetworkManager/dhclient-*-{glob.escape(interface)}.lease",
         )
+        own = self._read("etc/dhcp/dhclient*.conf", "etc/dhclient*.conf")
+        managed = self._read(f"var/lib/NetworkManager/dhclient-{glob.escape(interface)}.conf")
+        asked = lease_texts.asked_by_dhclient(managed or own)
         for content, _ in self._files(*patterns):
-            yield read_dhclient(content.decode("utf-8", "replace"), interface)
+            yield _asking(lease_texts.read_dhclient(_text(content), interface), asked)
 
     def _of_dhcpcd(self) -> Iterator[Lease | None]:
         interface = glob.escape(self.vantage.interface)
@@ -487,19 +226,49 @@ class LeaseProbe:
             f"var/lib/dhcpcd/{interface}-*.lease",
             f"var/lib/dhcpcd*/dhcpcd-{interface}*.lease",
         )
+        asked = lease_texts.asked_by_dhcpcd(self._read("etc/dhcpcd.conf", "etc/dhcpcd/dhcpcd.conf"))
         for content, written_s in self._files(*patterns):
-            yield read_packet(content, written_s)
-        yield read_variables(self._say("dhcpcd", "-4", "-U", self.vantage.interface))
+            yield _asking(lease_texts.read_packet(content, written_s), asked)
+        said = self._say("dhcpcd", "-4", "-U", self.vantage.interface)
+        yield _asking(lease_texts.read_variables(said), asked)
+
+    def _of_wicked(self) -> Iterator[Lease | None]:
+        interface = glob.escape(self.vantage.interface)
+        names = (f"lease-{interface}-dhcp-ipv4.xml", f"lease-dhcp-ipv4-{interface}.xml")
+        places = [f"{place}/wicked/{name}" for place in ("var/lib", "run") for name in names]
+        for content, written_s in self._files(*places):
+            yield lease_texts.read_wicked(_text(content), written_s)
+
+    def _of_connman(self) -> Iterator[Lease | None]:
+        services = lease_texts.connman_services(self._say("connmanctl", "services"))
+        for service in services[:SERVICE_LIMIT]:
+            said = self._say("connmanctl", "services", service)
+            yield lease_texts.read_connman(said, self.vantage.interface)
+
+    def _of_udhcpc(self) -> Iterator[Lease | None]:
+        interface = self.vantage.interface
+        name = glob.escape(interface)
+        patterns = (
+            f"run/udhcpc*{name}*",
+            f"run/udhcpc/*{name}*",
+            f"var/lib/udhcpc/*{name}*",
+        )
+        for content, written_s in self._files(*patterns):
+            yield lease_texts.read_udhcpc(_text(content), written_s, interface)
 
     def _of_macos(self) -> Iterator[Lease | None]:
-        yield read_ipconfig(self._say("ipconfig", "getpacket", self.vantage.interface))
+        yield lease_texts.read_ipconfig(self._say("ipconfig", "getpacket", self.vantage.interface))
 
     def _of_windows(self) -> Iterator[Lease | None]:
         shell = ("powershell", "-NoProfile", "-NonInteractive", "-Command")
-        yield from read_windows(self._say(*shell, _WINDOWS_LEASES))
+        yield from lease_texts.read_windows(self._say(*shell, _WINDOWS_LEASES))
 
     def _say(self, *arguments: str) -> str:
         return self.run_command(arguments, self.command_limit_s)
+
+    def _read(self, *patterns: str) -> str:
+        """Read a client's configuration, of all the files that match."""
+        return "\n".join(_text(content) for content, _ in self._files(*patterns))
 
     def _files(self, *patterns: str) -> list[tuple[bytes, float]]:
         """Read the files that match, the one written last first."""
@@ -509,6 +278,14 @@ class LeaseProbe:
             return []
         contents = [content for path in paths[:FILE_LIMIT] if (content := read_file(path))]
         return sorted(contents, key=lambda content: content[1], reverse=True)
+
+
+def _asking(lease: Lease | None, asked: tuple[int, ...]) -> Lease | None:
+    return replace(lease, asked=asked) if lease else None
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "replace")
 
 
 def _written(moment_s: float | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import struct
 
@@ -13,6 +14,8 @@ ADDRESS_LIMIT = 32
 """How many addresses or routes of one option are kept."""
 DEFECT_LIMIT = 32
 """How many defects of one message are kept."""
+TEXT_LIMIT = 100
+"""How many characters of a text are quoted that stands where addresses belong."""
 
 REQUESTED = (1, 3, 6, 42, 51, 54, 121)
 """The options asked for (option 55)."""
@@ -45,6 +48,13 @@ _ETHERNET = 1
 _BROADCAST_FLAG = 0x8000
 _COOKIE = bytes((99, 130, 83, 99))  # RFC 2131 section 3
 _MESSAGE = struct.Struct("!BBBBIHH4s4s4s4s16s64s128s4s")  # RFC 2131 section 2, and the cookie
+_LABEL = rb"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME = rb"(?:" + _LABEL + rb"\.)+(?=[A-Za-z])" + _LABEL + rb"\.?"
+"""A host's name with a dot in it; its last label is no number (RFC 1123 section 2.1)."""
+_WRITTEN_ADDRESS = rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
+_TEXT_END = b"\0 \t\r\n"
+_WORD = rb"(?:" + _NAME + rb"|" + _WRITTEN_ADDRESS + rb")"
+_TEXT = re.compile(_WORD + rb"(?:[,; ]{1,2}" + _WORD + rb")*[\0 \t\r\n]*")
 _PAD = 0
 _END = 255
 _ADDRESS_SIZE = 4
@@ -97,13 +107,47 @@ def parse(packet: bytes, source: str, at_s: float) -> DhcpMessage:
         server_id=options.host(54),
         subnet_mask=options.mask(1),
         routers=options.hosts(3),
-        dns=options.hosts(6),
-        ntp=options.hosts(42),
+        dns=options.servers(6),
+        ntp=options.servers(42),
         lease_s=options.number(51, 4),
         routes=options.routes(121),
         defects=tuple(options.defects),
         raw=packet[:RAW_LIMIT],
     )
+
+
+def read_routes(value: bytes) -> tuple[tuple[str, str], ...]:
+    """Read option 121 (RFC 3442): prefix length, significant bytes of the destination, router.
+
+    Raises:
+        ValueError: it holds no whole route, or something else as well.
+    """
+    found: list[tuple[str, str]] = []
+    at = 0
+    while at < len(value) and len(found) < ADDRESS_LIMIT:
+        prefix = value[at]
+        router_at = at + 1 + (prefix + 7) // 8
+        following = router_at + _ADDRESS_SIZE
+        if prefix > 32 or following > len(value):  # noqa: PLR2004 - bits of an IPv4 address
+            raise ValueError(f"broken route at byte {at}")
+        destination = value[at + 1 : router_at].ljust(_ADDRESS_SIZE, b"\0")
+        network = ipaddress.IPv4Network((destination, prefix), strict=False)
+        found.append((str(network), socket.inet_ntoa(value[router_at:following])))
+        at = following
+    if not found:
+        raise ValueError("length 0")
+    return tuple(found)
+
+
+def text_defect(code: int, value: bytes) -> str:
+    """Describe a text that stands where addresses belong; empty where there is none.
+
+    Some servers send the name that was typed in, ``pool.ntp.org``, or an address in writing. It
+    is told from addresses by its dots and letters; 114.114.114.114 is ``rrrr``, and an address.
+    """
+    if _TEXT.fullmatch(value):
+        return f'option {code}: "{value.rstrip(_TEXT_END).decode("ascii")[:TEXT_LIMIT]}"'
+    return ""
 
 
 class _Options:
@@ -158,28 +202,22 @@ class _Options:
             return None
         return str(mask)
 
+    def servers(self, code: int) -> tuple[str, ...]:
+        """Return a list of servers; a text in their place names nobody, whatever its bytes mean."""
+        if defect := text_defect(code, self._joined(code) or b""):
+            self._complain(defect)
+            return ()
+        return self.hosts(code)
+
     def routes(self, code: int) -> tuple[tuple[str, str], ...]:
-        """RFC 3442: prefix length, the significant bytes of the destination, router."""
         value = self._joined(code)
         if value is None:
             return ()
-        found: list[tuple[str, str]] = []
-        at = 0
-        while at < len(value) and len(found) < ADDRESS_LIMIT:
-            prefix = value[at]
-            significant = (prefix + 7) // 8
-            router_at = at + 1 + significant
-            following = router_at + _ADDRESS_SIZE
-            if prefix > 32 or following > len(value):  # noqa: PLR2004 - bits of an IPv4 address
-                self._complain(f"option {code}: broken route at byte {at}")
-                return ()
-            destination = value[at + 1 : router_at].ljust(_ADDRESS_SIZE, b"\0")
-            network = ipaddress.IPv4Network((destination, prefix), strict=False)
-            found.append((str(network), socket.inet_ntoa(value[router_at:following])))
-            at = following
-        if not found:
-            self._complain(f"option {code}: length 0")
-        return tuple(found)
+        try:
+            return read_routes(value)
+        except ValueError as error:
+            self._complain(f"option {code}: {error}")
+            return ()
 
     def _read(self, area: bytes, name: str) -> None:
         at = 0
