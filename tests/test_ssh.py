@@ -26,12 +26,13 @@ def test_the_maintenance_shell_is_in_the_expected_state(judge: Judge, cube: Cube
 
 def rule_on_closed_shell(judge: Judge, seen: SshObserved) -> None:
     """Rule where the shell is expected to be off: only the CUBE's own refusal proves it."""
-    if seen.banner:
-        judge.fail("unexpectedly-open", address=seen.address, banner=seen.banner)
+    if shown := seen.banner or seen.turned_away:
+        judge.fail("unexpectedly-open", address=seen.address, banner=shown)
     trouble = seen.trouble
     if trouble is None or trouble.phase != "tcp":
         judge.inconclusive("ambiguous", "ambiguous.open", address=seen.address)
-    if trouble.kind == "refused" and trouble.icmp_code is None:
+    own = trouble.icmp_code is None or trouble.icmp_source == seen.address
+    if trouble.kind == "refused" and own:
         judge.passes(address=seen.address, state="disabled")
         return
     detail = on_the_wire(trouble)
@@ -41,8 +42,9 @@ def rule_on_closed_shell(judge: Judge, seen: SshObserved) -> None:
 
 def rule_on_open_shell(judge: Judge, seen: SshObserved, cube: Cube) -> None:
     """Rule where the shell is expected to be on: banner, key exchange, and the pinned key."""
-    if seen.trouble:
-        judge.fail(seen.trouble.kind, address=seen.address, detail=on_the_wire(seen.trouble))
+    if trouble := seen.trouble:
+        text = trouble.kind if trouble.phase == "tcp" else f"{trouble.kind}.{trouble.phase}"
+        judge.fail(trouble.kind, text, address=seen.address, detail=on_the_wire(trouble))
     if not seen.banner or not seen.key_exchange:
         judge.fail("malformed", address=seen.address)
     keys = [fingerprint for _, fingerprint in seen.fingerprints] or [seen.fingerprint]

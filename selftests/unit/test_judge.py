@@ -366,8 +366,8 @@ class TestOnTheWire:
         ("kind", "phase", "code", "sign"),
         [
             ("refused", "tcp", None, "TCP RST"),
-            ("refused", "http", None, "TCP RST"),
-            ("refused", "ssh", None, "TCP RST"),
+            ("refused", "http", None, "HTTP"),
+            ("refused", "ssh", None, "SSH"),
             ("refused", "tls", None, "TLS"),
             ("refused", "udp", None, "ICMP 3/3"),
             ("refused", "tcp", 13, "ICMP 3/13"),
@@ -380,3 +380,11 @@ class TestOnTheWire:
     def test_shows_what_was_seen(self, kind: str, phase: str, code: int | None, sign: str) -> None:
         """A reset, a reject and a dropped packet point at different devices."""
         assert on_the_wire(Trouble(kind=kind, phase=phase, icmp_code=code)) == sign
+
+    def test_quotes_what_the_probe_saw(self) -> None:
+        """An alert has a name, a shell may have words, and a refusal by ICMP a sender."""
+        alert = Trouble(kind="refused", phase="tls", sign="TLS alert: handshake_failure")
+        message = Trouble(kind="refused", phase="tcp", icmp_code=13, icmp_source="10.20.0.1")
+
+        assert on_the_wire(alert) == "TLS alert: handshake_failure"
+        assert on_the_wire(message) == "ICMP 3/13, 10.20.0.1"

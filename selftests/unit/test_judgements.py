@@ -1681,6 +1681,32 @@ ROWS = [
         ssh_trouble("refused", icmp_code=13),
         {"SSH-01[line-1]": "inconclusive ambiguous"},
     ),
+    Row(
+        "SSH: refused by a router's firewall",
+        ssh_trouble("refused", icmp_code=13, icmp_source=SERVER),
+        {"SSH-01[line-1]": "inconclusive ambiguous"},
+    ),
+    *(
+        Row(
+            f"SSH: ICMP code {code} from the CUBE's own address",
+            ssh_trouble("refused", icmp_code=code, icmp_source=CUBE),
+            {},
+        )
+        for code in (1, 3, 10, 13)
+    ),
+    Row(
+        "SSH: open, closes without a word",
+        ssh_trouble("refused", "ssh", sign="TCP FIN"),
+        {"SSH-01[line-1]": "inconclusive ambiguous"},
+    ),
+    Row(
+        "SSH: says that it is on and turns this visitor away",
+        ssh(
+            turned_away="Exceeded MaxStartups",
+            trouble=Trouble(kind="refused", phase="ssh", sign="Exceeded MaxStartups"),
+        ),
+        {"SSH-01[line-1]": "fail unexpectedly-open"},
+    ),
     Row("SSH: no way", ssh_trouble("no-route"), {"SSH-01[line-1]": "inconclusive ambiguous"}),
     Row(
         "SSH: open but mute",
@@ -1723,6 +1749,21 @@ ROWS = [
             ("no-answer", "ssh"),
             ("malformed", "ssh"),
         )
+    ),
+    *(
+        Row(
+            f"SSH expected on: accepts, then {sign}",
+            ssh_trouble("refused", "ssh", sign=sign),
+            {"SSH-01[line-1]": "fail refused"},
+            site=SSH_ON,
+        )
+        for sign in ("TCP FIN", "TCP RST", "Not allowed at this time")
+    ),
+    Row(
+        "SSH expected on: refused by the CUBE's own firewall",
+        ssh_trouble("refused", icmp_code=13, icmp_source=CUBE),
+        {"SSH-01[line-1]": "fail refused"},
+        site=SSH_ON,
     ),
     Row(
         "SSH expected on: a banner and nothing more",

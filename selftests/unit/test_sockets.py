@@ -698,6 +698,7 @@ class TestOpenUdp:
                 phase="udp",
                 detail="ICMP destination unreachable, code 3, from 127.0.0.1",
                 icmp_code=3,
+                icmp_source="127.0.0.1",
             )
 
     def test_hears_silence(self) -> None:
@@ -994,7 +995,7 @@ class TestTrouble:
 
         found = sockets.trouble(icmp(3, code), error, "tcp")
 
-        assert (found.kind, found.icmp_code) == (kind, code)
+        assert (found.kind, found.icmp_code, found.icmp_source) == (kind, code, "10.0.0.1")
         assert found.detail == f"ICMP destination unreachable, code {code}, from 10.0.0.1"
 
     @pytest.mark.usefixtures("interfaces")
@@ -1038,6 +1039,30 @@ class TestTrouble:
         found = sockets.trouble(queue, OSError(errno.EHOSTUNREACH, "No route to host"), "tcp")
 
         assert (found.kind, found.icmp_code) == ("refused", 13)
+
+    @pytest.mark.parametrize(
+        ("address", "kind"), [("10.0.0.1", "refused"), ("10.0.0.2", "no-route")]
+    )
+    def test_a_host_that_denies_itself_is_there(self, address: str, kind: str) -> None:
+        """Its own firewall may say what it likes; a router that says the same knows no way."""
+        error = OSError(errno.EHOSTUNREACH, "No route to host")
+
+        found = sockets.refused_by(address, sockets.trouble(icmp(3, 1), error, "tcp"))
+
+        assert (found.kind, found.icmp_code) == (kind, 1)
+
+    @pytest.mark.parametrize(
+        ("number", "sign"),
+        [
+            (errno.ECONNRESET, "TCP RST"),
+            (errno.EPIPE, "TCP RST"),
+            (errno.ECONNABORTED, ""),
+            (errno.EHOSTUNREACH, ""),
+        ],
+    )
+    def test_a_reset_is_said_where_one_came(self, number: int, sign: str) -> None:
+        """An administrator looks for the device that sends it."""
+        assert sockets.trouble(EMPTY, OSError(number, "words"), "http").sign == sign
 
     def test_another_icmp_type_leaves_it_to_the_number(self) -> None:
         """Time exceeded is a routing loop and no destination unreachable."""

@@ -31,8 +31,9 @@ TROUBLES = {
     Behaviour.NOT_SSH: ("malformed", ""),
     Behaviour.ECHO: ("malformed", ""),
     Behaviour.MUTE: ("no-answer", ""),
-    Behaviour.CLOSES: ("no-answer", ""),
-    Behaviour.BANNER_THEN_CLOSES: ("malformed", "SSH-2.0-OpenSSH_9.2p1"),
+    Behaviour.CLOSES: ("refused", ""),
+    Behaviour.BUSY: ("refused", ""),
+    Behaviour.BANNER_THEN_CLOSES: ("refused", "SSH-2.0-OpenSSH_9.2p1"),
     Behaviour.BANNER_THEN_MUTE: ("no-answer", "SSH-2.0-OpenSSH_9.2p1"),
     Behaviour.OLD_PROTOCOL: ("malformed", "SSH-1.5-OpenSSH_2.0"),
     Behaviour.ENDLESS_BANNER: ("malformed", ""),
@@ -46,7 +47,7 @@ TROUBLES = {
 
 def talk(server: SshServer, **changes: object) -> SshObserved:
     """What the probe sees of a server."""
-    values = {"talk_limit_s": 1.0, "key_limit_s": 4.0} | changes
+    values = {"talk_limit_s": 1.0, "key_limit_s": 4.0, "second_try_s": 0.0} | changes
     observed = SshProbe(vantage=VANTAGE, address=server.address, port=server.port, **values).run()
     assert isinstance(observed, SshObserved)
     return observed
@@ -82,6 +83,38 @@ class TestSshProbe:
         assert (observed.trouble.kind, observed.banner) == expected
         assert observed.trouble.phase == "ssh"
         assert not observed.key_exchange
+        assert len(observed.tries) == (2 if observed.trouble.kind == "refused" else 1)
+
+    @pytest.mark.parametrize("first", [Behaviour.CLOSES, Behaviour.BUSY])
+    def test_no_room_at_first(self, first: Behaviour) -> None:
+        """One refusal that says *later* is no closed shell."""
+
+        class OpensLater(SshServer):
+            def serve(self, connection: socket.socket) -> None:
+                super().serve(connection)
+                self.behaviour = Behaviour.GOOD
+
+        with OpensLater(first) as server:
+            observed = talk(server, talk_limit_s=5.0)
+
+        assert observed.trouble is None
+        assert observed.turned_away == ""
+        assert [one.result for one in observed.tries[:2]] == ["refused", "answer"]
+
+    def test_what_was_said_once_stays_said(self) -> None:
+        """A shell that first says that it is full and then nothing at all is a shell that is on."""
+
+        class FallsSilent(SshServer):
+            def serve(self, connection: socket.socket) -> None:
+                super().serve(connection)
+                self.behaviour = Behaviour.CLOSES
+
+        with FallsSilent(Behaviour.BUSY) as server:
+            observed = talk(server)
+
+        assert observed.turned_away == "Not allowed at this time"
+        assert observed.trouble is not None
+        assert observed.trouble.sign == "Not allowed at this time"
 
     def test_closed(self) -> None:
         """As delivered."""
@@ -316,14 +349,55 @@ class TestPieces:
         assert ended.value.trouble.kind == kind
         assert words in ended.value.trouble.detail
 
-    @pytest.mark.parametrize("words", [b"Exceeded MaxStartups", b"Not allowed at this time"])
-    def test_no_room(self, words: bytes) -> None:
-        """OpenSSH turns away in plain words whom it has no room for; it is there all the same."""
+    @pytest.mark.parametrize(
+        ("said", "words"),
+        [
+            (b"Exceeded MaxStartups\r\n", "Exceeded MaxStartups"),
+            (b"Not allowed at this time\r\n", "Not allowed at this time"),
+            (
+                "Zugriff gesperrt für\r\ndiese Adresse".encode(),
+                "Zugriff gesperrt für diese Adresse",
+            ),
+        ],
+    )
+    def test_no_room(self, said: bytes, words: str) -> None:
+        """A shell turns away in plain words whom it has no room for; it is there all the same."""
+        talk = ssh._Talk(PieceByPiece(said, b""), Patience(1.0))
         with pytest.raises(ReachError) as ended:
-            ssh._Talk(PieceByPiece(words + b"\r\n", b""), Patience(1.0)).identification()
+            talk.identification()
 
         assert ended.value.trouble.kind == "refused"
-        assert ended.value.trouble.detail == words.decode()
+        assert ended.value.trouble.sign == words
+        assert talk.turned_away == words
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            b"HTTP/1.0 400 Bad Request\r\n\r\n",
+            b"<html>",
+            b"220 mail.example.com ESMTP\r\n",
+            b"554-no\r\n",
+            b"\xff\xfe\x00",
+            b"bell \x07\n",
+        ],
+    )
+    def test_others_that_speak_first(self, said: bytes) -> None:
+        """Neither a web server nor a mail server nor nonsense is a shell that is on."""
+        talk = ssh._Talk(PieceByPiece(said, b""), Patience(1.0))
+        with pytest.raises(ReachError) as ended:
+            talk.identification()
+
+        assert ended.value.trouble.kind == "malformed"
+        assert talk.turned_away == ""
+
+    def test_an_answer_to_our_own_words(self) -> None:
+        """Who speaks only when spoken to does not turn anybody away."""
+        talk = ssh._Talk(PieceByPiece(b"unknown command\r\n", b""), Patience(1.0))
+        talk._introduce()
+        with pytest.raises(ReachError) as ended:
+            talk.identification()
+
+        assert ended.value.trouble.kind == "malformed"
 
     def test_time_is_up_however_much_comes(self) -> None:
         """A peer that always has one more byte does not hold us."""

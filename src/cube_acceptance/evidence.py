@@ -85,6 +85,11 @@ class Trouble(Record, frozen=True, kw_only=True):
     """One technical sentence or the system's own words; for the evidence, not for the reader."""
     icmp_code: int | None = None
     """The code of the ICMP destination unreachable message that said so, if one did."""
+    icmp_source: str = ""
+    """Who sent that message; empty where none came or nobody can tell."""
+    sign: str = ""
+    """What was seen, in signs that need no translation: ``TCP RST``, ``TCP FIN``, an alert of TLS
+    with its name, or the peer's own words; empty where there is nothing to be quoted."""
 
 
 class Observed(Record, frozen=True, kw_only=True):
@@ -364,6 +369,8 @@ class SshObserved(Observed, tag="ssh", frozen=True, kw_only=True):
     """Key type and fingerprint of every host key that could be obtained."""
     unread: tuple[str, ...] = ()
     """The types of the host keys that were offered and could not be obtained."""
+    turned_away: str = ""
+    """What was said instead of an identification before the connection was closed."""
     trouble: Trouble | None = None
 
 

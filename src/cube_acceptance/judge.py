@@ -224,14 +224,12 @@ def obstacle(observation: CannotMeasure) -> InconclusiveError:
 def on_the_wire(trouble: Trouble) -> str:
     """Say in signs that need no translation what the wire showed, ``ICMP 3/13`` for instance."""
     if trouble.icmp_code is not None:
-        return f"ICMP 3/{trouble.icmp_code}"
+        sender = f", {trouble.icmp_source}" if trouble.icmp_source else ""
+        return f"ICMP 3/{trouble.icmp_code}{sender}"
     signs = {
         ("refused", "tcp"): "TCP RST",
-        ("refused", "tls"): "TLS",
-        ("refused", "http"): "TCP RST",
-        ("refused", "ssh"): "TCP RST",
         ("refused", "udp"): "ICMP 3/3",
         ("no-route", "tcp"): "ARP/ICMP",
         ("no-route", "udp"): "ARP/ICMP",
     }
-    return signs.get((trouble.kind, trouble.phase), trouble.phase.upper())
+    return trouble.sign or signs.get((trouble.kind, trouble.phase), trouble.phase.upper())

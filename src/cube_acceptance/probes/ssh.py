@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import socket
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cube_acceptance import __version__
 from cube_acceptance.evidence import CannotMeasure, SshObserved, Trouble, Try
@@ -46,8 +47,12 @@ DISCONNECT, IGNORE, DEBUG, KEXINIT = 1, 2, 4, 20
 """Message numbers (RFC 4250 section 4.1.2)."""
 IDLE_LIMIT = 8
 """Messages without meaning that may come before the key exchange message."""
-REFUSALS = (b"Exceeded MaxStartups", b"Not allowed at this time")
-"""What OpenSSH says in place of an identification to whom it has no room for at the moment."""
+SECOND_TRY_S = 2.0
+"""After which time a shell that hung up is asked once more: it may only have been busy."""
+OTHERS = (b"HTTP/", b"<")
+"""How those begin who speak first, say lines of text, and are no shell."""
+_REPLY_CODE = re.compile(rb"[1-5][0-9]{2}[ -]")
+"""Likewise mail and file servers (RFC 5321 section 4.2, RFC 959 section 4.2)."""
 OWN_BANNER = f"SSH-2.0-cube_acceptance_{__version__}\r\n".encode("ascii")
 """Without a minus sign in the software's name and version (RFC 4253 section 4.2)."""
 KEY_TYPES = (
@@ -79,6 +84,7 @@ class SshProbe:
     talk_limit_s: float = TALK_LIMIT_S
     key_limit_s: float = KEY_LIMIT_S
     keys_limit_s: float = KEYS_LIMIT_S
+    second_try_s: float = SECOND_TRY_S
     fingerprints_wanted: bool = True
     """Read the host keys, each by a connection of its own."""
 
@@ -92,41 +98,48 @@ class SshProbe:
         return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> SshObserved:
-        to = f"{self.address}:{self.port}"
-        banner = ""
-        offered: tuple[str, ...] = ()
-        try:
-            with contextlib.closing(
-                open_tcp(self.vantage, self.address, self.port, self.connect_limit_s, "ssh")
-            ) as sock:
-                talk = _Talk(sock, Patience(self.talk_limit_s))
-                banner = talk.identification()
-                offered = talk.key_exchange(banner)
-        except ReachError as error:
-            kind = error.trouble.kind
-            result = "silence" if kind == "no-answer" else kind
-            return SshObserved(
-                started=watch.started,
-                duration_s=watch.elapsed(),
-                tries=(Try(at_s=0.0, to=to, result=result, detail=error.trouble.detail),),
-                address=self.address,
-                banner=banner,
-                trouble=error.trouble,
-            )
-        tries = [Try(at_s=0.0, to=to, result="answer", source=to)]
-        keys = self._host_keys(watch, tries, offered) if self.fingerprints_wanted else ()
+        tries: list[Try] = []
+        heard = self._talk(watch, tries)
+        if heard.trouble and (heard.trouble.kind, heard.trouble.phase) == ("refused", "ssh"):
+            watch.wait_until(self.second_try_s)
+            heard = max(heard, self._talk(watch, tries), key=_Heard.reach)
+        wanted = self.fingerprints_wanted and not heard.trouble
+        keys = self._host_keys(watch, tries, heard.offered) if wanted else ()
         return SshObserved(
             started=watch.started,
             duration_s=watch.elapsed(),
             tries=tuple(tries),
             address=self.address,
-            banner=banner,
-            key_exchange=True,
+            banner=heard.banner,
+            turned_away=heard.turned_away,
+            trouble=heard.trouble,
+            key_exchange=not heard.trouble,
             key_type=keys[0][0] if keys else "",
             fingerprint=keys[0][1] if keys else "",
             fingerprints=keys,
-            unread=unread(offered, keys) if self.fingerprints_wanted else (),
+            unread=unread(heard.offered, keys) if wanted else (),
         )
+
+    def _talk(self, watch: Stopwatch, tries: list[Try]) -> _Heard:
+        """Connect and talk as far as the key exchange message."""
+        at_s, to = watch.elapsed(), f"{self.address}:{self.port}"
+        talk: _Talk | None = None
+        try:
+            with contextlib.closing(
+                open_tcp(self.vantage, self.address, self.port, self.connect_limit_s, "ssh")
+            ) as sock:
+                talk = _Talk(sock, Patience(self.talk_limit_s))
+                talk.identification()
+                offered = talk.key_exchange(talk.banner)
+        except ReachError as error:
+            problem = error.trouble
+            result = "silence" if problem.kind == "no-answer" else problem.kind
+            tries.append(Try(at_s=at_s, to=to, result=result, detail=problem.detail))
+            if talk is None:
+                return _Heard(trouble=problem)
+            return _Heard(talk.banner, talk.turned_away, trouble=problem)
+        tries.append(Try(at_s=at_s, to=to, result="answer", source=to))
+        return _Heard(talk.banner, offered=offered)
 
     def _host_keys(
         self, watch: Stopwatch, tries: list[Try], offered: tuple[str, ...]
@@ -177,6 +190,19 @@ class SshProbe:
             rationed.close()
 
 
+class _Heard(NamedTuple):
+    """What one conversation came to."""
+
+    banner: str = ""
+    turned_away: str = ""
+    offered: tuple[str, ...] = ()
+    trouble: Trouble | None = None
+
+    def reach(self) -> tuple[bool, ...]:
+        """Rank it by how far it came."""
+        return not self.trouble, bool(self.banner), bool(self.turned_away)
+
+
 class _Rationed(socket.socket):
     """A socket that has no more to read after so many bytes, whatever a packet claims to hold."""
 
@@ -196,8 +222,11 @@ class _Talk:
         self._sock = sock
         self._patience = patience
         self._buffer = b""
-        self._heard = False
         self._introduced = False
+        self._said: list[bytes] = []
+        """The lines before an identification."""
+        self.banner = ""
+        self.turned_away = ""
 
     def _introduce(self) -> None:
         """Send our identification, once (RFC 4253 section 4.2)."""
@@ -227,14 +256,26 @@ class _Talk:
             self._more()
             return
         except OSError as error:
-            raise ReachError(http1.cut_off(self._sock, error, "ssh")) from error
-        if not data and not self._heard:
-            closed = Trouble(kind="no-answer", phase="ssh", detail="closed without a word")
-            raise ReachError(closed)
+            raise self._ended(http1.cut_off(self._sock, error, "ssh")) from error
         if not data:
-            raise _no_ssh("the connection was closed")
-        self._heard = True
+            raise self._ended(_turned_away("the connection was closed", sign="TCP FIN"))
         self._buffer += data
+
+    def _ended(self, problem: Trouble) -> ReachError:
+        """Say what the end of a connection means, by what was said before it.
+
+        Whoever ends it with nothing, with lines of text that nobody asked for, or with an
+        identification has taken the connection and turned this visitor away.
+        """
+        said = b" ".join([*self._said, self._buffer]).strip()
+        if self.banner or not said or problem.kind != "refused":
+            return ReachError(problem)
+        text = said.decode("utf-8", errors="replace")
+        legible = text.isprintable() and "\ufffd" not in text
+        if self._introduced or not legible or said.startswith(OTHERS) or _REPLY_CODE.match(said):
+            return _no_ssh(problem.detail)
+        self.turned_away = one_line(text, 150)
+        return ReachError(_turned_away(self.turned_away))
 
     def identification(self) -> str:
         """Read the identification; other lines may come before it (RFC 4253 section 4.2)."""
@@ -244,12 +285,13 @@ class _Talk:
             if found:
                 self._buffer = rest
                 read += len(line) + 1
-                if line.startswith(REFUSALS):
-                    raise _turned_away(line)
                 if line + b"\n" == OWN_BANNER:
                     raise _no_ssh("what we sent came back")
                 if line.startswith(b"SSH-"):
-                    return one_line(line[:LINE_LIMIT].decode("latin-1"), LINE_LIMIT)
+                    text = line[:LINE_LIMIT].decode("latin-1")
+                    self.banner = one_line(text, LINE_LIMIT)
+                    return self.banner
+                self._said.append(line.strip())
             elif len(line) > GREETING_LIMIT:
                 raise _no_ssh("a line without end")
             else:
@@ -268,8 +310,7 @@ class _Talk:
                 return _host_key_algorithms(content[16:])
             if number == DISCONNECT:
                 words = one_line(content[8:].decode("utf-8", errors="replace"), 150)
-                detail = f"disconnected: {words}"
-                raise ReachError(Trouble(kind="refused", phase="ssh", detail=detail))
+                raise ReachError(_turned_away(f"disconnected: {words}", sign=words))
             if number not in {IGNORE, DEBUG}:
                 break
         raise _no_ssh("no key exchange message after the identification")
@@ -309,9 +350,8 @@ def unread(offered: tuple[str, ...], keys: tuple[tuple[str, str], ...]) -> tuple
     return tuple(missing)[:UNREAD_LIMIT]
 
 
-def _turned_away(line: bytes) -> ReachError:
-    words = one_line(line.decode("latin-1"), 150)
-    return ReachError(Trouble(kind="refused", phase="ssh", detail=words))
+def _turned_away(detail: str, sign: str = "") -> Trouble:
+    return Trouble(kind="refused", phase="ssh", detail=detail, sign=sign or detail)
 
 
 def _no_ssh(detail: str) -> ReachError:

@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 import psutil
 
 from cube_acceptance.evidence import (
@@ -79,6 +80,8 @@ _SYN_SENT = 2  # linux/tcp.h: TCP_SYN_SENT
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
 
 _REFUSED = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
+_RESET = frozenset({errno.ECONNRESET, errno.EPIPE})
+"""A reset came; after it, or after the peer's farewell, Linux says the latter to who writes on."""
 _NO_ROUTE = frozenset(
     {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 )
@@ -497,6 +500,7 @@ def _connect(sock: socket.socket, peer: tuple[str, int], witness: Witness, then:
             then if taken else "tcp",
             lambda: next_hop_answers(witness, prompt=prompt),
         )
+        found = refused_by(peer[0], found)
         if found.kind == "no-answer":
             confirm_silence(witness, lambda: shows(sock, select.POLLOUT))
         elif found.kind == "refused" and found.icmp_code is None:
@@ -648,15 +652,23 @@ def trouble(
         detail = f"ICMP destination unreachable, code {code}, from {sender}"
         if sender and _is_own(sender) and (code != NOBODY_THERE or answers()):
             raise forbidden(detail)
-        return Trouble(kind=kind, phase=phase, detail=detail, icmp_code=code)
+        return Trouble(kind=kind, phase=phase, detail=detail, icmp_code=code, icmp_source=sender)
     detail = error.strerror or type(error).__name__
     if error.errno in FORBIDDEN:
         raise forbidden(detail)
     if error.errno in _REFUSED:
-        return Trouble(kind="refused", phase=phase, detail=detail)
+        sign = "TCP RST" if error.errno in _RESET else ""
+        return Trouble(kind="refused", phase=phase, detail=detail, sign=sign)
     if error.errno in _NO_ROUTE:
         return Trouble(kind="no-route", phase=phase, detail=detail)
     return Trouble(kind="no-answer", phase=phase, detail=detail)
+
+
+def refused_by(address: str, problem: Trouble) -> Trouble:
+    """Take it for a refusal where a host says of itself that it cannot be reached: it is there."""
+    if problem.icmp_source != address:
+        return problem
+    return msgspec.structs.replace(problem, kind="refused")
 
 
 def forbidden(detail: str, command: str = "") -> CannotAskError:
