@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from cube_acceptance import run, survey
+from cube_acceptance import evidence_file, run
 from cube_acceptance.certificate import build, signature
 
 PROJECT = Path(__file__).parents[1]
@@ -53,7 +53,7 @@ def twin(  # noqa: PLR0913 - everything that tells one certificate from another
         changes: Changes to the certificate's keys.
     """
     certificate = json.loads((original / "certificate.json").read_bytes())
-    saved = survey.load(original / "evidence.json")
+    saved = evidence_file.load(original / "evidence.json")
     page = (original / "certificate.html").read_bytes().decode()
     annex = page.replace(run.certificate_part(certificate, saved), run.CERTIFICATE_MARK, 1)
 
@@ -64,10 +64,10 @@ def twin(  # noqa: PLR0913 - everything that tells one certificate from another
     plain["setup"] |= evidence or {}
     if name is not None:
         plain["setup"]["loaded"]["site"]["site"]["name"] = name
-    saved = msgspec.convert(plain, survey.Saved)
+    saved = msgspec.convert(plain, evidence_file.Saved)
 
     target.mkdir(parents=True)
-    (target / "evidence.json").write_bytes(survey.dump(saved))
+    (target / "evidence.json").write_bytes(evidence_file.dump(saved))
     shutil.copy(original / "junit.xml", target)
     certificate["certificate_id"] = str(uuid.uuid4())
     certificate["site"] = msgspec.to_builtins(saved.setup.site.site)

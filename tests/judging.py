@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cube_acceptance.evidence import NOBODY, DnsObserved
 from cube_acceptance.judge import Word, obstacle, on_the_wire
-from cube_acceptance.plan import dns_key, handed_out, name_servers
+from cube_acceptance.network import dns_key, handed_out, name_servers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cube_acceptance.evidence import CannotMeasure, HttpsObserved, NameReply, Trouble
     from cube_acceptance.judge import Judge
-    from cube_acceptance.plan import Servers, Setup
+    from cube_acceptance.network import Servers
+    from cube_acceptance.setup import Setup
 
 TROUBLE_WORDS = {
     "no-answer": Word("silence"),

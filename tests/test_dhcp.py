@@ -9,7 +9,7 @@ import pytest
 
 from cube_acceptance.evidence import CannotMeasure, DhcpObserved, LeaseObserved, Vantage
 from cube_acceptance.judge import Word, obstacle
-from cube_acceptance.plan import (
+from cube_acceptance.network import (
     DNS_OPTION,
     NTP_OPTION,
     default_routers,
@@ -23,7 +23,7 @@ from cube_acceptance.plan import (
 if TYPE_CHECKING:
     from cube_acceptance.evidence import DhcpMessage
     from cube_acceptance.judge import Judge
-    from cube_acceptance.plan import Setup
+    from cube_acceptance.setup import Setup
     from cube_acceptance.site import Site
 
 SHORT_LEASE_S = 600

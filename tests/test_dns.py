@@ -8,13 +8,13 @@ import pytest
 
 from cube_acceptance.evidence import CannotMeasure, DnsObserved
 from cube_acceptance.judge import Word
-from cube_acceptance.plan import dns_key, handed_out, name_servers, usable_addresses
+from cube_acceptance.network import dns_key, handed_out, name_servers, usable_addresses
 from judging import TROUBLE_WORDS, Flaw, dns_trouble, flaw_of, none_works, some
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import Trouble
     from cube_acceptance.judge import Judge
-    from cube_acceptance.plan import Setup
+    from cube_acceptance.setup import Setup
 
 RANKING = ("wrong-answer", "refused", "no-route", "no-answer")
 """Causes in the order of how close a server came to working."""

@@ -11,13 +11,13 @@ import pytest
 
 from cube_acceptance.evidence import HttpsObserved, NtpObserved
 from cube_acceptance.judge import on_the_wire
-from cube_acceptance.plan import addresses, handed_out, time_servers
+from cube_acceptance.network import addresses, handed_out, time_servers
 from judging import cloud_offset, fail_without_address
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import HttpReply, TlsSession, VerifyError
     from cube_acceptance.judge import Judge
-    from cube_acceptance.plan import Setup
+    from cube_acceptance.setup import Setup
     from cube_acceptance.site import Site
 
 NEAR_EXPIRY_DAYS = 14

@@ -9,7 +9,7 @@ import pytest
 
 from cube_acceptance.evidence import CannotMeasure, HttpsObserved, NtpObserved, Trouble
 from cube_acceptance.judge import Word
-from cube_acceptance.plan import handed_out, time_servers
+from cube_acceptance.network import handed_out, time_servers
 from judging import Flaw, cloud_offset, flaw_of, none_works, some
 
 if TYPE_CHECKING:

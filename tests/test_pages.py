@@ -8,12 +8,12 @@ import pytest
 
 from cube_acceptance.evidence import CannotMeasure, PageObserved
 from cube_acceptance.judge import FailedError, obstacle, on_the_wire
-from cube_acceptance.plan import page_key
+from cube_acceptance.network import page_key
 from cube_acceptance.survey import CONNECTOR_UNREACHABLE
 
 if TYPE_CHECKING:
     from cube_acceptance.judge import Judge
-    from cube_acceptance.plan import Setup
+    from cube_acceptance.setup import Setup
     from cube_acceptance.site import Cube
 
 LOGIN_STATUSES = frozenset({401, 403})

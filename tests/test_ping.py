@@ -8,12 +8,12 @@ import pytest
 
 from cube_acceptance.evidence import PingObserved
 from cube_acceptance.judge import on_the_wire
-from cube_acceptance.plan import addresses
+from cube_acceptance.network import addresses
 from judging import fail_without_address
 
 if TYPE_CHECKING:
     from cube_acceptance.judge import Judge
-    from cube_acceptance.plan import Setup
+    from cube_acceptance.setup import Setup
     from cube_acceptance.site import Cube
 
 

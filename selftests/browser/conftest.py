@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from cube_acceptance.evidence import Observation
-    from cube_acceptance.survey import Saved
+    from cube_acceptance.evidence_file import Saved
 
 FLEET = 200
 FLAGS = (

@@ -13,7 +13,7 @@ import healthy
 import msgspec
 from msgspec import inspect
 
-from cube_acceptance import survey
+from cube_acceptance import evidence_file
 from cube_acceptance.site import Waiver
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ WAYS: Mapping[str, frozenset[str]] = {
 """What is left as it was, so that different sentences are said about the rest."""
 
 
-def bases() -> tuple[survey.Saved, survey.Saved]:
+def bases() -> tuple[evidence_file.Saved, evidence_file.Saved]:
     """Give evidence that between its two halves holds every kind of observation.
 
     A failure of CONN-01 is waived in both; in the second one DHCP could not be asked.
@@ -55,10 +55,12 @@ def bases() -> tuple[survey.Saved, survey.Saved]:
     return healthy.saved(site=site), healthy.saved(helpless, site=site)
 
 
-def poisoned(saved: survey.Saved, payloads: Iterator[str], way: str) -> survey.Saved:
+def poisoned(saved: evidence_file.Saved, payloads: Iterator[str], way: str) -> evidence_file.Saved:
     """Give the evidence with a payload in every text, but in what this way leaves."""
     kept = WAYS[way]
-    filled: survey.Saved = _filled(inspect.type_info(survey.Saved), saved, payloads, kept)
+    filled: evidence_file.Saved = _filled(
+        inspect.type_info(evidence_file.Saved), saved, payloads, kept
+    )
     before, after = saved.setup.site.cubes, filled.setup.site.cubes
     names = {old.name: new.name for old, new in zip(before, after, strict=True)}
     return msgspec.structs.replace(

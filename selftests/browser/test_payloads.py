@@ -15,7 +15,7 @@ import sessions
 from payloads import PAYLOADS, VECTORS
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import plan, run, survey
+from cube_acceptance import evidence_file, expected, method, run
 from cube_acceptance.certificate import build
 from cube_acceptance.evidence import Observation
 from cube_acceptance.ledger import Ledger
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cube_acceptance.catalogue import Language
-    from cube_acceptance.survey import Saved
+    from cube_acceptance.evidence_file import Saved
 
 BOUND = frozenset(
     {
@@ -68,15 +68,15 @@ def from_group(number: int) -> Iterator[str]:
 def certificate_of(saved: Saved, language: Language) -> dict[str, Any]:
     """Judge evidence and make its certificate, without a session."""
     catalogue = catalogues.load()
-    ledger = Ledger(plan.owed(catalogue, saved.setup.site))
+    ledger = Ledger(expected.owed(catalogue, saved.setup.site))
     for case, judgement in cases.judge_all(saved).items():
         ledger.record(case, judgement)
     facts = build.Facts(
         certificate_id="11111111-2222-4333-8444-555555555555",
         language=language,
         replayed=True,
-        method=run.method(()),
-        vantage=run.vantage_facts(saved.setup),
+        method=method.facts(()),
+        vantage=method.vantage_facts(saved.setup),
         time=run.times(saved),
         today=run.day(saved),
     )
@@ -112,7 +112,7 @@ def test_every_text_is_reached(way: str) -> None:
         poisoned = hostile.poisoned(saved, itertools.repeat(POISON), way)
 
         assert set(untouched(poisoned, hostile.WAYS[way])) <= BOUND
-        msgspec.json.decode(survey.dump(poisoned), type=survey.Saved)
+        msgspec.json.decode(evidence_file.dump(poisoned), type=evidence_file.Saved)
 
 
 def untouched(value: object, kept: frozenset[str], name: str = "") -> Iterator[str]:

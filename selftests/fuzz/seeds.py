@@ -12,7 +12,7 @@ import dns.flags
 import dns.message
 import dns.rrset
 
-from cube_acceptance import survey
+from cube_acceptance import evidence_file
 from selftests.fuzz.targets import HOST, QUERY, UNIT
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _evidence() -> list[bytes]:
         sys.path.append(str(UNIT))
     import healthy  # noqa: PLC0415 - the unit tests' made-up evidence
 
-    return [survey.dump(healthy.saved())]
+    return [evidence_file.dump(healthy.saved())]
 
 
 SEEDS: Mapping[str, Callable[[], list[bytes]]] = {

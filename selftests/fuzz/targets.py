@@ -21,7 +21,7 @@ import dns.name
 import dns.rdatatype
 import msgspec
 
-from cube_acceptance import catalogue, plan, site, survey
+from cube_acceptance import catalogue, evidence_file, network, site
 from cube_acceptance.evidence import Vantage
 from cube_acceptance.probes import dhcp, icmp, leases, llmnr, mdns, ntp, ssh
 from cube_acceptance.probes import dns as dns_probe
@@ -93,7 +93,7 @@ def packets(data: bytes) -> list[bytes]:
 
 def fuzz_dhcp(data: bytes) -> None:
     """Read IP packets with DHCP messages, and whether they are offers to us."""
-    probe = dhcp.DhcpProbe(vantage=VANTAGE, suffices=plan.complete)
+    probe = dhcp.DhcpProbe(vantage=VANTAGE, suffices=network.complete)
     findings = dhcp._Findings(transaction=0x11223344, hardware=bytes(6))
     for packet in packets(data):
         taken = dhcp.unwrap(packet)
@@ -222,8 +222,8 @@ def fuzz_evidence(data: bytes) -> None:
     path = _folder() / "evidence.json"
     path.write_bytes(data)
     try:
-        saved = survey.load(path)
-    except survey.EvidenceError as error:
+        saved = evidence_file.load(path)
+    except evidence_file.EvidenceError as error:
         str(error).encode()
         return
     kept(saved)

@@ -17,8 +17,8 @@ import healthy
 import msgspec
 
 if TYPE_CHECKING:
+    from cube_acceptance.evidence_file import Saved
     from cube_acceptance.judge import Judgement
-    from cube_acceptance.survey import Saved
 
 FILE = Path(__file__).parent / "approved" / "judgements.json"
 PASSING = ("started", "duration_s")

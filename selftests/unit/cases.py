@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import plan, survey
+from cube_acceptance import evidence_file, expected, store
 from cube_acceptance.judge import Judge
 
 if TYPE_CHECKING:
@@ -43,16 +43,16 @@ def functions() -> dict[str, Callable[..., None]]:
     return found
 
 
-def judge(saved: survey.Saved, owing: plan.Owed) -> Judgement:
+def judge(saved: evidence_file.Saved, owing: expected.Owed) -> Judgement:
     """Judge one case on saved evidence, as a session would."""
-    judging = Judge(owing.requirement, survey.Replay(saved))
+    judging = Judge(owing.requirement, store.Replay(saved))
     site = saved.setup.site
     values: dict[str, Any] = {
         "judge": judging,
         "setup": saved.setup,
         "site": site,
         "host": owing.host,
-        "cube": plan.cube_named(site, owing.subject) if owing.subject != "site" else None,
+        "cube": expected.cube_named(site, owing.subject) if owing.subject != "site" else None,
     }
     function = functions()[owing.requirement]
     end: Exception | None = None
@@ -63,7 +63,7 @@ def judge(saved: survey.Saved, owing: plan.Owed) -> Judgement:
     return judging.judgement(end)
 
 
-def judge_all(saved: survey.Saved) -> dict[str, Judgement]:
+def judge_all(saved: evidence_file.Saved) -> dict[str, Judgement]:
     """Judge every case that a run of this site owes, by the case's name."""
     catalogue = catalogues.load()
-    return {owing.case: judge(saved, owing) for owing in plan.owed(catalogue, saved.setup.site)}
+    return {owing.case: judge(saved, owing) for owing in expected.owed(catalogue, saved.setup.site)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cube_acceptance import plan, survey
+from cube_acceptance import evidence_file, setup
 from cube_acceptance.evidence import (
     DhcpMessage,
     DhcpObserved,
@@ -183,13 +183,13 @@ def saved(
     site: Site = SITE,
     vantage: object = VANTAGE,
     simulated: bool = False,
-) -> survey.Saved:
+) -> evidence_file.Saved:
     """Evidence of the healthy site with some observations changed, or left out with None."""
     seen = observations() | (changes or {})
-    return survey.Saved(
-        schema=survey.EVIDENCE_SCHEMA,
+    return evidence_file.Saved(
+        schema=evidence_file.EVIDENCE_SCHEMA,
         suite="0.1.0",
-        setup=plan.Setup(loaded=LoadedSite(site=site), vantage=vantage, simulated=simulated),
+        setup=setup.Setup(loaded=LoadedSite(site=site), vantage=vantage, simulated=simulated),
         started=STARTED,
         ended=ENDED,
         observations={key: value for key, value in seen.items() if value is not None},

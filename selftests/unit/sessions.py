@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import healthy
 
-from cube_acceptance import survey
+from cube_acceptance import evidence_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,14 +59,14 @@ class Session(NamedTuple):
 def run(
     scratch: Path,
     *arguments: str,
-    saved: survey.Saved | None = None,
+    saved: evidence_file.Saved | None = None,
     environment: Mapping[str, str] | None = None,
     folder: Path = PROJECT,
 ) -> Session:
     """Judge evidence, the healthy site's by default; ``scratch`` keeps it and the reports."""
     evidence = scratch / "given" / "evidence.json"
     evidence.parent.mkdir(parents=True, exist_ok=True)
-    evidence.write_bytes(survey.dump(saved or healthy.saved()))
+    evidence.write_bytes(evidence_file.dump(saved or healthy.saved()))
     return start(
         scratch, "--replay", str(evidence), *arguments, environment=environment, folder=folder
     )

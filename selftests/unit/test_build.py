@@ -14,7 +14,7 @@ from builders import cannot, dhcp, failed, passed, unclear
 from healthy import CUBE, NTP_REPLY, OFFER, SERVER, SITE, STARTED, observations, saved
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import plan
+from cube_acceptance import expected
 from cube_acceptance.certificate import build
 from cube_acceptance.certificate.build import Facts, cubes_as_source
 from cube_acceptance.evidence import NtpObserved
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cube_acceptance.catalogue import Catalogue, Language
-    from cube_acceptance.survey import Saved
+    from cube_acceptance.evidence_file import Saved
 
 TODAY = date(2026, 11, 23)
 TAPIO, HOMAG = SITE.cloud.hosts
@@ -52,7 +52,7 @@ def facts(language: Language = "en", **changes: object) -> Facts:
 
 def ledger_of(evidence: Saved, changes: Mapping[str, Judgement | None] | None = None) -> Ledger:
     """A ledger in which everything passed but for the changes; None: never reported."""
-    ledger = Ledger(plan.owed(catalogues.load(), evidence.setup.site))
+    ledger = Ledger(expected.owed(catalogues.load(), evidence.setup.site))
     ends: dict[str, Judgement | None] = {owing.case: passed() for owing in ledger.owed}
     for case, judgement in (ends | dict(changes or {})).items():
         if judgement:
@@ -106,19 +106,22 @@ class TestResults:
     def test_are_complete_and_in_order(self, catalogue: Catalogue) -> None:
         """Readers rely on finding every documented requirement."""
         for site in (SITE, Site(cubes=CUBES), Site(stage="readiness"), SITE):
-            for changes in ({}, dict.fromkeys((o.case for o in plan.owed(catalogue, site)), None)):
+            for changes in (
+                {},
+                dict.fromkeys((o.case for o in expected.owed(catalogue, site)), None),
+            ):
                 built = certificate(changes, site=site)
 
                 assert [(each["requirement"], each["subject"]) for each in built["results"]] == [
                     (entry.id, subject)
                     for entry in catalogue.requirement
-                    for subject in plan.subjects(entry, site)
+                    for subject in expected.subjects(entry, site)
                 ]
 
     def test_of_a_healthy_site_all_pass(self) -> None:
         """The whole way from evidence to certificate, by the real cases."""
         evidence = saved()
-        ledger = Ledger(plan.owed(catalogues.load(), evidence.setup.site))
+        ledger = Ledger(expected.owed(catalogues.load(), evidence.setup.site))
         for case, judgement in cases.judge_all(evidence).items():
             ledger.record(case, judgement)
 
@@ -134,7 +137,7 @@ class TestResults:
     def test_of_nothing_run_are_not_run(self) -> None:
         """An empty run is no acceptance."""
         built = certificate(
-            dict.fromkeys((owing.case for owing in plan.owed(catalogues.load(), SITE)), None)
+            dict.fromkeys((owing.case for owing in expected.owed(catalogues.load(), SITE)), None)
         )
 
         assert {result["outcome"] for result in built["results"]} == {"not-run"}
@@ -222,7 +225,7 @@ class TestResults:
     @pytest.mark.parametrize("entry", catalogues.load().requirement, ids=lambda entry: entry.id)
     def test_can_be_built_for_every_cause(self, entry: catalogues.Requirement) -> None:
         """Whatever a case says, the run must end with a certificate."""
-        own = [owing.case for owing in plan.owed(catalogues.load(), SITE)]
+        own = [owing.case for owing in expected.owed(catalogues.load(), SITE)]
         mine = [case for case in own if case.partition("[")[0] == entry.id]
         for key in (*entry.texts, *entry.unclear, "internal-error", "not-permitted.blocked"):
             cause = key.partition(".")[0]
@@ -620,7 +623,7 @@ class TestEnds:
     def test_inwards_without_a_cube(self, catalogue: Catalogue) -> None:
         """A result about the site has no address to give."""
         entry = catalogue["SSH-01"]
-        owing = plan.Owed(requirement="SSH-01", subject="site", case="SSH-01")
+        owing = expected.Owed(requirement="SSH-01", subject="site", case="SSH-01")
 
         ends = build._ends(catalogue, entry, owing, failed("no-answer"), SITE, "de")
 
@@ -768,7 +771,7 @@ class TestWhole:
     def test_without_a_vantage(self) -> None:
         """A run that could not measure at all still ends with a certificate."""
         evidence = saved(vantage=cannot("off-link"))
-        ledger = Ledger(plan.owed(catalogues.load(), SITE))
+        ledger = Ledger(expected.owed(catalogues.load(), SITE))
         for case, judgement in cases.judge_all(evidence).items():
             ledger.record(case, judgement)
 
@@ -821,7 +824,7 @@ class TestDump:
 
         def judged() -> bytes:
             evidence = saved({f"ntp/{SERVER}": cannot("other-route")})
-            ledger = Ledger(plan.owed(catalogues.load(), SITE))
+            ledger = Ledger(expected.owed(catalogues.load(), SITE))
             for case, judgement in cases.judge_all(evidence).items():
                 ledger.record(case, judgement)
             return build.dump(build.build(catalogues.load(), ledger, evidence, facts()))
@@ -834,7 +837,7 @@ class TestDump:
         judged = list(cases.judge_all(evidence).items())
         written = set()
         for order in (judged, judged[::-1]):
-            ledger = Ledger(plan.owed(catalogues.load(), SITE))
+            ledger = Ledger(expected.owed(catalogues.load(), SITE))
             for case, judgement in order:
                 ledger.record(case, judgement)
             written.add(build.dump(build.build(catalogues.load(), ledger, evidence, facts())))

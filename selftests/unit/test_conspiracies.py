@@ -21,9 +21,9 @@ import sessions
 from sessions import run, start
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import plugin, survey, verify
+from cube_acceptance import evidence_file, plugin, verify
 from cube_acceptance.evidence import DhcpObserved, NtpObserved, Trouble
-from cube_acceptance.plan import Ports
+from cube_acceptance.setup import Ports
 from cube_acceptance.site import Cube, Waiver
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def changed(
-    scratch: Path, checkout: Path, *arguments: str, saved: survey.Saved
+    scratch: Path, checkout: Path, *arguments: str, saved: evidence_file.Saved
 ) -> sessions.Session:
     """Judge evidence with a changed suite."""
     environment = {
@@ -434,17 +434,17 @@ class TestTime:
 class TestEvidence:
     """Evidence that was put together; what was edited beside its certificate is refused anyway."""
 
-    def refused(self, saved: survey.Saved) -> str:
+    def refused(self, saved: evidence_file.Saved) -> str:
         """Say why it is not judged."""
-        with pytest.raises(survey.EvidenceError) as refusal:
-            survey.check_origin(saved)
+        with pytest.raises(evidence_file.EvidenceError) as refusal:
+            evidence_file.check_origin(saved)
         return str(refusal.value)
 
     def test_as_it_was_measured(self) -> None:
         """Nothing is wrong with it."""
-        survey.check_origin(healthy.saved())
+        evidence_file.check_origin(healthy.saved())
 
-        assert survey.in_place(healthy.saved()) == healthy.saved()
+        assert evidence_file.in_place(healthy.saved()) == healthy.saved()
 
     def test_of_another_cube(self, tmp_path: Path) -> None:
         """An observation that is about another CUBE, server or host proves nothing."""
@@ -461,7 +461,7 @@ class TestEvidence:
         saved = healthy.saved(moved)
         session = run(tmp_path, saved=saved)
 
-        assert seen.keys() - survey.in_place(saved).observations.keys() == moved.keys()
+        assert seen.keys() - evidence_file.in_place(saved).observations.keys() == moved.keys()
         assert session.verdict == "incomplete"
         assert session.outcome("CONN-01") == "inconclusive"
         assert session.outcome("DIAG-01") == "pass"
@@ -470,7 +470,7 @@ class TestEvidence:
         """A simulation that calls itself a measurement."""
         setup = msgspec.structs.replace(healthy.saved().setup, ports=Ports(conn=45555))
         forged = msgspec.structs.replace(healthy.saved(), setup=setup)
-        survey.check_origin(
+        evidence_file.check_origin(
             msgspec.structs.replace(forged, setup=msgspec.structs.replace(setup, simulated=True))
         )
 

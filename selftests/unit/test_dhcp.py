@@ -16,14 +16,8 @@ import psutil
 import pytest
 from filters import run_filter
 
-from cube_acceptance import plan
-from cube_acceptance.evidence import (
-    CannotMeasure,
-    DhcpMessage,
-    DhcpObserved,
-    Try,
-    Vantage,
-)
+from cube_acceptance import network
+from cube_acceptance.evidence import CannotMeasure, DhcpMessage, DhcpObserved, Try, Vantage
 from cube_acceptance.probes import dhcp
 from cube_acceptance.probes.dhcp import Datagram, DhcpProbe
 from cube_acceptance.probes.net import dhcp_message
@@ -85,7 +79,7 @@ class TestSuffices:
             "routers": ("10.20.0.1",),
         }
 
-        assert plan.complete(DhcpMessage(**{**fields, **changes})) is expected
+        assert network.complete(DhcpMessage(**{**fields, **changes})) is expected
 
 
 class TestWrap:
@@ -531,7 +525,7 @@ def ask_by(wire: _FakeWire, /, **changes: object) -> DhcpObserved | CannotMeasur
     """Run the probe over a fake wire, ten times as fast as in a plant."""
     settings = {
         "vantage": PLANT,
-        "suffices": plan.complete,
+        "suffices": network.complete,
         "send_at_s": (0.0, 0.02, 0.04, 0.06),
         "silence_s": 0.3,
         "listen_s": 0.05,
@@ -738,7 +732,7 @@ class TestRun:
         findings = dhcp._Findings(0x01020304, HARDWARE)
         packet = reply(REQUEST, LISTED, write(options_of(LISTED)))
 
-        DhcpProbe(vantage=PLANT, suffices=plan.complete)._take(
+        DhcpProbe(vantage=PLANT, suffices=network.complete)._take(
             Datagram(packet, "10.20.0.1", 67), 0.1, findings
         )
 
@@ -821,14 +815,14 @@ class TestRun:
         def refuse(*_: object) -> _FakeWire:
             raise CannotAskError("not-permitted", "why", "sudo something")
 
-        observed = DhcpProbe(vantage=PLANT, suffices=plan.complete, wire=refuse).run()
+        observed = DhcpProbe(vantage=PLANT, suffices=network.complete, wire=refuse).run()
 
         assert isinstance(observed, CannotMeasure)
         assert (observed.cause, observed.command) == ("not-permitted", "sudo something")
 
     def test_has_a_key_and_the_plants_defaults(self) -> None:
         """The schedule is the requirement's; comparing probes must not compare seams."""
-        probe = DhcpProbe(vantage=PLANT, suffices=plan.complete)
+        probe = DhcpProbe(vantage=PLANT, suffices=network.complete)
 
         assert probe.key == "dhcp"
         assert (probe.port_server, probe.port_client) == (67, 68)
@@ -836,7 +830,7 @@ class TestRun:
         assert probe.send_at_s == (0, 2, 4, 6)
         assert (probe.silence_s, probe.listen_s, probe.after_offer_s) == (10, 4, 1)
         assert probe == DhcpProbe(
-            vantage=PLANT, suffices=plan.complete, on_offer=print, wire=print, is_up=print
+            vantage=PLANT, suffices=network.complete, on_offer=print, wire=print, is_up=print
         )
 
 
@@ -916,7 +910,7 @@ def ask_server(server: DhcpServer, **changes: object) -> DhcpObserved:
     """Run the probe against a simulated server over real sockets of the loopback interface."""
     settings = {
         "vantage": LOCAL,
-        "suffices": plan.complete,
+        "suffices": network.complete,
         "server_address": "127.0.0.1",
         "port_server": server.port,
         "port_client": 0,

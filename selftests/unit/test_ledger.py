@@ -11,9 +11,9 @@ from healthy import SITE
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cube_acceptance.expected import Owed, owed
 from cube_acceptance.judge import TEXT_LIMIT, Judgement
 from cube_acceptance.ledger import Complaint, Ledger
-from cube_acceptance.plan import Owed, owed
 from cube_acceptance.verdict import worst
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -15,35 +14,24 @@ from typing import TYPE_CHECKING, Any
 import cases
 import msgspec
 import pytest
-from builders import cannot
-from healthy import ENDED, HOSTS, NTP_REPLY, SITE, STARTED, VANTAGE, https, saved
+from healthy import ENDED, HOSTS, NTP_REPLY, SITE, STARTED, https, saved
 
-from cube_acceptance import __version__, plan, run, survey
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance.certificate import pdf, signature
+from cube_acceptance import evidence_file, expected, method, run
+from cube_acceptance.certificate import build, pdf, signature
 from cube_acceptance.certificate.sections import ANNEX_HASH
-from cube_acceptance.evidence import CannotMeasure, NtpObserved, Vantage, VerifyError
+from cube_acceptance.evidence import NtpObserved, VerifyError
 from cube_acceptance.ledger import Ledger
-from cube_acceptance.plan import Computer, Setup
-from cube_acceptance.probes.net import sockets
 from cube_acceptance.run import CERTIFICATE_MARK, Run
-from cube_acceptance.site import Cube, LoadedSite, Plant, Site, VantageWish
+from cube_acceptance.site import Plant, Site
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cube_acceptance.evidence import CannotCause, Observation
+    from cube_acceptance.evidence import Observation
 
 TAPIO, *_ = HOSTS
 DISBELIEVED = VerifyError(code=19, message="self-signed certificate in certificate chain")
-LOOPBACK = Site(cubes=(Cube(address="127.0.0.1"),))
-"""A site that every computer has a route to."""
-
-GATEWAY = """\
-Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
-eth0\t0000140A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
-eth0\t00000000\t0100140A\t0003\t0\t0\t0\t00000000\t0\t0\t0
-"""
 
 
 @pytest.fixture(scope="session")
@@ -85,9 +73,9 @@ def folder_of_a_run(tmp_path: Path, annex: str) -> Path:
     return folder
 
 
-def judged(evidence: survey.Saved) -> Ledger:
+def judged(evidence: evidence_file.Saved) -> Ledger:
     """A ledger of the real cases on this evidence."""
-    ledger = Ledger(plan.owed(catalogues.load(), evidence.setup.site))
+    ledger = Ledger(expected.owed(catalogues.load(), evidence.setup.site))
     for case, judgement in cases.judge_all(evidence).items():
         ledger.record(case, judgement)
     return ledger
@@ -156,285 +144,6 @@ class TestFolderName:
         assert name.partition("-")[2].rpartition("-")[0] == middle
 
 
-class TestFindVantage:
-    """Where to stand."""
-
-    def test_reaches_the_first_cube(self) -> None:
-        """The interface that leads to it."""
-        found = run.find_vantage(LOOPBACK)
-
-        assert isinstance(found, Vantage)
-        assert (found.interface, found.address) == ("lo", "127.0.0.1")
-
-    def test_without_a_cube_takes_the_default_route(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Readiness has no CUBE to reach."""
-        asked: list[tuple[str, str]] = []
-
-        def find(target: str, interface: str) -> Vantage:
-            asked.append((target, interface))
-            return VANTAGE
-
-        monkeypatch.setattr(sockets, "find_vantage", find)
-        site = Site(stage="readiness", vantage=VantageWish(interface="eth0"))
-
-        assert run.find_vantage(site) is VANTAGE
-        assert asked == [(run.FAR_AWAY, "eth0")]
-
-    def test_says_why_there_is_none(self) -> None:
-        """A wrong interface name ends in a certificate that says so, not in a traceback."""
-        site = msgspec.structs.replace(LOOPBACK, vantage=VantageWish(interface="gone0"))
-
-        found = run.find_vantage(site)
-
-        assert isinstance(found, CannotMeasure)
-        assert found.cause == "not-configured"
-        assert "gone0" in found.detail
-
-    def test_stands_in_some_network(self) -> None:
-        """Nothing but this computer answers at the loopback interface that somebody named."""
-        site = msgspec.structs.replace(LOOPBACK, vantage=VantageWish(interface="lo"))
-
-        found = run.find_vantage(site)
-
-        assert isinstance(found, CannotMeasure)
-        assert (found.cause, "lo leads to this computer" in found.detail) == (
-            "not-configured",
-            True,
-        )
-
-    @pytest.mark.parametrize(
-        ("network", "inside"), [("127.0.0.0/8", True), ("10.20.0.0/24", False), ("", True)]
-    )
-    def test_stands_in_the_network_named(self, network: str, *, inside: bool) -> None:
-        """A result from another network says nothing about this one."""
-        site = msgspec.structs.replace(LOOPBACK, vantage=VantageWish(network=network))
-
-        found = run.find_vantage(site)
-
-        assert isinstance(found, Vantage) == inside
-        if isinstance(found, CannotMeasure):
-            assert found.cause == "off-link"
-            assert found.detail == "lo has 127.0.0.1, which is not in 10.20.0.0/24"
-
-    def test_without_an_address_has_no_network_yet(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """DHCP can be measured before there is an address."""
-        bare = Vantage(interface="eth0", address="", prefix=32)
-        monkeypatch.setattr(sockets, "find_vantage", lambda *_: bare)
-        site = msgspec.structs.replace(LOOPBACK, vantage=VantageWish(network="10.20.0.0/24"))
-
-        assert run.find_vantage(site) is bare
-
-
-class TestThisComputer:
-    """Who measures."""
-
-    def test_is_described(self) -> None:
-        """The certificate names the computer and its addresses."""
-        found = run.this_computer(Vantage(interface="lo", address="127.0.0.1", prefix=8))
-
-        assert found.host
-        assert found.system
-        assert "127.0.0.1/8" in found.addresses
-
-    @pytest.mark.parametrize(("user", "privilege"), [(0, "root"), (1000, "user")])
-    def test_has_a_privilege(
-        self, monkeypatch: pytest.MonkeyPatch, user: int, privilege: str
-    ) -> None:
-        """What could be measured depends on it."""
-        monkeypatch.setattr("os.geteuid", lambda: user)
-
-        assert run.this_computer(VANTAGE).privilege == privilege
-
-    def test_may_have_no_vantage(self) -> None:
-        """It is the same computer."""
-        assert run.this_computer(cannot("off-link")).addresses == ()
-
-    def test_may_know_no_users(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Windows has no such number."""
-        monkeypatch.delattr("os.geteuid")
-
-        assert run.this_computer(VANTAGE).privilege == "user"
-
-
-class TestVantageFacts:
-    """The vantage on the certificate."""
-
-    COMPUTER = Computer(
-        host="laptop",
-        system="Linux 6.1",
-        privilege="root",
-        addresses=("10.20.0.20/24",),
-        gateway="10.20.0.1",
-    )
-
-    def facts(self, vantage: Vantage | CannotMeasure) -> dict[str, Any]:
-        """Describe a vantage of this computer."""
-        return run.vantage_facts(
-            Setup(loaded=LoadedSite(site=SITE), vantage=vantage, computer=self.COMPUTER)
-        )
-
-    def test_come_from_the_evidence(self) -> None:
-        """A replay on another computer must still name the one that measured."""
-        assert self.facts(VANTAGE) == {
-            "host": "laptop",
-            "system": "Linux 6.1",
-            "privilege": "root",
-            "interface": "eth0",
-            "address": "10.20.0.20",
-            "prefix": 24,
-            "mac": "02:00:00:00:00:20",
-            "addresses": ["10.20.0.20/24"],
-            "gateway": "10.20.0.1",
-            "problem": "",
-        }
-
-    def test_have_the_same_keys_without_a_vantage(self) -> None:
-        """Readers need not look which kind it is."""
-        blocked = self.facts(cannot("off-link", "no cable"))
-
-        assert blocked.keys() == self.facts(VANTAGE).keys()
-        assert (blocked["interface"], blocked["problem"]) == ("", "no cable")
-
-
-class TestDefaultGateway:
-    """The way out of the network."""
-
-    @pytest.mark.parametrize(
-        ("table", "gateway"),
-        [
-            (GATEWAY, "10.20.0.1"),
-            (GATEWAY.rpartition("eth0")[0], ""),
-            ("Iface\n\nshort line\n", ""),
-            ("", ""),
-        ],
-    )
-    def test_is_read_from_the_table(self, tmp_path: Path, table: str, gateway: str) -> None:
-        """The kernel writes its bytes in the computer's own order."""
-        path = tmp_path / "route"
-        path.write_text(table, "ascii")
-
-        assert run.default_gateway(path) == gateway
-
-    def test_is_unknown_elsewhere(self, tmp_path: Path) -> None:
-        """Other systems have no such table."""
-        assert run.default_gateway(tmp_path / "route") == ""
-
-
-class TestCommit:
-    """Which state of the suite measured."""
-
-    @pytest.fixture
-    def checkout(self, tmp_path: Path) -> Path:
-        """A folder with one commit."""
-        identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
-        for command in (
-            ("init", "-q"),
-            (*identity, "commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", "first"),
-        ):
-            subprocess.run(["git", "-C", str(tmp_path), *command], check=True, capture_output=True)
-        return tmp_path
-
-    def test_of_a_checkout(self, checkout: Path) -> None:
-        """Its hash."""
-        assert re.fullmatch(r"[0-9a-f]{40}", run.commit(checkout))
-
-    def test_of_a_changed_checkout(self, checkout: Path) -> None:
-        """What judges is not what the commit holds, and the certificate says so."""
-        clean = run.commit(checkout)
-        (checkout / "notes.txt").write_text("x")
-        (checkout / "tests").mkdir()
-
-        assert run.commit(checkout) == clean
-        (checkout / "tests" / "test_dhcp.py").write_text("judge kindly")
-
-        assert run.commit(checkout) == f"{clean}+"
-
-    def test_of_an_installed_package_is_unknown(self, tmp_path: Path) -> None:
-        """Nor may a checkout that happens to lie around it speak for it."""
-        assert run.commit(tmp_path) == ""
-
-    def test_of_a_broken_checkout_is_unknown(self, tmp_path: Path) -> None:
-        """A defect of the checkout must not cost the certificate."""
-        (tmp_path / ".git").mkdir()
-
-        assert run.commit(tmp_path) == ""
-
-    def test_without_git_is_unknown(self, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Test computers have no git."""
-        monkeypatch.setattr(shutil, "which", lambda _: None)
-
-        assert run.commit(checkout) == ""
-
-    @pytest.mark.parametrize("error", [subprocess.TimeoutExpired("git", 5.0), OSError()])
-    def test_of_a_slow_disk_is_unknown(
-        self, checkout: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
-    ) -> None:
-        """A git that hangs must not cost the certificate."""
-
-        def hang(*_: object, **__: object) -> None:
-            raise error
-
-        monkeypatch.setattr(subprocess, "run", hang)
-
-        assert run.commit(checkout) == ""
-
-
-class TestCommandLine:
-    """How the run was started."""
-
-    @pytest.mark.parametrize(
-        ("arguments", "shown"),
-        [
-            ((), "pytest"),
-            (("--site", "a.toml", "-m", "required"), "pytest --site a.toml -m required"),
-            (("--sign", "/home/a/.ssh/id", "--lang=de"), "pytest --sign … --lang=de"),
-            (("--sign=/home/a/.ssh/id", "-q"), "pytest --sign=… -q"),
-            (("-q", "--sign"), "pytest -q --sign"),
-        ],
-    )
-    def test_is_repeated_without_the_key(self, arguments: tuple[str, ...], shown: str) -> None:
-        """Where somebody keeps the key is nobody's business."""
-        assert " ".join(run.command_line(arguments)) == shown
-
-
-class TestLimits:
-    """Tries and time limits."""
-
-    def test_are_the_probes_own(self) -> None:
-        """What the requirements promise, read from what is really used."""
-        limits = run.limits()
-
-        assert limits.keys() == run.PROBES.keys()
-        assert (limits["ntp"]["tries"], limits["ntp"]["wait_s"]) == (2, 3.0)
-        assert (limits["dns"]["tries"], limits["dns"]["wait_s"]) == (3, 2.0)
-        assert limits["dhcp"]["silence_s"] == 10.0
-        assert (limits["icmp"]["count"], limits["icmp"]["interval_s"]) == (4, 1.2)
-        assert limits["icmp"]["wait_s"] == 2.0
-        assert limits["http"]["limit_s"] == 10.0
-
-    def test_are_positive_numbers(self) -> None:
-        """Nothing else goes onto the certificate under this name."""
-        for protocol, limits in run.limits().items():
-            assert limits, protocol
-            assert all(value > 0 for value in limits.values())
-
-
-class TestMethod:
-    """By what was measured."""
-
-    def test_names_what_has_a_say(self) -> None:
-        """Suite, commit, command line, packages and limits."""
-        found = run.method(("--cube", "10.20.0.50"))
-
-        assert (found["suite"], found["version"]) == ("cube-acceptance", __version__)
-        assert found["command_line"] == ["pytest", "--cube", "10.20.0.50"]
-        assert set(found["packages"]) == set(run.PACKAGES)
-        assert all(found["packages"].values())
-        assert found["limits"] == run.limits()
-        assert re.fullmatch(r"[0-9a-f]{40}\+?|", found["commit"])
-        assert json.loads(json.dumps(found)) == found
-
-
 class TestTimes:
     """When it was measured."""
 
@@ -488,18 +197,18 @@ class TestWholePage:
             next(run.whole_page(b"<p>before</p>", certificate_of(evidence), evidence))
 
 
-def certificate_of(evidence: survey.Saved) -> dict[str, Any]:
+def certificate_of(evidence: evidence_file.Saved) -> dict[str, Any]:
     """The content of the certificate of a run on this evidence."""
-    facts = run.build.Facts(
+    facts = build.Facts(
         certificate_id="11111111-2222-4333-8444-555555555555",
         language="en",
         replayed=False,
-        method=run.method(()),
-        vantage=run.vantage_facts(evidence.setup),
+        method=method.facts(()),
+        vantage=method.vantage_facts(evidence.setup),
         time=run.times(evidence),
         today=datetime(2026, 11, 23, tzinfo=UTC).date(),
     )
-    return run.build.build(catalogues.load(), judged(evidence), evidence, facts)
+    return build.build(catalogues.load(), judged(evidence), evidence, facts)
 
 
 class TestOpen:
@@ -550,7 +259,7 @@ class TestConclude:
         assert json.loads((folder / "certificate.json").read_bytes()) == certificate
         assert certificate["verdict"] == "accepted"
         assert certificate["signature"] is None
-        assert survey.load(folder / "evidence.json") == evidence
+        assert evidence_file.load(folder / "evidence.json") == evidence
         page = (folder / "certificate.html").read_text("utf-8")
         assert certificate["certificate_id"] in page
         assert CERTIFICATE_MARK not in page
@@ -570,7 +279,7 @@ class TestConclude:
         assert page.count(part) == 1
         without = page.replace(part, CERTIFICATE_MARK).encode()
         assert files[ANNEX_HASH] == hashlib.sha256(without).hexdigest()
-        survey.check_belonging(folder / "evidence.json")
+        evidence_file.check_belonging(folder / "evidence.json")
 
     def test_leaves_no_half_a_file(self, tmp_path: Path, annex: str) -> None:
         """A page without a place for the certificate stays as it is, and nothing beside it."""
@@ -733,38 +442,6 @@ class TestConclude:
             unfinished.conclude(judged(evidence), evidence)
         assert not (folder / "certificate.json").exists()
         assert 'class="certificate unfinished"' in (folder / "certificate.html").read_text("utf-8")
-
-
-class TestMakeSetup:
-    """What is settled before the first packet."""
-
-    def test_of_a_real_site(self) -> None:
-        """Standard ports, no simulation, and the computer that measures."""
-        loaded = LoadedSite(site=LOOPBACK)
-
-        made = run.make_setup(loaded)
-
-        assert made.loaded is loaded
-        assert made.ports == plan.Ports()
-        assert not made.simulated
-        assert isinstance(made.vantage, Vantage)
-        assert "127.0.0.1/8" in made.computer.addresses
-
-    @pytest.mark.parametrize("cause", ["other-route"])
-    def test_of_a_computer_without_a_route(
-        self, monkeypatch: pytest.MonkeyPatch, cause: CannotCause
-    ) -> None:
-        """The run goes on to a certificate that says why nothing was measured."""
-
-        def fail(*_: object) -> None:
-            raise sockets.CannotAskError(cause, "no route")
-
-        monkeypatch.setattr(sockets, "find_vantage", fail)
-
-        made = run.make_setup(LoadedSite(site=SITE))
-
-        assert isinstance(made.vantage, CannotMeasure)
-        assert (made.vantage.cause, made.computer.addresses) == (cause, ())
 
 
 class TestDay:

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 import sessions
 
-from cube_acceptance import schemas, site, survey
+from cube_acceptance import evidence_file, schemas, site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +83,9 @@ class TestFiles:
 
     def test_evidence(self) -> None:
         """Evidence keeps to its schema."""
-        jsonschema.validate(json.loads(survey.dump(healthy.saved())), schemas.schema(survey.Saved))
+        jsonschema.validate(
+            json.loads(evidence_file.dump(healthy.saved())), schemas.schema(evidence_file.Saved)
+        )
 
     def test_certificate(self, tmp_path: Path) -> None:
         """So does a certificate."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
+import queue
 import resource
 import subprocess
 import sys
@@ -16,29 +14,21 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from builders import SECOND, cannot, dhcp, lease
-from healthy import CUBE, ENDED, HOSTS, OFFER, SERVER, SITE, STARTED, VANTAGE, observations, saved
+from healthy import CUBE, HOSTS, OFFER, SERVER, SITE, STARTED, VANTAGE, observations
 
-from cube_acceptance import __version__, plan, probes, survey
+from cube_acceptance import __version__, expected, network, probes, survey
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.evidence import CannotMeasure, DhcpObserved, DnsObserved, Try, Vantage
-from cube_acceptance.plan import Owed, Ports, Setup
 from cube_acceptance.probes.dhcp import DhcpProbe
 from cube_acceptance.probes.ntp import NtpProbe
+from cube_acceptance.setup import Ports, Setup
 from cube_acceptance.site import Cube, Dns, LoadedSite, Ntp, Site
-from cube_acceptance.survey import (
-    EvidenceError,
-    NotMeasuredError,
-    Replay,
-    Spool,
-    Store,
-    Survey,
-    check_belonging,
-    dump,
-    load,
-)
+from cube_acceptance.store import NotMeasuredError, Spool
+from cube_acceptance.survey import Survey
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import Observation
+    from cube_acceptance.expected import Owed
     from cube_acceptance.probes import Probe
 
 TAPIO, HOMAG = HOSTS
@@ -111,7 +101,7 @@ def owed(*requirements: str, site: Site = SITE) -> tuple[Owed, ...]:
     """What a session owes: everything, or what belongs to some requirements."""
     return tuple(
         owing
-        for owing in plan.owed(catalogues.load(), site)
+        for owing in expected.owed(catalogues.load(), site)
         if not requirements or owing.requirement in requirements
     )
 
@@ -608,7 +598,7 @@ class TestHowItIsRun:
         def crash(*_: object) -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setattr(plan, "usable_addresses", crash)
+        monkeypatch.setattr(network, "usable_addresses", crash)
 
         surveyed, _ = run(Network(), "HTTPS-01")
 
@@ -746,9 +736,9 @@ class TestHowItIsRun:
             def get_nowait(self) -> object:
                 if not self.looked:
                     self.looked = True
-                    raise survey.queue.Empty
+                    raise queue.Empty
                 if not self.tasks:
-                    raise survey.queue.Empty
+                    raise queue.Empty
                 return self.tasks.pop()
 
             def empty(self) -> bool:
@@ -853,153 +843,13 @@ class TestProgress:
         assert surveyed.progress() == (0, 0, ())
 
 
-class TestSaved:
-    """The form of ``evidence.json``."""
-
-    def test_holds_all_that_judging_needs(self) -> None:
-        """Replay has nothing else."""
-        surveyed, _ = run(Network())
-
-        evidence = surveyed.saved()
-
-        assert evidence.schema == "cube-acceptance/evidence/1"
-        assert evidence.suite == __version__
-        assert evidence.setup == setup()
-        assert evidence.started == surveyed.started <= evidence.ended
-        assert list(evidence.observations) == sorted(evidence.observations)
-
-
-class TestStore:
-    """Observations for those who wait."""
-
-    def test_gives_at_once_what_is_there(self) -> None:
-        """Most cases come after their observation."""
-        store = Store()
-        store.put("a", cannot())
-
-        assert store.get("a") == cannot()
-
-    def test_the_first_stays(self) -> None:
-        """Cases that read the same key must see the same observation."""
-        store = Store()
-        store.put("a", cannot())
-        store.put("a", lease())
-
-        assert store.get("a") == cannot()
-
-    def test_waits_for_what_comes(self) -> None:
-        """A case may come before its observation."""
-        store = Store()
-        found: list[Observation] = []
-        waiting = threading.Thread(target=lambda: found.append(store.get("b")), daemon=True)
-        waiting.start()
-        store.put("a", lease())
-        store.put("b", cannot())
-        waiting.join(LIMIT_S)
-
-        assert found == [cannot()]
-
-    def test_closing_ends_the_waiting(self) -> None:
-        """What does not come any more is told, not waited for."""
-        store = Store()
-        ended: list[bool] = []
-
-        def wait() -> None:
-            with pytest.raises(NotMeasuredError):
-                store.get("b")
-            ended.append(True)
-
-        waiting = threading.Thread(target=wait, daemon=True)
-        waiting.start()
-        store.put("a", lease())
-        store.close()
-        waiting.join(LIMIT_S)
-
-        assert ended == [True]
-        assert store.get("a") == lease()
-
-    def test_an_obstacle_answers_everything(self) -> None:
-        """Without a vantage every case says why."""
-        store = Store(cannot("off-link"))
-        store.put("a", lease())
-
-        assert store.get("a") == cannot("off-link")
-
-    def test_a_vantage_answers_nothing(self) -> None:
-        """Only the obstacle does."""
-        store = Store(VANTAGE)
-        store.close()
-
-        with pytest.raises(NotMeasuredError):
-            store.get("a")
-
-    def test_lists_in_order(self) -> None:
-        """Two runs with the same observations write the same evidence."""
-        store = Store()
-        for key in "bac":
-            store.put(key, cannot())
-
-        assert list(store.all()) == ["a", "b", "c"]
-
-
-class TestReplay:
-    """Saved observations in the place of measurements."""
-
-    def test_gives_what_was_saved(self) -> None:
-        """Judging again must see what was seen."""
-        evidence = saved()
-        replay = Replay(evidence)
-
-        assert replay.saved() is evidence
-        assert replay.get("dhcp") == observations()["dhcp"]
-
-    def test_does_not_wait(self) -> None:
-        """What is not saved will not come."""
-        with pytest.raises(NotMeasuredError):
-            Replay(saved()).get("dns/elsewhere")
-
-    def test_keeps_the_obstacle(self) -> None:
-        """A run without a vantage is judged again as one."""
-        replay = Replay(saved(vantage=cannot("off-link")))
-
-        assert replay.get("dhcp") == cannot("off-link")
-
-
-class TestSpool:
-    """The folder between the controller and its workers."""
+class TestSpooled:
+    """What a survey publishes for the worker processes."""
 
     @pytest.fixture
     def ends(self, tmp_path: Path) -> tuple[Spool, Spool]:
         """One folder seen by a controller and by a worker."""
         return Spool(tmp_path), Spool(tmp_path)
-
-    def test_hands_over_every_kind(self, ends: tuple[Spool, Spool]) -> None:
-        """What a worker judges is what the controller measured."""
-        controller, worker = ends
-        for key, observation in observations().items():
-            controller.put(key, observation)
-
-        assert {key: worker.get(key) for key in observations()} == observations()
-
-    def test_waits_for_what_comes(
-        self, ends: tuple[Spool, Spool], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """A worker may come first; it looks again after a while."""
-        controller, worker = ends
-        controller.put("a", lease())
-        monkeypatch.setattr(time, "sleep", lambda _: controller.put("b", cannot()))
-
-        assert worker.get("b") == cannot()
-
-    def test_closing_ends_the_waiting(self, ends: tuple[Spool, Spool]) -> None:
-        """A worker must not wait for what nobody measures, and keeps what was measured."""
-        controller, worker = ends
-        controller.put("a", lease())
-        controller.close()
-
-        assert worker.get("a") == lease()
-        with pytest.raises(NotMeasuredError, match="no observation of b"):
-            worker.get("b")
 
     def test_an_obstacle_answers_everything(self, ends: tuple[Spool, Spool]) -> None:
         """As in one process."""
@@ -1056,213 +906,18 @@ class TestSpool:
             surveyed.start()
         assert surveyed.wait(0.0)
 
-    def test_carries_what_is_needed(self, ends: tuple[Spool, Spool]) -> None:
-        """Only a worker knows which cases were collected."""
-        controller, worker = ends
 
-        assert controller.asked() is None
-        worker.ask(owed("SSH-01"))
-        assert controller.asked() == owed("SSH-01")
-        worker.ask(())
-        assert controller.asked() == ()
+class TestSaved:
+    """The form of ``evidence.json``."""
 
-    def test_leaves_nothing_half_written(self, ends: tuple[Spool, Spool]) -> None:
-        """Readers look at any moment."""
-        controller, _ = ends
-        controller.put("a", lease())
+    def test_holds_all_that_judging_needs(self) -> None:
+        """Replay has nothing else."""
+        surveyed, _ = run(Network())
 
-        names = [path.name for path in controller.folder.iterdir()]
-        assert names == [hashlib.sha256(b"a").hexdigest()]
+        evidence = surveyed.saved()
 
-    def test_is_private_and_goes_away(self) -> None:
-        """Observations of a customer's network are nobody else's business."""
-        spool = Spool.make()
-        spool.put("../../etc/passwd", lease())
-        spool.close()
-
-        assert spool.folder.stat().st_mode & 0o077 == 0
-        spool.remove()
-        assert not spool.folder.exists()
-
-
-class TestDumpAndLoad:
-    """``evidence.json``."""
-
-    def test_round_trip(self, tmp_path: Path) -> None:
-        """Replay sees what was saved, and saving again gives the same bytes."""
-        path = tmp_path / "evidence.json"
-        path.write_bytes(dump(saved()))
-
-        assert load(path) == saved()
-        assert dump(load(path)) == path.read_bytes()
-
-    def test_round_trip_of_an_obstacle(self, tmp_path: Path) -> None:
-        """A run without a vantage can be judged again."""
-        path = tmp_path / "evidence.json"
-        path.write_bytes(dump(saved(vantage=cannot("off-link"))))
-
-        assert load(path).setup.vantage == cannot("off-link")
-
-    def test_is_readable(self) -> None:
-        """People look into it as well."""
-        text = dump(saved()).decode()
-
-        assert text.endswith("}\n")
-        assert text.count("\n") > 100
-        assert json.loads(text)["observations"].keys() == observations().keys()
-
-    def changed(self, **changes: object) -> bytes:
-        """The healthy evidence with some keys of its top level changed."""
-        return json.dumps(json.loads(dump(saved())) | changes).encode()
-
-    def test_refuses_what_is_not_there(self, tmp_path: Path) -> None:
-        """A wrong path is a sentence and no traceback."""
-        with pytest.raises(EvidenceError, match="No such file"):
-            load(tmp_path / "evidence.json")
-        with pytest.raises(EvidenceError, match="directory"):
-            load(tmp_path)
-
-    @pytest.mark.parametrize(
-        "data", [b"", b"\xff\xfe", b"[]", b"null", b"<html>", b'{"a":', b"[" * 100_000]
-    )
-    def test_refuses_what_is_no_evidence(self, tmp_path: Path, data: bytes) -> None:
-        """Any other file that somebody names by mistake."""
-        path = tmp_path / "evidence.json"
-        path.write_bytes(data)
-
-        with pytest.raises(EvidenceError, match="no evidence file"):
-            load(path)
-
-    @pytest.mark.parametrize(
-        "schema",
-        ["cube-acceptance/evidence/2", "cube-acceptance/certificate/1", "", None, 1, ["x" * 500]],
-    )
-    def test_refuses_another_schema(self, tmp_path: Path, schema: object) -> None:
-        """What another version wrote may mean something else."""
-        path = tmp_path / "evidence.json"
-        path.write_bytes(self.changed(schema=schema))
-
-        with pytest.raises(EvidenceError, match="this version judges cube-acceptance/evidence/1"):
-            load(path)
-
-    def test_refuses_no_schema(self, tmp_path: Path) -> None:
-        """Some other JSON."""
-        path = tmp_path / "evidence.json"
-        path.write_bytes(b"{}")
-
-        with pytest.raises(EvidenceError, match="null"):
-            load(path)
-
-    @pytest.mark.parametrize(
-        "changes",
-        [
-            {"observations": []},
-            {"observations": {"dhcp": {"type": "dhcp"}}},
-            {"observations": {"dhcp": {"type": "dhpc", "started": STARTED, "duration_s": 1.0}}},
-            {"extra": 1},
-            {"setup": {}},
-            {"started": "yesterday"},
-            {"ended": "2026-13-01T00:00:00.000Z"},
-            {"started": None},
-            {"started": "2026-11-23"},
-            {"started": "2026-11-23T09:00:00.000"},
-            {"started": "2026-11-23T10:00:00.000+01:00"},
-            {"started": "0001-01-01T00:00:00.000Z"},
-            {"ended": "9999-12-31T23:59:59.999Z"},
-        ],
-    )
-    def test_refuses_what_does_not_fit(self, tmp_path: Path, changes: dict[str, object]) -> None:
-        """Evidence that was changed by hand must not be judged half."""
-        path = tmp_path / "evidence.json"
-        path.write_bytes(self.changed(**changes))
-
-        with pytest.raises(EvidenceError, match=r"evidence\.json: "):
-            load(path)
-
-    @pytest.mark.parametrize("place", ["{", '"observations": {'])
-    def test_refuses_a_key_that_stands_twice(self, tmp_path: Path, place: str) -> None:
-        """One reader would see the first, another one the last."""
-        text = dump(saved()).decode()
-        begin = text.index(place) + len(place)
-        once = text[begin : text.index('"dns/' if len(place) > 1 else '"observations"')]
-        path = tmp_path / "evidence.json"
-        path.write_text(f"{text[:begin]}{once}{text[begin:]}")
-
-        with pytest.raises(EvidenceError, match="a key stands twice"):
-            load(path)
-
-    def test_refuses_what_has_no_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A pipe, a device, a flood."""
-        os.mkfifo(tmp_path / "pipe")
-        (tmp_path / "flood").write_bytes(bytes(1001))
-        monkeypatch.setattr(survey, "FILE_LIMIT", 1000)
-        for path in (tmp_path / "pipe", Path("/dev/zero")):
-            with pytest.raises(EvidenceError, match="and no file"):
-                load(path)
-        with pytest.raises(EvidenceError, match="has more than 1000 bytes"):
-            load(tmp_path / "flood")
-
-    def test_refuses_depth(self, tmp_path: Path) -> None:
-        """Hostile nesting is refused, not recursed into."""
-        path = tmp_path / "evidence.json"
-        deep = b"[" * 5000 + b"]" * 5000
-        path.write_bytes(
-            dump(saved()).replace(b'"observations": {', b'"observations": {"x":' + deep + b",")
-        )
-
-        with pytest.raises(EvidenceError):
-            load(path)
-
-    def test_keeps_its_moments(self) -> None:
-        """The certificate of a replay tells when it was measured, not when it was judged."""
-        assert (saved().started, saved().ended) == (STARTED, ENDED)
-
-
-class TestCheckBelonging:
-    """Evidence beside the certificate that was made from it."""
-
-    @pytest.fixture
-    def path(self, tmp_path: Path) -> Path:
-        """An ``evidence.json`` alone in its folder."""
-        path = tmp_path / "evidence.json"
-        path.write_bytes(dump(saved()))
-        return path
-
-    def certify(self, path: Path, content: object) -> None:
-        """Put a certificate beside it."""
-        path.with_name("certificate.json").write_text(json.dumps(content))
-
-    def test_alone_it_is_taken(self, path: Path) -> None:
-        """Evidence may be sent without its certificate."""
-        check_belonging(path)
-
-    def test_with_its_certificate_it_is_taken(self, path: Path) -> None:
-        """The usual case: the folder as the run left it."""
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        self.certify(path, {"files": {"evidence.json": digest}})
-
-        check_belonging(path)
-
-    def test_changed_evidence_is_refused(self, path: Path) -> None:
-        """A folder whose evidence was edited must not yield a certificate."""
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        self.certify(path, {"files": {"evidence.json": digest}})
-        path.write_bytes(path.read_bytes() + b"\n")
-
-        with pytest.raises(EvidenceError, match="not the evidence"):
-            check_belonging(path)
-
-    @pytest.mark.parametrize("content", [{}, {"files": {}}, {"files": []}, [], {"files": None}])
-    def test_beside_something_else_it_is_refused(self, path: Path, content: object) -> None:
-        """A file of that name that is no certificate proves nothing."""
-        self.certify(path, content)
-
-        with pytest.raises(EvidenceError, match="no certificate"):
-            check_belonging(path)
-
-    def test_beside_a_folder_of_that_name_it_is_refused(self, path: Path) -> None:
-        """What cannot be read proves nothing either."""
-        path.with_name("certificate.json").mkdir()
-
-        with pytest.raises(EvidenceError, match="no certificate"):
-            check_belonging(path)
+        assert evidence.schema == "cube-acceptance/evidence/1"
+        assert evidence.suite == __version__
+        assert evidence.setup == setup()
+        assert evidence.started == surveyed.started <= evidence.ended
+        assert list(evidence.observations) == sorted(evidence.observations)

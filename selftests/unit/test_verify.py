@@ -14,7 +14,7 @@ import healthy
 import pytest
 import sessions
 
-from cube_acceptance import run, survey, verify
+from cube_acceptance import evidence_file, run, verify
 from cube_acceptance.certificate.sections import ANNEX_HASH
 from cube_acceptance.evidence import DhcpObserved
 from cube_acceptance.verify import BrokenError
@@ -129,7 +129,7 @@ class TestFacts:
     )
     def test_differ(self, folder: Path, certificate: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401 - any of them
         """A simulation is no measurement, and one plant's certificate not another's."""
-        saved = survey.load(folder / "evidence.json")
+        saved = evidence_file.load(folder / "evidence.json")
         verify.check_facts(certificate, saved)
         certificate[key] = value
 
@@ -142,7 +142,7 @@ class TestFacts:
         certificate["time"][key] = None
 
         with pytest.raises(BrokenError, match="differ in time"):
-            verify.check_facts(certificate, survey.load(folder / "evidence.json"))
+            verify.check_facts(certificate, evidence_file.load(folder / "evidence.json"))
 
 
 class TestVerdict:
@@ -171,7 +171,7 @@ class TestFiles:
         (folder / "certificate.html").write_text("<h1>Abgenommen</h1>")
 
         with pytest.raises(BrokenError, match="does not show this certificate"):
-            verify.check_page(certificate, survey.load(folder / "evidence.json"), folder)
+            verify.check_page(certificate, evidence_file.load(folder / "evidence.json"), folder)
 
     def test_a_page_with_an_addition(self, folder: Path, certificate: dict[str, Any]) -> None:
         """The certificate is there, and something beside it."""
@@ -179,7 +179,7 @@ class TestFiles:
             page.write("<!-- -->")
 
         with pytest.raises(BrokenError, match="outside the certificate"):
-            verify.check_page(certificate, survey.load(folder / "evidence.json"), folder)
+            verify.check_page(certificate, evidence_file.load(folder / "evidence.json"), folder)
 
     @pytest.mark.parametrize("name", ["junit.xml", "certificate.json", "certificate.pdf"])
     def test_a_pipe(self, folder: Path, name: str) -> None:
@@ -192,7 +192,7 @@ class TestFiles:
 
     def test_a_flood(self, folder: Path) -> None:
         """This one has no blocks on the disk."""
-        os.truncate(folder / "evidence.json", survey.FILE_LIMIT + 1)
+        os.truncate(folder / "evidence.json", evidence_file.FILE_LIMIT + 1)
         (finding,) = verify.verify(folder)
 
         assert "evidence.json has more than" in finding.wrong
@@ -212,7 +212,7 @@ class TestFiles:
 
 def forge(folder: Path, page: Callable[[str], str] = str, **changes: object) -> None:
     """Change a folder as whoever has this suite can: with all hashes, and the page, made anew."""
-    saved = survey.load(folder / "evidence.json")
+    saved = evidence_file.load(folder / "evidence.json")
     certificate = verify.read((folder / "certificate.json").read_bytes())
     annex = page(verify.annex_of(certificate, saved, folder))
     certificate |= changes

@@ -16,7 +16,7 @@ from cube_acceptance.judge import Judgement, fact
 from cube_acceptance.verdict import worst
 
 if TYPE_CHECKING:
-    from cube_acceptance.plan import Owed
+    from cube_acceptance.expected import Owed
 
 CASE_PROPERTY = "acceptance_case"
 JUDGEMENT_PROPERTY = "acceptance_judgement"

@@ -19,7 +19,7 @@ import msgspec
 import pytest
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import plan, sentences, survey
+from cube_acceptance import evidence_file, expected, sentences, store, survey
 from cube_acceptance.judge import Judge, Judgement
 from cube_acceptance.ledger import (
     CASE_PROPERTY,
@@ -28,6 +28,7 @@ from cube_acceptance.ledger import (
     Ledger,
     sealed,
 )
+from cube_acceptance.setup import Setup
 from cube_acceptance.site import SiteError, load_site, site_for_cube
 from cube_acceptance.verdict import EXIT_STATUS
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
     from cube_acceptance.catalogue import Catalogue, Language
     from cube_acceptance.judge import Evidence
-    from cube_acceptance.plan import Setup
     from cube_acceptance.run import Run
     from cube_acceptance.site import LoadedSite
 
@@ -64,7 +64,7 @@ REDRAW_S = 0.2
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
     """What the controller tells its worker processes."""
 
-    setup: plan.Setup
+    setup: Setup
     language: str
     spool: str
     seal: str
@@ -106,11 +106,11 @@ class State:
         """Whether there is a setup: from the session's start on, but not where it only collects."""
         self.evidence: Evidence | None = None
         self.simulated: SimulatedSite | None = None
-        self.replay: survey.Replay | None = None
+        self.replay: store.Replay | None = None
         self.survey: survey.Survey | None = None
-        self.spool: survey.Spool | None = None
+        self.spool: store.Spool | None = None
         self.run: Run | None = None
-        self.ledger = Ledger(plan.owed(catalogue, loaded.site))
+        self.ledger = Ledger(expected.owed(catalogue, loaded.site))
         self.seal = secrets.token_hex()
         """What the session's processes mark judgements with."""
         self.wishes: dict[str, Path] = {}
@@ -119,7 +119,7 @@ class State:
 
 
 STATE = pytest.StashKey[State]()
-OWED = pytest.StashKey[plan.Owed]()
+OWED = pytest.StashKey[expected.Owed]()
 JUDGE = pytest.StashKey[Judge]()
 JUDGED = pytest.StashKey[Judgement]()
 
@@ -171,7 +171,7 @@ def _configure_worker(config: pytest.Config, catalogue: Catalogue) -> None:
     language: Language = "en" if shared.language == "en" else "de"
     state = State(catalogue, shared.setup.loaded, language)
     state.setup, state.settled, state.seal = shared.setup, True, shared.seal
-    state.spool = survey.Spool(Path(shared.spool))
+    state.spool = store.Spool(Path(shared.spool))
     state.evidence = state.spool
     config.stash[STATE] = state
 
@@ -191,7 +191,7 @@ def _one(config: pytest.Config, name: str) -> str:
     return values[0]
 
 
-def _replay(config: pytest.Config) -> survey.Replay | None:
+def _replay(config: pytest.Config) -> store.Replay | None:
     path = _one(config, "replay")
     if not path:
         return None
@@ -200,12 +200,12 @@ def _replay(config: pytest.Config) -> survey.Replay | None:
             "--replay judges the site that its evidence was taken at; leave out --site and --cube"
         )
     try:
-        saved = survey.load(Path(path))
-        survey.check_origin(saved)
-        survey.check_belonging(Path(path))
-    except survey.EvidenceError as error:
+        saved = evidence_file.load(Path(path))
+        evidence_file.check_origin(saved)
+        evidence_file.check_belonging(Path(path))
+    except evidence_file.EvidenceError as error:
         raise pytest.UsageError(f"--replay: {error}") from error
-    return survey.Replay(survey.in_place(saved))
+    return store.Replay(evidence_file.in_place(saved))
 
 
 def _load(config: pytest.Config, catalogue: Catalogue) -> LoadedSite:
@@ -289,7 +289,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     state = config.stash[STATE]
     if state.settled or _only_looks(config):
         return
-    from cube_acceptance.run import Run, make_setup
+    from cube_acceptance.method import make_setup
+    from cube_acceptance.run import Run
 
     if state.replay:
         state.setup = state.replay.evidence.setup
@@ -313,7 +314,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     except OSError as error:
         raise pytest.UsageError(f"--reports: {state.run.folder}: {error.strerror}") from error
     if config.pluginmanager.has_plugin("dsession"):
-        state.spool = survey.Spool.make()
+        state.spool = store.Spool.make()
         if state.replay:
             state.spool.put_all(state.replay.evidence)
             state.spool.close()
@@ -366,16 +367,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 "and the suite's own tests run in a session of their own"
             )
         requirement = state.catalogue[marker.args[0]]
-        if not plan.applies(requirement, site):
+        if not expected.applies(requirement, site):
             continue
         callspec = getattr(item, "callspec", None)
         parameters = callspec.params if callspec else {}
         subject = parameters["cube"].name if "cube" in parameters else catalogues.SITE
         host = parameters.get("host", "")
-        owing = plan.Owed(
+        owing = expected.Owed(
             requirement=requirement.id,
             subject=subject,
-            case=plan.case_name(requirement.id, subject, host),
+            case=expected.case_name(requirement.id, subject, host),
             host=host,
         )
         item.stash[OWED] = owing

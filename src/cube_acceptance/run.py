@@ -3,72 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import gc
 import hashlib
-import importlib
-import ipaddress
-import os
-import platform
 import re
 import secrets
-import shutil
-import subprocess
 import uuid
 from datetime import UTC, date, datetime, timedelta
-from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cube_acceptance import __version__, plan, survey
+from cube_acceptance import evidence_file, method, network
 from cube_acceptance.certificate import build, mend, page, pdf, signature
 from cube_acceptance.certificate.sections import ANNEX_HASH
-from cube_acceptance.evidence import (
-    CannotMeasure,
-    HttpsObserved,
-    NtpObserved,
-    Vantage,
-    timestamp,
-)
-from cube_acceptance.plan import Computer
-from cube_acceptance.probes import PROBES
-from cube_acceptance.probes.net import sockets
+from cube_acceptance.evidence import HttpsObserved, NtpObserved, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from cube_acceptance.catalogue import Catalogue, Language
+    from cube_acceptance.evidence_file import Saved
     from cube_acceptance.ledger import Ledger
-    from cube_acceptance.plan import Setup
-    from cube_acceptance.site import LoadedSite, Site
-    from cube_acceptance.survey import Saved
-
-FAR_AWAY = "1.1.1.1"
-"""An address outside every plant; the system's route to it is looked up, nothing is sent."""
-
-PACKAGES = (
-    "pytest",
-    "pytest-html",
-    "pytest-xdist",
-    "dnspython",
-    "ntplib",
-    "paramiko",
-    "certifi",
-    "msgspec",
-)
-
-LIMIT_FIELD = re.compile(r".*_s|tries|count")
-"""Which fields of a probe are its limits."""
-
-SECRET_OPTIONS = ("--sign",)
-"""Options whose value does not belong on a certificate."""
-
-GIT_LIMIT_S = 5.0
-
-JUDGING = ("src", "tests", "fixtures", "conftest.py", "pyproject.toml")
-"""What of a checkout has a say in a verdict."""
+    from cube_acceptance.setup import Setup
+    from cube_acceptance.site import Site
 
 CERTIFICATE_MARK = (
     '<p class="unfinished"><strong>Dieser Lauf ist noch nicht beendet. '
@@ -92,164 +50,9 @@ def folder_name(site: Site, moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}-{slug(name)}-{secrets.token_hex(3)}"
 
 
-def find_vantage(site: Site) -> Vantage | CannotMeasure:
-    """Find the place to measure from, or say why there is none."""
-    watch = sockets.Stopwatch()
-    try:
-        target = site.cubes[0].address if site.cubes else FAR_AWAY
-        vantage = sockets.find_vantage(target, site.vantage.interface)
-    except sockets.CannotAskError as obstacle:
-        return CannotMeasure(
-            started=watch.started,
-            duration_s=watch.elapsed(),
-            cause=obstacle.cause,
-            detail=obstacle.detail,
-            command=obstacle.command,
-        )
-    if site.vantage.interface and vantage.loopback:
-        return CannotMeasure(
-            started=watch.started,
-            duration_s=watch.elapsed(),
-            cause="not-configured",
-            detail=f"{vantage.interface} leads to this computer itself and to no network",
-        )
-    network = site.vantage.network
-    if network and vantage.address:
-        own = ipaddress.IPv4Address(vantage.address)
-        if own not in ipaddress.IPv4Network(network):
-            return CannotMeasure(
-                started=watch.started,
-                duration_s=watch.elapsed(),
-                cause="off-link",
-                detail=f"{vantage.interface} has {vantage.address}, which is not in {network}",
-            )
-    return vantage
-
-
-def this_computer(vantage: Vantage | CannotMeasure) -> Computer:
-    """Describe the computer that measures."""
-    networks = sockets.interface_networks(vantage.interface) if isinstance(vantage, Vantage) else ()
-    return Computer(
-        host=platform.node(),
-        system=f"{platform.system()} {platform.release()}",
-        privilege="root" if getattr(os, "geteuid", lambda: 1)() == 0 else "user",
-        addresses=tuple(map(str, networks)),
-        gateway=default_gateway(),
-    )
-
-
-def vantage_facts(setup: Setup) -> dict[str, Any]:
-    """Describe the vantage and its computer for the certificate."""
-    computer, vantage = setup.computer, setup.vantage
-    facts = {
-        "host": computer.host,
-        "system": computer.system,
-        "privilege": computer.privilege,
-        "addresses": list(computer.addresses),
-        "gateway": computer.gateway,
-        "interface": "",
-        "address": "",
-        "prefix": 0,
-        "mac": "",
-        "problem": "",
-    }
-    if isinstance(vantage, CannotMeasure):
-        return facts | {"problem": vantage.detail}
-    return facts | {
-        "interface": vantage.interface,
-        "address": vantage.address,
-        "prefix": vantage.prefix,
-        "mac": vantage.mac,
-    }
-
-
-def default_gateway(routes: Path = Path("/proc/net/route")) -> str:
-    """Read the default gateway from Linux's routing table; empty elsewhere and where none is."""
-    try:
-        lines = routes.read_text("ascii").splitlines()[1:]
-    except OSError:
-        return ""
-    for line in lines:
-        fields = line.split()
-        if len(fields) > 2 and fields[1] == "00000000":  # noqa: PLR2004 - destination and gateway
-            return str(ipaddress.IPv4Address(bytes.fromhex(fields[2])[::-1]))
-    return ""
-
-
-def commit(folder: Path) -> str:
-    """Give the commit that this suite's source stands at; empty outside a checkout.
-
-    A plus sign follows where what judges was changed since: it is not what the commit holds.
-    """
-    if not (folder / ".git").exists():
-        return ""
-    head = _git(folder, "rev-parse", "HEAD")
-    changed = head and _git(folder, "status", "--porcelain", "--", *JUDGING)
-    return f"{head}+" if changed else head
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    git = shutil.which("git")
-    if not git:
-        return ""
-    try:
-        asked = subprocess.run(  # noqa: S603 - fixed arguments
-            [git, "-C", str(folder), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=GIT_LIMIT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return asked.stdout.strip() if asked.returncode == 0 else ""
-
-
-def command_line(arguments: tuple[str, ...]) -> list[str]:
-    """Repeat the command line without the values that do not belong on a certificate."""
-    shown, hide = ["pytest"], False
-    for argument in arguments:
-        option, equals, _ = argument.partition("=")
-        if hide:
-            shown.append("…")
-        elif option in SECRET_OPTIONS and equals:
-            shown.append(f"{option}=…")
-        else:
-            shown.append(argument)
-        hide = argument in SECRET_OPTIONS
-    return shown
-
-
-def limits() -> dict[str, dict[str, float]]:
-    """List every probe's tries and time limits, in seconds, as the probes themselves have them."""
-    return {
-        protocol: {
-            field.name: field.default
-            for field in dataclasses.fields(
-                getattr(importlib.import_module(f"cube_acceptance.probes.{protocol}"), name)
-            )
-            if LIMIT_FIELD.fullmatch(field.name) and isinstance(field.default, int | float)
-        }
-        for protocol, name in PROBES.items()
-    }
-
-
 def sha256(data: bytes) -> str:
     """Give the SHA-256 in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
-
-
-def method(arguments: tuple[str, ...]) -> dict[str, Any]:
-    """Describe by what the measurements were made."""
-    return {
-        "suite": "cube-acceptance",
-        "version": __version__,
-        "commit": commit(Path(__file__).parents[2]),
-        "command_line": command_line(arguments),
-        "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in PACKAGES},
-        "limits": limits(),
-    }
 
 
 def day(saved: Saved) -> date:
@@ -268,7 +71,7 @@ def day(saved: Saved) -> date:
     servers = [
         one.reply.offset_s
         for one in seen
-        if isinstance(one, NtpObserved) and one.reply and plan.is_synchronised(one.reply)
+        if isinstance(one, NtpObserved) and one.reply and network.is_synchronised(one.reply)
     ]
     ahead_s = max(0.0, *clouds, min(servers) if len(servers) > 1 else 0.0)
     try:
@@ -372,7 +175,7 @@ class Run:
             return self._conclude(ledger, saved)
 
     def _conclude(self, ledger: Ledger, saved: Saved) -> dict[str, Any]:
-        self._write("evidence.json", [survey.dump(saved)])
+        self._write("evidence.json", [evidence_file.dump(saved)])
         kind = {"simulated": self.setup.simulated, "stage": self.setup.site.stage}
         number = str(uuid.uuid4())
         annex = mend.mend(
@@ -389,8 +192,8 @@ class Run:
             certificate_id=number,
             language=self.language,
             replayed=self._replayed,
-            method=method(self._arguments),
-            vantage=vantage_facts(saved.setup),
+            method=method.facts(self._arguments),
+            vantage=method.vantage_facts(saved.setup),
             time=times(saved),
             today=day(saved),
             files=files,
@@ -454,9 +257,3 @@ def write_whole(target: Path, pieces: Iterable[bytes]) -> None:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
-
-
-def make_setup(loaded: LoadedSite) -> Setup:
-    """Settle what the run will measure and from where; for a real site."""
-    vantage = find_vantage(loaded.site)
-    return plan.Setup(loaded=loaded, vantage=vantage, computer=this_computer(vantage))

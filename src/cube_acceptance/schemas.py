@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from cube_acceptance.certificate.model import Certificate
-from cube_acceptance.survey import Saved
+from cube_acceptance.evidence_file import Saved
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

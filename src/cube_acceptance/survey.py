@@ -7,21 +7,13 @@ usable answer. A case that reads an observation waits for that one and for no ot
 
 from __future__ import annotations
 
-import hashlib
-import json
 import queue
-import stat
-import tempfile
 import threading
 import time
-from datetime import date, datetime
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from cube_acceptance import __version__, plan
+from cube_acceptance import __version__, network
 from cube_acceptance.evidence import (
     CannotMeasure,
     DhcpObserved,
@@ -29,29 +21,26 @@ from cube_acceptance.evidence import (
     Observation,
     timestamp,
 )
-from cube_acceptance.plan import Setup
+from cube_acceptance.evidence_file import EVIDENCE_SCHEMA, Saved
 from cube_acceptance.probes import load_probes
 from cube_acceptance.probes.net.capture import THIS_COMPUTER
-from cube_acceptance.site import SiteError, check_together
-
-try:
-    import resource
-except ImportError:  # pragma: no cover - Windows has no such limit
-    resource = None  # type: ignore[assignment]
+from cube_acceptance.store import Spool, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cube_acceptance.evidence import DhcpMessage, Vantage
-    from cube_acceptance.plan import HandedOut, Owed
+    from cube_acceptance.expected import Owed
+    from cube_acceptance.network import HandedOut
     from cube_acceptance.probes import Probe
     from cube_acceptance.probes.mdns import Listing
+    from cube_acceptance.setup import Setup
     from cube_acceptance.site import Cube
 
-EVIDENCE_SCHEMA = "cube-acceptance/evidence/1"
-
-FILE_LIMIT = 256 * 1024 * 1024
-"""Bytes that one file of a run may have; a run of 1,000 CUBEs stays well below."""
+try:
+    import resource
+except ImportError:  # pragma: no cover - Windows has no such limit
+    resource = None  # type: ignore[assignment]
 
 WORKERS = 512
 """Probes under way at once; what is beyond waits its turn. A probe spends its life waiting, so
@@ -64,9 +53,6 @@ FILES_KEPT = 64
 
 STACK_SIZE = 256 * 1024
 """Bytes of stack for each probe's thread."""
-
-POLL_S = 0.02
-"""How often a worker process looks for an observation that the controller makes."""
 
 CONNECTOR_UNREACHABLE = "Connection to CloudConnector could not be established"
 """What the Cloud-Connector's page says when its service is away (tapio's documentation)."""
@@ -93,70 +79,9 @@ def file_limit() -> int | None:
     return None if limit == resource.RLIM_INFINITY else limit
 
 
-class NotMeasuredError(LookupError):
-    """The observation was not made and will not be."""
-
-
-class EvidenceError(Exception):
-    """A saved evidence file cannot be judged; says why."""
-
-
-class Saved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The content of ``evidence.json``."""
-
-    schema: str
-    suite: str
-    setup: Setup
-    started: str
-    ended: str
-    observations: dict[str, Observation]
-
-
 def run_probe(probe: Probe) -> Observation:
     """Let a probe measure."""
     return probe.run()
-
-
-class Store:
-    """Observations by key, for those who have to wait for them."""
-
-    def __init__(self, vantage: Vantage | CannotMeasure | None = None) -> None:
-        """Start empty; a vantage that cannot be measured from answers every question itself."""
-        self._vantage = vantage
-        self._changed = threading.Condition()
-        self._observations: dict[str, Observation] = {}
-        self._closed = False
-
-    def put(self, key: str, observation: Observation) -> None:
-        """Add an observation; the first one for a key stays."""
-        with self._changed:
-            self._observations.setdefault(key, observation)
-            self._changed.notify_all()
-
-    def close(self) -> None:
-        """Say that nothing more will come."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
-    def get(self, key: str) -> Observation:
-        """Give an observation, waiting until it is there.
-
-        Raises:
-            NotMeasuredError: the store was closed without it.
-        """
-        if isinstance(self._vantage, CannotMeasure):
-            return self._vantage
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or key in self._observations)
-            if key not in self._observations:
-                raise NotMeasuredError(f"no observation of {key}")
-            return self._observations[key]
-
-    def all(self) -> dict[str, Observation]:
-        """Copy what is there, sorted by key."""
-        with self._changed:
-            return dict(sorted(self._observations.items()))
 
 
 class Survey:
@@ -254,26 +179,26 @@ class Survey:
             port_server=ports.dhcp_server,
             port_client=ports.dhcp_client,
             server_address="127.0.0.1" if vantage.loopback else "255.255.255.255",
-            suffices=plan.complete,
+            suffices=network.complete,
             on_offer=lambda offer: self._first_offer(vantage, offer),
         )
         self._submit(probe, lambda observation: self._dhcp_done(vantage, observation))
 
     def _first_offer(self, vantage: Vantage, offer: DhcpMessage) -> None:
-        if plan.complete(offer):
+        if network.complete(offer):
             self._loaded.wait()
-            self._follow(vantage, plan.handed_out_by(offer))
+            self._follow(vantage, network.handed_out_by(offer))
 
     def _dhcp_done(self, vantage: Vantage, observation: Observation) -> None:
         self._loaded.wait()
-        if isinstance(observation, DhcpObserved) and not plan.silence_is_doubtful(observation):
-            self._follow(vantage, plan.handed_out(self._store))
+        if isinstance(observation, DhcpObserved) and not network.silence_is_doubtful(observation):
+            self._follow(vantage, network.handed_out(self._store))
             return
         from cube_acceptance.probes.leases import LeaseProbe
 
         self._submit(
             LeaseProbe(vantage=vantage),
-            lambda _lease: self._follow(vantage, plan.handed_out(self._store)),
+            lambda _lease: self._follow(vantage, network.handed_out(self._store)),
         )
 
     def _follow(self, vantage: Vantage, given: HandedOut) -> None:
@@ -287,9 +212,9 @@ class Survey:
             hosts |= set(self._setup.site.cloud.hosts)
         if "PING-01" in required:
             hosts.add(self._setup.site.cloud.ping_target)
-        servers = plan.name_servers(self._setup.site, given).addresses
+        servers = network.name_servers(self._setup.site, given).addresses
         ask_names = partial(self._ask_names, vantage, servers, sorted(hosts))
-        time_servers = plan.time_servers(self._setup.site, given).addresses
+        time_servers = network.time_servers(self._setup.site, given).addresses
         if "NTP-01" in required and time_servers:
             self._ask_time(vantage, time_servers, ask_names)
         else:
@@ -342,11 +267,11 @@ class Survey:
         answer: Observation,
     ) -> None:
         """Go on with the answer that a client would use, as soon as it is certain."""
-        usable = isinstance(answer, DnsObserved) and plan.usable_addresses(self._setup, answer)
+        usable = isinstance(answer, DnsObserved) and network.usable_addresses(self._setup, answer)
         with self._lock:
             answers = self._named.setdefault(host, {})
             answers[server] = usable or ()
-            addresses = plan.leading(servers, answers)
+            addresses = network.leading(servers, answers)
         if not addresses:
             return
         site = self._setup.site
@@ -526,209 +451,3 @@ def _defect(probe: Probe, started: str, duration_s: float, error: Exception) -> 
         cause="internal-error",
         detail=f"{type(error).__name__} in {probe.key}: {error}",
     )
-
-
-class Replay:
-    """Saved observations in the place of measurements."""
-
-    def __init__(self, saved: Saved) -> None:
-        """Judge again what was observed."""
-        self.evidence = saved
-        self._store = Store(saved.setup.vantage)
-        for key, observation in saved.observations.items():
-            self._store.put(key, observation)
-        self._store.close()
-
-    def get(self, key: str) -> Observation:
-        """Give a saved observation.
-
-        Raises:
-            NotMeasuredError: the evidence does not hold it.
-        """
-        return self._store.get(key)
-
-    def saved(self) -> Saved:
-        """Give the evidence as it was loaded."""
-        return self.evidence
-
-
-class Spool:
-    """A folder through which the controller hands observations to its worker processes."""
-
-    def __init__(self, folder: Path) -> None:
-        """Use an existing folder."""
-        self.folder = folder
-
-    @classmethod
-    def make(cls) -> Spool:
-        """Make a new private folder."""
-        return cls(Path(tempfile.mkdtemp(prefix="cube-acceptance-")))
-
-    def put(self, key: str, observation: Observation) -> None:
-        """Publish an observation; readers never see half of it."""
-        _write_whole(self._path(key), msgspec.json.encode(observation))
-
-    def close(self) -> None:
-        """Say that nothing more will come."""
-        _write_whole(self.folder / "closed", b"")
-
-    def put_all(self, saved: Saved) -> None:
-        """Publish saved evidence; a vantage that cannot be measured from answers everything."""
-        if isinstance(saved.setup.vantage, CannotMeasure):
-            self.put("vantage", saved.setup.vantage)
-        for key, observation in saved.observations.items():
-            self.put(key, observation)
-
-    def ask(self, needs: tuple[Owed, ...]) -> None:
-        """Leave word of what the session's cases need, from the first worker that knows."""
-        _write_whole(self.folder / "needs", msgspec.json.encode(needs))
-
-    def asked(self) -> tuple[Owed, ...] | None:
-        """Read what the session's cases need; None while nobody knows."""
-        path = self.folder / "needs"
-        if not path.exists():
-            return None
-        return msgspec.json.decode(path.read_bytes(), type=tuple[plan.Owed, ...])
-
-    def get(self, key: str) -> Observation:
-        """Give an observation, waiting until the controller has published it.
-
-        Raises:
-            NotMeasuredError: the controller closed the folder without it.
-        """
-        paths = self._path("vantage"), self._path(key)  # nothing is seen from where we are not
-        while True:
-            closed = (self.folder / "closed").exists()
-            for path in paths:
-                if path.exists():
-                    observation: Observation = msgspec.json.decode(
-                        path.read_bytes(), type=Observation
-                    )
-                    return observation
-            if closed:
-                raise NotMeasuredError(f"no observation of {key}")
-            time.sleep(POLL_S)
-
-    def remove(self) -> None:
-        """Delete the folder and what is in it."""
-        for path in self.folder.iterdir():
-            path.unlink()
-        self.folder.rmdir()
-
-    def _path(self, key: str) -> Path:
-        return self.folder / hashlib.sha256(key.encode()).hexdigest()
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(data)
-    Path(file.name).replace(path)
-
-
-def dump(saved: Saved) -> bytes:
-    """Write evidence as the bytes of ``evidence.json``."""
-    return msgspec.json.format(msgspec.json.encode(saved, order="sorted"), indent=1) + b"\n"
-
-
-def read_file(path: Path) -> bytes:
-    """Read a file of a run, which may come from anybody.
-
-    Raises:
-        EvidenceError: it cannot be read, or would keep the reader busy: a pipe, a device, a flood.
-    """
-    try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise EvidenceError(f"{path}: this is a directory, a pipe or a device, and no file")
-        if found.st_size > FILE_LIMIT:
-            raise EvidenceError(f"{path}: has more than {FILE_LIMIT} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise EvidenceError(f"{path}: {error.strerror}") from error
-
-
-def load(path: Path) -> Saved:
-    """Read an ``evidence.json``.
-
-    Raises:
-        EvidenceError: it cannot be read, is no evidence, or is of a version that this one
-            does not know.
-    """
-    data = read_file(path)
-    try:
-        head = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise EvidenceError(f"{path}: this is no evidence file: {error}") from error
-    schema = bytes(head.get("schema", b"null"))
-    if schema != msgspec.json.encode(EVIDENCE_SCHEMA):
-        raise EvidenceError(
-            f"{path}: its schema is {schema[:80].decode(errors='replace')}, "
-            f"this version judges {EVIDENCE_SCHEMA}"
-        )
-    try:
-        saved = msgspec.json.decode(data, type=Saved)
-        json.loads(data, object_pairs_hook=_each_once)
-        for moment in (saved.started, saved.ended):
-            _check_moment(moment)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise EvidenceError(f"{path}: {error}") from error
-    return saved
-
-
-def _each_once(pairs: list[tuple[str, object]]) -> None:
-    """Refuse what two readers could read differently (RFC 8259 section 4)."""
-    names = [name for name, _ in pairs]
-    if len(names) != len(set(names)):
-        raise ValueError("a key stands twice")
-
-
-def _check_moment(text: str) -> None:
-    """Accept a moment as it is written here, away from the ends of the calendar."""
-    moment = datetime.fromisoformat(text)
-    if not date.min.year < moment.year < date.max.year or timestamp(moment) != text:
-        raise ValueError(f"{text[:40]} is no moment of a run")
-
-
-def check_origin(saved: Saved) -> None:
-    """Check that a run of this suite can have measured this site in this way.
-
-    Raises:
-        EvidenceError: it cannot; the evidence was put together from something else.
-    """
-    setup, site = saved.setup, saved.setup.site
-    try:
-        check_together(site)
-    except SiteError as error:
-        raise EvidenceError(f"its site: {error}") from error
-    if setup.simulated:
-        return
-    if setup.ports != plan.Ports():
-        raise EvidenceError("it is of the embedded site, and says that it is not")
-    if setup.loaded.ca_pem and not site.cloud.ca_file:
-        raise EvidenceError("it trusts an authority that its site does not name")
-
-
-def in_place(saved: Saved) -> Saved:
-    """Leave out every observation that is about something else than its key says."""
-    kept = {key: seen for key, seen in saved.observations.items() if plan.belongs(key, seen)}
-    return msgspec.structs.replace(saved, observations=kept)
-
-
-def check_belonging(path: Path) -> None:
-    """Check saved evidence against the certificate that lies beside it, where one does.
-
-    Raises:
-        EvidenceError: the certificate was made from other evidence, so this one was changed.
-    """
-    certificate = path.with_name("certificate.json")
-    if not certificate.exists():
-        return
-    try:
-        data = read_file(certificate)
-        recorded = msgspec.json.decode(data, type=dict[str, Any])["files"]["evidence.json"]
-    except (EvidenceError, msgspec.MsgspecError, LookupError, TypeError, ValueError) as error:
-        raise EvidenceError(f"{certificate}: this is no certificate") from error
-    if hashlib.sha256(read_file(path)).hexdigest() != recorded:
-        raise EvidenceError(
-            f"{path}: it is not the evidence that the certificate beside it was made from"
-        )

@@ -24,7 +24,7 @@ from xml.etree import ElementTree as ET
 import msgspec
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import plan, run, survey
+from cube_acceptance import evidence_file, expected, method, run
 from cube_acceptance.certificate import build, mend, signature
 from cube_acceptance.certificate.markup import text
 from cube_acceptance.certificate.model import Certificate
@@ -36,7 +36,7 @@ from cube_acceptance.text.foreign import plain
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cube_acceptance.survey import Saved
+    from cube_acceptance.evidence_file import Saved
 
 REPLAY_LIMIT_S = 600.0
 """Seconds that judging the evidence again may take."""
@@ -104,7 +104,10 @@ def verify(folder: Path, allowed_signers: Path | None = None) -> list[Finding]:
         ("completeness", lambda: check_completeness(certificate, folder)),
         ("verdict", lambda: check_verdict(certificate)),
         ("hashes", lambda: check_hashes(certificate, folder)),
-        ("page", lambda: check_page(certificate, survey.load(folder / "evidence.json"), folder)),
+        (
+            "page",
+            lambda: check_page(certificate, evidence_file.load(folder / "evidence.json"), folder),
+        ),
         ("outcomes", lambda: check_outcomes(certificate, folder)),
         ("signature", lambda: check_signed(certificate, data, folder, allowed_signers)),
     ]
@@ -114,7 +117,7 @@ def verify(folder: Path, allowed_signers: Path | None = None) -> list[Finding]:
 def _find(what: str, check: Callable[[], None]) -> Finding:
     try:
         check()
-    except (BrokenError, OSError, survey.EvidenceError, signature.SignatureError) as error:
+    except (BrokenError, OSError, evidence_file.EvidenceError, signature.SignatureError) as error:
         return Finding(what, str(error))
     except Exception as error:  # noqa: BLE001 - a folder must not be able to end the check
         return Finding(what, f"{type(error).__name__}: {error}")
@@ -140,8 +143,8 @@ def check_plain(name: str, found: os.stat_result) -> None:
     """
     if not stat.S_ISREG(found.st_mode):
         raise BrokenError(f"{name} is no plain file")
-    if found.st_size > survey.FILE_LIMIT:
-        raise BrokenError(f"{name} has more than {survey.FILE_LIMIT} bytes")
+    if found.st_size > evidence_file.FILE_LIMIT:
+        raise BrokenError(f"{name} has more than {evidence_file.FILE_LIMIT} bytes")
 
 
 def read(data: bytes) -> dict[str, Any]:
@@ -166,11 +169,11 @@ def check_completeness(certificate: dict[str, Any], folder: Path) -> None:
     catalogue = catalogues.load()
     if certificate["requirements_document"]["catalogue_sha256"] != catalogue.sha256:
         raise BrokenError("it was made with another catalogue of requirements")
-    site = survey.load(folder / "evidence.json").setup.site
+    site = evidence_file.load(folder / "evidence.json").setup.site
     wanted = [
         (entry.id, entry.level, subject)
         for entry in catalogue.requirement
-        for subject in plan.subjects(entry, site)
+        for subject in expected.subjects(entry, site)
     ]
     present = [
         (result["requirement"], result["level"], result["subject"])
@@ -179,7 +182,7 @@ def check_completeness(certificate: dict[str, Any], folder: Path) -> None:
     if present != wanted:
         raise BrokenError("its results are not those that the catalogue demands")
     cases = [case["case"] for result in certificate["results"] for case in result["cases"]]
-    if cases != [owing.case for owing in plan.owed(catalogue, site)]:
+    if cases != [owing.case for owing in expected.owed(catalogue, site)]:
         raise BrokenError("its cases are not those that the catalogue demands")
 
 
@@ -190,7 +193,7 @@ def check_facts(certificate: dict[str, Any], saved: Saved) -> None:
         BrokenError: they differ; names in what.
     """
     told = build.about(catalogues.load(), saved)
-    told["vantage"] = run.vantage_facts(saved.setup)
+    told["vantage"] = method.vantage_facts(saved.setup)
     told["time"] = {
         "started": saved.started,
         "ended": saved.ended,
@@ -242,7 +245,7 @@ def annex_of(certificate: dict[str, Any], saved: Saved, folder: Path) -> str:
 def check_outcomes(certificate: dict[str, Any], folder: Path) -> None:
     """Check the outcomes, and what else follows from the evidence, by judging it again."""
     again = judge_again(certificate["language"], folder)
-    saved = survey.load(folder / "evidence.json")
+    saved = evidence_file.load(folder / "evidence.json")
     rebuilt = built_again(certificate, saved, again.judgements)
     for key in JUDGED:
         if comparable(rebuilt[key]) != comparable(certificate[key]):
@@ -286,7 +289,7 @@ def judge_again(language: str, folder: Path) -> Again:
             raise BrokenError(f"the evidence cannot be judged again: {said[-1] if said else ''}")
         place = made[0].parent
         certificate = json.loads(made[0].read_bytes())
-        annex = annex_of(certificate, survey.load(place / "evidence.json"), place)
+        annex = annex_of(certificate, evidence_file.load(place / "evidence.json"), place)
         judgements = {
             test.case: msgspec.json.decode(test.judgement, type=Judgement)
             for test in reported(place / "junit.xml")
@@ -363,7 +366,7 @@ def built_again(
 ) -> dict[str, Any]:
     """Build the certificate again from judgements; what it calls not run claims nothing."""
     catalogue = catalogues.load()
-    ledger = Ledger(plan.owed(catalogue, saved.setup.site))
+    ledger = Ledger(expected.owed(catalogue, saved.setup.site))
     cases = (case for result in certificate["results"] for case in result["cases"])
     silent = {case["case"] for case in cases if case["outcome"] == "not-run"}
     for name, judgement in judgements.items():

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cube_acceptance import plan, sentences
+from cube_acceptance import expected, network, sentences
 from cube_acceptance.catalogue import LEVELS, SITE, Language
 from cube_acceptance.evidence import NtpObserved
 from cube_acceptance.site import Ntp
-from cube_acceptance.survey import NotMeasuredError, Replay
+from cube_acceptance.store import NotMeasuredError, Replay
 from cube_acceptance.verdict import decide, worst
 
 if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue, Requirement
+    from cube_acceptance.evidence_file import Saved
+    from cube_acceptance.expected import Owed
     from cube_acceptance.judge import Judgement
     from cube_acceptance.ledger import Ledger
-    from cube_acceptance.plan import Owed
     from cube_acceptance.site import Cube, Site, Waiver
-    from cube_acceptance.survey import Saved
     from cube_acceptance.verdict import Outcome, Verdict
 
 SCHEMA = "cube-acceptance/certificate/1"
@@ -69,7 +69,7 @@ def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> d
             language,
         )
         for requirement in catalogue.requirement
-        for subject in plan.subjects(requirement, site)
+        for subject in expected.subjects(requirement, site)
     ]
     complaints = [
         sentences.say(
@@ -170,7 +170,7 @@ def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
         "requests": [],
         "cases": [],
     }
-    if not plan.applies(requirement, saved.setup.site):
+    if not expected.applies(requirement, saved.setup.site):
         text = sentences.reason(catalogue, requirement.id, "not-applicable", {}, language)
         return result | {
             "outcome": "not-applicable",
@@ -273,12 +273,12 @@ def _deviations(catalogue: Catalogue, saved: Saved, language: Language) -> list[
         allowed = {"tolerance": site.ntp.tolerance_s, "usual": Ntp().tolerance_s}
         found["time-tolerance"] = allowed
     try:
-        given = plan.handed_out(Replay(saved))
+        given = network.handed_out(Replay(saved))
     except NotMeasuredError:  # nothing that follows DHCP was measured, so no server was chosen
         given = None
-    if given and (servers := plan.name_servers(site, given)).origin == "site":
+    if given and (servers := network.name_servers(site, given)).origin == "site":
         found["site-dns"] = {"servers": list(servers.addresses)}
-    if given and (servers := plan.time_servers(site, given)).origin == "site":
+    if given and (servers := network.time_servers(site, given)).origin == "site":
         found["site-ntp"] = {"servers": list(servers.addresses)}
     return [
         {
@@ -353,7 +353,7 @@ def _ends(  # noqa: PLR0913, PLR0917 - see above
     if requirement.direction == "internal":
         service_pc = catalogue.word("service-pc").sentence(language)
         address = str(facts.get("address", "")) or (
-            plan.cube_named(site, owing.subject).address if owing.subject != SITE else "CUBE"
+            expected.cube_named(site, owing.subject).address if owing.subject != SITE else "CUBE"
         )
         return service_pc, [address], port
     source = cubes_as_source(site)

@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cube_acceptance import run, survey, verify
+from cube_acceptance import evidence_file, run, verify
 from cube_acceptance.certificate.signature import SignatureError
 from cube_acceptance.summary.rows import CUBE_DIGEST, REASON_LIMIT, TEXT_LIMIT, Row
 from cube_acceptance.text.foreign import one_line
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
-FILE_LIMIT = survey.FILE_LIMIT
+FILE_LIMIT = evidence_file.FILE_LIMIT
 
 NAMES_SHOWN = 3
 """How many CUBEs name a site that has no name of its own."""
@@ -75,7 +75,7 @@ def check(folder: Path, allowed_signers: Path | None, now: datetime) -> Row:
         return Row(folder=str(folder), state="missing", site=name, reason=reason)
     try:
         return _checked(folder, allowed_signers, now)
-    except (BrokenError, OSError, survey.EvidenceError, SignatureError) as error:
+    except (BrokenError, OSError, evidence_file.EvidenceError, SignatureError) as error:
         reason = str(error)
     except Exception as error:  # noqa: BLE001 - a folder must not be able to end the summary
         reason = f"{type(error).__name__}: {error}"
@@ -92,7 +92,7 @@ def _checked(folder: Path, allowed_signers: Path | None, now: datetime) -> Row:
     verify.check_completeness(certificate, folder)
     verify.check_verdict(certificate)
     verify.check_hashes(certificate, folder)
-    saved = survey.load(folder / "evidence.json")
+    saved = evidence_file.load(folder / "evidence.json")
     verify.check_facts(certificate, saved)
     verify.check_page(certificate, saved, folder)
     site, names = certificate["site"], [cube["name"] for cube in certificate["item"]["cubes"]]

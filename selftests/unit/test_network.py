@@ -1,8 +1,7 @@
-"""Tests of the plan: what is owed, and what follows from what was seen."""
+"""Tests of what follows from what was seen: servers and addresses."""
 
 from __future__ import annotations
 
-import healthy
 import msgspec
 import pytest
 from builders import SECOND, Known, cannot, dhcp, lease
@@ -11,23 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import plan
+from cube_acceptance import network
 from cube_acceptance.evidence import DhcpMessage, DhcpObserved, DnsObserved, Trouble, Try
-from cube_acceptance.plan import HandedOut, Owed, Ports, Servers, Setup
-from cube_acceptance.site import Cloud, Cube, Dns, LoadedSite, Ntp, Site
+from cube_acceptance.network import HandedOut, Servers
+from cube_acceptance.setup import Setup
+from cube_acceptance.site import Cloud, Dns, LoadedSite, Ntp, Site
 
 THIRD = "10.20.0.3"
-TWO_CUBES = (
-    Cube(name="line-1", address="10.20.0.50"),
-    Cube(name="line-2", address="10.20.0.51"),
-)
 TAPIO = "disco.tapio.one"
 HOMAG = "connect.homag.cloud"
-
-
-def cases(site: Site) -> list[str]:
-    """Name the cases that a site owes."""
-    return [owing.case for owing in plan.owed(catalogues.load(), site)]
 
 
 def offer(**changes: object) -> DhcpMessage:
@@ -56,162 +47,6 @@ def silence(socket: str) -> DhcpObserved:
 def setup(site: Site = SITE, *, simulated: bool = False) -> Setup:
     """A session's setup at a site."""
     return Setup(loaded=LoadedSite(site=site), vantage=VANTAGE, simulated=simulated)
-
-
-class TestOwed:
-    """What a complete run holds."""
-
-    def test_for_one_cube(self) -> None:
-        """The list that completeness is measured by, in the source's order."""
-        assert cases(SITE) == [
-            "DHCP-01",
-            "NTP-01",
-            f"DNS-01[{TAPIO}]",
-            f"DNS-01[{HOMAG}]",
-            f"HTTPS-01[{TAPIO}]",
-            f"HTTPS-01[{HOMAG}]",
-            "PING-01",
-            "DIAG-01[line-1]",
-            "CONN-01[line-1]",
-            "MDNS-01[line-1]",
-            "LLMNR-01[line-1]",
-            "PING-02[line-1]",
-            "SSH-01[line-1]",
-        ]
-
-    def test_for_two_cubes(self) -> None:
-        """Each CUBE is tested for itself; a good one must not speak for a bad one."""
-        mine = cases(Site(cubes=TWO_CUBES))
-
-        assert len(mine) == len(set(mine)) == 19
-        assert [case for case in mine if case.startswith("DIAG-01")] == [
-            "DIAG-01[line-1]",
-            "DIAG-01[line-2]",
-        ]
-
-    def test_before_a_cube_is_there(self) -> None:
-        """Readiness owes nothing internal, even where CUBEs are named already."""
-        ready = cases(Site(stage="readiness", cubes=TWO_CUBES))
-
-        assert ready == cases(SITE)[:7]
-        assert cases(Site(stage="readiness")) == ready
-
-    def test_for_more_hosts(self) -> None:
-        """Each cloud host must work by itself."""
-        site = Site(cubes=TWO_CUBES[:1], cloud=Cloud(tapio=("a.tapio.one", "b.tapio.one")))
-
-        assert [case for case in cases(site) if case.startswith("HTTPS")] == [
-            "HTTPS-01[a.tapio.one]",
-            "HTTPS-01[b.tapio.one]",
-            f"HTTPS-01[{HOMAG}]",
-        ]
-
-    def test_says_what_each_case_is_about(self) -> None:
-        """The certificate files a case under its requirement and subject."""
-        owed = plan.owed(catalogues.load(), SITE)
-
-        assert owed[2] == Owed(
-            requirement="DNS-01", subject="site", case=f"DNS-01[{TAPIO}]", host=TAPIO
-        )
-        assert owed[7] == Owed(requirement="DIAG-01", subject="line-1", case="DIAG-01[line-1]")
-
-    def test_every_subject_of_what_applies_is_owed(self) -> None:
-        """Results and cases are made from two lists, which have to agree."""
-        for site in (SITE, Site(cubes=TWO_CUBES), Site(stage="readiness")):
-            owed = {(each.requirement, each.subject) for each in plan.owed(catalogues.load(), site)}
-            expected = {
-                (entry.id, subject)
-                for entry in catalogues.load().requirement
-                if plan.applies(entry, site)
-                for subject in plan.subjects(entry, site)
-            }
-
-            assert owed == expected
-
-
-class TestSubjects:
-    """What a requirement has results about."""
-
-    def test_without_a_cube_there_is_the_site(self) -> None:
-        """An internal entry of a readiness run still shows, once, as not applicable."""
-        entry = catalogues.load()["DIAG-01"]
-
-        assert plan.subjects(entry, Site(stage="readiness")) == ("site",)
-        assert plan.subjects(entry, Site(cubes=TWO_CUBES)) == ("line-1", "line-2")
-
-    def test_outbound_is_about_the_site(self) -> None:
-        """The way out is the same for all CUBEs of a network."""
-        assert plan.subjects(catalogues.load()["NTP-01"], Site(cubes=TWO_CUBES)) == ("site",)
-
-
-class TestCubeNamed:
-    """From a result's subject back to the CUBE."""
-
-    def test_finds_it(self) -> None:
-        """The second one, so that the first is not simply taken."""
-        assert plan.cube_named(Site(cubes=TWO_CUBES), "line-2").address == "10.20.0.51"
-
-    def test_does_not_invent_one(self) -> None:
-        """A name from nowhere is an error of the caller."""
-        with pytest.raises(KeyError):
-            plan.cube_named(SITE, "line-9")
-
-
-class TestPorts:
-    """Where the services are asked."""
-
-    @pytest.mark.parametrize(
-        ("version", "ports"),
-        [
-            ("0.129.7", (45001,)),
-            ("0.129.10", (80,)),
-            ("0.131.0", (80,)),
-            ("0.9.0", (45001,)),
-            ("", (45001, 80)),
-        ],
-    )
-    def test_diag_follows_the_version(self, version: str, ports: tuple[int, ...]) -> None:
-        """0.129.10 is later than 0.129.7, though it sorts before it as text."""
-        assert Ports().diag(version) == ports
-
-    def test_diag_of_the_embedded_site(self) -> None:
-        """Which port is meant and where it is asked are two things there."""
-        ports = Ports(diag_old=10001, diag_new=10002)
-
-        assert ports.diag("0.129.7") == (10001,)
-        assert ports.diag("0.130") == (10002,)
-        assert ports.diag("") == (10001, 10002)
-
-    def test_are_the_documented_ones(self) -> None:
-        """What the source page prints; a typing error here would test another service."""
-        assert msgspec.structs.asdict(Ports()) == {
-            "dhcp_server": 67,
-            "dhcp_client": 68,
-            "ntp": 123,
-            "dns": 53,
-            "https": 443,
-            "diag_old": 45001,
-            "diag_new": 80,
-            "conn": 5555,
-            "mdns": 5353,
-            "llmnr": 5355,
-            "ssh": 22,
-        }
-
-
-class TestSetup:
-    """What is settled before the first packet."""
-
-    def test_travels_as_json(self) -> None:
-        """Worker processes and evidence get it as JSON."""
-        for vantage in (VANTAGE, cannot("off-link")):
-            before = msgspec.structs.replace(setup(), vantage=vantage)
-
-            assert msgspec.json.decode(msgspec.json.encode(before), type=Setup) == before
-
-    def test_names_its_site(self) -> None:
-        """A short way that everybody goes."""
-        assert setup().site is SITE
 
 
 class TestMissing:
@@ -246,12 +81,14 @@ class TestMissing:
     )
     def test_is_named(self, changes: dict[str, object], lacking: tuple[str, ...]) -> None:
         """Each missing value makes an offer useless, and the sentence names it."""
-        assert plan.missing(offer(**changes)) == lacking
-        assert plan.complete(offer(**changes)) == (not lacking)
+        assert network.missing(offer(**changes)) == lacking
+        assert network.complete(offer(**changes)) == (not lacking)
 
     def test_has_words(self) -> None:
         """What is missing is said in the reader's language."""
-        lacking = plan.missing(offer(address="0.0.0.0", subnet_mask="", routers=(), server_id=""))
+        lacking = network.missing(
+            offer(address="0.0.0.0", subnet_mask="", routers=(), server_id="")
+        )
 
         assert set(lacking) <= catalogues.load().common.words.keys()
 
@@ -263,17 +100,17 @@ class TestLeadingOffer:
         """A client takes what it can use, not what comes first."""
         poor, good, late = offer(routers=()), offer(dns=(SECOND,)), offer(dns=(THIRD,))
 
-        assert plan.leading_offer(dhcp(poor, good, late)) is good
+        assert network.leading_offer(dhcp(poor, good, late)) is good
 
     def test_is_the_first_where_none_is_complete(self) -> None:
         """What is wrong is said of the offer that came first."""
         poor, poorer = offer(routers=()), offer(routers=(), subnet_mask=None)
 
-        assert plan.leading_offer(dhcp(poor, poorer)) is poor
+        assert network.leading_offer(dhcp(poor, poorer)) is poor
 
     def test_of_none_is_none(self) -> None:
         """Silence has no offer."""
-        assert plan.leading_offer(dhcp()) is None
+        assert network.leading_offer(dhcp()) is None
 
 
 class TestHandedOut:
@@ -283,7 +120,7 @@ class TestHandedOut:
         """The offer counts; this computer's own lease is not even looked at."""
         evidence = Known({"dhcp": dhcp(offer(dns=(SERVER, SECOND), ntp=(THIRD,)))})
 
-        given = plan.handed_out(evidence)
+        given = network.handed_out(evidence)
 
         assert given == HandedOut(origin="dhcp", dns=(SERVER, SECOND), ntp=(THIRD,))
         assert evidence.asked == ["dhcp"]
@@ -292,17 +129,17 @@ class TestHandedOut:
         """Doubles and addresses of nobody are not asked."""
         evidence = Known({"dhcp": dhcp(offer(dns=(SERVER, "0.0.0.0", SERVER), ntp=("224.0.1.1",)))})
 
-        assert plan.handed_out(evidence) == HandedOut(origin="dhcp", dns=(SERVER,), ntp=())
+        assert network.handed_out(evidence) == HandedOut(origin="dhcp", dns=(SERVER,), ntp=())
 
     def test_leaves_out_nobody_of_the_network_told_of(self) -> None:
         """What is somebody's address in one network is everybody's in another."""
         told = {"dns": ("10.20.0.255", SERVER, "10.20.0.127"), "ntp": ("10.20.0.0", "10.20.0.128")}
         small = dhcp(offer(subnet_mask="255.255.255.128", **told))
 
-        assert plan.handed_out(Known({"dhcp": dhcp(offer(**told))})) == HandedOut(
+        assert network.handed_out(Known({"dhcp": dhcp(offer(**told))})) == HandedOut(
             origin="dhcp", dns=(SERVER, "10.20.0.127"), ntp=("10.20.0.128",)
         )
-        assert plan.handed_out(Known({"dhcp": small})) == HandedOut(
+        assert network.handed_out(Known({"dhcp": small})) == HandedOut(
             origin="dhcp", dns=("10.20.0.255", SERVER), ntp=("10.20.0.128",)
         )
 
@@ -311,19 +148,19 @@ class TestHandedOut:
         told = {"ntp": ("10.20.0.255",), "subnet_mask": "255.255.255.0"}
         evidence = Known({"dhcp": cannot(), "lease": lease(**told)})
 
-        assert plan.handed_out(evidence).ntp == ()
+        assert network.handed_out(evidence).ntp == ()
 
     def test_silence_hands_out_nothing(self) -> None:
         """DHCP was asked and nobody answered: that is no obstacle, and no lease replaces it."""
         evidence = Known({"dhcp": dhcp(), "lease": lease()})
 
-        assert plan.handed_out(evidence) == HandedOut(origin="nobody")
+        assert network.handed_out(evidence) == HandedOut(origin="nobody")
 
     def test_by_the_own_lease(self) -> None:
         """Without the right to use port 68 the own lease tells the same."""
         evidence = Known({"dhcp": cannot(), "lease": lease(ntp=(SECOND, "0.0.0.0"))})
 
-        assert plan.handed_out(evidence) == HandedOut(
+        assert network.handed_out(evidence) == HandedOut(
             origin="lease", dns=(SERVER,), ntp=(SECOND,), obstacle=cannot()
         )
 
@@ -331,7 +168,7 @@ class TestHandedOut:
         """A client does not ask for time servers, so a lease without them proves nothing."""
         evidence = Known({"dhcp": cannot(), "lease": lease(ntp=())})
 
-        servers = plan.time_servers(SITE, plan.handed_out(evidence))
+        servers = network.time_servers(SITE, network.handed_out(evidence))
 
         assert servers == Servers(addresses=(), origin="nobody", obstacle=cannot())
 
@@ -357,7 +194,7 @@ class TestHandedOut:
         """Who holds a lease has heard a server before; the silence is then this computer's own."""
         evidence = Known({"dhcp": silence("UDP socket"), "lease": lease()})
 
-        given = plan.handed_out(evidence)
+        given = network.handed_out(evidence)
 
         assert (given.origin, given.dns) == ("lease", (SERVER,))
         assert given.obstacle is not None
@@ -367,24 +204,24 @@ class TestHandedOut:
         """Nothing speaks against it."""
         evidence = Known({"dhcp": silence("UDP socket"), "lease": cannot("not-configured")})
 
-        assert plan.handed_out(evidence) == HandedOut(origin="nobody")
+        assert network.handed_out(evidence) == HandedOut(origin="nobody")
 
     def test_by_nobody_for_a_reason(self) -> None:
         """What DHCP would have told is unknown, which is not the same as not offered."""
         evidence = Known({"dhcp": cannot(), "lease": cannot("not-configured")})
 
-        assert plan.handed_out(evidence) == HandedOut(origin="nobody", obstacle=cannot())
+        assert network.handed_out(evidence) == HandedOut(origin="nobody", obstacle=cannot())
 
     def test_ignores_another_kind(self) -> None:
         """Evidence that was tampered with has no say."""
         evidence = Known({"dhcp": answer(SERVER), "lease": answer(SERVER)})
 
-        assert plan.handed_out(evidence) == HandedOut(origin="nobody")
+        assert network.handed_out(evidence) == HandedOut(origin="nobody")
 
     def test_says_when_nothing_was_measured(self) -> None:
         """No observation is neither silence nor an obstacle."""
         with pytest.raises(LookupError):
-            plan.handed_out(Known())
+            network.handed_out(Known())
 
 
 class TestSilenceIsDoubtful:
@@ -401,7 +238,7 @@ class TestSilenceIsDoubtful:
     )
     def test_by_the_socket_that_was_used(self, observed: DhcpObserved, *, doubtful: bool) -> None:
         """Only a packet socket hears what a firewall drops; an offer ends all doubt."""
-        assert plan.silence_is_doubtful(observed) == doubtful
+        assert network.silence_is_doubtful(observed) == doubtful
 
 
 class TestServers:
@@ -414,8 +251,8 @@ class TestServers:
         given = HandedOut(origin="dhcp", dns=(SERVER,), ntp=(SERVER,))
 
         for servers in (
-            plan.name_servers(self.CONFIGURED, given),
-            plan.time_servers(self.CONFIGURED, given),
+            network.name_servers(self.CONFIGURED, given),
+            network.time_servers(self.CONFIGURED, given),
         ):
             assert servers == Servers(addresses=(SERVER,), origin="dhcp")
 
@@ -423,24 +260,24 @@ class TestServers:
         """The origin is told on the certificate."""
         given = HandedOut(origin="lease", dns=(SERVER,), ntp=(SERVER,))
 
-        assert plan.name_servers(SITE, given).origin == "lease"
+        assert network.name_servers(SITE, given).origin == "lease"
 
     def test_those_of_the_site_file_fill_in(self) -> None:
         """Each kind by itself: DHCP may hand out one and not the other."""
         given = HandedOut(origin="dhcp", dns=(SERVER,))
 
-        assert plan.name_servers(self.CONFIGURED, given).origin == "dhcp"
-        assert plan.time_servers(self.CONFIGURED, given) == Servers(
+        assert network.name_servers(self.CONFIGURED, given).origin == "dhcp"
+        assert network.time_servers(self.CONFIGURED, given) == Servers(
             addresses=(THIRD,), origin="site"
         )
 
     def test_nobody_named_any(self) -> None:
         """Not offered, or not known because of an obstacle."""
-        assert plan.name_servers(SITE, HandedOut(origin="dhcp")) == Servers(
+        assert network.name_servers(SITE, HandedOut(origin="dhcp")) == Servers(
             addresses=(), origin="nobody"
         )
         blocked = HandedOut(origin="nobody", obstacle=cannot())
-        assert plan.time_servers(SITE, blocked) == Servers(
+        assert network.time_servers(SITE, blocked) == Servers(
             addresses=(), origin="nobody", obstacle=cannot()
         )
 
@@ -448,7 +285,7 @@ class TestServers:
         """The site file's servers can be asked without DHCP."""
         blocked = HandedOut(origin="nobody", obstacle=cannot())
 
-        assert plan.name_servers(self.CONFIGURED, blocked) == Servers(
+        assert network.name_servers(self.CONFIGURED, blocked) == Servers(
             addresses=(SECOND,), origin="site"
         )
 
@@ -460,7 +297,7 @@ class TestHosts:
         """A DHCP option can list sixty servers; the first half of them may well be meant."""
         many = [f"10.0.0.{n}" for n in range(1, 60)]
 
-        assert plan.hosts(many) == tuple(many[: plan.SERVER_LIMIT])
+        assert network.hosts(many) == tuple(many[: network.SERVER_LIMIT])
 
     @pytest.mark.parametrize(
         "address",
@@ -478,8 +315,8 @@ class TestHosts:
     )
     def test_leave_out_nobody(self, address: str) -> None:
         """A packet to one of these would reach no server, or too many."""
-        assert plan.hosts([address, SERVER]) == (SERVER,)
-        assert not plan.is_host(address)
+        assert network.hosts([address, SERVER]) == (SERVER,)
+        assert not network.is_host(address)
 
     @pytest.mark.parametrize(
         ("mask", "nobody"),
@@ -496,14 +333,14 @@ class TestHosts:
         self, mask: str | None, nobody: tuple[str, ...]
     ) -> None:
         """The network's own address and its broadcast address are nobody's."""
-        assert plan.no_hosts_of(offer(subnet_mask=mask)) == nobody
+        assert network.no_hosts_of(offer(subnet_mask=mask)) == nobody
 
     @given(st.lists(st.ip_addresses(v=4).map(str), max_size=60))
     def test_are_distinct_and_in_order(self, addresses: list[str]) -> None:
         """The order is the network's preference."""
-        kept = plan.hosts(addresses)
+        kept = network.hosts(addresses)
 
-        assert len(set(kept)) == len(kept) <= plan.SERVER_LIMIT
+        assert len(set(kept)) == len(kept) <= network.SERVER_LIMIT
         assert sorted(kept, key=addresses.index) == list(kept)
 
 
@@ -558,20 +395,20 @@ class TestUsable:
     )
     def test_range(self, address: str, *, public: bool, lab: bool) -> None:
         """A filtering resolver answers with one of the others; a lab may use private ones."""
-        assert plan.usable(address, allow_private=False) == public
-        assert plan.usable(address, allow_private=True) == lab
+        assert network.usable(address, allow_private=False) == public
+        assert network.usable(address, allow_private=True) == lab
 
     @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.53"])
     def test_loopback_is_for_the_embedded_site_only(self, address: str) -> None:
         """A cloud name that leads to the asking computer itself is blocked by somebody."""
-        assert plan.usable(address, allow_private=False, simulated=True)
-        assert not plan.usable(address, allow_private=True)
+        assert network.usable(address, allow_private=False, simulated=True)
+        assert not network.usable(address, allow_private=True)
 
     @given(st.ip_addresses(v=4).map(str))
     def test_private_only_adds(self, address: str) -> None:
         """The lab setting must not refuse what counts without it."""
-        if plan.usable(address, allow_private=False):
-            assert plan.usable(address, allow_private=True)
+        if network.usable(address, allow_private=False):
+            assert network.usable(address, allow_private=True)
 
 
 class TestUsableAddresses:
@@ -581,28 +418,28 @@ class TestUsableAddresses:
         """One sinkhole address among good ones does no harm."""
         mixed = answer(SERVER, "11.0.0.2", "0.0.0.0", "11.0.0.1", "11.0.0.2")
 
-        assert plan.usable_addresses(setup(), mixed) == ("11.0.0.2", "11.0.0.1")
+        assert network.usable_addresses(setup(), mixed) == ("11.0.0.2", "11.0.0.1")
 
     @pytest.mark.parametrize("rcode", ["NXDOMAIN", "SERVFAIL", "REFUSED", ""])
     def test_only_of_a_good_answer(self, rcode: str) -> None:
         """An address beside an error is not an answer."""
-        assert plan.usable_addresses(setup(), answer(SERVER, "11.0.0.1", rcode=rcode)) == ()
+        assert network.usable_addresses(setup(), answer(SERVER, "11.0.0.1", rcode=rcode)) == ()
 
     def test_are_bounded(self) -> None:
         """A reply can list hundreds."""
         many = answer(SERVER, *(f"11.0.0.{n}" for n in range(100)))
 
-        assert len(plan.usable_addresses(setup(), many)) == plan.ADDRESS_LIMIT
+        assert len(network.usable_addresses(setup(), many)) == network.ADDRESS_LIMIT
 
     def test_follow_the_site(self) -> None:
         """Private addresses count in a lab, loopback on the embedded site."""
         private, own = answer(SERVER, "10.1.1.1"), answer(SERVER, "127.0.0.1")
         lab = Site(cloud=Cloud(allow_private=True))
 
-        assert plan.usable_addresses(setup(), private) == ()
-        assert plan.usable_addresses(setup(lab), private) == ("10.1.1.1",)
-        assert plan.usable_addresses(setup(lab), own) == ()
-        assert plan.usable_addresses(setup(simulated=True), own) == ("127.0.0.1",)
+        assert network.usable_addresses(setup(), private) == ()
+        assert network.usable_addresses(setup(lab), private) == ("10.1.1.1",)
+        assert network.usable_addresses(setup(lab), own) == ()
+        assert network.usable_addresses(setup(simulated=True), own) == ("127.0.0.1",)
 
 
 class TestAddresses:
@@ -619,7 +456,7 @@ class TestAddresses:
             }
         )
 
-        assert plan.addresses(setup(), evidence, TAPIO) == ("11.0.0.2", "11.0.0.1", "11.0.0.3")
+        assert network.addresses(setup(), evidence, TAPIO) == ("11.0.0.2", "11.0.0.1", "11.0.0.3")
 
     def test_of_a_silent_server_are_none(self) -> None:
         """HTTPS-01 then names DNS as the reason."""
@@ -632,16 +469,16 @@ class TestAddresses:
         )
         evidence = Known({"dhcp": dhcp(OFFER), f"dns/{SERVER}/{TAPIO}": silent})
 
-        assert plan.addresses(setup(), evidence, TAPIO) == ()
+        assert network.addresses(setup(), evidence, TAPIO) == ()
 
     def test_without_servers_are_none(self) -> None:
         """Nobody to ask is nobody's answer."""
-        assert plan.addresses(setup(), Known({"dhcp": dhcp()}), TAPIO) == ()
+        assert network.addresses(setup(), Known({"dhcp": dhcp()}), TAPIO) == ()
 
     def test_says_when_a_server_was_not_asked(self) -> None:
         """Missing evidence must not become a missing address."""
         with pytest.raises(LookupError):
-            plan.addresses(setup(), Known({"dhcp": dhcp(OFFER)}), TAPIO)
+            network.addresses(setup(), Known({"dhcp": dhcp(OFFER)}), TAPIO)
 
 
 class TestKeys:
@@ -649,33 +486,6 @@ class TestKeys:
 
     def test_are_stable(self) -> None:
         """Saved evidence is found by these names for years."""
-        assert plan.dns_key(SERVER, TAPIO) == f"dns/10.20.0.1/{TAPIO}"
-        assert plan.page_key(CUBE, 80) == "page/10.20.0.50:80"
+        assert network.dns_key(SERVER, TAPIO) == f"dns/10.20.0.1/{TAPIO}"
+        assert network.page_key(CUBE, 80) == "page/10.20.0.50:80"
         assert list(HOSTS) == [TAPIO, HOMAG]
-
-
-class TestBelongs:
-    """Evidence can be put together from that of other runs."""
-
-    @pytest.mark.parametrize("key", healthy.observations())
-    def test_what_was_measured_does(self, key: str) -> None:
-        """Every kind of observation, under the key that its probe gives it."""
-        assert plan.belongs(key, healthy.observations()[key])
-
-    @pytest.mark.parametrize(
-        ("key", "under"),
-        [
-            ("ntp/10.20.0.1", "ntp/10.20.0.2"),
-            ("dns/10.20.0.1/disco.tapio.one", "dns/10.20.0.1/connect.homag.cloud"),
-            ("dns/10.20.0.1/disco.tapio.one", "dns/10.20.0.2/disco.tapio.one"),
-            ("dns/10.20.0.1/disco.tapio.one", "dns/10.20.0.1/invalid"),
-            ("https/disco.tapio.one", "https/connect.homag.cloud"),
-            ("page/10.20.0.50:80", "page/10.20.0.50:5555"),
-            ("page/10.20.0.50:80", "page/10.20.0.51:80"),
-            ("ping/10.20.0.50", "ping/10.20.0.51"),
-            ("ssh/10.20.0.50", "ssh/10.20.0.51"),
-        ],
-    )
-    def test_what_was_moved_does_not(self, key: str, under: str) -> None:
-        """It says itself what it is about."""
-        assert not plan.belongs(under, healthy.observations()[key])

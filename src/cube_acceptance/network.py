@@ -1,7 +1,7 @@
-"""What a run owes and what follows from what was seen; pure, the same live and in replay.
+"""What the network told: servers handed out, and addresses that count.
 
-Probes, cases and replay have to agree on which servers were handed out, which addresses a cloud
-name has and which cases there are. They all ask here.
+Pure, and the same live and in replay: probes, cases and replay have to agree on which servers were
+handed out and which addresses a cloud name has. They all ask here.
 """
 
 from __future__ import annotations
@@ -12,28 +12,22 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from cube_acceptance import addresses as ipv4
-from cube_acceptance import catalogue as catalogues
 from cube_acceptance.evidence import (
     CannotMeasure,
     DhcpMessage,
     DhcpObserved,
     DnsObserved,
-    HttpsObserved,
     LeaseObserved,
-    NtpObserved,
-    PageObserved,
-    PingObserved,
-    SshObserved,
-    Vantage,
 )
-from cube_acceptance.site import DIAG_NEW_PORT, DIAG_OLD_PORT, Cube, LoadedSite, Site, diag_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cube_acceptance.catalogue import Catalogue, Requirement
-    from cube_acceptance.evidence import NtpReply, Observation
+    from cube_acceptance.evidence import NtpReply
     from cube_acceptance.judge import Evidence
+    from cube_acceptance.setup import Setup
+    from cube_acceptance.site import Site
+
 
 SERVER_LIMIT = 32
 """How many servers of one kind are asked: as many as are kept of an offer. Somebody's long list
@@ -67,64 +61,6 @@ _NOBODY = tuple(
 )
 
 
-class Ports(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the services are asked; only the embedded site differs from the standard."""
-
-    dhcp_server: int = 67
-    dhcp_client: int = 68
-    ntp: int = 123
-    dns: int = 53
-    https: int = 443
-    diag_old: int = DIAG_OLD_PORT
-    diag_new: int = DIAG_NEW_PORT
-    conn: int = 5555
-    mdns: int = 5353
-    llmnr: int = 5355
-    ssh: int = 22
-
-    def diag(self, version: str) -> tuple[int, ...]:
-        """Give the ports of the diagnosis page of a CUBE of this version."""
-        return tuple(
-            self.diag_old if port == DIAG_OLD_PORT else self.diag_new
-            for port in diag_ports(version)
-        )
-
-
-class Computer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The computer that measures, for the certificate."""
-
-    host: str = ""
-    system: str = ""
-    privilege: Literal["root", "user"] = "user"
-    addresses: tuple[str, ...] = ()
-    """The vantage interface's IPv4 addresses with their prefixes."""
-    gateway: str = ""
-
-
-class Setup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that is settled before the first packet; travels to workers and into evidence."""
-
-    loaded: LoadedSite
-    vantage: Vantage | CannotMeasure
-    computer: Computer = Computer()
-    ports: Ports = Ports()
-    simulated: bool = False
-
-    @property
-    def site(self) -> Site:
-        """The site to be tested."""
-        return self.loaded.site
-
-
-class Owed(msgspec.Struct, frozen=True, kw_only=True):
-    """One case that a complete run has to hold a ruling for."""
-
-    requirement: str
-    subject: str
-    case: str
-    host: str = ""
-
-
 class HandedOut(msgspec.Struct, frozen=True, kw_only=True):
     """What the network told a newcomer by DHCP."""
 
@@ -143,56 +79,6 @@ class Servers(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...]
     origin: Literal["dhcp", "lease", "site", "nobody"]
     obstacle: CannotMeasure | None = None
-
-
-def applies(requirement: Requirement, site: Site) -> bool:
-    """Tell whether a requirement applies: before a CUBE is there, internal ones do not."""
-    return site.stage == "acceptance" or requirement.direction != "internal"
-
-
-def subjects(requirement: Requirement, site: Site) -> tuple[str, ...]:
-    """List what a requirement has results about: the site, or every CUBE by name."""
-    if requirement.about == "site" or not site.cubes:
-        return (catalogues.SITE,)
-    return tuple(cube.name for cube in site.cubes)
-
-
-def owed(catalogue: Catalogue, site: Site) -> tuple[Owed, ...]:
-    """List every case that a complete run of this site holds, in catalogue order."""
-    cases = []
-    for requirement in catalogue.requirement:
-        if not applies(requirement, site):
-            continue
-        for subject in subjects(requirement, site):
-            hosts = site.cloud.hosts if requirement.each else ("",)
-            cases += [
-                Owed(
-                    requirement=requirement.id,
-                    subject=subject,
-                    case=case_name(requirement.id, subject, host),
-                    host=host,
-                )
-                for host in hosts
-            ]
-    return tuple(cases)
-
-
-def case_name(requirement: str, subject: str, host: str = "") -> str:
-    """Name a case, ``DNS-01[disco.tapio.one]`` for instance."""
-    about = host or ("" if subject == catalogues.SITE else subject)
-    return f"{requirement}[{about}]" if about else requirement
-
-
-def cube_named(site: Site, name: str) -> Cube:
-    """Find a CUBE by its name in the site file.
-
-    Raises:
-        KeyError: the site has no such CUBE.
-    """
-    for cube in site.cubes:
-        if cube.name == name:
-            return cube
-    raise KeyError(name)
 
 
 def complete(offer: DhcpMessage) -> bool:
@@ -401,22 +287,6 @@ def dns_key(server: str, host: str) -> str:
 def page_key(address: str, port: int) -> str:
     """Name the observation of one page of a CUBE."""
     return f"page/{address}:{port}"
-
-
-def belongs(key: str, observation: Observation) -> bool:
-    """Tell whether an observation is about what its key says."""
-    about = key.partition("/")[2]
-    match observation:
-        case DnsObserved(server=server, name=name):
-            names = {name, "invalid"} if name.endswith(".invalid") else {name}
-            return about in {f"{server}/{one}" for one in names}
-        case NtpObserved(server=told) | HttpsObserved(host=told) | SshObserved(address=told):
-            return about == told
-        case PageObserved():
-            return key == page_key(observation.address, observation.port)
-        case PingObserved():  # of a cloud host, the key has the name
-            return about == observation.address or not is_host(about)
-    return True
 
 
 def addresses(setup: Setup, evidence: Evidence, host: str) -> tuple[str, ...]:

@@ -1,0 +1,347 @@
+"""Tests of what a run says about itself: vantage, computer, versions, limits."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from builders import cannot
+from healthy import HOSTS, SITE, VANTAGE
+
+from cube_acceptance import __version__, method, setup
+from cube_acceptance.evidence import CannotMeasure, Vantage
+from cube_acceptance.probes import PROBES
+from cube_acceptance.probes.net import sockets
+from cube_acceptance.setup import Computer, Setup
+from cube_acceptance.site import Cube, LoadedSite, Site, VantageWish
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cube_acceptance.evidence import CannotCause
+
+TAPIO, *_ = HOSTS
+LOOPBACK = Site(cubes=(Cube(address="127.0.0.1"),))
+"""A site that every computer has a route to."""
+
+GATEWAY = """\
+Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t0000140A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
+eth0\t00000000\t0100140A\t0003\t0\t0\t0\t00000000\t0\t0\t0
+"""
+
+
+class TestFindVantage:
+    """Where to stand."""
+
+    def test_reaches_the_first_cube(self) -> None:
+        """The interface that leads to it."""
+        found = method.find_vantage(LOOPBACK)
+
+        assert isinstance(found, Vantage)
+        assert (found.interface, found.address) == ("lo", "127.0.0.1")
+
+    def test_without_a_cube_takes_the_default_route(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Readiness has no CUBE to reach."""
+        asked: list[tuple[str, str]] = []
+
+        def find(target: str, interface: str) -> Vantage:
+            asked.append((target, interface))
+            return VANTAGE
+
+        monkeypatch.setattr(sockets, "find_vantage", find)
+        site = Site(stage="readiness", vantage=VantageWish(interface="eth0"))
+
+        assert method.find_vantage(site) is VANTAGE
+        assert asked == [(method.FAR_AWAY, "eth0")]
+
+    def test_says_why_there_is_none(self) -> None:
+        """A wrong interface name ends in a certificate that says so, not in a traceback."""
+        site = msgspec.structs.replace(LOOPBACK, vantage=VantageWish(interface="gone0"))
+
+        found = method.find_vantage(site)
+
+        assert isinstance(found, CannotMeasure)
+        assert found.cause == "not-configured"
+        assert "gone0" in found.detail
+
+    def test_stands_in_some_network(self) -> None:
+        """Nothing but this computer answers at the loopback interface that somebody named."""
+        site = msgspec.structs.replace(LOOPBACK, vantage=VantageWish(interface="lo"))
+
+        found = method.find_vantage(site)
+
+        assert isinstance(found, CannotMeasure)
+        assert (found.cause, "lo leads to this computer" in found.detail) == (
+            "not-configured",
+            True,
+        )
+
+    @pytest.mark.parametrize(
+        ("network", "inside"), [("127.0.0.0/8", True), ("10.20.0.0/24", False), ("", True)]
+    )
+    def test_stands_in_the_network_named(self, network: str, *, inside: bool) -> None:
+        """A result from another network says nothing about this one."""
+        site = msgspec.structs.replace(LOOPBACK, vantage=VantageWish(network=network))
+
+        found = method.find_vantage(site)
+
+        assert isinstance(found, Vantage) == inside
+        if isinstance(found, CannotMeasure):
+            assert found.cause == "off-link"
+            assert found.detail == "lo has 127.0.0.1, which is not in 10.20.0.0/24"
+
+    def test_without_an_address_has_no_network_yet(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """DHCP can be measured before there is an address."""
+        bare = Vantage(interface="eth0", address="", prefix=32)
+        monkeypatch.setattr(sockets, "find_vantage", lambda *_: bare)
+        site = msgspec.structs.replace(LOOPBACK, vantage=VantageWish(network="10.20.0.0/24"))
+
+        assert method.find_vantage(site) is bare
+
+
+class TestThisComputer:
+    """Who measures."""
+
+    def test_is_described(self) -> None:
+        """The certificate names the computer and its addresses."""
+        found = method.this_computer(Vantage(interface="lo", address="127.0.0.1", prefix=8))
+
+        assert found.host
+        assert found.system
+        assert "127.0.0.1/8" in found.addresses
+
+    @pytest.mark.parametrize(("user", "privilege"), [(0, "root"), (1000, "user")])
+    def test_has_a_privilege(
+        self, monkeypatch: pytest.MonkeyPatch, user: int, privilege: str
+    ) -> None:
+        """What could be measured depends on it."""
+        monkeypatch.setattr("os.geteuid", lambda: user)
+
+        assert method.this_computer(VANTAGE).privilege == privilege
+
+    def test_may_have_no_vantage(self) -> None:
+        """It is the same computer."""
+        assert method.this_computer(cannot("off-link")).addresses == ()
+
+    def test_may_know_no_users(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Windows has no such number."""
+        monkeypatch.delattr("os.geteuid")
+
+        assert method.this_computer(VANTAGE).privilege == "user"
+
+
+class TestVantageFacts:
+    """The vantage on the certificate."""
+
+    COMPUTER = Computer(
+        host="laptop",
+        system="Linux 6.1",
+        privilege="root",
+        addresses=("10.20.0.20/24",),
+        gateway="10.20.0.1",
+    )
+
+    def facts(self, vantage: Vantage | CannotMeasure) -> dict[str, Any]:
+        """Describe a vantage of this computer."""
+        return method.vantage_facts(
+            Setup(loaded=LoadedSite(site=SITE), vantage=vantage, computer=self.COMPUTER)
+        )
+
+    def test_come_from_the_evidence(self) -> None:
+        """A replay on another computer must still name the one that measured."""
+        assert self.facts(VANTAGE) == {
+            "host": "laptop",
+            "system": "Linux 6.1",
+            "privilege": "root",
+            "interface": "eth0",
+            "address": "10.20.0.20",
+            "prefix": 24,
+            "mac": "02:00:00:00:00:20",
+            "addresses": ["10.20.0.20/24"],
+            "gateway": "10.20.0.1",
+            "problem": "",
+        }
+
+    def test_have_the_same_keys_without_a_vantage(self) -> None:
+        """Readers need not look which kind it is."""
+        blocked = self.facts(cannot("off-link", "no cable"))
+
+        assert blocked.keys() == self.facts(VANTAGE).keys()
+        assert (blocked["interface"], blocked["problem"]) == ("", "no cable")
+
+
+class TestDefaultGateway:
+    """The way out of the network."""
+
+    @pytest.mark.parametrize(
+        ("table", "gateway"),
+        [
+            (GATEWAY, "10.20.0.1"),
+            (GATEWAY.rpartition("eth0")[0], ""),
+            ("Iface\n\nshort line\n", ""),
+            ("", ""),
+        ],
+    )
+    def test_is_read_from_the_table(self, tmp_path: Path, table: str, gateway: str) -> None:
+        """The kernel writes its bytes in the computer's own order."""
+        path = tmp_path / "route"
+        path.write_text(table, "ascii")
+
+        assert method.default_gateway(path) == gateway
+
+    def test_is_unknown_elsewhere(self, tmp_path: Path) -> None:
+        """Other systems have no such table."""
+        assert method.default_gateway(tmp_path / "route") == ""
+
+
+class TestCommit:
+    """Which state of the suite measured."""
+
+    @pytest.fixture
+    def checkout(self, tmp_path: Path) -> Path:
+        """A folder with one commit."""
+        identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+        for command in (
+            ("init", "-q"),
+            (*identity, "commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", "first"),
+        ):
+            subprocess.run(["git", "-C", str(tmp_path), *command], check=True, capture_output=True)
+        return tmp_path
+
+    def test_of_a_checkout(self, checkout: Path) -> None:
+        """Its hash."""
+        assert re.fullmatch(r"[0-9a-f]{40}", method.commit(checkout))
+
+    def test_of_a_changed_checkout(self, checkout: Path) -> None:
+        """What judges is not what the commit holds, and the certificate says so."""
+        clean = method.commit(checkout)
+        (checkout / "notes.txt").write_text("x")
+        (checkout / "tests").mkdir()
+
+        assert method.commit(checkout) == clean
+        (checkout / "tests" / "test_dhcp.py").write_text("judge kindly")
+
+        assert method.commit(checkout) == f"{clean}+"
+
+    def test_of_an_installed_package_is_unknown(self, tmp_path: Path) -> None:
+        """Nor may a checkout that happens to lie around it speak for it."""
+        assert method.commit(tmp_path) == ""
+
+    def test_of_a_broken_checkout_is_unknown(self, tmp_path: Path) -> None:
+        """A defect of the checkout must not cost the certificate."""
+        (tmp_path / ".git").mkdir()
+
+        assert method.commit(tmp_path) == ""
+
+    def test_without_git_is_unknown(self, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Test computers have no git."""
+        monkeypatch.setattr(shutil, "which", lambda _: None)
+
+        assert method.commit(checkout) == ""
+
+    @pytest.mark.parametrize("error", [subprocess.TimeoutExpired("git", 5.0), OSError()])
+    def test_of_a_slow_disk_is_unknown(
+        self, checkout: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        """A git that hangs must not cost the certificate."""
+
+        def hang(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(subprocess, "run", hang)
+
+        assert method.commit(checkout) == ""
+
+
+class TestCommandLine:
+    """How the run was started."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "shown"),
+        [
+            ((), "pytest"),
+            (("--site", "a.toml", "-m", "required"), "pytest --site a.toml -m required"),
+            (("--sign", "/home/a/.ssh/id", "--lang=de"), "pytest --sign … --lang=de"),
+            (("--sign=/home/a/.ssh/id", "-q"), "pytest --sign=… -q"),
+            (("-q", "--sign"), "pytest -q --sign"),
+        ],
+    )
+    def test_is_repeated_without_the_key(self, arguments: tuple[str, ...], shown: str) -> None:
+        """Where somebody keeps the key is nobody's business."""
+        assert " ".join(method.command_line(arguments)) == shown
+
+
+class TestLimits:
+    """Tries and time limits."""
+
+    def test_are_the_probes_own(self) -> None:
+        """What the requirements promise, read from what is really used."""
+        limits = method.limits()
+
+        assert limits.keys() == PROBES.keys()
+        assert (limits["ntp"]["tries"], limits["ntp"]["wait_s"]) == (2, 3.0)
+        assert (limits["dns"]["tries"], limits["dns"]["wait_s"]) == (3, 2.0)
+        assert limits["dhcp"]["silence_s"] == 10.0
+        assert (limits["icmp"]["count"], limits["icmp"]["interval_s"]) == (4, 1.2)
+        assert limits["icmp"]["wait_s"] == 2.0
+        assert limits["http"]["limit_s"] == 10.0
+
+    def test_are_positive_numbers(self) -> None:
+        """Nothing else goes onto the certificate under this name."""
+        for protocol, limits in method.limits().items():
+            assert limits, protocol
+            assert all(value > 0 for value in limits.values())
+
+
+class TestMethod:
+    """By what was measured."""
+
+    def test_names_what_has_a_say(self) -> None:
+        """Suite, commit, command line, packages and limits."""
+        found = method.facts(("--cube", "10.20.0.50"))
+
+        assert (found["suite"], found["version"]) == ("cube-acceptance", __version__)
+        assert found["command_line"] == ["pytest", "--cube", "10.20.0.50"]
+        assert set(found["packages"]) == set(method.PACKAGES)
+        assert all(found["packages"].values())
+        assert found["limits"] == method.limits()
+        assert re.fullmatch(r"[0-9a-f]{40}\+?|", found["commit"])
+        assert json.loads(json.dumps(found)) == found
+
+
+class TestMakeSetup:
+    """What is settled before the first packet."""
+
+    def test_of_a_real_site(self) -> None:
+        """Standard ports, no simulation, and the computer that measures."""
+        loaded = LoadedSite(site=LOOPBACK)
+
+        made = method.make_setup(loaded)
+
+        assert made.loaded is loaded
+        assert made.ports == setup.Ports()
+        assert not made.simulated
+        assert isinstance(made.vantage, Vantage)
+        assert "127.0.0.1/8" in made.computer.addresses
+
+    @pytest.mark.parametrize("cause", ["other-route"])
+    def test_of_a_computer_without_a_route(
+        self, monkeypatch: pytest.MonkeyPatch, cause: CannotCause
+    ) -> None:
+        """The run goes on to a certificate that says why nothing was measured."""
+
+        def fail(*_: object) -> None:
+            raise sockets.CannotAskError(cause, "no route")
+
+        monkeypatch.setattr(sockets, "find_vantage", fail)
+
+        made = method.make_setup(LoadedSite(site=SITE))
+
+        assert isinstance(made.vantage, CannotMeasure)
+        assert (made.vantage.cause, made.computer.addresses) == (cause, ())

@@ -1,0 +1,167 @@
+"""Observations for those who wait for them: in memory, through a folder, or from a saved run."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cube_acceptance import expected
+from cube_acceptance.evidence import CannotMeasure, Observation
+
+if TYPE_CHECKING:
+    from cube_acceptance.evidence import Vantage
+    from cube_acceptance.evidence_file import Saved
+    from cube_acceptance.expected import Owed
+
+
+POLL_S = 0.02
+"""How often a worker process looks for an observation that the controller makes."""
+
+
+class NotMeasuredError(LookupError):
+    """The observation was not made and will not be."""
+
+
+class Store:
+    """Observations by key, for those who have to wait for them."""
+
+    def __init__(self, vantage: Vantage | CannotMeasure | None = None) -> None:
+        """Start empty; a vantage that cannot be measured from answers every question itself."""
+        self._vantage = vantage
+        self._changed = threading.Condition()
+        self._observations: dict[str, Observation] = {}
+        self._closed = False
+
+    def put(self, key: str, observation: Observation) -> None:
+        """Add an observation; the first one for a key stays."""
+        with self._changed:
+            self._observations.setdefault(key, observation)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Say that nothing more will come."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def get(self, key: str) -> Observation:
+        """Give an observation, waiting until it is there.
+
+        Raises:
+            NotMeasuredError: the store was closed without it.
+        """
+        if isinstance(self._vantage, CannotMeasure):
+            return self._vantage
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or key in self._observations)
+            if key not in self._observations:
+                raise NotMeasuredError(f"no observation of {key}")
+            return self._observations[key]
+
+    def all(self) -> dict[str, Observation]:
+        """Copy what is there, sorted by key."""
+        with self._changed:
+            return dict(sorted(self._observations.items()))
+
+
+class Replay:
+    """Saved observations in the place of measurements."""
+
+    def __init__(self, saved: Saved) -> None:
+        """Judge again what was observed."""
+        self.evidence = saved
+        self._store = Store(saved.setup.vantage)
+        for key, observation in saved.observations.items():
+            self._store.put(key, observation)
+        self._store.close()
+
+    def get(self, key: str) -> Observation:
+        """Give a saved observation.
+
+        Raises:
+            NotMeasuredError: the evidence does not hold it.
+        """
+        return self._store.get(key)
+
+    def saved(self) -> Saved:
+        """Give the evidence as it was loaded."""
+        return self.evidence
+
+
+class Spool:
+    """A folder through which the controller hands observations to its worker processes."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use an existing folder."""
+        self.folder = folder
+
+    @classmethod
+    def make(cls) -> Spool:
+        """Make a new private folder."""
+        return cls(Path(tempfile.mkdtemp(prefix="cube-acceptance-")))
+
+    def put(self, key: str, observation: Observation) -> None:
+        """Publish an observation; readers never see half of it."""
+        _write_whole(self._path(key), msgspec.json.encode(observation))
+
+    def close(self) -> None:
+        """Say that nothing more will come."""
+        _write_whole(self.folder / "closed", b"")
+
+    def put_all(self, saved: Saved) -> None:
+        """Publish saved evidence; a vantage that cannot be measured from answers everything."""
+        if isinstance(saved.setup.vantage, CannotMeasure):
+            self.put("vantage", saved.setup.vantage)
+        for key, observation in saved.observations.items():
+            self.put(key, observation)
+
+    def ask(self, needs: tuple[Owed, ...]) -> None:
+        """Leave word of what the session's cases need, from the first worker that knows."""
+        _write_whole(self.folder / "needs", msgspec.json.encode(needs))
+
+    def asked(self) -> tuple[Owed, ...] | None:
+        """Read what the session's cases need; None while nobody knows."""
+        path = self.folder / "needs"
+        if not path.exists():
+            return None
+        return msgspec.json.decode(path.read_bytes(), type=tuple[expected.Owed, ...])
+
+    def get(self, key: str) -> Observation:
+        """Give an observation, waiting until the controller has published it.
+
+        Raises:
+            NotMeasuredError: the controller closed the folder without it.
+        """
+        paths = self._path("vantage"), self._path(key)  # nothing is seen from where we are not
+        while True:
+            closed = (self.folder / "closed").exists()
+            for path in paths:
+                if path.exists():
+                    observation: Observation = msgspec.json.decode(
+                        path.read_bytes(), type=Observation
+                    )
+                    return observation
+            if closed:
+                raise NotMeasuredError(f"no observation of {key}")
+            time.sleep(POLL_S)
+
+    def remove(self) -> None:
+        """Delete the folder and what is in it."""
+        for path in self.folder.iterdir():
+            path.unlink()
+        self.folder.rmdir()
+
+    def _path(self, key: str) -> Path:
+        return self.folder / hashlib.sha256(key.encode()).hexdigest()
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(data)
+    Path(file.name).replace(path)
