@@ -52,7 +52,7 @@ LISTED = Offered(
 
 
 class TestSuffices:
-    """`plan.complete` says when nothing needs to be waited for."""
+    """`network.complete` says when nothing needs to be waited for."""
 
     @pytest.mark.parametrize(
         ("changes", "expected"),
