@@ -176,19 +176,19 @@ class TestHandedOut:
         """Who asked for time servers and got none has met a network without them."""
         evidence = Known({"dhcp": cannot(), "lease": lease(ntp=(), dns=(), asked=(42,))})
 
-        given = plan.handed_out(evidence)
+        given = network.handed_out(evidence)
 
-        assert plan.time_servers(SITE, given) == Servers(addresses=(), origin="nobody")
-        assert plan.name_servers(SITE, given).obstacle == cannot()
+        assert network.time_servers(SITE, given) == Servers(addresses=(), origin="nobody")
+        assert network.name_servers(SITE, given).obstacle == cannot()
 
     def test_a_lease_proves_what_its_client_asked_for_in_names(self) -> None:
         """Each of the two lists by itself."""
         evidence = Known({"dhcp": cannot(), "lease": lease(ntp=(), dns=(), asked=(6,))})
 
-        given = plan.handed_out(evidence)
+        given = network.handed_out(evidence)
 
-        assert plan.name_servers(SITE, given) == Servers(addresses=(), origin="nobody")
-        assert plan.time_servers(SITE, given).obstacle == cannot()
+        assert network.name_servers(SITE, given) == Servers(addresses=(), origin="nobody")
+        assert network.time_servers(SITE, given).obstacle == cannot()
 
     def test_a_lease_speaks_against_doubtful_silence(self) -> None:
         """Who holds a lease has heard a server before; the silence is then this computer's own."""
