@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -592,6 +593,70 @@ def with_browser(scratch: Path, script: str) -> dict[str, str]:
     return {"PATH": f"{browser.parent}:{os.environ['PATH']}"}
 
 
+class TestEnds:
+    """Whatever ends a run: an exit status of a verdict, and the certificate that says so."""
+
+    @pytest.mark.parametrize("end", [("-x", "-n", "2"), ("--stepwise",)])
+    def test_a_rule_of_the_session(self, tmp_path: Path, end: tuple[str, ...]) -> None:
+        """pytest calls such an end an interruption; the failure that it rests on was measured."""
+        session = run(
+            tmp_path, *end, "-o", f"cache_dir={tmp_path / 'cache'}", saved=healthy.saved(ONE_FAULT)
+        )
+
+        assert (session.status, session.verdict) == (1, "rejected")
+
+    def test_a_person(self, tmp_path: Path) -> None:
+        """Ctrl-C stays an interruption, and the certificate is incomplete."""
+        (tmp_path / "hostile.py").write_text(
+            "def pytest_runtest_setup(item):\n"
+            "    if 'ntp' in item.nodeid: raise KeyboardInterrupt\n"
+        )
+        session = run(tmp_path, "-p", "hostile", environment={"PYTHONPATH": str(tmp_path)})
+
+        assert (session.status, session.verdict) == (2, "incomplete")
+
+    @pytest.mark.parametrize("output", ["/dev/full", None], ids=["full", "closed"])
+    def test_output_that_nobody_reads(self, tmp_path: Path, output: str | None) -> None:
+        """A full disk behind the redirection, a closed stream: the certificate is there."""
+        redirection = f">{output} 2>&1" if output else ">&- 2>&-"
+        (tmp_path / "evidence.json").write_bytes(evidence_file.dump(healthy.saved(ONE_FAULT)))
+        command = [
+            *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
+            *("--reports", str(tmp_path / "reports")),
+            *("--replay", str(tmp_path / "evidence.json")),
+        ]
+        done = subprocess.run(
+            ["sh", "-c", f"exec {shlex.join(command)} {redirection}"],
+            cwd=sessions.PROJECT,
+            check=False,
+        )
+        (certificate,) = (tmp_path / "reports").glob("*/certificate.json")
+
+        assert done.returncode == 1
+        assert json.loads(certificate.read_bytes())["verdict"] == "rejected"
+
+    def test_another_reporter(self, tmp_path: Path) -> None:
+        """A plugin may put a reporter of its own into the place of pytest's."""
+        (tmp_path / "rich.py").write_text(
+            "import pytest\n"
+            "@pytest.hookimpl(trylast=True)\n"
+            "def pytest_configure(config):\n"
+            "    manager = config.pluginmanager\n"
+            "    manager.unregister(manager.getplugin('terminalreporter'))\n"
+        )
+        session = run(tmp_path, "-p", "rich", environment={"PYTHONPATH": str(tmp_path)})
+
+        assert (session.status, session.verdict) == (0, "accepted")
+        assert session.output.strip().splitlines()[-1] == str(session.folder / "certificate.html")
+
+    def test_a_cache_that_cannot_be_written(self, tmp_path: Path) -> None:
+        """A checkout may be read-only, and warnings errors."""
+        (tmp_path / "file").write_text("")
+        session = run(tmp_path, "-o", f"cache_dir={tmp_path / 'file'}")
+
+        assert (session.status, session.verdict) == (0, "accepted")
+
+
 class TestUsage:
     """A user's mistake is a sentence and no traceback."""
 
@@ -622,6 +687,8 @@ class TestUsage:
             (("--cube", "10.20.0.5", "--cube", "10.20.0.6"), "--cube is given 2 times"),
             (("--site", "a.toml", "--site", "b.toml"), "--site is given 2 times"),
             (("--replay", "/dev/zero"), "no file"),
+            (("--cube", "10.20.0.5", "--dist", "each", "-n", "2"), "--dist each: a case"),
+            (("--cube", "10.20.0.5", "-c", os.devnull), "leave out -c"),
         ],
         ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
     )
@@ -633,6 +700,44 @@ class TestUsage:
         assert words in session.output
         assert "Traceback" not in session.output
         assert not session.folders
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [(("--reruns", "2", "--count", "1"), "--reruns: a case"), (("-o", "reruns=2"), "-o reruns")],
+    )
+    def test_what_judges_a_case_again(
+        self, tmp_path: Path, arguments: tuple[str, ...], words: str
+    ) -> None:
+        """Options and settings of other people's plugins that repeat cases are refused by name."""
+        (tmp_path / "repeating.py").write_text(
+            "def pytest_addoption(parser):\n"
+            "    parser.addoption('--reruns', type=int)\n"
+            "    parser.addoption('--count', type=int, default=1)\n"
+            "    parser.addini('reruns', 'how often')\n"
+        )
+        session = start(
+            tmp_path,
+            *("--cube", "10.20.0.5", "-p", "repeating", *arguments),
+            environment={"PYTHONPATH": str(tmp_path)},
+        )
+
+        assert session.status == 4
+        assert words in session.output
+        assert not session.folders
+
+    def test_a_case_that_is_collected_twice(self, tmp_path: Path) -> None:
+        """A plugin that nobody here knows repeats cases: nothing is judged."""
+        (tmp_path / "doubling.py").write_text(
+            "import pytest\n"
+            "@pytest.hookimpl(wrapper=True)\n"
+            "def pytest_pycollect_makeitem(collector, name, obj):\n"
+            "    found = yield\n"
+            "    return found * 2 if isinstance(found, list) else found\n"
+        )
+        session = run(tmp_path, "-p", "doubling", environment={"PYTHONPATH": str(tmp_path)})
+
+        assert session.status == 4
+        assert "judged more than once" in session.output
 
     def test_outside_the_checkout(self, tmp_path: Path) -> None:
         """Somebody who stands elsewhere is told where to go."""

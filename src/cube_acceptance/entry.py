@@ -7,9 +7,15 @@ a path to be tested, and would look for the project beside a site file that lies
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from _pytest.config.findpaths import determine_setup
+
+from cube_acceptance.output import make_lasting
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 PROJECT = Path(__file__).parents[2]
 """The checkout that this suite is installed from."""
@@ -64,15 +70,26 @@ def is_suite(folder: Path, project: Path = PROJECT) -> bool:
     return (folder / marker).exists()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, args: list[str]
+) -> Generator[None, object, object]:
+    """Find the project, and let no output end its run, before pytest looks at either.
+
+    Raises:
+        UsageError: our options are used outside a checkout of the suite, or without its plugins.
+    """
+    _find_project(early_config, args)
+    if is_suite(early_config.rootpath):
+        make_lasting()
+    return (yield)
+
+
+def _find_project(early_config: pytest.Config, args: list[str]) -> None:
     """Find the project again where the value of one of our options led pytest astray.
 
     pytest settles its root before it loads plugins and has no public way to repeat that; this
     repeats it with the options known, by the same function that pytest uses.
-
-    Raises:
-        UsageError: our options are used outside a checkout of the suite, or without its plugins.
     """
     known = early_config.known_args_namespace
     if not any(getattr(known, option) for option in OPTIONS):

@@ -11,6 +11,7 @@ import os
 import secrets
 import shlex
 import shutil
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -28,6 +29,7 @@ from cube_acceptance.ledger import (
     Ledger,
     sealed,
 )
+from cube_acceptance.refusals import check_collected, check_session
 from cube_acceptance.setup import Setup
 from cube_acceptance.site import SiteError, load_site, site_for_cube
 from cube_acceptance.verdict import EXIT_STATUS
@@ -51,8 +53,8 @@ LOOKING = (
 )
 """Options of pytest's with which nothing is tested, so that there is nothing to certify."""
 
-NEEDED = ("html", "metadata", "junitxml", "terminal", "terminalreporter")
-"""Plugins without which no certificate can be written."""
+CACHE_WARNINGS = "default::pytest.PytestCacheWarning"
+"""What becomes of warnings about pytest's cache, whatever ``-W`` says of warnings."""
 
 PROGRESS_S = 10.0
 """How often a run that nobody watches says what it is waiting for."""
@@ -113,6 +115,8 @@ class State:
         self.ledger = Ledger(expected.owed(catalogue, loaded.site))
         self.seal = secrets.token_hex()
         """What the session's processes mark judgements with."""
+        self.stopped = False
+        """Whether a rule of the session's ended it (``-x``, ``--maxfail``) and no person did."""
         self.wishes: dict[str, Path] = {}
         self.browser = ""
         self.key: Path | None = None
@@ -160,8 +164,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[STATE] = state
     bookkeeper = Bookkeeper(state.ledger, state.seal)
     config.pluginmanager.register(bookkeeper, "cube-acceptance-ledger")
+    config.pluginmanager.register(Ending(state), "cube-acceptance-ending")
     if not _only_looks(config):
-        _check_session(config, state)
+        check_session(config, simulated=state.simulated is not None)
+        _spare_the_cache(config)
         _find_tools(config, state)
         _make_folder(config, state)
 
@@ -221,24 +227,10 @@ def _load(config: pytest.Config, catalogue: Catalogue) -> LoadedSite:
         raise pytest.UsageError(str(error)) from error
 
 
-def _check_session(config: pytest.Config, state: State) -> None:
-    """Refuse what would keep the certificate from being written or from being believed."""
-    blocked = [f"-p no:{name}" for name in NEEDED if config.pluginmanager.is_blocked(name)]
-    missing = [
-        f"{name} is not loaded"
-        for option, name in (("htmlpath", "pytest-html"), ("metadata", "pytest-metadata"))
-        if not hasattr(config.option, option)
-    ]
-    for reason in blocked + missing:
-        raise pytest.UsageError(f"{reason}: without it no certificate can be written")
-    if config.getoption("css"):
-        raise pytest.UsageError("--css: another look could make a certificate say another thing")
-    debugger = any(config.getoption(name, None) for name in ("trace", "usepdb"))
-    if debugger and not state.simulated:
-        raise pytest.UsageError(
-            "--pdb, --trace: in a debugger a case can be made to say anything; "
-            "it is for the embedded site, without --site, --cube and --replay"
-        )
+def _spare_the_cache(config: pytest.Config) -> None:
+    """Let no warning about pytest's cache become an error: a checkout may be read-only."""
+    given = config.known_args_namespace.pythonwarnings
+    config.known_args_namespace.pythonwarnings = [*(given or ()), CACHE_WARNINGS]
 
 
 def _find_tools(config: pytest.Config, state: State) -> None:
@@ -386,6 +378,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.obj = _judged(item, parameters)
         kept.append(item)
     items[:] = kept
+    check_collected(item.stash[OWED].case for item in kept)
 
 
 def _judged(item: pytest.Function, parameters: Mapping[str, object]) -> Callable[..., None]:
@@ -445,8 +438,8 @@ def pytest_xdist_node_collection_finished(node: Any) -> None:  # noqa: ANN401 - 
 def pytest_runtestloop(session: pytest.Session) -> None:
     """Wait for the measurements where somebody can see it, before the cases judge them."""
     state = session.config.stash[STATE]
-    if state.survey:
-        reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    if state.survey and reporter:
         _watch(reporter, state.survey, state.language)
 
 
@@ -549,6 +542,25 @@ class Bookkeeper:
             self._ledger.complain("collection", report.nodeid or CASES_FOLDER)
 
 
+class Ending:
+    """Tells a session that its own rules ended from one that a person did."""
+
+    def __init__(self, state: State) -> None:
+        """Note it in this state."""
+        self._state = state
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Note what ended the session.
+
+        ``-x`` under xdist, ``--stepwise`` and cases that cannot be loaded end it by exceptions of
+        their own, which are a ``KeyboardInterrupt`` in name; Ctrl-C raises that itself.
+        """
+        end = excinfo.value
+        self._state.stopped = isinstance(end, KeyboardInterrupt) and type(end) is not (
+            KeyboardInterrupt
+        )
+
+
 def _last_line(report: pytest.TestReport) -> str:
     lines = report.longreprtext.strip().splitlines()
     return lines[-1][:200] if lines else "no reason given"
@@ -631,13 +643,22 @@ def _conclude(session: pytest.Session, state: State, run: Run) -> None:
             shutil.copyfile(run.folder / name, target)
         except OSError as error:
             run.failings.append(f"{target}: {error.strerror or error}")
-    if session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+    spoken_for = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, *EXIT_STATUS.values()}
+    if session.exitstatus in spoken_for or state.stopped:
         session.exitstatus = EXIT_STATUS[certificate["verdict"]]
-    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     for failing in run.failings:
-        reporter.write_line(failing, red=True)
+        _say(session.config, failing, red=True)
     for line in terminal.last_lines(certificate, run.folder, state.language):
-        reporter.write_line(line)
+        _say(session.config, line)
+
+
+def _say(config: pytest.Config, line: str, **markup: bool) -> None:
+    """Write a line of our own, in whichever way this session writes."""
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter:
+        reporter.write_line(line, **markup)
+    else:  # a plugin has put a reporter of its own in its place
+        sys.stdout.write(f"{line}\n")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
