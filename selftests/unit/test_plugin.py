@@ -16,7 +16,7 @@ import pytest
 import sessions
 from sessions import run, start
 
-from cube_acceptance import plugin, verify
+from cube_acceptance import plugin, survey, verify
 from cube_acceptance.evidence import CannotMeasure, DhcpObserved
 from cube_acceptance.site import Cube, Waiver
 
@@ -598,7 +598,7 @@ class TestEnds:
 
     @pytest.mark.parametrize("end", [("-x", "-n", "2"), ("--stepwise",)])
     def test_a_rule_of_the_session(self, tmp_path: Path, end: tuple[str, ...]) -> None:
-        """pytest calls such an end an interruption; the failure that it rests on was measured."""
+        """An interruption to pytest; the failure that it rests on was measured."""
         session = run(
             tmp_path, *end, "-o", f"cache_dir={tmp_path / 'cache'}", saved=healthy.saved(ONE_FAULT)
         )
@@ -619,7 +619,7 @@ class TestEnds:
     def test_output_that_nobody_reads(self, tmp_path: Path, output: str | None) -> None:
         """A full disk behind the redirection, a closed stream: the certificate is there."""
         redirection = f">{output} 2>&1" if output else ">&- 2>&-"
-        (tmp_path / "evidence.json").write_bytes(evidence_file.dump(healthy.saved(ONE_FAULT)))
+        (tmp_path / "evidence.json").write_bytes(survey.dump(healthy.saved(ONE_FAULT)))
         command = [
             *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
             *("--reports", str(tmp_path / "reports")),
@@ -703,7 +703,10 @@ class TestUsage:
 
     @pytest.mark.parametrize(
         ("arguments", "words"),
-        [(("--reruns", "2", "--count", "1"), "--reruns: a case"), (("-o", "reruns=2"), "-o reruns")],
+        [
+            (("--reruns", "2", "--count", "1"), "--reruns: a case"),
+            (("-o", "reruns=2"), "-o reruns"),
+        ],
     )
     def test_what_judges_a_case_again(
         self, tmp_path: Path, arguments: tuple[str, ...], words: str
