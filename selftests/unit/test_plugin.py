@@ -16,7 +16,7 @@ import pytest
 import sessions
 from sessions import run, start
 
-from cube_acceptance import plugin, survey, verify
+from cube_acceptance import evidence_file, plugin, verify
 from cube_acceptance.evidence import CannotMeasure, DhcpObserved
 from cube_acceptance.site import Cube, Waiver
 
@@ -619,7 +619,7 @@ class TestEnds:
     def test_output_that_nobody_reads(self, tmp_path: Path, output: str | None) -> None:
         """A full disk behind the redirection, a closed stream: the certificate is there."""
         redirection = f">{output} 2>&1" if output else ">&- 2>&-"
-        (tmp_path / "evidence.json").write_bytes(survey.dump(healthy.saved(ONE_FAULT)))
+        (tmp_path / "evidence.json").write_bytes(evidence_file.dump(healthy.saved(ONE_FAULT)))
         command = [
             *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
             *("--reports", str(tmp_path / "reports")),
