@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cube_acceptance.evidence import NOBODY, DnsObserved
 from cube_acceptance.judge import Word, obstacle, on_the_wire
-from cube_acceptance.network import dns_key, handed_out, name_servers
+from cube_acceptance.network import dns_key, handed_out, is_host, is_loopback, name_servers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +40,8 @@ class Flaw(NamedTuple):
     server: str
     cause: str
     text: str
-    detail: str
-    """For the sentence about this server: a sign of the protocol or a catalogue word."""
+    detail: str | list[str]
+    """For the sentence about this server: signs of the protocol or catalogue words."""
     facts: dict[str, object]
 
 
@@ -125,6 +125,26 @@ def dns_seen(judge: Judge, server: str, name: str) -> DnsObserved | None:
     except LookupError:  # not part of this session
         return None
     return seen if isinstance(seen, DnsObserved) else None
+
+
+def one_address(judge: Judge, setup: Setup, server: str) -> tuple[str, ...]:
+    """Give the address that a DNS server leads every name to, an invented one too; else nothing.
+
+    So do a registration network for unknown devices and a portal. An address that no host can
+    have leads nowhere and is a filter's.
+    """
+    invented = dns_seen(judge, server, "invalid")
+    if not (invented and invented.addresses and all(map(leads_somewhere, invented.addresses))):
+        return ()
+    asked = [dns_seen(judge, server, host) for host in setup.site.cloud.hosts]
+    answers = [one for one in (invented, *asked) if one is not None]
+    led = {(one.rcode, frozenset(one.addresses)) for one in answers}
+    return invented.addresses if led == {("NOERROR", frozenset(invented.addresses))} else ()
+
+
+def leads_somewhere(address: str) -> bool:
+    """Whether another host than this computer itself can have an address."""
+    return is_host(address) and not is_loopback(address)
 
 
 def of_the_cube(replies: Sequence[NameReply], name: str, address: str) -> list[NameReply]:

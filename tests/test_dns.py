@@ -9,7 +9,16 @@ import pytest
 from cube_acceptance.evidence import CannotMeasure, DnsObserved
 from cube_acceptance.judge import Word
 from cube_acceptance.network import dns_key, handed_out, name_servers, usable_addresses
-from judging import TROUBLE_WORDS, Flaw, dns_trouble, flaw_of, none_works, some
+from judging import (
+    TROUBLE_WORDS,
+    Flaw,
+    dns_seen,
+    dns_trouble,
+    flaw_of,
+    none_works,
+    one_address,
+    some,
+)
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import Trouble
@@ -19,12 +28,15 @@ if TYPE_CHECKING:
 RANKING = ("wrong-answer", "refused", "no-route", "no-answer")
 """Causes in the order of how close a server came to working."""
 
+CODES = {"REFUSED": "wrong-answer.refused", "SERVFAIL": "wrong-answer.servfail"}
+"""Sentences for the codes that ask for another remedy than a name that is denied."""
+
 
 @pytest.mark.requirement("DNS-01")
 def test_a_cloud_name_resolves(judge: Judge, setup: Setup, host: str) -> None:
     """A DNS server that DHCP hands out resolves the cloud host's name to a usable address."""
     servers = some(judge, name_servers(setup.site, handed_out(judge)))
-    found, flaws, blocked = {}, [], []
+    found, flaws, blocked = [], [], []
     for server in servers:
         observed = judge.get(dns_key(server, host))
         if isinstance(observed, CannotMeasure):
@@ -35,41 +47,72 @@ def test_a_cloud_name_resolves(judge: Judge, setup: Setup, host: str) -> None:
             detail = TROUBLE_WORDS[answer.tcp]
             judge.note("tcp-refused", server=server, host=host, detail=detail)
         trouble = dns_trouble(judge, setup, answer)
-        if flaw := what_is_wrong(answer, trouble, setup, host):
+        if flaw := what_is_wrong(judge, answer, trouble, setup):
             flaws.append(flaw)
         else:
-            found[server] = usable_addresses(setup, answer)
+            found.append((answer, usable_addresses(setup, answer)))
     if not found:
         none_works(judge, flaws, blocked, RANKING)
     for flaw in flaws:
         judge.note("server-failed", server=flaw.server, host=host, detail=flaw.detail)
-    note_invented_names(judge, found)
-    server, addresses = next(iter(found.items()))
-    judge.passes(host=host, server=server, addresses=addresses)
+    note_invented_names(judge, setup, [answer.server for answer, _ in found])
+    answer, addresses = found[0]
+    aliases = {"aliases": path(answer)} if answer.chain else {}
+    judge.passes(host=host, server=answer.server, addresses=addresses, **aliases)
 
 
 def what_is_wrong(
-    answer: DnsObserved, trouble: Trouble | None, setup: Setup, host: str
+    judge: Judge, answer: DnsObserved, trouble: Trouble | None, setup: Setup
 ) -> Flaw | None:
-    """Say what is wrong with a server's answer; None where it has a usable address."""
+    """Describe what is wrong with a server's answer; None where it has a usable address.
+
+    The code and the addresses are those of the last name of a chain of aliases (RFC 6604), so
+    that is the name to make an exception for.
+    """
     if trouble:
         flaw = flaw_of(answer.server, trouble)
-        return flaw._replace(facts=flaw.facts | {"host": host})
-    facts: dict[str, object] = {"host": host, "code": answer.rcode, "addresses": answer.addresses}
+        return flaw._replace(facts=flaw.facts | {"host": answer.name})
+    text, detail = fault_of(judge, answer, setup)
+    if not text:
+        return None
+    facts: dict[str, object] = {
+        "host": answer.name,
+        "code": answer.rcode,
+        "addresses": answer.addresses,
+    }
+    if answer.chain:
+        facts |= {"alias": answer.chain[-1], "aliases": path(answer)}
+        detail = [*detail, answer.chain[-1]]
+    return Flaw(answer.server, "wrong-answer", text, detail, facts)
+
+
+def fault_of(judge: Judge, answer: DnsObserved, setup: Setup) -> tuple[str, list[str]]:
+    """Choose the sentence about an answer without a usable address, and the words for a note."""
+    aliased = bool(answer.chain)
     if answer.rcode != "NOERROR":
-        return Flaw(answer.server, "wrong-answer", "wrong-answer", str(answer.rcode), facts)
+        by_code = CODES.get(str(answer.rcode), "wrong-answer")
+        return "wrong-answer.alias" if aliased else by_code, [str(answer.rcode)]
     if not answer.addresses:
-        text, detail = "wrong-answer.empty", Word("no-address")
-        return Flaw(answer.server, "wrong-answer", text, detail, facts)
-    if not usable_addresses(setup, answer):
-        text, detail = "wrong-answer.unusable", Word("unusable-address")
-        return Flaw(answer.server, "wrong-answer", text, detail, facts)
-    return None
+        text = "wrong-answer.alias-empty" if aliased else "wrong-answer.empty"
+        return text, [Word("no-address")]
+    if usable_addresses(setup, answer):
+        return "", []
+    words = [Word("unusable-address"), *answer.addresses]
+    if one_address(judge, setup, answer.server):
+        return "wrong-answer.portal", words
+    return "wrong-answer.alias-unusable" if aliased else "wrong-answer.unusable", words
 
 
-def note_invented_names(judge: Judge, servers: dict[str, tuple[str, ...]]) -> None:
+def path(answer: DnsObserved) -> str:
+    """Write the chain of aliases from the name that was asked for to the last one."""
+    return " \N{RIGHTWARDS ARROW} ".join((answer.name, *answer.chain))
+
+
+def note_invented_names(judge: Judge, setup: Setup, servers: list[str]) -> None:
     """Note a resolver that gives an address to a name that cannot exist (RFC 6761 section 6.4)."""
     for server in servers:
-        probe = judge.get(dns_key(server, "invalid"))
-        if isinstance(probe, DnsObserved) and probe.rcode == "NOERROR" and probe.addresses:
+        probe = dns_seen(judge, server, "invalid")
+        if everything := one_address(judge, setup, server):
+            judge.note("one-address", server=server, addresses=everything)
+        elif probe and probe.rcode == "NOERROR" and probe.addresses:
             judge.note("inventing-resolver", server=server, addresses=probe.addresses)

@@ -284,6 +284,7 @@ IN_10_DAYS = "2026-12-03T12:00:00.000Z"
 IN_23_DAYS = "2026-12-16T12:00:00.000Z"
 YESTERDAY = "2026-11-22T09:00:00.000Z"
 TEN_DAYS_S = 864000.0
+AZURE = ("homag.privatelink.azurewebsites.net",)
 CAPITALS = "Disco.Tapio.ONE"
 
 ROWS = [
@@ -928,6 +929,79 @@ ROWS = [
             "224.0.0.1",
             "255.255.255.255",
         )
+    ),
+    *(
+        Row(
+            f"the alias's target: {what} ({AZURE[0]})",
+            {f"dns/{SERVER}/{HOMAG}": dns(HOMAG, chain=AZURE, **changes), f"https/{HOMAG}": None},
+            {f"DNS-01[{HOMAG}]": "fail wrong-answer", f"HTTPS-01[{HOMAG}]": "fail wrong-answer"},
+        )
+        for what, changes in (
+            ("denied", {"rcode": "NXDOMAIN", "addresses": ()}),
+            ("refused", {"rcode": "REFUSED", "addresses": ()}),
+            ("without an address", {"addresses": ()}),
+            ("private", {"addresses": ("10.1.2.3",)}),
+            ("blocked", {"addresses": ("0.0.0.0",)}),
+        )
+    ),
+    Row(
+        "aliases that lead to a public address",
+        {f"dns/{SERVER}/{HOMAG}": dns(HOMAG, chain=("edge.example.net", "pop.example.net"))},
+        {},
+    ),
+    Row(
+        "the first of two DNS servers denies the alias's target",
+        {
+            "dhcp": offer(dns=(SECOND, SERVER)),
+            f"dns/{SECOND}/{TAPIO}": dns(
+                TAPIO, SECOND, rcode="NXDOMAIN", addresses=(), chain=AZURE
+            ),
+            f"dns/{SECOND}/{HOMAG}": dns(HOMAG, SECOND),
+            f"dns/{SECOND}/invalid": dns("x.invalid", SECOND, rcode="NXDOMAIN", addresses=()),
+        },
+        {},
+        ("server-failed",),
+    ),
+    Row(
+        "a registration network: every name is one private address, an invented one too",
+        all_dns(addresses=(OTHER,))
+        | {f"dns/{SERVER}/invalid": dns("x.invalid", addresses=(OTHER,))},
+        every(OUTBOUND, "fail wrong-answer"),
+    ),
+    Row(
+        "a portal: every name is one public address, an invented one too",
+        {f"dns/{SERVER}/{host}": dns(host, addresses=("11.20.0.99",)) for host in HOSTS}
+        | {f"dns/{SERVER}/invalid": dns("x.invalid")},
+        {},
+        ("one-address",),
+    ),
+    Row(
+        "a filter for everything: every name is 0.0.0.0, an invented one too",
+        all_dns(addresses=("0.0.0.0",))
+        | {f"dns/{SERVER}/invalid": dns("x.invalid", addresses=("0.0.0.0",))},
+        every(OUTBOUND, "fail wrong-answer"),
+    ),
+    Row(
+        "one private address for every name but the invented one",
+        all_dns(addresses=(OTHER,)),
+        every(OUTBOUND, "fail wrong-answer"),
+    ),
+    Row(
+        "an address of its own for every invented name, and one private one for the others",
+        all_dns(addresses=(OTHER,)) | {f"dns/{SERVER}/invalid": dns("x.invalid")},
+        every(OUTBOUND, "fail wrong-answer"),
+    ),
+    Row(
+        "two DNS servers with different block pages",
+        {
+            "dhcp": offer(dns=(SECOND, SERVER)),
+            **all_dns(addresses=("10.0.0.1",)),
+            **{
+                f"dns/{SECOND}/{host}": dns(host, SECOND, addresses=("10.0.0.2",)) for host in HOSTS
+            },
+            f"dns/{SECOND}/invalid": dns("x.invalid", SECOND, rcode="NXDOMAIN", addresses=()),
+        },
+        every(OUTBOUND, "fail wrong-answer"),
     ),
     Row("every name: no address", all_dns(addresses=()), every(OUTBOUND, "fail wrong-answer")),
     Row(
