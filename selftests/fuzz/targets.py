@@ -27,6 +27,8 @@ from cube_acceptance.probes import dhcp, icmp, leases, llmnr, mdns, ntp, ssh
 from cube_acceptance.probes import dns as dns_probe
 from cube_acceptance.probes.net import http1, lease_texts
 from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.dns_message import text_of
+from cube_acceptance.probes.net.receive import UnwantedError
 from cube_acceptance.probes.net.sockets import ReachError
 
 if TYPE_CHECKING:
@@ -108,11 +110,11 @@ def fuzz_dns(data: bytes) -> None:
     """Read replies to one question, and follow their aliases."""
     chain = dns_probe._Chain(QUERY.question[0].name)
     for packet in packets(data):
-        with contextlib.suppress(dns_probe.UnwantedError):
+        with contextlib.suppress(UnwantedError):
             answer = dns_probe.read_answer(QUERY, packet)
             chain.follow(answer)
             for name in chain.targets:
-                dns_probe.text_of(name).encode()
+                text_of(name).encode()
             msgspec.json.encode([answer.rcode, *answer.addresses.values()])
 
 
@@ -120,7 +122,7 @@ def fuzz_ntp(data: bytes) -> None:
     """Read answers to a question of ours."""
     question = ntp.Question(packet=bytes(40) + b"question", at_s=0.0, moment=1.0, clock_s=1.8e9)
     for packet in packets(data):
-        with contextlib.suppress(ntp.UnwantedError):
+        with contextlib.suppress(UnwantedError):
             asked = ntp.question_of(packet, [question])
             kept(ntp.read_reply(packet, asked, 1.5))
 

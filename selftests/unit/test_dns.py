@@ -25,14 +25,17 @@ from cube_acceptance.probes import dns as probed
 from cube_acceptance.probes.dns import (
     CHAIN_LIMIT,
     FURTHER_LIMIT,
-    IGNORED_LIMIT,
     DnsProbe,
+    read_answer,
+)
+from cube_acceptance.probes.net import sockets
+from cube_acceptance.probes.net.dns_message import exchange, question, read_message, text_of
+from cube_acceptance.probes.net.log import IGNORED_LIMIT
+from cube_acceptance.probes.net.receive import (
+    OVERTIME_LIMIT,
+    RECEIVE_LIMIT,
     MalformedError,
     UnwantedError,
-    exchange,
-    read_answer,
-    read_message,
-    text_of,
 )
 from cube_acceptance.probes.net.sockets import ReachError, Stopwatch
 from fixtures.simulator.dns import Behaviour, DnsServer, Reply, Request, records, reply_with, sent
@@ -72,7 +75,7 @@ def results(observed: DnsObserved) -> list[str]:
 
 def query_for(name: str = NAME) -> dns.message.QueryMessage:
     """Write a query as the probe does."""
-    return probed.question(dns.name.from_text(name))
+    return question(dns.name.from_text(name), dns.rdatatype.A, recursion=True)
 
 
 class TestKey:
@@ -405,7 +408,7 @@ class TestTries:
 
     def test_reads_no_flood_when_the_time_is_over(self, refusing: Refusing) -> None:
         """Somebody who sends faster than this program reads must not keep it."""
-        refusing.events = [b"junk"] * (probed.OVERTIME_LIMIT + 10)
+        refusing.events = [b"junk"] * (OVERTIME_LIMIT + 10)
         observed = replace(TestUnasked.probe, tries=1, wait_s=0.0).run()
 
         assert isinstance(observed, DnsObserved)
@@ -688,7 +691,7 @@ class TestTruncation:
         observed = observe(Behaviour.LARGE)
 
         assert len(observed.addresses) == 60
-        assert len(observed.tries[1].received) <= probed.RECEIVE_LIMIT
+        assert len(observed.tries[1].received) <= RECEIVE_LIMIT
 
     @pytest.mark.parametrize(
         ("behaviour", "tcp", "addresses"),
@@ -780,6 +783,7 @@ class Refusing:
         self.events: list[OSError | bytes] = []
         self.sent: list[bytes] = []
         self.closed = False
+        self.limit_s = 0.0
 
     def send(self, packet: bytes) -> int:
         """Fail or note the packet."""
@@ -790,10 +794,12 @@ class Refusing:
         return len(packet)
 
     def recv(self, _size: int) -> bytes:
-        """Receive the next packet or error, and then nothing."""
+        """Receive the next packet or error, and then nothing in time."""
         outcome = self.events.pop(0) if self.events else TimeoutError()
         if isinstance(outcome, bytes):
             return outcome
+        if isinstance(outcome, TimeoutError):
+            time.sleep(self.limit_s)
         raise outcome
 
     def recvmsg(self, *_: int) -> tuple[bytes, list[object], int, object]:
@@ -807,8 +813,9 @@ class Refusing:
         """Give some limit."""
         return 1.0
 
-    def settimeout(self, _limit: float) -> None:
-        """Accept any limit."""
+    def settimeout(self, limit_s: float) -> None:
+        """Wait no longer."""
+        self.limit_s = limit_s
 
     def getsockname(self) -> tuple[str, int]:
         """Be bound."""
@@ -922,16 +929,17 @@ class TestUnasked:
         assert isinstance(observed, CannotMeasure)
         assert observed.cause == "not-permitted"
 
-    @pytest.mark.parametrize("opening", ["open_udp", "open_tcp"])
+    @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
     def test_says_that_the_interface_is_gone(
-        self, monkeypatch: pytest.MonkeyPatch, opening: str
+        self, monkeypatch: pytest.MonkeyPatch, kind: socket.SocketKind
     ) -> None:
         """An adapter that was pulled in the middle of the run is not the server's fault."""
 
-        def gone(*_: object) -> socket.socket:
-            raise OSError(errno.ENODEV, "No such device")
+        def gone(sock: socket.socket, *_: object) -> None:
+            if sock.type == kind:
+                raise OSError(errno.ENODEV, "No such device")
 
-        monkeypatch.setattr(probed, opening, gone)
+        monkeypatch.setattr(sockets, "bind_interface", gone)
         with DnsServer(Behaviour.TRUNCATED, zone=ZONE) as server:
             observed = replace(self.probe, port=server.port).run()
 

@@ -22,19 +22,17 @@ from cube_acceptance.probes import mdns as probed
 from cube_acceptance.probes.mdns import (
     CLAIM_LIMIT,
     IGNORED_LIMIT,
-    NAME_LIMIT,
     OTHER_LIMIT,
     OWN_LIMIT,
     Asking,
     Listing,
     MdnsProbe,
     collect,
-    names_in,
     open_group,
-    question,
     read_mdns,
     services_in,
 )
+from cube_acceptance.probes.net.dns_message import NAME_LIMIT, names_in, question
 from cube_acceptance.probes.net.sockets import CannotAskError, Stopwatch
 from fixtures.simulator.mdns import Behaviour, MdnsResponder, Reply, Request
 

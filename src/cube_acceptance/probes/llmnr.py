@@ -27,25 +27,24 @@ from cube_acceptance.evidence import (
     Try,
     Vantage,
 )
-from cube_acceptance.probes.dns import (
-    UnwantedError,
-    exchange,
-    read_message,
-    reply_to,
-    same_question,
-    trouble_of,
-    usable,
-)
 from cube_acceptance.probes.mdns import (
     Arrival,
     Asking,
     Collected,
     collect,
     host_trouble,
-    names_in,
     open_group,
-    question,
 )
+from cube_acceptance.probes.net.dns_message import (
+    exchange,
+    names_in,
+    question,
+    read_message,
+    reply_to,
+    same_question,
+    trouble_of,
+)
+from cube_acceptance.probes.net.receive import UnwantedError
 from cube_acceptance.probes.net.routing import tcp, udp
 from cube_acceptance.probes.net.sockets import (
     CannotAskError,
@@ -57,6 +56,7 @@ from cube_acceptance.probes.net.sockets import (
     port_of,
     source_for,
     trouble,
+    usable,
     watching,
 )
 

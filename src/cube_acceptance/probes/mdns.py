@@ -13,7 +13,6 @@ with, is the same for LLMNR.
 from __future__ import annotations
 
 import contextlib
-import secrets
 import socket
 import threading
 import time
@@ -39,14 +38,15 @@ from cube_acceptance.evidence import (
     Try,
     Vantage,
 )
-from cube_acceptance.probes.dns import (
-    MalformedError,
-    UnwantedError,
+from cube_acceptance.probes.net.dns_message import (
+    NAME_LIMIT,
+    names_in,
+    question,
     read_message,
     reply_to,
     text_of,
-    usable,
 )
+from cube_acceptance.probes.net.receive import MalformedError, UnwantedError
 from cube_acceptance.probes.net.routing import udp
 from cube_acceptance.probes.net.sockets import (
     CannotAskError,
@@ -59,6 +59,7 @@ from cube_acceptance.probes.net.sockets import (
     port_of,
     source_for,
     trouble,
+    usable,
     watching,
 )
 
@@ -88,10 +89,6 @@ IGNORED_LIMIT = 32
 OVERTIME_LIMIT = 4096
 """How many packets are read that wait when the window closes; a computer that is too busy to run
 this program must not make a CUBE look silent, and a flood must not keep it reading."""
-NAME_LIMIT = 64
-"""How many names, and how many services, of one reply are kept."""
-ALIAS_LIMIT = 8
-"""How many aliases are followed from one name on."""
 RECEIVE_LIMIT = 65535
 """How many bytes of one packet are read: all that UDP can carry."""
 
@@ -100,13 +97,10 @@ SERVICES = dns.name.from_text("_services._dns-sd._udp.local")
 LOCAL = dns.name.from_text("local")
 LISTING_ROOM = 4 * 1024 * 1024
 """Bytes of replies that may wait to be read when everybody answers; the system may allow less."""
-_LAST_ID = 0xFFFF
-_CLASS_MASK = 0x7FFF  # RFC 6762 section 10.2: the top bit of a record's class is no class
 _PAUSE_S = 0.05
 """How long to wait after a failed reception, which may fail again at once."""
 _BLINK_S = 0.001
 """The shortest wait for a packet."""
-_ADDRESS_SIZE = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,33 +166,6 @@ def open_group(vantage: Vantage, host: str) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-def names_in(message: dns.message.Message) -> tuple[tuple[str, str], ...]:
-    """Give owner and address of every A record in the answer and additional sections.
-
-    An alias owns the addresses of the name that it stands for (RFC 1034 section 3.6.2).
-    """
-    found: dict[tuple[str, str], None] = {}
-    aliases: dict[str, str] = {}
-    for records in (*message.answer, *message.additional):
-        owner = text_of(records.name).lower()
-        if records.rdclass & _CLASS_MASK != dns.rdataclass.IN:
-            continue
-        if records.rdtype == dns.rdatatype.A:
-            for record in records:
-                data = record.to_wire()
-                # With the cache-flush bit the class is unknown to the library, the length free.
-                if len(data) == _ADDRESS_SIZE:
-                    found[owner, socket.inet_ntoa(data)] = None
-        elif records.rdtype == dns.rdatatype.CNAME:
-            aliases[owner] = text_of(records[0].target).lower()
-    for alias in list(aliases)[:NAME_LIMIT]:
-        target = alias
-        for _ in range(ALIAS_LIMIT):
-            target = aliases.get(target, target)
-        found |= {(alias, address): None for owner, address in found if owner == target}
-    return tuple(found)[:NAME_LIMIT]
 
 
 def services_in(message: dns.message.Message) -> tuple[str, ...]:
@@ -387,17 +354,6 @@ def collect(
         found.take(late)
     _check_asked(found.tries)
     return found
-
-
-def question(name: dns.name.Name, kind: dns.rdatatype.RdataType) -> dns.message.Message:
-    """Write one question with a random id, no flags and no EDNS.
-
-    One a message, for a simple responder reads no further; no recursion bit, which in LLMNR has
-    another meaning. The id is not 0, which replies to others bear (RFC 6762 section 18.1).
-    """
-    query = dns.message.make_query(name, kind, use_edns=False, flags=0)
-    query.id = 1 + secrets.randbelow(_LAST_ID)
-    return query
 
 
 def _send(

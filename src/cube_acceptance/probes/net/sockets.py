@@ -410,10 +410,19 @@ def bind_interface(sock: socket.socket, vantage: Vantage, platform: str = sys.pl
         sock.setsockopt(socket.IPPROTO_IP, _IP_BOUND_IF, index)
 
 
-def _unusable(vantage: Vantage, error: OSError) -> CannotAskError:
-    cause: CannotCause = "not-permitted" if error.errno in FORBIDDEN else "off-link"
-    detail = f"{vantage.interface} cannot be used: {error.strerror or type(error).__name__}"
-    return CannotAskError(cause, detail)
+@contextlib.contextmanager
+def usable(vantage: Vantage) -> Iterator[None]:
+    """Say that nothing can be asked where a socket cannot be opened at the vantage.
+
+    Raises:
+        CannotAskError: the interface or its address has gone, or this user may not use it.
+    """
+    try:
+        yield
+    except OSError as error:
+        cause: CannotCause = "not-permitted" if error.errno in FORBIDDEN else "off-link"
+        detail = f"{vantage.interface} cannot be used: {error.strerror or type(error).__name__}"
+        raise CannotAskError(cause, detail) from error
 
 
 def _prepare(
@@ -424,15 +433,13 @@ def _prepare(
     platform: str = sys.platform,
 ) -> None:
     source = source_for(vantage, target, flow)
-    try:
+    with usable(vantage):
         bind_interface(sock, vantage, platform)
         if platform.startswith("linux"):
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         if platform.startswith("linux") and flow.protocol == socket.IPPROTO_TCP:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, SYN_TRIES)
         sock.bind((source, 0))
-    except OSError as error:
-        raise _unusable(vantage, error) from error
 
 
 def open_udp(vantage: Vantage, address: str, port: int) -> socket.socket:
@@ -444,13 +451,12 @@ def open_udp(vantage: Vantage, address: str, port: int) -> socket.socket:
     Raises:
         CannotAskError: see :func:`source_for`, and an interface that cannot be used.
     """
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with usable(vantage):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         _prepare(sock, vantage, address, udp(port))
-        try:
+        with usable(vantage):
             sock.connect((address, port))
-        except OSError as error:
-            raise _unusable(vantage, error) from error
     except BaseException:
         sock.close()
         raise
@@ -472,7 +478,8 @@ def open_tcp(
         ReachError: the connection did not come about, phase ``tcp``, or did not last.
     """
     flow = tcp(port)
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    with usable(vantage):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         _prepare(sock, vantage, address, flow)
         sock.settimeout(max(limit_s, 0.001))
