@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROJECT = Path(__file__).parents[1]
-TESTS = ("unit/test_judgements.py", "unit/test_verdict.py")
+TESTS = ("unit/test_conditions.py", "unit/test_verdict.py")
 COPIES = 2
 """Copies of the project that are tried side by side."""
 LIMIT_S = 120.0

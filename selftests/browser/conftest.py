@@ -8,28 +8,22 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import sys
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 from playwright.sync_api import sync_playwright
 
-UNIT = Path(__file__).parents[1] / "unit"
-sys.path.append(str(UNIT))
-
-import healthy  # noqa: E402 - the unit tests' made-up evidence
-import sessions  # noqa: E402 - and their way to run a session on it
-
-from cube_acceptance.certificate import pdf  # noqa: E402
-from cube_acceptance.evidence import Trouble, VerifyError  # noqa: E402
-from cube_acceptance.site import Cube, Waiver  # noqa: E402
+from cube_acceptance.certificate import pdf
+from cube_acceptance.evidence import Trouble, VerifyError
+from cube_acceptance.site import Cube, Waiver
+from selftests.support import healthy, sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
 

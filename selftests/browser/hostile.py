@@ -8,13 +8,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-import builders
-import healthy
 import msgspec
 from msgspec import inspect
 
 from cube_acceptance import evidence_file
 from cube_acceptance.site import Waiver
+from selftests.support import builders, healthy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,11 +7,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, get_args
 
-import cases
 import hostile
 import msgspec
 import pytest
-import sessions
 from payloads import PAYLOADS, VECTORS
 
 from cube_acceptance import catalogue as catalogues
@@ -19,6 +17,7 @@ from cube_acceptance import evidence_file, expected, method, run
 from cube_acceptance.certificate import build
 from cube_acceptance.evidence import Observation
 from cube_acceptance.ledger import Ledger
+from selftests.support import cases, sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

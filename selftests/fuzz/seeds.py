@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import struct
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,8 @@ import dns.message
 import dns.rrset
 
 from cube_acceptance import evidence_file
-from selftests.fuzz.targets import HOST, QUERY, UNIT
+from selftests.fuzz.targets import HOST, QUERY
+from selftests.support import healthy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -133,10 +133,6 @@ def _site() -> list[bytes]:
 
 
 def _evidence() -> list[bytes]:
-    if str(UNIT) not in sys.path:
-        sys.path.append(str(UNIT))
-    import healthy  # noqa: PLC0415 - the unit tests' made-up evidence
-
     return [evidence_file.dump(healthy.saved())]
 
 

@@ -11,7 +11,6 @@ import atexit
 import contextlib
 import functools
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -30,6 +29,7 @@ from cube_acceptance.probes.net.deadline import Patience
 from cube_acceptance.probes.net.dns_message import text_of
 from cube_acceptance.probes.net.receive import UnwantedError
 from cube_acceptance.probes.net.sockets import ReachError
+from selftests.support import cases
 
 if TYPE_CHECKING:
     import socket
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from cube_acceptance.probes.net.lease_texts import Lease
 
-UNIT = Path(__file__).parents[1] / "unit"
 HOST = "10.20.0.50"
 LIMIT_S = 5.0
 DATAGRAM = 1472
@@ -229,10 +228,6 @@ def fuzz_evidence(data: bytes) -> None:
         str(error).encode()
         return
     kept(saved)
-    if str(UNIT) not in sys.path:
-        sys.path.append(str(UNIT))
-    import cases  # noqa: PLC0415 - the unit tests' way to judge without a session
-
     for judgement in cases.judge_all(saved).values():
         msgspec.json.encode(judgement)
 

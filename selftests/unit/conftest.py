@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from witnesses import Account
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.probes.net import sockets
+from selftests.support.fakes import Account
 
 if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue

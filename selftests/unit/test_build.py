@@ -7,11 +7,8 @@ import math
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import cases
 import msgspec
 import pytest
-from builders import cannot, dhcp, failed, passed, unclear
-from healthy import CUBE, NTP_REPLY, OFFER, SERVER, SITE, STARTED, observations, saved
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import expected
@@ -21,6 +18,18 @@ from cube_acceptance.evidence import NtpObserved
 from cube_acceptance.judge import Judgement, Note
 from cube_acceptance.ledger import Ledger
 from cube_acceptance.site import Cloud, Cube, Dns, Ntp, People, Person, Site, VantageWish, Waiver
+from selftests.support import cases
+from selftests.support.builders import cannot, dhcp, failed, passed, unclear
+from selftests.support.healthy import (
+    CUBE,
+    NTP_REPLY,
+    OFFER,
+    SERVER,
+    SITE,
+    STARTED,
+    observations,
+    saved,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

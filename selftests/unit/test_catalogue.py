@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args, get_type_hints
 
 import pytest
-from builders import cannot
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.catalogue import IDS, CatalogueError, Text, parse, placeholders
 from cube_acceptance.evidence import CannotMeasure
 from cube_acceptance.judge import obstacle
+from selftests.support.builders import cannot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,17 +14,16 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import healthy
 import msgspec
 import pytest
-import sessions
-from sessions import run, start
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import evidence_file, plugin, verify
 from cube_acceptance.evidence import DhcpObserved, NtpObserved, Trouble
 from cube_acceptance.setup import Ports
 from cube_acceptance.site import Cube, Waiver
+from selftests.support import healthy, sessions
+from selftests.support.sessions import run, start
 
 if TYPE_CHECKING:
     from pathlib import Path

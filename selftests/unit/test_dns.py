@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from witnesses import Account
+    from selftests.support.fakes import Account
 
 LOOPBACK = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
 NAME = "disco.tapio.one"

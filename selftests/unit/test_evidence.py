@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, get_args
 
 import msgspec
 import pytest
-from builders import cannot, lease
-from healthy import STARTED, VANTAGE, observations
 
 from cube_acceptance import evidence
 from cube_acceptance.evidence import (
@@ -25,6 +23,8 @@ from cube_acceptance.evidence import (
     Vantage,
     timestamp,
 )
+from selftests.support.builders import cannot, lease
+from selftests.support.healthy import STARTED, VANTAGE, observations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

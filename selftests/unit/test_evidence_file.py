@@ -7,13 +7,13 @@ import json
 import os
 from pathlib import Path
 
-import healthy
 import pytest
-from builders import cannot
-from healthy import ENDED, STARTED, observations, saved
 
 from cube_acceptance import evidence_file
 from cube_acceptance.evidence_file import EvidenceError, check_belonging, dump, load
+from selftests.support import healthy
+from selftests.support.builders import cannot
+from selftests.support.healthy import ENDED, STARTED, observations, saved
 
 
 class TestBelongs:

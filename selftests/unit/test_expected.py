@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from healthy import SITE
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import expected
 from cube_acceptance.expected import Owed, applies, cube_named, subjects
 from cube_acceptance.site import Cloud, Cube, Site
+from selftests.support.healthy import SITE
 
 TWO_CUBES = (
     Cube(name="line-1", address="10.20.0.50"),

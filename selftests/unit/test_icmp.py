@@ -50,7 +50,7 @@ from cube_acceptance.probes.net.sockets import CannotAskError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from witnesses import Account
+    from selftests.support.fakes import Account
 
 LOOPBACK = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
 ADDRESS = "192.0.2.50"

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from builders import Known, cannot, dhcp
-from healthy import OFFER, SERVER, STARTED
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +32,8 @@ from cube_acceptance.judge import (
     on_the_wire,
 )
 from cube_acceptance.text.foreign import is_plain
+from selftests.support.builders import Known, cannot, dhcp
+from selftests.support.healthy import OFFER, SERVER, STARTED
 
 if TYPE_CHECKING:
     from cube_acceptance.judge import Fact

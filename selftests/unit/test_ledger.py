@@ -6,8 +6,6 @@ from itertools import permutations, product
 from typing import TYPE_CHECKING
 
 import pytest
-from builders import failed, passed, unclear
-from healthy import SITE
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +13,8 @@ from cube_acceptance.expected import Owed, owed
 from cube_acceptance.judge import TEXT_LIMIT, Judgement
 from cube_acceptance.ledger import Complaint, Ledger
 from cube_acceptance.verdict import worst
+from selftests.support.builders import failed, passed, unclear
+from selftests.support.healthy import SITE
 
 if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue

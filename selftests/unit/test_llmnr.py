@@ -19,10 +19,9 @@ from fixtures.simulator.llmnr import Behaviour, LlmnrResponder
 if TYPE_CHECKING:
     from typing import Any
 
-    from witnesses import Account
-
     from fixtures.simulator.llmnr import Request
     from fixtures.simulator.mdns import Reply
+    from selftests.support.fakes import Account
 
 LOOPBACK = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
 CUBE = "127.0.0.1"

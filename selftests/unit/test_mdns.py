@@ -39,7 +39,7 @@ from fixtures.simulator.mdns import Behaviour, MdnsResponder, Reply, Request
 if TYPE_CHECKING:
     from typing import Any
 
-    from witnesses import Account
+    from selftests.support.fakes import Account
 
 LOOPBACK = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
 CUBE = "127.0.0.1"

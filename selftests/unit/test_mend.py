@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cube_acceptance.certificate import mend, page, wording
-from selftests import samples
+from selftests.support import samples
 
 MARK = "<!-- the certificate stands here -->"
 CONFTEST = f"def pytest_html_results_summary(prefix):\n    prefix.append({MARK!r})\n"

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from builders import cannot
-from healthy import HOSTS, SITE, VANTAGE
 
 from cube_acceptance import __version__, method, setup
 from cube_acceptance.evidence import CannotMeasure, Vantage
@@ -19,6 +17,8 @@ from cube_acceptance.probes import PROBES
 from cube_acceptance.probes.net import sockets
 from cube_acceptance.setup import Computer, Setup
 from cube_acceptance.site import Cube, LoadedSite, Site, VantageWish
+from selftests.support.builders import cannot
+from selftests.support.healthy import HOSTS, SITE, VANTAGE
 
 if TYPE_CHECKING:
     from pathlib import Path

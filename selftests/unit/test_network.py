@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from builders import SECOND, Known, cannot, dhcp, lease
-from healthy import CUBE, HOSTS, OFFER, SERVER, SITE, STARTED, VANTAGE
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +13,8 @@ from cube_acceptance.evidence import DhcpMessage, DhcpObserved, DnsObserved, Tro
 from cube_acceptance.network import HandedOut, Servers
 from cube_acceptance.setup import Setup
 from cube_acceptance.site import Cloud, Dns, LoadedSite, Ntp, Site
+from selftests.support.builders import SECOND, Known, cannot, dhcp, lease
+from selftests.support.healthy import CUBE, HOSTS, OFFER, SERVER, SITE, STARTED, VANTAGE
 
 THIRD = "10.20.0.3"
 TAPIO = "disco.tapio.one"

@@ -39,7 +39,7 @@ from fixtures.simulator.ntp import NEXT_ERA_S, Answer, Behaviour, NtpServer, Rep
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from witnesses import Account
+    from selftests.support.fakes import Account
 
 LOOPBACK = Vantage(
     interface="lo" if sys.platform.startswith("linux") else "lo0",

@@ -14,7 +14,7 @@ import pytest
 from cube_acceptance.certificate import page, sections, wording
 from cube_acceptance.certificate.markup import VOID, Markup, element, prose, text
 from cube_acceptance.evidence import Ignored, NtpObserved, Try
-from selftests import samples
+from selftests.support import samples
 
 if TYPE_CHECKING:
     from cube_acceptance.catalogue import Language

@@ -9,7 +9,7 @@ import pytest
 
 from cube_acceptance.certificate import picture
 from cube_acceptance.verdict import EXIT_STATUS, OUTCOMES
-from selftests import samples
+from selftests.support import samples
 
 
 def luminance(colour: str) -> float:

@@ -11,14 +11,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import healthy
 import pytest
-import sessions
-from sessions import run, start
 
 from cube_acceptance import evidence_file, plugin, verify
 from cube_acceptance.evidence import CannotMeasure, DhcpObserved
 from cube_acceptance.site import Cube, Waiver
+from selftests.support import healthy, sessions
+from selftests.support.sessions import run, start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -419,7 +418,7 @@ def pytest_collection_modifyitems(items):
 @pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup(fixturedef, request):
     if fixturedef.argname == "evidence":
-        import healthy
+        from selftests.support import healthy
         from cube_acceptance.survey import Replay
         forged = Replay(healthy.saved())
         fixturedef.cached_result = (forged, fixturedef.cache_key(request), None)
@@ -429,7 +428,7 @@ def pytest_fixture_setup(fixturedef, request):
 @pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup(fixturedef, request):
     if fixturedef.argname == "setup":
-        import healthy
+        from selftests.support import healthy
         forged = healthy.saved().setup
         fixturedef.cached_result = (forged, fixturedef.cache_key(request), None)
         return forged
@@ -550,7 +549,7 @@ class TestHostilePlugin:
             *("-p", "hostile"),
             *spread,
             saved=healthy.saved(ONE_FAULT),
-            environment={"PYTHONPATH": f"{tmp_path}:{sessions.PROJECT / 'selftests' / 'unit'}"},
+            environment={"PYTHONPATH": f"{tmp_path}:{sessions.PROJECT}"},
         )
 
         assert session.verdict in {None, "incomplete", "rejected"}

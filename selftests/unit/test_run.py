@@ -11,10 +11,8 @@ import time
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-import cases
 import msgspec
 import pytest
-from healthy import ENDED, HOSTS, NTP_REPLY, SITE, STARTED, https, saved
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import evidence_file, expected, method, run
@@ -24,6 +22,8 @@ from cube_acceptance.evidence import NtpObserved, VerifyError
 from cube_acceptance.ledger import Ledger
 from cube_acceptance.run import CERTIFICATE_MARK, Run
 from cube_acceptance.site import Plant, Site
+from selftests.support import cases
+from selftests.support.healthy import ENDED, HOSTS, NTP_REPLY, SITE, STARTED, https, saved
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,12 +7,11 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import healthy
 import jsonschema
 import pytest
-import sessions
 
 from cube_acceptance import evidence_file, schemas, site
+from selftests.support import healthy, sessions
 
 if TYPE_CHECKING:
     from pathlib import Path

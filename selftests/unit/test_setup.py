@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from builders import cannot
-from healthy import SITE, VANTAGE
 
 from cube_acceptance.setup import Ports, Setup
 from cube_acceptance.site import LoadedSite, Site
+from selftests.support.builders import cannot
+from selftests.support.healthy import SITE, VANTAGE
 
 
 def setup(site: Site = SITE, *, simulated: bool = False) -> Setup:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 import pytest
-from witnesses import Account
 
 from cube_acceptance.evidence import (
     CannotMeasure,
@@ -27,6 +26,7 @@ from cube_acceptance.probes.net import sockets
 from cube_acceptance.probes.net.capture import BLIND, THIS_COMPUTER
 from cube_acceptance.probes.net.routing import ANY, Flow, Route, tcp, udp
 from cube_acceptance.probes.net.sockets import CannotAskError, ReachError, Stopwatch
+from selftests.support.fakes import Account
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,12 +8,12 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from builders import cannot, lease
-from healthy import SITE, VANTAGE, observations, saved
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.expected import owed
 from cube_acceptance.store import NotMeasuredError, Replay, Spool, Store
+from selftests.support.builders import cannot, lease
+from selftests.support.healthy import SITE, VANTAGE, observations, saved
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,9 +13,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
-import healthy
 import pytest
-import sessions
 
 from benchmarks.summary import twin
 from cube_acceptance import catalogue, verify
@@ -31,6 +29,7 @@ from cube_acceptance.summary.rows import (
 )
 from cube_acceptance.summary.showing import Table
 from cube_acceptance.text.foreign import one_line
+from selftests.support import healthy, sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

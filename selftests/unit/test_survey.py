@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from builders import SECOND, cannot, dhcp, lease
-from healthy import CUBE, HOSTS, OFFER, SERVER, SITE, STARTED, VANTAGE, observations
 
 from cube_acceptance import __version__, expected, network, probes, survey
 from cube_acceptance import catalogue as catalogues
@@ -25,6 +23,17 @@ from cube_acceptance.setup import Ports, Setup
 from cube_acceptance.site import Cube, Dns, LoadedSite, Ntp, Site
 from cube_acceptance.store import NotMeasuredError, Spool
 from cube_acceptance.survey import Survey
+from selftests.support.builders import SECOND, cannot, dhcp, lease
+from selftests.support.healthy import (
+    CUBE,
+    HOSTS,
+    OFFER,
+    SERVER,
+    SITE,
+    STARTED,
+    VANTAGE,
+    observations,
+)
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import Observation

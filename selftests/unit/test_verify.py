@@ -10,14 +10,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import healthy
 import pytest
-import sessions
 
 from cube_acceptance import evidence_file, run, verify
 from cube_acceptance.certificate.sections import ANNEX_HASH
 from cube_acceptance.evidence import DhcpObserved
 from cube_acceptance.verify import BrokenError
+from selftests.support import healthy, sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,22 +1,16 @@
 """What the cases make of made-up evidence: the second layer of the fault matrix.
 
 Each row is a condition of a network that recorded or made-up evidence can show, as a change to
-the healthy site's evidence. Every case's outcome and cause is compared, not only the changed
-one's: what is not named stays a pass. The first layer, with real servers, is the lab.
+the healthy site's evidence, and the outcome and cause of every case that is then no pass. The
+first layer, with real servers, is the lab.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import approved
-import cases
-import healthy
 import msgspec
-import pytest
-from healthy import CUBE, HOSTS, NTP_REPLY, OFFER, SERVER, STARTED, TLS
 
-from cube_acceptance import catalogue as catalogues
 from cube_acceptance.evidence import (
     NOBODY,
     CannotMeasure,
@@ -37,10 +31,12 @@ from cube_acceptance.evidence import (
     VerifyError,
 )
 from cube_acceptance.site import Cloud, Cube, Dns, Ntp, Site, VantageWish
+from selftests.support import healthy
+from selftests.support.healthy import CUBE, HOSTS, NTP_REPLY, OFFER, SERVER, STARTED, TLS
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import Observation
-    from cube_acceptance.judge import Judgement
+    from cube_acceptance.evidence_file import Saved
 
 replace = msgspec.structs.replace
 
@@ -84,6 +80,10 @@ class Row(NamedTuple):
     expected: dict[str, str]
     notes: tuple[str, ...] = ()
     site: Site = healthy.SITE
+
+    def saved(self) -> Saved:
+        """Return the condition's evidence."""
+        return healthy.saved(self.changes, site=self.site)
 
 
 def cannot(cause: str, command: str = "") -> CannotMeasure:
@@ -1912,138 +1912,3 @@ ROWS = [
         )
     ),
 ]
-
-
-def outcomes(row: Row) -> dict[str, str]:
-    """Judge a row's evidence: every case that is no pass, with outcome and cause."""
-    saved = healthy.saved(row.changes, site=row.site)
-    return {
-        case: f"{judgement.outcome} {judgement.cause}"
-        for case, judgement in cases.judge_all(saved).items()
-        if judgement.outcome != "pass"
-    }
-
-
-APPROVED = approved.read()
-
-
-class TestRows:
-    """Every condition, every case."""
-
-    @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-    def test_outcome_and_cause_of_every_case(self, row: Row) -> None:
-        """A condition changes what it should and nothing else."""
-        assert outcomes(row) == row.expected
-
-    @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-    def test_notes(self, row: Row) -> None:
-        """A condition brings its observations and no other."""
-        judged = cases.judge_all(healthy.saved(row.changes, site=row.site))
-        notes = {note.code for judgement in judged.values() for note in judgement.notes}
-
-        assert notes == set(row.notes)
-
-    @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-    def test_everything_that_is_said_was_approved(self, row: Row) -> None:
-        """Sentences and the facts in them change only together with ``approved/``."""
-        saved = healthy.saved(row.changes, site=row.site)
-
-        assert approved.differences(saved) == APPROVED[row.name]
-
-    def test_what_is_said_of_a_healthy_site_was_approved(self) -> None:
-        """Nothing is approved of a row that is gone, and the passing cases' facts are, too."""
-        judged = cases.judge_all(healthy.saved())
-
-        assert {case: approved.said(one) for case, one in judged.items()} == APPROVED[""]
-        assert APPROVED.keys() - {""} == {row.name for row in ROWS}
-
-    def test_names_are_unique(self) -> None:
-        """No row hides behind another of the same name."""
-        names = [row.name for row in ROWS]
-
-        assert len(names) == len(set(names))
-
-
-class TestSeveralServers:
-    """Which of several servers that do not work the sentence is about."""
-
-    def judged(self, first: Trouble, second: Trouble) -> Judgement:
-        """Judge NTP-01 where neither of two time servers answers."""
-        changes: dict[str, Observation | None] = {
-            "dhcp": offer(ntp=(SERVER, SECOND)),
-            f"ntp/{SERVER}": ntp(SERVER, trouble=first),
-            f"ntp/{SECOND}": ntp(SECOND, trouble=second),
-        }
-        return cases.judge_all(healthy.saved(changes))["NTP-01"]
-
-    @pytest.mark.parametrize(
-        ("first", "second", "text", "servers"),
-        [
-            (SILENT, SILENT, "no-answer", [SERVER, SECOND]),
-            (SILENT, NONSENSE, "no-answer.malformed", [SECOND]),
-            (NONSENSE, SILENT, "no-answer.malformed", [SERVER]),
-            (SILENT, CLOSED, "refused", [SECOND]),
-        ],
-    )
-    def test_the_one_that_came_closest(
-        self, first: Trouble, second: Trouble, text: str, servers: list[str]
-    ) -> None:
-        """The sentence names it, and with it only those that fare alike."""
-        judgement = self.judged(first, second)
-
-        assert judgement.text == text
-        assert judgement.facts["servers"] == servers
-
-
-class TestVantage:
-    """Where we do not stand in the network, nothing is said about it."""
-
-    @pytest.mark.parametrize("cause", ["off-link", "other-route"])
-    def test_no_vantage_makes_everything_inconclusive(self, cause: str) -> None:
-        """Neither pass nor fail can come from a computer that is elsewhere."""
-        saved = healthy.saved(vantage=cannot(cause))
-
-        judged = cases.judge_all(saved).values()
-
-        assert {(one.outcome, one.cause) for one in judged} == {("inconclusive", cause)}
-
-
-class TestGuard:
-    """The rows as a whole see everything that the catalogue allows."""
-
-    def seen(self, outcome: str) -> set[tuple[str, str]]:
-        """Every requirement and cause that some row brings about."""
-        return {
-            (case.partition("[")[0], told.partition(" ")[2])
-            for row in ROWS
-            for case, told in row.expected.items()
-            if told.startswith(outcome)
-        }
-
-    def test_every_requirement_is_seen_to_fail_with_each_of_its_causes(self) -> None:
-        """A cause that no row brings about has not been shown to work."""
-        owed = {
-            (entry.id, cause) for entry in catalogues.load().requirement for cause in entry.causes
-        }
-
-        assert owed - self.seen("fail") == set()
-
-    def test_no_requirement_fails_with_a_cause_that_is_not_listed(self) -> None:
-        """The catalogue's lists are complete."""
-        owed = {
-            (entry.id, cause) for entry in catalogues.load().requirement for cause in entry.causes
-        }
-
-        assert self.seen("fail") - owed == set()
-
-    def test_every_requirement_is_seen_inconclusive_with_each_of_its_causes(self) -> None:
-        """Likewise for what could not be measured; elsewhere means off-link and other-route."""
-        elsewhere = {"off-link", "other-route", "not-permitted"}
-        owed = {
-            (entry.id, cause)
-            for entry in catalogues.load().requirement
-            for cause in entry.unclear
-            if cause not in elsewhere
-        }
-
-        assert owed - self.seen("inconclusive") == set()

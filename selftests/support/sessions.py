@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import healthy
-
 from cube_acceptance import evidence_file
+from selftests.support import healthy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

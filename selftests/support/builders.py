@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from healthy import SERVER, STARTED
-
 from cube_acceptance.evidence import CannotMeasure, DhcpMessage, DhcpObserved, LeaseObserved
 from cube_acceptance.judge import Judgement
+from selftests.support.healthy import SERVER, STARTED
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import Observation

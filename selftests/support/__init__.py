@@ -1,0 +1,1 @@
+"""What the suite's own tests are made with: evidence, conditions, sessions, fakes."""
