@@ -91,6 +91,9 @@ def cannot(cause: str, command: str = "") -> CannotMeasure:
     return CannotMeasure(**COMMON, cause=cause, detail="in the way", command=command)
 
 
+BY_HAND = cannot("ambiguous", "ip neigh del 10.20.0.1 dev eth0")
+
+
 def dhcp(*offers: object) -> DhcpObserved:
     """What one DISCOVER brought."""
     return DhcpObserved(started=STARTED, duration_s=4.0 if offers else 10.0, offers=offers)
@@ -1910,5 +1913,25 @@ ROWS = [
             (f"https/{HOMAG}", f"HTTPS-01[{HOMAG}]"),
             (f"ntp/{SERVER}", "NTP-01"),
         )
+    ),
+    # This computer
+    Row(
+        "the CUBE is entered by hand in this computer's table of neighbours",
+        dict.fromkeys(
+            (f"page/{CUBE}:80", f"page/{CUBE}:5555", f"ping/{CUBE}", f"ssh/{CUBE}"), BY_HAND
+        ),
+        {
+            "DIAG-01[line-1]": "inconclusive ambiguous",
+            "CONN-01[line-1]": "inconclusive ambiguous",
+            "PING-02[line-1]": "inconclusive ambiguous",
+            "SSH-01[line-1]": "inconclusive ambiguous",
+        },
+    ),
+    Row(
+        "the router is entered by hand in this computer's table of neighbours",
+        {f"ntp/{SERVER}": BY_HAND}
+        | {f"dns/{SERVER}/{name}": BY_HAND for name in (*HOSTS, "invalid")}
+        | no_cloud(),
+        {"NTP-01": "inconclusive ambiguous", **every(OUTBOUND, "inconclusive ambiguous")},
     ),
 ]

@@ -18,7 +18,13 @@ import pytest
 from cube_acceptance.evidence import (
     CannotMeasure,
     DhcpObserved,
+    DnsObserved,
+    HttpsObserved,
+    MdnsObserved,
     NtpObserved,
+    PageObserved,
+    PingObserved,
+    SshObserved,
     Trouble,
     Vantage,
 )
@@ -37,9 +43,12 @@ LOOPBACK = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
 ELSEWHERE = Vantage(interface="eth9", address="10.99.0.1", prefix=24)
 STANDING = Vantage(interface="lo", address="127.0.0.1", prefix=8)
 MOVED = Vantage(interface="lo", address="192.0.2.77", prefix=24)
-SILENT = NtpObserved(
-    started="", duration_s=6.0, server="", trouble=Trouble(kind="no-answer", phase="udp")
-)
+SEEN = {"started": "", "duration_s": 6.0}
+NOTHING = Trouble(kind="no-answer", phase="udp")
+AWAY = Trouble(kind="no-route", phase="tcp")
+CLOSED = Trouble(kind="refused", phase="tcp")
+BY_HAND = ("10.20.0.1", "10.20.0.50")
+SILENT = NtpObserved(**SEEN, server="192.0.2.1", trouble=NOTHING)
 ANSWERED = NtpObserved(started="", duration_s=0.1, server="")
 NO_ROUTE = "255.255.255.255"
 """Where no ordinary socket can be connected to, whatever routes this computer has."""
@@ -245,6 +254,63 @@ class TestMeasured:
         monkeypatch.setattr(sockets, "carrier_changes", lambda _: next(told))
 
         assert sockets.measured(lambda _: SILENT, LOOPBACK) is SILENT
+
+
+class TestNeighbours:
+    """Whether packets went to whom the network says that they are for."""
+
+    @pytest.fixture(autouse=True)
+    def prepare(self, monkeypatch: pytest.MonkeyPatch, standing: None) -> None:  # noqa: ARG002 - a fixture
+        """Somebody has entered the router and the CUBE by hand; every other host is on the link."""
+        self.asked: list[str] = []
+
+        def told(_interface: str, address: str) -> str:
+            self.asked.append(address)
+            return f"{address} 02:00:00:00:00:99 PERMANENT" if address in BY_HAND else ""
+
+        def way(target: str) -> Route | None:
+            gateway = "10.20.0.1" if target.startswith("11.") else ""
+            return Route(source="10.20.0.20", interface="eth0", gateway=gateway)
+
+        monkeypatch.setattr(sockets, "told_by_hand", told)
+        monkeypatch.setattr(sockets, "route_to", way)
+
+    @pytest.mark.parametrize(
+        "observation",
+        [
+            PageObserved(**SEEN, address="10.20.0.50", port=80, trouble=NOTHING),
+            PingObserved(**SEEN, address="10.20.0.50", method="raw", trouble=NOTHING),
+            SshObserved(**SEEN, address="10.20.0.50", trouble=AWAY),
+            NtpObserved(**SEEN, server="10.20.0.1", trouble=NOTHING),
+            DnsObserved(**SEEN, server="11.20.0.53", name="a.example", trouble=NOTHING),
+            HttpsObserved(**SEEN, host="a.example", addresses=("11.20.0.10",), trouble=NOTHING),
+        ],
+        ids=lambda seen: type(seen).__name__,
+    )
+    def test_entered_by_hand(self, observation: object) -> None:
+        """Silence is then perhaps this computer's doing, and the command that ends it is said."""
+        seen = sockets.measured(lambda _: observation, STANDING)
+
+        assert isinstance(seen, CannotMeasure)
+        assert seen.cause == "ambiguous"
+        assert seen.detail == f"lo: {self.asked[-1]} 02:00:00:00:00:99 PERMANENT"
+        assert seen.command == f"ip neigh del {self.asked[-1]} dev lo"
+        assert self.asked[-1] in BY_HAND
+
+    @pytest.mark.parametrize(
+        "observation",
+        [
+            PageObserved(**SEEN, address="10.20.0.50", port=80),
+            PageObserved(**SEEN, address="10.20.0.50", port=80, trouble=CLOSED),
+            PageObserved(**SEEN, address="10.20.0.51", port=80, trouble=NOTHING),
+            MdnsObserved(**SEEN, trouble=NOTHING),
+            DhcpObserved(**SEEN),
+        ],
+        ids=["answer", "refusal", "another", "to-all", "from-anybody"],
+    )
+    def test_has_no_part_in_it(self, observation: object) -> None:
+        """Who answers or refuses was reached, and what goes to all needs no entry."""
+        assert sockets.measured(lambda _: observation, STANDING) is observation
 
 
 def measure_with(result: object) -> object:

@@ -210,9 +210,12 @@ class Judge:
 
 def obstacle(observation: CannotMeasure) -> InconclusiveError:
     """Make the ruling that follows from a question that could not be asked."""
-    variants = {"ambiguous": "ambiguous.disturbed"}
+    variants = {"ambiguous": "ambiguous.neighbour"}
     if not observation.command:
-        variants["not-permitted"] = "not-permitted.blocked"
+        variants = {
+            "ambiguous": "ambiguous.disturbed",
+            "not-permitted": "not-permitted.blocked",
+        }
     return InconclusiveError(
         observation.cause,
         variants.get(observation.cause, ""),

@@ -27,11 +27,18 @@ import psutil
 from cube_acceptance.evidence import (
     CannotMeasure,
     DhcpObserved,
+    DnsObserved,
+    HttpsObserved,
+    NtpObserved,
+    PageObserved,
+    PingObserved,
+    SshObserved,
     Trouble,
     Vantage,
     timestamp,
 )
 from cube_acceptance.probes.net.capture import BLIND, HOPS, THIS_COMPUTER, Witness
+from cube_acceptance.probes.net.neighbours import told_by_hand
 from cube_acceptance.probes.net.routing import (
     ANY,
     Flow,
@@ -142,7 +149,7 @@ def measured(
     """Run a measurement; a question that cannot be asked becomes a :class:`CannotMeasure`.
 
     What came to nothing says something about the network only if this computer stood in it all
-    the time.
+    the time, and sent its packets to whom the network says that they are for.
     """
     watch = Stopwatch()
     before = footing(vantage)
@@ -150,6 +157,7 @@ def measured(
         observation = measure(watch)
         if in_vain(observation) and not vantage.loopback:
             check_footing(vantage, before)
+            check_neighbours(vantage, unheard(observation))
     except CannotAskError as obstacle:
         return CannotMeasure(
             started=watch.started,
@@ -166,6 +174,35 @@ def in_vain(observation: object) -> bool:
     if isinstance(observation, DhcpObserved):
         return not observation.offers
     return getattr(observation, "trouble", None) is not None
+
+
+def unheard(observation: object) -> tuple[str, ...]:
+    """List the hosts that an observation shows to be silent or not to be found."""
+    trouble: Trouble | None = getattr(observation, "trouble", None)
+    if trouble is None or trouble.kind not in {"no-answer", "no-route"}:
+        return ()
+    match observation:
+        case DnsObserved(server=host) | NtpObserved(server=host):
+            return (host,)
+        case PageObserved(address=host) | PingObserved(address=host) | SshObserved(address=host):
+            return (host,)
+        case HttpsObserved(addresses=hosts):
+            return hosts
+    return ()
+
+
+def check_neighbours(vantage: Vantage, hosts: Collection[str]) -> None:
+    """Make sure that nobody told this computer by hand where hosts are, or the routers to them.
+
+    Raises:
+        CannotAskError: somebody did (``ambiguous``).
+    """
+    for host in hosts:
+        way = route_to(host)
+        next_hop = (way and way.gateway) or host
+        if entry := told_by_hand(vantage.interface, next_hop):
+            command = f"ip neigh del {next_hop} dev {vantage.interface}"
+            raise CannotAskError("ambiguous", f"{vantage.interface}: {entry}", command)
 
 
 def carrier_changes(interface: str, root: Path = INTERFACES) -> str:
