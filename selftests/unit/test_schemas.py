@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
-from cube_acceptance import evidence_file, schemas, site
+from cube_acceptance import evidence_file, schemas
+from cube_acceptance.site import schema as site_schema
 from selftests.support import healthy, sessions
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class TestPublished:
 
     def test_is_what_the_model_of_a_site_file_says(self) -> None:
         """Run `tox -e schema` after a change of the model."""
-        assert json.loads(site.SCHEMA_FILE.read_text("utf-8")) == json.loads(site.schema_text())
+        assert json.loads(site_schema.FILE.read_text("utf-8")) == json.loads(site_schema.text())
 
 
 class TestNormalised:

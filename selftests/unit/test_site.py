@@ -21,7 +21,6 @@ import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cube_acceptance import site as sites
 from cube_acceptance.catalogue import IDS
 from cube_acceptance.site import (
     Cloud,
@@ -35,7 +34,10 @@ from cube_acceptance.site import (
     load_site,
     parse_version,
     site_for_cube,
+    values,
 )
+from cube_acceptance.site import load as loading
+from cube_acceptance.site import schema as schemas
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "fixtures" / "sites").glob("*.toml"))
 REQUIRED = frozenset({"DHCP-01", "NTP-01", "DNS-01", "HTTPS-01", "DIAG-01", "CONN-01"})
@@ -277,13 +279,13 @@ class TestFile:
 
     def test_too_large(self, complaint: Complain) -> None:
         """Some other file was named."""
-        assert complaint(b"#" * (sites.FILE_LIMIT + 1)).startswith("is larger than 1048576 bytes")
+        assert complaint(b"#" * (loading.FILE_LIMIT + 1)).startswith("is larger than 1048576 bytes")
 
     def test_as_large_as_can_be(self, load: Load) -> None:
         """The limit itself is allowed."""
         content = CUBE.encode()
 
-        assert load(content + b"#" * (sites.FILE_LIMIT - len(content))).site.cubes
+        assert load(content + b"#" * (loading.FILE_LIMIT - len(content))).site.cubes
 
     def test_not_utf8(self, complaint: Complain) -> None:
         """An editor saved it in the code page of the country; the line helps to find where."""
@@ -509,7 +511,7 @@ class TestValues:
             text = complaint(f"{CUBE}[cloud]\n{key} = {value}")
 
             assert text.startswith(f"cloud.{key}")
-            assert f": '{host[: sites.SHOWN]}" in text
+            assert f": '{host[: values.SHOWN]}" in text
             assert f"' {expected}" in text
 
     def test_host_with_capitals(self, load: Load) -> None:
@@ -579,7 +581,7 @@ class TestValues:
     def test_what_only_the_library_objects_to(self) -> None:
         """A check of ours that is less strict than the model is no traceback."""
         with pytest.raises(SiteError, match="is not as it has to be"):
-            sites._convert(sites._Place("any.toml"), {"ntp": {"tolerance_s": 0.0}})
+            loading._convert(loading._Place("any.toml"), {"ntp": {"tolerance_s": 0.0}})
 
     @pytest.mark.parametrize("seconds", ["0.001", "10", "3600"])
     def test_tolerance_accepts(self, load: Load, seconds: str) -> None:
@@ -868,18 +870,18 @@ class TestSchema:
 
     def test_is_a_schema(self) -> None:
         """Editors reject what is none."""
-        jsonschema.Draft202012Validator.check_schema(sites.schema())
+        jsonschema.Draft202012Validator.check_schema(schemas.document())
 
     def test_forbids_unknown_keys_everywhere(self) -> None:
         """As the loader does."""
-        schema = sites.schema()
+        schema = schemas.document()
         tables = [schema, *schema["$defs"].values()]
 
         assert all(table["additionalProperties"] is False for table in tables)
 
     def test_describes_every_key(self) -> None:
         """What an editor shows beside a key."""
-        schema = sites.schema()
+        schema = schemas.document()
         for table in [schema, *schema["$defs"].values()]:
             for key, entry in table["properties"].items():
                 described = entry if "description" in entry else self.resolve(schema, entry)
@@ -896,7 +898,7 @@ class TestSchema:
         """Editors must not paint a good file red."""
         document = tomllib.loads(path.read_text(encoding="utf-8"))
 
-        jsonschema.validate(json.loads(json.dumps(document, default=str)), sites.schema())
+        jsonschema.validate(json.loads(json.dumps(document, default=str)), schemas.document())
 
     @pytest.mark.parametrize(
         "document",
@@ -918,10 +920,10 @@ class TestSchema:
     def test_refuses_what_the_loader_refuses(self, document: dict[str, Any]) -> None:
         """An editor finds the plain mistakes before the first run."""
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate(document, sites.schema())
+            jsonschema.validate(document, schemas.document())
 
 
-KEYS = st.sampled_from(sorted({key for keys in sites._HOMES.values() for key in keys}))
+KEYS = st.sampled_from(sorted({key for keys in loading._HOMES.values() for key in keys}))
 LEAVES = (
     st.none()
     | st.booleans()
@@ -986,8 +988,8 @@ class TestAnything:
     def test_documents(self, document: dict[str, Any]) -> None:
         """Every type of TOML in every place of the model."""
         with contextlib.suppress(SiteError):
-            place = sites._Place("any.toml")
-            sites._check_value(place, document, msgspec.inspect.type_info(Site))
-            site = sites._convert(place, document)
-            sites._check_cubes(place, site)
-            sites._check_waivers(place, site, IDS, REQUIRED)
+            place = loading._Place("any.toml")
+            loading._check_value(place, document, msgspec.inspect.type_info(Site))
+            site = loading._convert(place, document)
+            loading._check_cubes(place, site)
+            loading._check_waivers(place, site, IDS, REQUIRED)
