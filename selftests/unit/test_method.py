@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,11 +24,11 @@ from selftests.support.builders import cannot
 from selftests.support.healthy import HOSTS, SITE, VANTAGE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cube_acceptance.evidence import CannotCause
 
 TAPIO, *_ = HOSTS
+RELEASED = Path(__file__).parents[1] / "released"
+"""Folders that released versions have written."""
 LOOPBACK = Site(cubes=(Cube(address="127.0.0.1"),))
 """A site that every computer has a route to."""
 
@@ -297,6 +300,31 @@ class TestLimits:
         for protocol, limits in method.limits().items():
             assert limits, protocol
             assert all(value > 0 for value in limits.values())
+
+    @pytest.mark.parametrize("protocol", PROBES)
+    def test_are_all_published(self, protocol: str) -> None:
+        """A new limit of a probe gets a name on the certificate."""
+        probe = getattr(
+            importlib.import_module(f"cube_acceptance.probes.{protocol}"), PROBES[protocol]
+        )
+        fields = {
+            field.name
+            for field in dataclasses.fields(probe)
+            if re.fullmatch(r".*_s|tries|count", field.name)
+            and isinstance(field.default, int | float)
+        }
+
+        assert set(method.LIMITS[protocol].values()) == fields
+
+    def test_keep_their_names(self) -> None:
+        """A reader of certificates finds what earlier versions published where it was."""
+        certificates = sorted(RELEASED.glob("*/*/certificate.json"))
+
+        assert certificates
+        for path in certificates:
+            published = json.loads(path.read_text("utf-8"))["method"]["limits"]
+            for protocol, limits in published.items():
+                assert limits.keys() <= method.limits()[protocol].keys(), path
 
 
 class TestMethod:

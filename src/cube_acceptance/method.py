@@ -7,7 +7,6 @@ import importlib
 import ipaddress
 import os
 import platform
-import re
 import shutil
 import subprocess
 from importlib import metadata
@@ -38,8 +37,46 @@ PACKAGES = (
     "msgspec",
 )
 
-LIMIT_FIELD = re.compile(r".*_s|tries|count")
-"""Which fields of a probe are its limits."""
+LIMITS: dict[str, dict[str, str]] = {
+    "dhcp": {
+        "after_offer_s": "after_offer_s",
+        "listen_s": "listen_s",
+        "silence_s": "silence_s",
+    },
+    "ntp": {"interval_s": "interval_s", "tries": "tries", "wait_s": "wait_s"},
+    "dns": {
+        "further_s": "further_s",
+        "refused_pause_s": "refused_pause_s",
+        "servfail_pause_s": "later_pause_s",
+        "tcp_wait_s": "tcp_wait_s",
+        "tries": "tries",
+        "wait_s": "wait_s",
+    },
+    "https": {
+        "connect_limit_s": "connect_limit_s",
+        "limit_s": "limit_s",
+        "stagger_s": "stagger_s",
+        "tls_limit_s": "tls_limit_s",
+    },
+    "icmp": {
+        "count": "count",
+        "interval_s": "interval_s",
+        "patience_s": "patience_s",
+        "wait_s": "wait_s",
+    },
+    "http": {"connect_limit_s": "connect_limit_s", "limit_s": "limit_s"},
+    "mdns": {"tries": "tries", "window_s": "window_s"},
+    "llmnr": {"tcp_wait_s": "tcp_wait_s", "tries": "tries", "window_s": "window_s"},
+    "ssh": {
+        "connect_limit_s": "connect_limit_s",
+        "key_limit_s": "key_limit_s",
+        "keys_limit_s": "keys_limit_s",
+        "second_try_s": "second_try_s",
+        "talk_limit_s": "talk_limit_s",
+    },
+}
+"""Each protocol's tries and time limits by the names that certificates give them, and the fields of
+its probe that hold them. A field may be renamed; a published name stays."""
 
 SECRET_OPTIONS = ("--sign",)
 """Options whose value does not belong on a certificate."""
@@ -179,17 +216,17 @@ def command_line(arguments: tuple[str, ...]) -> list[str]:
 
 
 def limits() -> dict[str, dict[str, float]]:
-    """List every probe's tries and time limits, in seconds, as the probes themselves have them."""
+    """List the probes' tries and time limits, in seconds, as the probes themselves have them."""
     return {
-        protocol: {
-            field.name: field.default
-            for field in dataclasses.fields(
-                getattr(importlib.import_module(f"cube_acceptance.probes.{protocol}"), name)
-            )
-            if LIMIT_FIELD.fullmatch(field.name) and isinstance(field.default, int | float)
-        }
-        for protocol, name in PROBES.items()
+        protocol: {published: _defaults(protocol)[field] for published, field in names.items()}
+        for protocol, names in LIMITS.items()
     }
+
+
+def _defaults(protocol: str) -> dict[str, Any]:
+    module = importlib.import_module(f"cube_acceptance.probes.{protocol}")
+    fields = dataclasses.fields(getattr(module, PROBES[protocol]))
+    return {field.name: field.default for field in fields}
 
 
 def facts(arguments: tuple[str, ...]) -> dict[str, Any]:
