@@ -20,15 +20,16 @@ import dns.name
 import dns.rdatatype
 import msgspec
 
-from cube_acceptance import catalogue, evidence_file, network, site
+from cube_acceptance import catalogue, evidence_file, site
 from cube_acceptance.evidence import Vantage
 from cube_acceptance.probes import dhcp, icmp, leases, llmnr, mdns, ntp, ssh
 from cube_acceptance.probes import dns as dns_probe
 from cube_acceptance.probes.net import http1, lease_texts
 from cube_acceptance.probes.net.deadline import Patience
 from cube_acceptance.probes.net.dns_message import text_of
+from cube_acceptance.probes.net.log import Log
 from cube_acceptance.probes.net.receive import UnwantedError
-from cube_acceptance.probes.net.sockets import ReachError
+from cube_acceptance.probes.net.sockets import ReachError, Stopwatch
 from selftests.support import cases
 
 if TYPE_CHECKING:
@@ -94,14 +95,14 @@ def packets(data: bytes) -> list[bytes]:
 
 def fuzz_dhcp(data: bytes) -> None:
     """Read IP packets with DHCP messages, and whether they are offers to us."""
-    probe = dhcp.DhcpProbe(vantage=VANTAGE, suffices=network.complete)
-    findings = dhcp._Findings(transaction=0x11223344, hardware=bytes(6))
+    probe = dhcp.DhcpProbe(vantage=VANTAGE)
+    findings = dhcp._Findings(Log(Stopwatch()), 0x11223344, bytes(6))
     for packet in packets(data):
         taken = dhcp.unwrap(packet)
-        probe._take(taken, 0.0, findings)
+        probe._take(taken, findings)
         plain = dhcp.Datagram(packet, HOST, 67)
-        probe._take(plain, 0.0, findings)
-    for record in (*findings.offers, *findings.ignored, *findings.tries):
+        probe._take(plain, findings)
+    for record in (*findings.offers, *findings.log.ignored, *findings.log.tries):
         kept(record)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 
 import pytest
-from filters import run_filter
 
 from cube_acceptance.probes.net.bpf import assemble
+from selftests.support.filters import run_filter
 
 ONE_IN_THREE = assemble(
     (

@@ -9,10 +9,10 @@ import sys
 from typing import Any
 
 import pytest
-from filters import run_filter
 
 from cube_acceptance.probes.net import capture
 from cube_acceptance.probes.net.capture import BLIND, HOPS, Wire, Witness, filter_program
+from selftests.support.filters import run_filter
 
 PEER, OWN, GATEWAY = "11.20.0.10", "10.20.0.20", "10.20.0.1"
 OUT, IN = 4, 0

@@ -6,23 +6,26 @@ import errno
 import ipaddress
 import itertools
 import os
+import queue
 import re
 import socket
 import struct
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from filters import run_filter
 
-from cube_acceptance import network
-from cube_acceptance.evidence import CannotMeasure, DhcpMessage, DhcpObserved, Try, Vantage
+from cube_acceptance import network, probes
+from cube_acceptance.evidence import CannotMeasure, DhcpMessage, DhcpObserved, Vantage
 from cube_acceptance.probes import dhcp
 from cube_acceptance.probes.dhcp import Datagram, DhcpProbe
 from cube_acceptance.probes.net import dhcp_message
 from cube_acceptance.probes.net.checksum import INTACT, checksum
-from cube_acceptance.probes.net.sockets import CannotAskError
+from cube_acceptance.probes.net.log import IGNORED_LIMIT, Log
+from cube_acceptance.probes.net.receive import OVERTIME_LIMIT, RECEIVE_LIMIT
+from cube_acceptance.probes.net.sockets import CannotAskError, Stopwatch
 from fixtures.simulator.dhcp import (
     Behaviour,
     DhcpServer,
@@ -34,6 +37,10 @@ from fixtures.simulator.dhcp import (
     second_server,
     write,
 )
+from selftests.support.filters import run_filter
+
+if TYPE_CHECKING:
+    from cube_acceptance.probes import Event
 
 LOOPBACK = next(name for name in psutil.net_if_stats() if name.lower().startswith("lo"))
 LOCAL = Vantage(interface=LOOPBACK, address="127.0.0.1", prefix=8, loopback=True)
@@ -179,7 +186,7 @@ class TestPortFilter:
         """Wrapped for port 68, whole."""
         packet = dhcp.wrap(bytes(300), ("255.255.255.255", 68), 67)
 
-        assert run_filter(dhcp.port_filter(68), packet) == dhcp.RECEIVE_LIMIT
+        assert run_filter(dhcp.port_filter(68), packet) == RECEIVE_LIMIT
 
     @pytest.mark.parametrize(
         ("at", "value"), [(9, b"\x06"), (6, b"\x20\x00"), (6, b"\x00\x01"), (22, b"\x00\x43")]
@@ -445,11 +452,11 @@ class TestWires:
         )
 
     def test_never_waits_for_ever(self) -> None:
-        """A time limit of zero makes a socket non-blocking, one of None makes it wait."""
+        """A time limit of zero makes a socket look once, one of None would make it wait."""
         fake = _FakeSocket({"recvfrom": TimeoutError()})
 
         assert dhcp.UdpWire(fake, ("", 67)).receive(0.0) is None
-        assert fake.limits_s == [0.001]
+        assert fake.limits_s == [0.0]
 
     @pytest.mark.parametrize("error", [TimeoutError(), OSError(errno.ENETDOWN, "down")])
     def test_calls_nothing_what_is_nothing(self, error: OSError) -> None:
@@ -525,7 +532,6 @@ def ask_by(wire: _FakeWire, /, **changes: object) -> DhcpObserved | CannotMeasur
     """Run the probe over a fake wire, ten times as fast as in a plant."""
     settings = {
         "vantage": PLANT,
-        "suffices": network.complete,
         "send_at_s": (0.0, 0.02, 0.04, 0.06),
         "silence_s": 0.3,
         "listen_s": 0.05,
@@ -666,7 +672,7 @@ class TestRun:
         foreign = ask_by(_FakeWire(DhcpServer(Behaviour.DRIP)), **time_enough)
         offers = ask_by(_FakeWire(DhcpServer(Behaviour.OFFER_FLOOD)), **time_enough)
 
-        assert len(foreign.ignored) == dhcp.IGNORED_LIMIT
+        assert len(foreign.ignored) == IGNORED_LIMIT
         assert len(offers.offers) == dhcp.OFFER_LIMIT
         assert offers.ignored[0].reason == "more than 32 OFFERs"
 
@@ -696,7 +702,7 @@ class TestRun:
     def test_reads_no_flood_when_the_time_is_over(self) -> None:
         """Somebody who shouts faster than this program reads must not keep it."""
         wire = _FakeWire(DhcpServer(Behaviour.SILENT))
-        wire.waiting = [Datagram(b"", "10.20.0.7", 67)] * (dhcp.OVERTIME_LIMIT + 10)
+        wire.waiting = [Datagram(b"", "10.20.0.7", 67)] * (OVERTIME_LIMIT + 10)
 
         ask_by(wire, send_at_s=(0.0,), silence_s=0.0)
 
@@ -729,24 +735,24 @@ class TestRun:
 
     def test_takes_an_offer_that_came_before_any_question(self) -> None:
         """It cannot be, but with a schedule that starts later it must not end the run either."""
-        findings = dhcp._Findings(0x01020304, HARDWARE)
+        findings = dhcp._Findings(Log(Stopwatch()), 0x01020304, HARDWARE)
         packet = reply(REQUEST, LISTED, write(options_of(LISTED)))
 
-        DhcpProbe(vantage=PLANT, suffices=network.complete)._take(
-            Datagram(packet, "10.20.0.1", 67), 0.1, findings
-        )
+        DhcpProbe(vantage=PLANT)._take(Datagram(packet, "10.20.0.1", 67), findings)
 
         assert len(findings.offers) == 1
-        assert findings.tries == []
+        assert findings.log.tries == []
 
     def test_leaves_what_could_not_be_sent_unanswered(self) -> None:
         """The answer belongs to a DISCOVER that was on the wire."""
-        results = ("silence", "silence", "not-sent", "not-sent")
-        tries = [Try(at_s=0.0, to="", result=result) for result in results]
+        findings = dhcp._Findings(Log(Stopwatch()), 0x01020304, HARDWARE)
+        for result in ("silence", "silence", "not-sent", "not-sent"):
+            findings.log.end(findings.log.begin("", b""), result)
+        packet = reply(REQUEST, LISTED, write(options_of(LISTED)))
 
-        answered = dhcp._answered(tries, b"offer", "10.20.0.1:67")
+        DhcpProbe(vantage=PLANT)._take(Datagram(packet, "10.20.0.1", 67), findings)
 
-        found = [attempt.result for attempt in answered]
+        found = [attempt.result for attempt in findings.log.tries]
         assert found == ["silence", "answer", "not-sent", "not-sent"]
 
     @pytest.mark.parametrize(
@@ -815,29 +821,34 @@ class TestRun:
         def refuse(*_: object) -> _FakeWire:
             raise CannotAskError("not-permitted", "why", "sudo something")
 
-        observed = DhcpProbe(vantage=PLANT, suffices=network.complete, wire=refuse).run()
+        observed = DhcpProbe(vantage=PLANT, wire=refuse).run()
 
         assert isinstance(observed, CannotMeasure)
         assert (observed.cause, observed.command) == ("not-permitted", "sudo something")
 
     def test_has_a_key_and_the_plants_defaults(self) -> None:
         """The schedule is the requirement's; comparing probes must not compare seams."""
-        probe = DhcpProbe(vantage=PLANT, suffices=network.complete)
+        probe = DhcpProbe(vantage=PLANT)
 
         assert probe.key == "dhcp"
         assert (probe.port_server, probe.port_client) == (67, 68)
         assert probe.server_address == "255.255.255.255"
         assert probe.send_at_s == (0, 2, 4, 6)
         assert (probe.silence_s, probe.listen_s, probe.after_offer_s) == (10, 4, 1)
-        assert probe == DhcpProbe(
-            vantage=PLANT, suffices=network.complete, on_offer=print, wire=print, is_up=print
-        )
+        assert probe == DhcpProbe(vantage=PLANT, wire=print, is_up=print)
 
 
-class TestOnOffer:
-    """`on_offer` starts what follows from the OFFER."""
+def told_by(wire: _FakeWire) -> tuple[DhcpObserved | CannotMeasure, list[Event]]:
+    """Run the probe over a fake wire; what it observed, and what it told meanwhile."""
+    outbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    observed = ask_by(wire, outbox=outbox)
+    return observed, [outbox.get_nowait() for _ in range(outbox.qsize())]
 
-    def test_is_called_with_the_first_complete_offer(self) -> None:
+
+class TestEvents:
+    """What follows from an OFFER starts as soon as it is told."""
+
+    def test_tells_of_the_first_complete_offer(self) -> None:
         """Half an OFFER of a rogue server must not decide where names are asked for."""
 
         class RogueFirst(DhcpServer):
@@ -846,14 +857,13 @@ class TestOnOffer:
                 both = (rogue, LISTED, replace(LISTED, address="10.20.0.77"))
                 return [Reply(reply(request, one, write(options_of(one)))) for one in both]
 
-        told: list[DhcpMessage] = []
-        observed = ask_by(_FakeWire(RogueFirst()), on_offer=told.append)
+        observed, events = told_by(_FakeWire(RogueFirst()))
 
         assert len(observed.offers) == 3
-        assert told == [observed.offers[1]]
+        assert events == [probes.Offered("dhcp", observed.offers[1])]
 
-    def test_is_called_with_the_first_that_suffices(self) -> None:
-        """Whoever needs more of an OFFER than its options is asked before the waiting ends."""
+    def test_asks_on_after_an_offer_that_no_cube_could_use(self) -> None:
+        """What counts in the end and what ends the waiting are the same."""
 
         class UselessFirst(DhcpServer):
             def respond(self, request: bytes) -> list[Reply]:
@@ -861,56 +871,39 @@ class TestOnOffer:
                 given = LISTED if wire.attempts > 1 else useless
                 return [Reply(reply(request, given, write(options_of(given))))]
 
-        told: list[DhcpMessage] = []
         wire = _FakeWire(UselessFirst())
-        observed = ask_by(
-            wire, suffices=lambda offer: offer.routers == LISTED.routers, on_offer=told.append
-        )
+        observed, events = told_by(wire)
 
         assert wire.attempts == 2
         assert len(observed.offers) == 2
-        assert told == [observed.offers[1]]
+        assert events == [probes.Offered("dhcp", observed.offers[1])]
 
     def test_does_not_wait_for_the_end(self) -> None:
         """Names, time and TLS start while others may still answer."""
         wire = _FakeWire(DhcpServer(offered=LISTED))
         open_then: list[bool] = []
 
-        ask_by(wire, on_offer=lambda _offer: open_then.append(not wire.closed))
+        class Outbox:
+            """Looks whether the measurement is still going on."""
+
+            def put(self, _event: Event, /) -> None:
+                """Take it."""
+                open_then.append(not wire.closed)
+
+        ask_by(wire, outbox=Outbox())
 
         assert open_then == [True]
 
-    def test_gets_an_incomplete_offer_at_the_end(self) -> None:
-        """Better than nothing: its DNS server may still work."""
-        told: list[DhcpMessage] = []
-        observed = ask_by(_FakeWire(DhcpServer(Behaviour.NO_ROUTER)), on_offer=told.append)
-
-        assert told == list(observed.offers)
-
-    def test_is_not_called_in_silence(self) -> None:
-        """There is nothing to tell."""
-        told: list[DhcpMessage] = []
-        ask_by(_FakeWire(DhcpServer(Behaviour.SILENT)), on_offer=told.append)
-
-        assert told == []
-
-    def test_cannot_break_the_measurement(self) -> None:
-        """A mistake in what follows is not a missing OFFER."""
-
-        def fail(_offer: DhcpMessage) -> None:
-            raise RuntimeError
-
-        observed = ask_by(_FakeWire(DhcpServer()), on_offer=fail)
-
-        assert isinstance(observed, DhcpObserved)
-        assert len(observed.offers) == 1
+    @pytest.mark.parametrize("behaviour", [Behaviour.NO_ROUTER, Behaviour.SILENT])
+    def test_has_nothing_to_tell_without_a_complete_offer(self, behaviour: Behaviour) -> None:
+        """What there is stands in the observation."""
+        assert told_by(_FakeWire(DhcpServer(behaviour)))[1] == []
 
 
 def ask_server(server: DhcpServer, **changes: object) -> DhcpObserved:
     """Run the probe against a simulated server over real sockets of the loopback interface."""
     settings = {
         "vantage": LOCAL,
-        "suffices": network.complete,
         "server_address": "127.0.0.1",
         "port_server": server.port,
         "port_client": 0,

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cube_acceptance.evidence import CannotMeasure, NtpObserved, NtpReply, Observation, Vantage
-from cube_acceptance.probes import ntp
+from cube_acceptance.probes import Asked, ntp
 from cube_acceptance.probes.net import sockets
 from cube_acceptance.probes.net.log import IGNORED_LIMIT
 from cube_acceptance.probes.net.receive import OVERTIME_LIMIT, UnwantedError
@@ -39,6 +39,7 @@ from fixtures.simulator.ntp import NEXT_ERA_S, Answer, Behaviour, NtpServer, Rep
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cube_acceptance.probes import Event
     from selftests.support.fakes import Account
 
 LOOPBACK = Vantage(
@@ -559,11 +560,16 @@ class TestCourse:
         self.patch.setattr(ntp, "open_udp", lambda *_: self.sock)
         told_at: list[float] = []
 
-        NtpProbe(
-            vantage=LOOPBACK,
-            server="192.0.2.1",
-            on_asked=lambda: told_at.append(self.time.now - 1000.0),
-        ).run()
+        class Outbox:
+            """Notes when something is told."""
+
+            def put(self, event: Event, /) -> None:
+                """Take it."""
+                assert event == Asked("ntp/192.0.2.1")
+                told_at.append(clock.now - 1000.0)
+
+        clock = self.time
+        NtpProbe(vantage=LOOPBACK, server="192.0.2.1", outbox=Outbox()).run()
 
         assert told_at == ([0.0, 2.0] if refusal else [0.0])
 

@@ -80,9 +80,13 @@ class TestInbox:
 
         assert inbox.receive(2.0) == "one"
         assert inbox.receive(2.0) == "two"
-        assert inbox.empty_s == 0.0
+        assert inbox.empty_s < 0.0
         assert inbox.receive(2.0) is None
         assert inbox.empty_s == 2.0
+
+    def test_looks_at_least_once(self) -> None:
+        """Before the first look nothing is known, also of a wait without any time."""
+        assert list(Computer((0.0, "one")).inbox().until(0.0)) == ["one"]
 
     def test_an_end_that_has_passed_in_silence_stays_so(self) -> None:
         """What comes later is nothing that came before."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import resource
 import subprocess
 import sys
 import threading
@@ -17,13 +15,16 @@ import pytest
 from cube_acceptance import __version__, expected, network, probes, survey
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.evidence import CannotMeasure, DhcpObserved, DnsObserved, Try, Vantage
+from cube_acceptance.probes import Asked, Offered
 from cube_acceptance.probes.dhcp import DhcpProbe
 from cube_acceptance.probes.ntp import NtpProbe
 from cube_acceptance.setup import Ports, Setup
 from cube_acceptance.site import Cube, Dns, LoadedSite, Ntp, Site
 from cube_acceptance.store import NotMeasuredError, Spool
 from cube_acceptance.survey import Survey
+from fixtures.simulator.dhcp import DhcpServer
 from selftests.support.builders import SECOND, cannot, dhcp, lease
+from selftests.support.cases import judge
 from selftests.support.healthy import (
     CUBE,
     HOSTS,
@@ -87,11 +88,11 @@ class Network:
             self.known[probe.key] = tuple(self._done)
             self._changed.notify_all()
         answer = self.answers[probe.key]
-        if isinstance(probe, DhcpProbe) and isinstance(answer, DhcpObserved) and answer.offers:
-            assert probe.on_offer
-            probe.on_offer(answer.offers[0])
+        if isinstance(probe, DhcpProbe) and isinstance(answer, DhcpObserved):
+            for offer in filter(network.complete, answer.offers[:1]):
+                probe.outbox.put(Offered(probe.key, offer))
         if isinstance(probe, NtpProbe) and probe.key not in self.unasked:
-            probe.on_asked()
+            probe.outbox.put(Asked(probe.key))
         with self._changed:
             other = self.waits.get(probe.key)
             assert self._changed.wait_for(lambda: not other or other in self._done, LIMIT_S)
@@ -404,17 +405,6 @@ class TestWhatFollowsFromWhat:
             f"https/{HOMAG}",
         }
 
-    def test_an_offer_that_no_cube_could_use_is_not_waited_with(self) -> None:
-        """What counts in the end and what ends the waiting are the same."""
-        network = Network()
-        useless = msgspec.structs.replace(OFFER, routers=("10.20.0.255",))
-
-        run(network, "DHCP-01")
-
-        probe = network.probe("dhcp")
-        assert isinstance(probe, DhcpProbe)
-        assert [probe.suffices(offer) for offer in (OFFER, useless)] == [True, False]
-
     def test_an_incomplete_offer_is_better_than_none(self) -> None:
         """What it says about servers can be measured; DHCP-01 fails by itself."""
         poor = msgspec.structs.replace(OFFER, routers=())
@@ -552,16 +542,6 @@ class TestWhatFollowsFromWhat:
 class TestHowItIsRun:
     """Threads, defects, and the end."""
 
-    def test_probes_run_themselves(self) -> None:
-        """What is put in its place in these tests is what a probe's own run is otherwise."""
-        surveyed = Survey(setup(), ())
-        surveyed._pending["start"] = None
-        surveyed._submit(FakeProbe("mine", cannot("ambiguous")))
-        surveyed._finished("start")
-
-        assert surveyed.wait(LIMIT_S)
-        assert surveyed.get("mine") == cannot("ambiguous")
-
     def test_a_crash_is_an_obstacle(self) -> None:
         """A defect of one probe ends neither the run nor the others, and passes nothing."""
         network = Network()
@@ -611,9 +591,42 @@ class TestHowItIsRun:
 
         surveyed, _ = run(Network(), "HTTPS-01")
 
-        with pytest.raises(NotMeasuredError):
+        with pytest.raises(NotMeasuredError, match="ZeroDivisionError in what follows from dns/"):
             surveyed.get(f"https/{TAPIO}")
         assert surveyed.get(f"after/dns/{SERVER}/{TAPIO}").cause == "internal-error"
+
+    def test_a_crash_in_what_follows_from_an_offer_is_told(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It ends in the evidence, and in what is said of all that depends on DHCP."""
+
+        def crash(*_: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(network, "name_servers", crash)
+        loopback = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
+
+        def measure(probe: Probe) -> Observation:
+            return probe.run() if probe.key == "dhcp" else observations()[probe.key]
+
+        with DhcpServer() as server:
+            ports = Ports(dhcp_server=server.port, dhcp_client=0)
+            surveyed = Survey(
+                setup(vantage=loopback, ports=ports), owed("DHCP-01", "NTP-01"), run=measure
+            )
+            surveyed.start()
+            assert surveyed.wait(LIMIT_S)
+
+        monkeypatch.undo()
+        saved = surveyed.saved()
+        assert saved.observations.keys() == {"dhcp", "after/dhcp"}
+        (ntp,) = [judge(saved, owing) for owing in owed("NTP-01")]
+        assert (ntp.outcome, ntp.cause) == ("inconclusive", "internal-error")
+        assert "ZeroDivisionError" in str(ntp.facts["detail"])
+
+    def test_every_requirement_has_its_probes(self) -> None:
+        """The one table knows all that is documented, and nothing else."""
+        assert survey.NEEDS.keys() == catalogues.IDS
 
     def test_what_was_not_asked_is_not_measured(self) -> None:
         """A case of another session must not wait for what nobody asks."""
@@ -634,67 +647,6 @@ class TestHowItIsRun:
         assert not surveyed.wait(0.0)
         network(FakeProbe("never"))
         assert surveyed.wait(LIMIT_S)
-
-    def test_the_same_question_is_asked_once(self) -> None:
-        """Two cases that rest on one observation share it."""
-        network = Network({"mine": cannot()})
-        surveyed = Survey(setup(), (), run=network)
-        surveyed._pending["start"] = None
-        surveyed._submit(FakeProbe("mine"))
-        surveyed._submit(FakeProbe("mine"))
-        surveyed._finished("start")
-
-        assert surveyed.wait(LIMIT_S)
-        assert network.asked == ["mine"]
-
-    @pytest.mark.parametrize(
-        ("files", "at_once"), [(None, 512), (20000, 512), (1024, 480), (256, 96), (10, 1)]
-    )
-    def test_files_are_enough_for_what_is_under_way(self, files: int | None, at_once: int) -> None:
-        """A probe that finds no socket left would be inconclusive; one that waits is not."""
-        assert survey.places(files) == at_once
-
-    def test_asks_the_system_how_many_files_there_may_be(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Windows has no such limit, and where there is one it may be lifted."""
-        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-
-        assert survey.file_limit() == (None if soft == resource.RLIM_INFINITY else soft)
-        monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY,) * 2)
-        assert survey.file_limit() is None
-        monkeypatch.setattr(survey, "resource", None)
-        assert survey.file_limit() is None
-
-    def test_threads_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Many CUBEs must not exhaust this computer's sockets; what is beyond waits its turn."""
-        monkeypatch.setattr(survey, "file_limit", lambda: survey.FILES_KEPT + 7)
-        lock = threading.Lock()
-        go, together = threading.Event(), threading.Barrier(3)
-        under_way = most = 0
-
-        def measure(_: Probe) -> Observation:
-            nonlocal under_way, most
-            with lock:
-                under_way += 1
-                most = max(most, under_way)
-            assert go.wait(LIMIT_S)
-            together.wait(LIMIT_S)
-            with lock:
-                under_way -= 1
-            return cannot()
-
-        surveyed = Survey(setup(), (), run=measure)
-        surveyed._pending["start"] = None
-        for number in range(12):
-            surveyed._submit(FakeProbe(f"probe/{number}"))
-        begun = surveyed._threads
-        go.set()
-        surveyed._finished("start")
-
-        assert surveyed.wait(LIMIT_S)
-        assert (begun, most) == (3, 3)
-        assert len(surveyed.saved().observations) == 12
 
     def test_holds_the_wire_as_long_as_anything_is_asked(
         self, monkeypatch: pytest.MonkeyPatch
@@ -722,81 +674,6 @@ class TestHowItIsRun:
         assert surveyed.wait(LIMIT_S)
 
         assert held == ["held", "asked", "asked", "released"]
-
-    def test_threads_end_with_the_survey(self) -> None:
-        """Nothing is left running behind the cases."""
-        surveyed, _ = run(Network())
-        deadline = time.monotonic() + LIMIT_S
-        while surveyed._threads and time.monotonic() < deadline:
-            time.sleep(0.001)
-
-        assert surveyed._threads == 0
-
-    def test_a_thread_does_not_leave_work_behind(self) -> None:
-        """A task that comes while the last thread is about to leave is taken."""
-
-        class Blink:
-            """Looks empty once, just when the thread looks."""
-
-            def __init__(self) -> None:
-                self.tasks = [(FakeProbe("late"), lambda _: None)]
-                self.looked = False
-
-            def get_nowait(self) -> object:
-                if not self.looked:
-                    self.looked = True
-                    raise queue.Empty
-                if not self.tasks:
-                    raise queue.Empty
-                return self.tasks.pop()
-
-            def empty(self) -> bool:
-                return not self.tasks
-
-        surveyed = Survey(setup(), ())
-        surveyed._tasks = Blink()
-        surveyed._pending["late"] = None
-        surveyed._threads = 1
-        surveyed._work()
-
-        assert surveyed.wait(0.0)
-        assert surveyed._threads == 0
-        assert surveyed.get("late") == lease()
-
-    def test_stack_size_is_put_back(self) -> None:
-        """Other threads of the session keep the stack that they are used to."""
-        before = threading.stack_size()
-        run(Network())
-
-        assert threading.stack_size() == before
-
-    def test_goes_on_with_the_threads_there_are(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A computer that grants no more threads makes the survey slower, not shorter."""
-        start = threading.Thread.start
-        started: list[threading.Thread] = []
-
-        def grudging(thread: threading.Thread) -> None:
-            if any(other.is_alive() for other in started):
-                raise RuntimeError("can't start new thread")
-            started.append(thread)
-            start(thread)
-
-        network = Network()
-        network.answers |= {"first": cannot(), "go": cannot()}
-        network.waits["first"] = "go"
-        surveyed = Survey(setup(), (), run=network)
-        surveyed._pending["start"] = None
-        monkeypatch.setattr(threading.Thread, "start", grudging)
-        surveyed._submit(FakeProbe("first"))
-        for number in range(5):
-            network.answers[f"more/{number}"] = cannot()
-            surveyed._submit(FakeProbe(f"more/{number}"))
-        surveyed._finished("start")
-        network(FakeProbe("go"))
-
-        assert surveyed.wait(LIMIT_S)
-        assert len(started) == 1
-        assert len(surveyed.saved().observations) == 6
 
     def test_says_so_without_any_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without one nothing can be measured, and waiting would last for ever."""
@@ -844,13 +721,6 @@ class TestProgress:
         assert surveyed.wait(LIMIT_S)
         assert surveyed.progress() == (2, 2, ())
 
-    def test_leaves_out_the_start_itself(self) -> None:
-        """Preparing the questions is no question."""
-        surveyed = Survey(setup(), ())
-        surveyed._pending["start"] = None
-
-        assert surveyed.progress() == (0, 0, ())
-
 
 class TestSpooled:
     """What a survey publishes for the worker processes."""
@@ -879,8 +749,29 @@ class TestSpooled:
         assert surveyed.wait(LIMIT_S)
         for key, observation in surveyed.saved().observations.items():
             assert worker.get(key) == observation
-        with pytest.raises(NotMeasuredError):
+        with pytest.raises(NotMeasuredError, match=r"no observation of lease$"):
             worker.get("lease")
+
+    def test_workers_learn_why_something_was_not_measured(
+        self, ends: tuple[Spool, Spool], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A case says the same in whichever process it judges."""
+        controller, worker = ends
+
+        def crash(*_: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(network, "usable_addresses", crash)
+        surveyed = Survey(setup(), owed("HTTPS-01"), controller, run=Network())
+        surveyed.start()
+        assert surveyed.wait(LIMIT_S)
+
+        with pytest.raises(NotMeasuredError) as here:
+            surveyed.get(f"https/{TAPIO}")
+        with pytest.raises(NotMeasuredError) as there:
+            worker.get(f"https/{TAPIO}")
+        assert str(here.value) == str(there.value)
+        assert "ZeroDivisionError" in str(there.value)
 
     def test_a_broken_folder_keeps_nobody_waiting(
         self, ends: tuple[Spool, Spool], monkeypatch: pytest.MonkeyPatch
@@ -905,7 +796,7 @@ class TestSpooled:
         """As above, at the very end."""
         controller, _ = ends
 
-        def full() -> None:
+        def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(controller, "close", full)

@@ -309,7 +309,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         state.spool = store.Spool.make()
         if state.replay:
             state.spool.put_all(state.replay.evidence)
-            state.spool.close()
 
 
 def _options_from_outside() -> list[str]:

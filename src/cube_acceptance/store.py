@@ -15,10 +15,14 @@ from cube_acceptance import expected
 from cube_acceptance.evidence import CannotMeasure, Observation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cube_acceptance.evidence import Vantage
     from cube_acceptance.evidence_file import Saved
     from cube_acceptance.expected import Owed
 
+AFTER = "after/"
+"""Begins the key of what is kept where a defect of ours met what follows from an observation."""
 
 POLL_S = 0.02
 """How often a worker process looks for an observation that the controller makes."""
@@ -61,7 +65,7 @@ class Store:
         with self._changed:
             self._changed.wait_for(lambda: self._closed or key in self._observations)
             if key not in self._observations:
-                raise NotMeasuredError(f"no observation of {key}")
+                raise NotMeasuredError(_missing(key, defects_in(self._observations)))
             return self._observations[key]
 
     def all(self) -> dict[str, Observation]:
@@ -110,16 +114,17 @@ class Spool:
         """Publish an observation; readers never see half of it."""
         _write_whole(self._path(key), msgspec.json.encode(observation))
 
-    def close(self) -> None:
-        """Say that nothing more will come."""
-        _write_whole(self.folder / "closed", b"")
+    def close(self, defects: str = "") -> None:
+        """Say that nothing more will come, and what defects of ours may be the reason."""
+        _write_whole(self.folder / "closed", defects.encode())
 
     def put_all(self, saved: Saved) -> None:
-        """Publish saved evidence; a vantage that cannot be measured from answers everything."""
+        """Publish saved evidence, which is all; an impossible vantage answers everything."""
         if isinstance(saved.setup.vantage, CannotMeasure):
             self.put("vantage", saved.setup.vantage)
         for key, observation in saved.observations.items():
             self.put(key, observation)
+        self.close(defects_in(saved.observations))
 
     def ask(self, needs: tuple[Owed, ...]) -> None:
         """Leave word of what the session's cases need, from the first worker that knows."""
@@ -148,7 +153,8 @@ class Spool:
                     )
                     return observation
             if closed:
-                raise NotMeasuredError(f"no observation of {key}")
+                defects = (self.folder / "closed").read_text("utf-8")
+                raise NotMeasuredError(_missing(key, defects))
             time.sleep(POLL_S)
 
     def remove(self) -> None:
@@ -159,6 +165,19 @@ class Spool:
 
     def _path(self, key: str) -> Path:
         return self.folder / hashlib.sha256(key.encode()).hexdigest()
+
+
+def defects_in(observations: Mapping[str, Observation]) -> str:
+    """Describe the defects of ours that may be why something was not measured."""
+    return "; ".join(
+        seen.detail
+        for key, seen in sorted(observations.items())
+        if key.startswith(AFTER) and isinstance(seen, CannotMeasure)
+    )
+
+
+def _missing(key: str, defects: str) -> str:
+    return f"no observation of {key}" + (f": {defects}" if defects else "")
 
 
 def _write_whole(path: Path, data: bytes) -> None:

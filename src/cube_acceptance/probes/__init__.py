@@ -4,15 +4,20 @@ A probe says in its fields what it will ask (target, port, vantage, tries, time 
 itself with :attr:`~Probe.key`, and :meth:`~Probe.run` brings home one observation from
 :mod:`cube_acceptance.evidence`. It never judges, never raises for what the network does, and
 never waits longer than its fields say.
+
+Who has something to tell while it still measures puts an *event* into its outbox. Nobody else is
+called from within a measurement: what follows from an event is for the survey to know.
 """
 
 from __future__ import annotations
 
 import importlib
+import queue
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from cube_acceptance.evidence import Observation
+    from cube_acceptance.evidence import DhcpMessage, Observation
 
 PROBES = {
     "dhcp": "DhcpProbe",
@@ -26,6 +31,40 @@ PROBES = {
     "ssh": "SshProbe",
 }
 """What asks over the network: the class of each protocol's probe, by its module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """DHCP has brought a first OFFER with all that a device needs to join the network."""
+
+    key: str
+    """The probe that tells it."""
+    offer: DhcpMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question to a time server has left or could not leave; its answer is still waited for."""
+
+    key: str
+    """The probe that tells it."""
+
+
+Event = Offered | Asked
+
+
+class Outbox(Protocol):
+    """Where a probe puts events; a :class:`queue.SimpleQueue`, for instance."""
+
+    def put(self, item: Event, /) -> None:
+        """Leave an event for whoever reads; returns at once."""
+        ...
+
+
+def unread() -> Outbox:
+    """Return an outbox that nobody reads."""
+    outbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    return outbox
 
 
 class Probe(Protocol):

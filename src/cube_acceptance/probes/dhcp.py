@@ -19,21 +19,20 @@ import shlex
 import socket
 import struct
 import sys
-import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from cube_acceptance.evidence import (
-    RAW_LIMIT,
     CannotMeasure,
     DhcpMessage,
     DhcpObserved,
-    Ignored,
     Try,
     Vantage,
 )
+from cube_acceptance.network import complete
+from cube_acceptance.probes import Offered, unread
 from cube_acceptance.probes.net.bpf import (
     AF_PACKET,
     ETH_P_ALL,
@@ -46,11 +45,17 @@ from cube_acceptance.probes.net.checksum import checksum
 from cube_acceptance.probes.net.dhcp_message import (
     MESSAGE_NAMES,
     OFFER,
-    MalformedError,
     build_discover,
     hardware_of,
     header_of,
     parse,
+)
+from cube_acceptance.probes.net.log import Log
+from cube_acceptance.probes.net.receive import (
+    RECEIVE_LIMIT,
+    Inbox,
+    UnwantedError,
+    receive_from_any,
 )
 from cube_acceptance.probes.net.sockets import (
     FORBIDDEN,
@@ -67,6 +72,8 @@ from cube_acceptance.probes.net.sockets import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cube_acceptance.probes import Outbox
 
 SERVER_PORT = 67
 """RFC 2131 section 4.1."""
@@ -85,13 +92,6 @@ AFTER_OFFER_S = 1.0
 
 OFFER_LIMIT = 32
 """How many OFFERs are kept, beside the first that tells enough."""
-IGNORED_LIMIT = 32
-"""How many packets that do not count are kept."""
-RECEIVE_LIMIT = 4096
-"""How many bytes of one packet are read; more than any Ethernet frame without jumbo holds."""
-OVERTIME_LIMIT = 256
-"""How many packets are read that wait when the time is over; a computer that is too busy to run
-this program must not make a server look silent, and a flood must not keep it reading."""
 
 _IPV4_HEADER = struct.Struct("!BBHHHBBH4s4s")  # RFC 791 section 3.1
 _UDP_HEADER = struct.Struct("!HHHH")  # RFC 768
@@ -101,14 +101,8 @@ _TTL = 64
 _NOBODY = bytes(4)
 """The address of a sender that has none yet, 0.0.0.0 (RFC 1122 section 3.2.1.3)."""
 _EVERYBODY = b"\xff" * 6
-_PAUSE_S = 0.05
-"""How long to wait after a failed reception, which may fail again at once."""
 
 _GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVAIL})
-
-
-class UnwantedError(Exception):
-    """A packet is not one more OFFER to us; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +217,7 @@ class PacketWire:
 
     def receive(self, limit_s: float) -> Datagram | None:
         """Wait for one packet that the filter lets pass; None also for one that is no reply."""
-        received = _receive(self.sock, limit_s)
+        received = receive_from_any(self.sock, limit_s)
         if received is None:
             return None
         packet, (_, protocol, kind, *_) = received
@@ -254,7 +248,7 @@ class UdpWire:
 
     def receive(self, limit_s: float) -> Datagram | None:
         """Wait for one datagram."""
-        received = _receive(self.sock, limit_s)
+        received = receive_from_any(self.sock, limit_s)
         if received is None:
             return None
         payload, (address, port) = received
@@ -264,17 +258,6 @@ class UdpWire:
     def close(self) -> None:
         """Close the socket."""
         self.sock.close()
-
-
-def _receive(sock: socket.socket, limit_s: float) -> tuple[bytes, Any] | None:
-    sock.settimeout(max(limit_s, 0.001))
-    try:
-        return sock.recvfrom(RECEIVE_LIMIT)
-    except TimeoutError:
-        return None
-    except OSError:
-        time.sleep(min(limit_s, _PAUSE_S))
-        return None
 
 
 def grant_command(platform: str = sys.platform, executable: str = sys.executable) -> str:
@@ -405,33 +388,28 @@ def _no_way(error: OSError, port_client: int, platform: str) -> CannotAskError:
 class _Findings:
     """What one run has sent and received so far."""
 
+    log: Log
     transaction: int
     hardware: bytes
-    tries: list[Try] = field(default_factory=list)
     offers: list[DhcpMessage] = field(default_factory=list)
-    ignored: list[Ignored] = field(default_factory=list)
     enough: DhcpMessage | None = None
-    """The first OFFER that suffices."""
+    """The first OFFER that is complete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DhcpProbe:
     """Broadcast one DISCOVER and collect the OFFERs; never a REQUEST (RFC 2131 section 3.1).
 
-    Repeated with the same transaction id while no OFFER has come that ``suffices``: half an OFFER,
+    Repeated with the same transaction id while no OFFER has come that is complete: half an OFFER,
     of a boot server for instance, does not mean that the other server heard the DISCOVER as well.
-    ``on_offer`` is called at most once, from within :meth:`run`: with the first OFFER that
-    suffices, as soon as it is there, or at the end with the first of those that do not. What it
-    raises is discarded, and it must return at once.
+    The outbox is told of the first complete OFFER, as soon as it is there.
     """
 
     vantage: Vantage
     port_server: int = SERVER_PORT
     port_client: int = CLIENT_PORT
     server_address: str = BROADCAST
-    suffices: Callable[[DhcpMessage], bool] = field(compare=False, repr=False)
-    """Says of an OFFER that no better one needs to be waited for."""
-    on_offer: Callable[[DhcpMessage], None] | None = field(default=None, compare=False, repr=False)
+    outbox: Outbox = field(default_factory=unread, compare=False, repr=False)
     send_at_s: tuple[float, ...] = SEND_AT_S
     silence_s: float = SILENCE_S
     listen_s: float = LISTEN_S
@@ -451,42 +429,36 @@ class DhcpProbe:
         return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> DhcpObserved:
-        findings = _Findings(secrets.randbits(32), hardware_of(self.vantage))
+        findings = _Findings(Log(watch), secrets.randbits(32), hardware_of(self.vantage))
         target = (self.server_address, self.port_server)
         with contextlib.closing(self.wire(self.vantage, target, self.port_client)) as wire:
-            self._converse(wire, watch, findings)
+            self._converse(wire, findings)
         if not findings.offers:
-            self._check_silence(findings.tries)
-        elif not findings.enough:
-            self._tell(findings.offers[0])
+            self._check_silence(findings.log.tries)
         return DhcpObserved(
             started=watch.started,
             duration_s=watch.elapsed(),
-            tries=tuple(findings.tries),
-            ignored=tuple(findings.ignored),
+            tries=tuple(findings.log.tries),
+            ignored=tuple(findings.log.ignored),
             offers=tuple(findings.offers),
         )
 
-    def _converse(self, wire: Wire, watch: Stopwatch, findings: _Findings) -> None:
-        overtime = 0
-        while overtime < OVERTIME_LIMIT:
-            if watch.left(self._next_s(findings)) == 0:
-                findings.tries.append(self._send(wire, watch, findings))
-            end_s = self._end(findings)
-            over = watch.left(end_s) == 0
-            overtime += over
-            datagram = wire.receive(watch.left(min(end_s, self._next_s(findings))))
+    def _converse(self, wire: Wire, findings: _Findings) -> None:
+        inbox = Inbox(findings.log.watch, wire.receive)
+        while not inbox.over(self._end_s(findings)):
+            if not findings.log.watch.left(self._next_s(findings)):
+                self._send(wire, findings)
+            datagram = inbox.receive(min(self._end_s(findings), self._next_s(findings)))
             if datagram is not None:
-                self._take(datagram, watch.elapsed(), findings)
-            elif over:
-                return
+                self._take(datagram, findings)
 
     def _next_s(self, findings: _Findings) -> float:
         """Give when the next DISCOVER is due, as long after the one before as was planned."""
-        sent = len(findings.tries)
+        tries = findings.log.tries
+        sent = len(tries)
         if findings.enough or sent == len(self.send_at_s):
             return math.inf
-        late_s = findings.tries[-1].at_s - self.send_at_s[sent - 1] if sent else 0.0
+        late_s = tries[-1].at_s - self.send_at_s[sent - 1] if sent else 0.0
         return self.send_at_s[sent] + late_s
 
     def _check_silence(self, tries: list[Try]) -> None:
@@ -497,61 +469,51 @@ class DhcpProbe:
         if not self.vantage.loopback:
             _check_link(self.vantage.interface, self.is_up(self.vantage.interface))
 
-    def _end(self, findings: _Findings) -> float:
+    def _end_s(self, findings: _Findings) -> float:
+        tries = findings.log.tries
         if findings.enough:
             # A busy computer can be late with the first DISCOVER; a server that first looks
             # whether its address is free needs its time from then on.
-            first_s = findings.tries[0].at_s
-            return max(first_s + self.listen_s, findings.enough.at_s + self.after_offer_s)
-        last_s = findings.tries[-1].at_s if findings.tries else self.send_at_s[-1]
+            return max(tries[0].at_s + self.listen_s, findings.enough.at_s + self.after_offer_s)
+        last_s = tries[-1].at_s if tries else self.send_at_s[-1]
         return last_s + self.silence_s - self.send_at_s[-1]
 
-    def _send(self, wire: Wire, watch: Stopwatch, findings: _Findings) -> Try:
-        at_s = watch.elapsed()
-        discover = build_discover(findings.transaction, findings.hardware, at_s)
-        result, detail = "silence", wire.name
+    def _send(self, wire: Wire, findings: _Findings) -> None:
+        log = findings.log
+        discover = build_discover(findings.transaction, findings.hardware, log.watch.elapsed())
+        number = log.begin(f"{self.server_address}:{self.port_server}", discover)
         try:
             wire.send(discover)
         except OSError as error:
-            if not findings.tries:
+            if not number:
                 raise _not_sent(error) from error
-            result, detail = "not-sent", _words(error)
-        to = f"{self.server_address}:{self.port_server}"
-        return Try(at_s=at_s, to=to, result=result, sent=discover, detail=detail)
+            log.end(number, "not-sent", _words(error))
+        else:
+            log.end(number, "silence", wire.name)
 
-    def _take(self, datagram: Datagram, at_s: float, findings: _Findings) -> None:
+    def _take(self, datagram: Datagram, findings: _Findings) -> None:
         try:
-            message = _read_offer(datagram, at_s, findings, self.suffices)
-        except (UnwantedError, MalformedError) as reason:
-            if len(findings.ignored) < IGNORED_LIMIT:
-                raw = datagram.payload[:RAW_LIMIT]
-                findings.ignored.append(
-                    Ignored(at_s=at_s, source=datagram.source, reason=str(reason), raw=raw)
-                )
+            message = _read_offer(datagram, findings)
+        except UnwantedError as reason:
+            findings.log.ignore(datagram.source, reason, datagram.payload)
             return
-        if not findings.offers:
-            findings.tries[:] = _answered(findings.tries, message.raw, datagram.source)
+        # All tries share one transaction id; the answer stands at the last that was sent.
+        unanswered = [
+            at for at, attempt in enumerate(findings.log.tries) if attempt.result == "silence"
+        ]
+        if unanswered and not findings.offers:
+            findings.log.end(unanswered[-1], "answer", received=message.raw, source=datagram.source)
         findings.offers.append(message)
-        if not findings.enough and self.suffices(message):
+        if not findings.enough and complete(message):
             findings.enough = message
-            self._tell(message)
-
-    def _tell(self, offer: DhcpMessage) -> None:
-        if self.on_offer is not None:
-            with contextlib.suppress(Exception):
-                self.on_offer(offer)
+            self.outbox.put(Offered(self.key, message))
 
 
-def _read_offer(
-    datagram: Datagram,
-    at_s: float,
-    findings: _Findings,
-    suffices: Callable[[DhcpMessage], bool],
-) -> DhcpMessage:
+def _read_offer(datagram: Datagram, findings: _Findings) -> DhcpMessage:
     """Read an OFFER to us (RFC 2131 section 4.4.1: the transaction id must be ours)."""
     if datagram.defect:
         raise UnwantedError(datagram.defect)
-    message = parse(datagram.payload, datagram.address, at_s)
+    message = parse(datagram.payload, datagram.address, findings.log.watch.elapsed())
     transaction, hardware = header_of(datagram.payload)
     if transaction != findings.transaction:
         raise UnwantedError(f"transaction id {transaction:08x} is not ours")
@@ -564,7 +526,7 @@ def _read_offer(
         raise UnwantedError(f"message type {message.kind} ({name}) is not an OFFER")
     if any(_what_it_says(message) == _what_it_says(other) for other in findings.offers):
         raise UnwantedError("the same OFFER again")
-    waited_for = not findings.enough and suffices(message)
+    waited_for = not findings.enough and complete(message)
     if len(findings.offers) >= OFFER_LIMIT and not waited_for:
         raise UnwantedError(f"more than {OFFER_LIMIT} OFFERs")
     return message
@@ -573,18 +535,6 @@ def _read_offer(
 def _what_it_says(message: DhcpMessage) -> DhcpMessage:
     """Leave out when it came and its bytes: a server may answer each DISCOVER that it hears."""
     return msgspec.structs.replace(message, at_s=0.0, raw=b"")
-
-
-def _answered(tries: list[Try], received: bytes, source: str) -> list[Try]:
-    """Note the answer at the last DISCOVER that was sent; all share one transaction id."""
-    sent = [at for at, attempt in enumerate(tries) if attempt.result == "silence"]
-    if not sent:
-        return tries
-    last = sent[-1]
-    answered = msgspec.structs.replace(
-        tries[last], result="answer", received=received, source=source
-    )
-    return [*tries[:last], answered, *tries[last + 1 :]]
 
 
 def _not_sent(error: OSError) -> CannotAskError:

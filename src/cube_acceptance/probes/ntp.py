@@ -35,6 +35,7 @@ from cube_acceptance.evidence import (
     clock_s,
     timestamp,
 )
+from cube_acceptance.probes import Asked, unread
 from cube_acceptance.probes.net.log import Log
 from cube_acceptance.probes.net.receive import RECEIVE_LIMIT, Inbox, UnwantedError, receive
 from cube_acceptance.probes.net.routing import neighbour_answers, udp
@@ -52,7 +53,7 @@ from cube_acceptance.probes.net.sockets import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from cube_acceptance.probes import Outbox
 
 PORT = 123
 """RFC 5905 section 7.2."""
@@ -182,9 +183,8 @@ def question_of(packet: bytes, questions: list[Question]) -> Question:
 class NtpProbe:
     """Ask one time server, once more if nothing comes or it wants to be asked later.
 
-    ``on_asked`` is called from within :meth:`run` when a question has left or could not leave,
-    before its answer is waited for; not where this computer's own packet filter forbids it, which
-    ends the run.
+    The outbox is told when a question has left or could not leave, before its answer is waited for;
+    not where this computer's own packet filter forbids it, which ends the measurement.
     """
 
     vantage: Vantage
@@ -194,7 +194,7 @@ class NtpProbe:
     tries: int = TRIES
     wait_s: float = WAIT_S
     interval_s: float = INTERVAL_S
-    on_asked: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
+    outbox: Outbox = field(default_factory=unread, compare=False, repr=False)
 
     @property
     def key(self) -> str:
@@ -285,7 +285,7 @@ class _Exchange:
         self._questions.append(question)
         self._unwanted = ""
         met = self._send(packet)
-        self._probe.on_asked()
+        self._probe.outbox.put(Asked(self._probe.key))
         if met and met.kind != "refused":
             self.log.end(number, "not-sent", met.detail)
             return

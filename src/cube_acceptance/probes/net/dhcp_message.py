@@ -9,6 +9,7 @@ import struct
 
 from cube_acceptance.addresses import is_host
 from cube_acceptance.evidence import RAW_LIMIT, DhcpMessage, Vantage
+from cube_acceptance.probes.net.receive import MalformedError
 
 ADDRESS_LIMIT = 32
 """How many addresses or routes of one option are kept."""
@@ -61,10 +62,6 @@ _ADDRESS_SIZE = 4
 _HARDWARE_SIZE = 6
 _FILE_FIELD = 1  # RFC 2132 section 9.3, a bit
 _SNAME_FIELD = 2  # likewise
-
-
-class MalformedError(Exception):
-    """The bytes are no DHCP reply; the text says why."""
 
 
 def header_of(packet: bytes) -> tuple[int, bytes]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cube_acceptance.addresses import is_host
 from cube_acceptance.probes.net import dhcp_message
+from cube_acceptance.probes.net.receive import MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -180,7 +181,7 @@ def read_packet(packet: bytes, written_s: float) -> Lease | None:
     """Read the server's last ACK as dhcpcd keeps it; None if it does not say its end."""
     try:
         message = dhcp_message.parse(packet, "", 0.0)
-    except dhcp_message.MalformedError:
+    except MalformedError:
         return None
     if message.kind != _ACK or message.lease_s is None:
         return None

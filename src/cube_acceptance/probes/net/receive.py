@@ -9,8 +9,9 @@ look silent; and overtime is bounded, so that a flood keeps nobody reading.
 
 from __future__ import annotations
 
+import math
 import time
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     import socket
@@ -50,7 +51,7 @@ def receive(sock: socket.socket, limit_s: float, read: Callable[[], T]) -> T | N
         return None
 
 
-def receive_from_any(sock: socket.socket, limit_s: float) -> tuple[bytes, tuple[str, int]] | None:
+def receive_from_any(sock: socket.socket, limit_s: float) -> tuple[bytes, Any] | None:
     """Wait for one datagram from whomever, and tell its sender; None where nothing came.
 
     An error belongs to none of many peers. It is waited out, since it may come again at once.
@@ -72,8 +73,8 @@ class Inbox(Generic[T]):
         overtime_limit: int = OVERTIME_LIMIT,
     ) -> None:
         """Receive by ``receive_one``, which waits for some seconds or reads what is there."""
-        self.empty_s = 0.0
-        """The last moment at which no packet was waiting."""
+        self.empty_s = -math.inf
+        """The last moment at which it is known that no packet was waiting."""
         self._watch = watch
         self._receive_one = receive_one
         self._overtime = 0

@@ -1,0 +1,224 @@
+"""Tests of how probes are run: each question once, side by side, and nothing left behind."""
+
+from __future__ import annotations
+
+import queue
+import resource
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cube_acceptance import runner
+from cube_acceptance.evidence import CannotMeasure, Observation
+from cube_acceptance.runner import Finished, Runner
+from selftests.support.builders import cannot, lease
+
+if TYPE_CHECKING:
+    from cube_acceptance.probes import Probe
+
+LIMIT_S = 20.0
+"""How long a test waits for what must happen at once; reached only where it fails."""
+
+
+class FakeProbe:
+    """A probe of no protocol."""
+
+    def __init__(self, key: str, result: Observation | None = None) -> None:
+        """Bring home this result, or a lease."""
+        self.key = key
+        self._result = result or lease()
+
+    def run(self) -> Observation:
+        """Bring it home."""
+        return self._result
+
+
+def told(running: Runner, count: int) -> dict[str, Observation]:
+    """What came back, by key: so many."""
+    events = [running.events.get(timeout=LIMIT_S) for _ in range(count)]
+    assert all(isinstance(event, Finished) for event in events)
+    return {event.key: event.observation for event in events}
+
+
+class TestRunner:
+    """What is submitted comes back."""
+
+    def test_probes_run_themselves(self) -> None:
+        """What is put in its place in other tests is what a probe's own run is otherwise."""
+        running = Runner()
+
+        assert running.submit(FakeProbe("mine", cannot("ambiguous")))
+        assert told(running, 1) == {"mine": cannot("ambiguous")}
+
+    def test_the_same_question_is_asked_once(self) -> None:
+        """Two cases that rest on one observation share it, also when it is in."""
+        running = Runner()
+        running.submit(FakeProbe("mine"))
+
+        assert not running.submit(FakeProbe("mine"))
+        assert told(running, 1) == {"mine": lease()}
+        assert not running.submit(FakeProbe("mine"))
+        assert running.progress() == (1, 1, ())
+
+    def test_a_crash_is_an_obstacle(self) -> None:
+        """A defect of one probe ends neither the run nor the others, and passes nothing."""
+
+        def crash(_probe: Probe) -> Observation:
+            raise ZeroDivisionError("by zero")
+
+        running = Runner(crash)
+        running.submit(FakeProbe("mine"))
+        (seen,) = told(running, 1).values()
+
+        assert isinstance(seen, CannotMeasure)
+        assert (seen.cause, seen.detail) == (
+            "internal-error",
+            "ZeroDivisionError in mine: by zero",
+        )
+
+    def test_tells_what_is_waited_for(self) -> None:
+        """A user sees that something goes on."""
+        go = threading.Event()
+
+        def measure(probe: Probe) -> Observation:
+            assert probe.key == "quick" or go.wait(LIMIT_S)
+            return cannot()
+
+        running = Runner(measure)
+        assert running.progress() == (0, 0, ())
+        running.submit(FakeProbe("slow"))
+        running.submit(FakeProbe("quick"))
+        told(running, 1)
+
+        assert running.progress() == (1, 2, ("slow",))
+        go.set()
+        told(running, 1)
+        assert running.progress() == (2, 2, ())
+
+
+class TestThreads:
+    """How many there are, and when they end."""
+
+    @pytest.mark.parametrize(
+        ("files", "at_once"), [(None, 512), (20000, 512), (1024, 480), (256, 96), (10, 1)]
+    )
+    def test_files_are_enough_for_what_is_under_way(self, files: int | None, at_once: int) -> None:
+        """A probe that finds no socket left would be inconclusive; one that waits is not."""
+        assert runner.places(files) == at_once
+
+    def test_asks_the_system_how_many_files_there_may_be(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Windows has no such limit, and where there is one it may be lifted."""
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+        assert runner.file_limit() == (None if soft == resource.RLIM_INFINITY else soft)
+        monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY,) * 2)
+        assert runner.file_limit() is None
+        monkeypatch.setattr(runner, "resource", None)
+        assert runner.file_limit() is None
+
+    def test_threads_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Many CUBEs must not exhaust this computer's sockets; what is beyond waits its turn."""
+        monkeypatch.setattr(runner, "file_limit", lambda: runner.FILES_KEPT + 7)
+        lock = threading.Lock()
+        go, together = threading.Event(), threading.Barrier(3)
+        under_way = most = 0
+
+        def measure(_: Probe) -> Observation:
+            nonlocal under_way, most
+            with lock:
+                under_way += 1
+                most = max(most, under_way)
+            assert go.wait(LIMIT_S)
+            together.wait(LIMIT_S)
+            with lock:
+                under_way -= 1
+            return cannot()
+
+        running = Runner(measure)
+        for number in range(12):
+            running.submit(FakeProbe(f"probe/{number}"))
+        begun = running._threads
+        go.set()
+
+        assert len(told(running, 12)) == 12
+        assert (begun, most) == (3, 3)
+
+    def test_threads_end_with_the_work(self) -> None:
+        """Nothing is left running behind the cases."""
+        running = Runner()
+        running.submit(FakeProbe("mine"))
+        told(running, 1)
+        deadline = time.monotonic() + LIMIT_S
+        while running._threads and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+        assert running._threads == 0
+
+    def test_a_thread_does_not_leave_work_behind(self) -> None:
+        """A task that comes while the last thread is about to leave is taken."""
+
+        class Blink:
+            """Looks empty once, just when the thread looks."""
+
+            def __init__(self) -> None:
+                self.tasks = [FakeProbe("late")]
+                self.looked = False
+
+            def get_nowait(self) -> object:
+                if not self.looked:
+                    self.looked = True
+                    raise queue.Empty
+                if not self.tasks:
+                    raise queue.Empty
+                return self.tasks.pop()
+
+            def empty(self) -> bool:
+                return not self.tasks
+
+        running = Runner()
+        running._tasks = Blink()
+        running._under_way["late"] = None
+        running._threads = 1
+        running._work()
+
+        assert running._threads == 0
+        assert told(running, 1) == {"late": lease()}
+
+    def test_stack_size_is_put_back(self) -> None:
+        """Other threads of the session keep the stack that they are used to."""
+        before = threading.stack_size()
+        running = Runner()
+        running.submit(FakeProbe("mine"))
+        told(running, 1)
+
+        assert threading.stack_size() == before
+
+    def test_goes_on_with_the_threads_there_are(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A computer that grants no more threads makes the survey slower, not shorter."""
+        start = threading.Thread.start
+        started: list[threading.Thread] = []
+
+        def grudging(thread: threading.Thread) -> None:
+            if any(other.is_alive() for other in started):
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+            start(thread)
+
+        go = threading.Event()
+
+        def measure(_: Probe) -> Observation:
+            assert go.wait(LIMIT_S)
+            return cannot()
+
+        monkeypatch.setattr(threading.Thread, "start", grudging)
+        running = Runner(measure)
+        for number in range(6):
+            running.submit(FakeProbe(f"probe/{number}"))
+        go.set()
+
+        assert len(told(running, 6)) == 6
+        assert len(started) == 1

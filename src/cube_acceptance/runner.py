@@ -1,0 +1,145 @@
+"""Runs probes side by side, each question once, and hands on what they tell."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cube_acceptance.evidence import CannotMeasure, Observation, timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cube_acceptance.probes import Event, Probe
+
+try:
+    import resource
+except ImportError:  # pragma: no cover - Windows has no such limit
+    resource = None  # type: ignore[assignment]
+
+WORKERS = 512
+"""Probes under way at once; what is beyond waits its turn. A probe spends its life waiting, so
+this bounds sockets and threads, not the processor."""
+
+FILES_EACH = 2
+"""Files that a probe may hold open: its socket, and now and then one more."""
+FILES_KEPT = 64
+"""Files that are left to everything else."""
+
+STACK_SIZE = 256 * 1024
+"""Bytes of stack for each probe's thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A probe is back."""
+
+    key: str
+    observation: Observation
+
+
+def places(files: int | None) -> int:
+    """Compute how many probes may be under way for a process that may open so many files.
+
+    Some systems allow 256; a probe without a socket would be inconclusive, one that waits is not.
+    """
+    if files is None:
+        return WORKERS
+    return max(1, min(WORKERS, (files - FILES_KEPT) // FILES_EACH))
+
+
+def file_limit() -> int | None:
+    """Return how many files this process may open; None where nothing says so, or any number."""
+    if resource is None:
+        return None
+    limit: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def run_probe(probe: Probe) -> Observation:
+    """Let a probe measure."""
+    return probe.run()
+
+
+def defect(key: str, error: Exception, begin_s: float, started: str) -> CannotMeasure:
+    """Describe a defect of ours that kept something from being measured."""
+    return CannotMeasure(
+        started=started,
+        duration_s=round(time.monotonic() - begin_s, 6),
+        cause="internal-error",
+        detail=f"{type(error).__name__} in {key}: {error}",
+    )
+
+
+class Runner:
+    """Probes under way in threads of their own; what they tell waits in :attr:`events`."""
+
+    def __init__(self, run: Callable[[Probe], Observation] = run_probe) -> None:
+        """Let every probe be run by ``run``."""
+        self.events: queue.SimpleQueue[Event | Finished] = queue.SimpleQueue()
+        self._run = run
+        self._lock = threading.Lock()
+        self._under_way: dict[str, None] = {}
+        self._seen: set[str] = set()
+        self._tasks: queue.SimpleQueue[Probe] = queue.SimpleQueue()
+        self._threads = 0
+        self._places = places(file_limit())
+
+    def submit(self, probe: Probe) -> bool:
+        """Run a probe as soon as there is a place; False where its question was asked before.
+
+        Raises:
+            RuntimeError: the system has not one thread for us.
+        """
+        with self._lock:
+            if probe.key in self._seen:
+                return False
+            self._seen.add(probe.key)
+            self._under_way[probe.key] = None
+            self._tasks.put(probe)
+            if self._threads >= min(self._places, len(self._under_way)):
+                return True
+            self._threads += 1
+            previous = threading.stack_size(STACK_SIZE)
+            try:
+                threading.Thread(target=self._work, name="probe", daemon=True).start()
+            except RuntimeError:  # the system has no more threads: those under way have to do
+                self._threads -= 1
+                if not self._threads:
+                    raise
+            finally:
+                threading.stack_size(previous)
+            return True
+
+    def progress(self) -> tuple[int, int, tuple[str, ...]]:
+        """Count the observations that are in and those that were asked for; list the others."""
+        with self._lock:
+            waiting = tuple(self._under_way)
+            return len(self._seen) - len(waiting), len(self._seen), waiting
+
+    def _work(self) -> None:
+        while True:
+            try:
+                probe = self._tasks.get_nowait()
+            except queue.Empty:
+                with self._lock:
+                    self._threads -= 1
+                    restart = not self._tasks.empty()
+                    self._threads += restart
+                if restart:
+                    continue
+                return
+            self._measure(probe)
+
+    def _measure(self, probe: Probe) -> None:
+        begin_s, started = time.monotonic(), timestamp()
+        try:
+            observation = self._run(probe)
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not end the run
+            observation = defect(probe.key, error, begin_s, started)
+        with self._lock:
+            del self._under_way[probe.key]
+        self.events.put(Finished(probe.key, observation))
