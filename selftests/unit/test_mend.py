@@ -96,7 +96,7 @@ class TestMend:
         digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
 
         assert len(scripts) == 1
-        assert f"script-src &#x27;sha256-{digest}&#x27;;" in html
+        assert f"script-src &#39;sha256-{digest}&#39;;" in html
         assert html.index("Content-Security-Policy") < html.index("<style>")
         assert 'onclick="' not in html
 

@@ -57,7 +57,10 @@ def test_what_is_imported_is_declared() -> None:
     """What another package happens to bring along may be gone with its next release."""
     declared = {one.name for one in ALLOWED}
     own = {path.stem for room in (".", "src", "tests") for path in (PROJECT / room).glob("*")}
-    homes = metadata.packages_distributions()
+    homes = {
+        module: {name.casefold() for name in names}
+        for module, names in metadata.packages_distributions().items()
+    }
     foreign = imported() - sys.stdlib_module_names - own
 
-    assert {name for name in foreign if not declared & set(homes.get(name, []))} == set()
+    assert {name for name in foreign if not declared & homes.get(name, set())} == set()

@@ -9,10 +9,13 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import jinja2
 import pytest
+from markupsafe import Markup
 
-from cube_acceptance.certificate import page, sections, wording
-from cube_acceptance.certificate.markup import VOID, Markup, element, prose, text
+from cube_acceptance.certificate import front, page, sections, wording
+from cube_acceptance.certificate.markup import VOID, element, text
+from cube_acceptance.certificate.reading import Reading
 from cube_acceptance.evidence import Ignored, NtpObserved, Try
 from selftests.support import samples
 
@@ -206,19 +209,19 @@ class TestVerdict:
         stray = samples.certificate("de", complaints=["Ein Fehler."])
 
         assert stray["verdict"] == "incomplete"
-        assert page.reason(stray, "de").startswith("Der Lauf lässt kein Urteil zu")
-        assert page.reason(samples.incomplete("de"), "de").startswith("Mindestens eine")
+        assert front.reason(stray, "de").startswith("Der Lauf lässt kein Urteil zu")
+        assert front.reason(samples.incomplete("de"), "de").startswith("Mindestens eine")
 
     def test_totals_name_the_worst_first(self) -> None:
         """The reader looks for what is wrong."""
-        assert page.totals(samples.rejected("de"), "de") == [
+        assert front.totals(samples.rejected("de"), "de") == [
             "Erforderlich: 3 nicht erfüllt, 3 erfüllt",
             "Optional: 1 nicht erfüllt, 1 nicht feststellbar, 1 nicht geprüft, 2 erfüllt",
         ]
 
     def test_a_level_without_results_says_so(self) -> None:
         """An empty list would look like a defect."""
-        assert page.totals({"totals": {}}, "en") == ["Required: none", "Optional: none"]
+        assert front.totals({"totals": {}}, "en") == ["Required: none", "Optional: none"]
 
 
 class TestSimulated:
@@ -231,9 +234,10 @@ class TestSimulated:
         html = render(made, language)
 
         assert html.count(f'data-mark="{mark}"') == page.WATERMARKS
-        assert "@top-center { content: " + page.css_text(wording.say("notice.simulated", language))
-        assert sections.request_text(sections.Reading(made, language, {})).count(mark) == 2
-        assert page.title(made, language) == wording.say("document.simulated", language)
+        running = page.css_text(wording.say("notice.simulated", language))
+        assert f"@top-center {{ content: {running} }}" in html
+        assert sections.request_text(Reading(made, language, {})).count(mark) == 2
+        assert front.title(made, language) == wording.say("document.simulated", language)
         assert 'class="signatory"' not in html
 
     def test_a_real_run_does_not(self) -> None:
@@ -282,8 +286,8 @@ class TestFront:
 
     def test_nobody_named_leaves_the_line_empty(self) -> None:
         """Names can be written by hand."""
-        assert page.person(None) == ""
-        assert page.person({"name": "", "organisation": "HOMAG"}) == "HOMAG"
+        assert front.person(None) == ""
+        assert front.person({"name": "", "organisation": "HOMAG"}) == "HOMAG"
 
     def test_a_few_cubes_stand_one_by_one(self) -> None:
         """With its version, address and serial number each."""
@@ -320,7 +324,7 @@ class TestRunningLines:
 
     def test_page_numbers_and_the_certificates_id(self) -> None:
         """A loose sheet has to find its way back."""
-        lines = page.running_lines(samples.accepted("de"), "de")
+        lines = rendered("accepted", "de").partition("</style>")[0]
 
         assert "5b0f2c1e-8f6d-4a57-9d53-0c1f6f2f9a11" in lines
         assert '"Seite " counter(page) " von " counter(pages) ""' in lines
@@ -328,6 +332,39 @@ class TestRunningLines:
     def test_nothing_ends_a_css_text_early(self) -> None:
         """The id comes from a file that somebody may have changed."""
         assert page.css_text('a"}</style>\n') == '"a\\22 \\7d \\3c /style\\3e \\a "'
+
+
+class TestTemplates:
+    """The one rule for hostile text, and nothing that goes round it."""
+
+    @pytest.mark.parametrize("payload", ["<b>&\"'", "\u202e\x00\ud800", "x" * 9000])
+    def test_whatever_is_shown_is_made_fit_and_escaped(self, payload: str) -> None:
+        """No template has to remember it."""
+        shown = page.templates().from_string('<a b="{{ x }}">{{ x }}</a>').render(x=payload)
+
+        assert shown == Markup('<a b="{0}">{0}</a>').format(page.plain(payload))
+
+    def test_finished_html_stays(self) -> None:
+        """The picture is drawn elsewhere."""
+        shown = page.templates().from_string("{{ x }}").render(x=Markup("<svg/>"))
+
+        assert shown == "<svg/>"
+
+    def test_a_name_that_is_missing_is_a_defect(self) -> None:
+        """An empty place on a certificate would look like a statement."""
+        with pytest.raises(jinja2.UndefinedError, match="x"):
+            page.templates().from_string("{{ x }}").render()
+
+    @pytest.mark.parametrize("name", page.templates().list_templates())
+    def test_no_template_goes_round_the_rule(self, name: str) -> None:
+        """``safe`` and its kin would show a text as it came."""
+        environment = page.templates()
+        source, _, _ = environment.loader.get_source(environment, name)
+        parsed = environment.parse(source)
+        filters = {found.name for found in parsed.find_all(jinja2.nodes.Filter)}
+
+        assert filters <= {"css", "join", "length", "prose", "whole"}
+        assert not list(parsed.find_all(jinja2.nodes.ScopedEvalContextModifier))
 
 
 class TestSections:
@@ -390,14 +427,14 @@ class TestSections:
 
     def test_icmp_has_no_port(self) -> None:
         """An administrator who opens 13 opens the wrong thing."""
-        said = sections.request_text(sections.Reading(samples.rejected("de"), "de", {}))
+        said = sections.request_text(Reading(samples.rejected("de"), "de", {}))
 
         assert "keiner (Echo-Anfrage Typ 8, Antwort Typ 0)" in said
         assert "ICMP hat keine Ports." in rendered("accepted", "de")
 
     def test_the_request_is_one_text_for_a_ticket(self) -> None:
         """It has to make sense where nobody sees the certificate."""
-        said = sections.request_text(sections.Reading(samples.rejected("de"), "de", {}))
+        said = sections.request_text(Reading(samples.rejected("de"), "de", {}))
 
         assert said.startswith("Netzwerk für HOMAG CUBE: Werk Ulm\n")
         assert "Freigabe 4: " in said
@@ -409,7 +446,7 @@ class TestSections:
         made = samples.rejected("de")
         made["site"] = {"name": "", "customer": "", "location": ""}
 
-        said = sections.request_text(sections.Reading(made, "de", {}))
+        said = sections.request_text(Reading(made, "de", {}))
 
         assert said.startswith("Netzwerk für HOMAG CUBE: HOMAG CUBE\n")
 
@@ -586,13 +623,13 @@ class TestElement:
 
     def test_children_and_attributes_are_escaped(self) -> None:
         """Escaping must not depend on anybody remembering it."""
-        made = element("td", "<b>", data_x='"><', hidden=True, id=None, open=False)
+        made = element("td", "<b>", data_x='"><', id=None)
 
-        assert made == '<td data-x="&quot;&gt;&lt;" hidden>&lt;b&gt;</td>'
+        assert made == '<td data-x="&#34;&gt;&lt;">&lt;b&gt;</td>'
 
     def test_markup_in_an_attribute_is_escaped_too(self) -> None:
         """Finished HTML is finished for content only."""
-        assert element("td", title=Markup('"')) == '<td title="&quot;"></td>'
+        assert element("td", title=Markup('"')) == '<td title="&#34;"></td>'
 
     def test_void_elements_have_no_end(self) -> None:
         """A browser would read it as another element."""
@@ -604,7 +641,7 @@ class TestElement:
 
     def test_backticks_are_code(self) -> None:
         """The catalogue writes keys of the site file that way."""
-        assert prose("a `b<` c") == "a <code>b&lt;</code> c"
+        assert page.prose("a `b<` <c") == "a <code>b&lt;</code> &lt;c"
 
 
 def test_samples_are_json() -> None:

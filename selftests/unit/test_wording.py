@@ -56,9 +56,11 @@ class TestWords:
     def test_every_word_is_needed(self) -> None:
         """A word that nothing says would be translated for nobody."""
         package = ROOT / "src" / "cube_acceptance"
-        code = "\n".join(path.read_text("utf-8") for path in package.rglob("*.py"))
+        code = "\n".join(
+            path.read_text("utf-8") for kind in ("*.py", "*.jinja") for path in package.rglob(kind)
+        )
         used = set(re.findall(r"['\"]([a-z]+\.[a-z0-9_-]+)['\"]", code))
-        open_ = set(re.findall(r"['\"]([a-z]+)\.\{", code)) | {"fact", "direction"}
+        open_ = set(re.findall(r"['\"]([a-z]+)\.(?:\{|\" ~)", code)) | {"fact", "direction"}
         said = {*re.findall(r"\"([a-z_]+)\"", code), "privilege_root", "privilege_user"}
 
         unused = {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cube_acceptance import evidence_file, method, network
-from cube_acceptance.certificate import build, mend, page, pdf, signature
+from cube_acceptance.certificate import build, front, mend, page, pdf, signature
 from cube_acceptance.certificate.sections import ANNEX_HASH
 from cube_acceptance.evidence import HttpsObserved, NtpObserved, timestamp
 
@@ -94,7 +94,7 @@ def times(saved: Saved) -> dict[str, Any]:
 
 def title(kind: dict[str, Any], name: str, number: str, language: Language) -> str:
     """Write a page's title: what it is, of which site, and which certificate."""
-    return " · ".join(filter(None, (page.title(kind, language), name, number)))
+    return " · ".join(filter(None, (front.title(kind, language), name, number)))
 
 
 def whole_page(annex: bytes, certificate: dict[str, Any], saved: Saved) -> Iterator[bytes]:

@@ -16,7 +16,9 @@ from functools import lru_cache
 from html import escape, unescape
 from typing import TYPE_CHECKING, Any
 
-from cube_acceptance.certificate.markup import Markup, closing, element, opening, text
+from markupsafe import Markup
+
+from cube_acceptance.certificate.markup import element, text
 from cube_acceptance.certificate.page import style
 from cube_acceptance.certificate.wording import say
 from cube_acceptance.text.foreign import plain
@@ -165,19 +167,19 @@ def _page(  # noqa: PLR0913, PLR0917 - the parts of a page
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
         element("title", title or say("document.file", language)),
-        element("style", Markup(sheet)),
-        element("style", Markup(style())),
+        element("style", Markup(sheet)),  # noqa: S704 - pytest-html's own
+        element("style", Markup(style())),  # noqa: S704 - our own
     )
     # Joined once: the annex of a fleet is megabytes, and every element would copy it.
     pieces = (
-        *("<!DOCTYPE html>\n", opening("html", lang=language), head, opening("body"), prefix, "\n"),
-        opening("aside", class_="annex", aria_labelledby="title"),
+        *("<!DOCTYPE html>\n", f'<html lang="{language}">', head, "<body>", prefix, "\n"),
+        '<aside class="annex" aria-labelledby="title">',
         element("h2", say("annex.heading", language), id="title"),
         element("p", say("annex.text", language)),
         element("noscript", element("p", say("annex.noscript", language))),
-        *(opening("div", lang="en", class_="pytest-html"), annex, closing("div")),
+        *('<div lang="en" class="pytest-html">', annex, "</div>"),
         element("p", say("document.file_end", language), class_="end"),
-        *(closing("aside"), f"\n<script>{code}</script>", closing("body"), closing("html"), "\n"),
+        f"</aside>\n<script>{code}</script></body></html>\n",
     )
     return "".join(pieces)
 

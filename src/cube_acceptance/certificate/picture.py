@@ -9,12 +9,14 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cube_acceptance.certificate.markup import Markup, element, join
+from cube_acceptance.certificate.markup import element, join
 from cube_acceptance.certificate.wording import say
 from cube_acceptance.verdict import OUTCOMES, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from markupsafe import Markup
 
     from cube_acceptance.catalogue import Language
     from cube_acceptance.verdict import Outcome, Verdict

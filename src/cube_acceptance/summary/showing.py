@@ -8,7 +8,9 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from cube_acceptance.certificate.markup import Markup, element, join
+from markupsafe import Markup
+
+from cube_acceptance.certificate.markup import element, join
 from cube_acceptance.certificate.wording import say
 from cube_acceptance.summary.rows import ORDER, REASON_LIMIT, Row, Stage, counts, status
 from cube_acceptance.text.foreign import one_line, plain
@@ -272,7 +274,7 @@ def as_html(table: Table) -> Iterator[str]:
         element("meta", http_equiv="Content-Security-Policy", content=policy),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("title", title),
-        element("style", Markup(STYLE)),
+        element("style", Markup(STYLE)),  # noqa: S704 - our own style sheet
     )
     yield f'<!doctype html>\n<html lang="{language}">\n{head}\n<body><main>\n'
     yield join([element("h1", title), element("p", total(table)), element("p", trust(table))])
@@ -294,7 +296,7 @@ def as_html(table: Table) -> Iterator[str]:
             element("th", names, scope="row"),
             element("td", word(row, table), class_=f"verdict {kind(row, table)}"),
             element("td", row.started[:16].replace("T", " ")),
-            Markup("".join(shown[outcome] for outcome in row.outcomes) or blank),
+            join(shown[outcome] for outcome in row.outcomes) or blank,
             element("td", remark(row, table, superseded=superseded), class_="remark"),
         )
         yield "\n"

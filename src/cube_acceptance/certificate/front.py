@@ -1,0 +1,149 @@
+"""What the first page shows, made from ``certificate.json``; how it looks is in its template."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from cube_acceptance.certificate.wording import say
+from cube_acceptance.verdict import OUTCOMES, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cube_acceptance.catalogue import Language
+    from cube_acceptance.certificate.reading import Reading
+    from cube_acceptance.verdict import Outcome
+
+CUBES_ON_FRONT = 6
+"""Up to this many CUBEs stand on the first page one by one; above, as a summary."""
+
+NAMES_ON_FRONT = 12
+"""How many CUBEs the first page's summary names as not passing."""
+
+VERSIONS_ON_FRONT = 6
+"""How many software versions the first page's summary counts one by one."""
+
+
+def title(certificate: Mapping[str, Any], language: Language) -> str:
+    """Name the document by what it is: certificate, readiness report, or neither."""
+    if certificate["simulated"]:
+        return say("document.simulated", language)
+    key = "readiness" if certificate["stage"] == "readiness" else "certificate"
+    return say(f"document.{key}", language)
+
+
+def verdict(certificate: Mapping[str, Any], language: Language) -> str:
+    """Say the verdict; a simulated one says so."""
+    word = say(f"verdict.{certificate['verdict']}", language)
+    return say("verdict.simulated", language, verdict=word) if certificate["simulated"] else word
+
+
+def reason(certificate: Mapping[str, Any], language: Language) -> str:
+    """Say what the verdict follows from."""
+    decided = certificate["verdict"]
+    open_ = {"inconclusive", "not-run"} & set(certificate["totals"].get("required", {}))
+    if decided == "incomplete" and not open_:
+        return say("because.incomplete-otherwise", language)
+    return say(f"because.{decided}", language)
+
+
+def totals(certificate: Mapping[str, Any], language: Language) -> list[str]:
+    """Count the results of each level by outcome, the worst first, as lines of text."""
+    lines = []
+    for level in ("required", "optional"):
+        counts = certificate["totals"].get(level, {})
+        shown = ", ".join(
+            say(
+                "result.total",
+                language,
+                count=counts[word],
+                outcome=say(f"outcome.{word}", language),
+            )
+            for word in OUTCOMES
+            if counts.get(word)
+        )
+        name = say(f"level.{level}", language)
+        lines.append(
+            say(
+                "result.totals",
+                language,
+                level=name[0].upper() + name[1:],
+                counts=shown or say("result.none", language),
+            )
+        )
+    return lines
+
+
+def person(who: Mapping[str, str] | None) -> str:
+    """Name somebody with their organisation; empty where nobody is named."""
+    return ", ".join(text for text in (who["name"], who["organisation"]) if text) if who else ""
+
+
+def interface(vantage: Mapping[str, Any]) -> str:
+    """Name the interface under test with its address and network."""
+    if not vantage["address"]:
+        return str(vantage["interface"])
+    return f"{vantage['interface']}, {vantage['address']}/{vantage['prefix']}"
+
+
+def place(vantage: Mapping[str, Any]) -> str:
+    """Name the computer and the interface that were measured from."""
+    return ", ".join(text for text in (vantage["host"], interface(vantage)) if text)
+
+
+def basis(reading: Reading) -> str:
+    """Name the document that the requirements come from."""
+    document = reading.certificate["requirements_document"]
+    publisher = document.get("publisher", "HOMAG")
+    return reading.say("front.basis_text", publisher=publisher, title=document["title"])
+
+
+def standings(certificate: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Outcome]]:
+    """Return every CUBE with the worst outcome of its required requirements."""
+    outcomes: dict[str, list[Outcome]] = {}
+    for result in certificate["results"]:
+        if result["level"] == "required":
+            outcomes.setdefault(result["subject"], []).append(result["outcome"])
+    return [(cube, worst(outcomes.get(cube["name"], ()))) for cube in certificate["item"]["cubes"]]
+
+
+def by_outcome(certificate: Mapping[str, Any]) -> list[tuple[Outcome, list[str]]]:
+    """Return which CUBEs fare how, by name, the worst first."""
+    names: dict[Outcome, list[str]] = {}
+    for cube, outcome in standings(certificate):
+        names.setdefault(outcome, []).append(cube["name"])
+    return [(word, names[word]) for word in OUTCOMES if word in names]
+
+
+def some(reading: Reading, names: Sequence[str]) -> str:
+    """List names, and how many more there are."""
+    shown = ", ".join(names[:NAMES_ON_FRONT])
+    rest = len(names) - NAMES_ON_FRONT
+    return f"{shown} {reading.say('cube.others', count=rest)}" if rest > 0 else shown
+
+
+def versions(reading: Reading) -> str:
+    """Count the CUBEs by their software version, the most frequent first."""
+    cubes = reading.certificate["item"]["cubes"]
+    counts = Counter(cube["version"] or reading.say("cube.no_version") for cube in cubes)
+    shown = [
+        reading.say("cube.version_count", version=version, count=count)
+        for version, count in counts.most_common(VERSIONS_ON_FRONT)
+    ]
+    rest = len(counts) - len(shown)
+    return ", ".join(shown) + (f" {reading.say('cube.others', count=rest)}" if rest > 0 else "")
+
+
+def aggregate(results: Sequence[Mapping[str, Any]]) -> tuple[Outcome, str]:
+    """Return the worst outcome, and of several CUBEs how many of them have it."""
+    word = worst(result["outcome"] for result in results)
+    if len(results) == 1:
+        return word, ""
+    return word, f"{sum(result['outcome'] == word for result in results)}/{len(results)}"
+
+
+def signatories(people: Mapping[str, Any]) -> list[tuple[str, Mapping[str, str] | None]]:
+    """Return who signs, and in which role; a witness only where one is named."""
+    roles = [("operator", people["operator"]), ("customer", people["approver"])]
+    return roles + ([("witness", people["witness"])] if people["witness"] else [])
