@@ -27,9 +27,10 @@ from cube_acceptance.probes import dns as dns_probe
 from cube_acceptance.probes.net import http1, lease_texts
 from cube_acceptance.probes.net.deadline import Patience
 from cube_acceptance.probes.net.dns_message import text_of
+from cube_acceptance.probes.net.errors import ReachError
 from cube_acceptance.probes.net.log import Log
+from cube_acceptance.probes.net.measuring import Stopwatch
 from cube_acceptance.probes.net.receive import UnwantedError
-from cube_acceptance.probes.net.sockets import ReachError, Stopwatch
 from selftests.support import cases
 
 if TYPE_CHECKING:

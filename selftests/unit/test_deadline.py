@@ -11,7 +11,7 @@ import pytest
 from cube_acceptance.probes import ssh
 from cube_acceptance.probes.net import deadline, http1, tls
 from cube_acceptance.probes.net.deadline import Patience, Running
-from cube_acceptance.probes.net.sockets import ReachError
+from cube_acceptance.probes.net.errors import ReachError
 from fixtures.simulator.https import Authority, Behaviour, HttpsServer
 from fixtures.simulator.tcp import reset
 

@@ -23,9 +23,10 @@ from cube_acceptance.probes import dhcp
 from cube_acceptance.probes.dhcp import Datagram, DhcpProbe
 from cube_acceptance.probes.net import dhcp_message
 from cube_acceptance.probes.net.checksum import INTACT, checksum
+from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.log import IGNORED_LIMIT, Log
+from cube_acceptance.probes.net.measuring import Stopwatch
 from cube_acceptance.probes.net.receive import OVERTIME_LIMIT, RECEIVE_LIMIT
-from cube_acceptance.probes.net.sockets import CannotAskError, Stopwatch
 from fixtures.simulator.dhcp import (
     Behaviour,
     DhcpServer,

@@ -22,22 +22,18 @@ from hypothesis import strategies as st
 
 from cube_acceptance.evidence import CannotMeasure, DnsObserved, Observation, Trouble, Vantage
 from cube_acceptance.probes import dns as probed
-from cube_acceptance.probes.dns import (
-    CHAIN_LIMIT,
-    FURTHER_LIMIT,
-    DnsProbe,
-    read_answer,
-)
+from cube_acceptance.probes.dns import CHAIN_LIMIT, FURTHER_LIMIT, DnsProbe, read_answer
 from cube_acceptance.probes.net import sockets
 from cube_acceptance.probes.net.dns_message import exchange, question, read_message, text_of
+from cube_acceptance.probes.net.errors import ReachError
 from cube_acceptance.probes.net.log import IGNORED_LIMIT
+from cube_acceptance.probes.net.measuring import Stopwatch
 from cube_acceptance.probes.net.receive import (
     OVERTIME_LIMIT,
     RECEIVE_LIMIT,
     MalformedError,
     UnwantedError,
 )
-from cube_acceptance.probes.net.sockets import ReachError, Stopwatch
 from fixtures.simulator.dns import Behaviour, DnsServer, Reply, Request, records, reply_with, sent
 
 if TYPE_CHECKING:

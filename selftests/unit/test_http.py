@@ -13,7 +13,8 @@ from cube_acceptance.probes import http
 from cube_acceptance.probes.http import PageProbe
 from cube_acceptance.probes.net import http1
 from cube_acceptance.probes.net.deadline import Patience
-from cube_acceptance.probes.net.sockets import Stopwatch, find_vantage
+from cube_acceptance.probes.net.measuring import Stopwatch
+from cube_acceptance.probes.net.vantage import find_vantage
 from fixtures.simulator.http import CONNECTOR_AWAY, NAME, Behaviour, PageServer
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from cube_acceptance import __version__
 from cube_acceptance.probes.net import http1
 from cube_acceptance.probes.net.deadline import Patience
-from cube_acceptance.probes.net.sockets import ReachError
+from cube_acceptance.probes.net.errors import ReachError
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import HttpReply, Trouble

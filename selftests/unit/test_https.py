@@ -19,13 +19,10 @@ from cube_acceptance.probes import https
 from cube_acceptance.probes.https import HttpsProbe
 from cube_acceptance.probes.net import tls
 from cube_acceptance.probes.net.deadline import Patience
-from cube_acceptance.probes.net.sockets import (
-    CannotAskError,
-    ReachError,
-    Stopwatch,
-    find_vantage,
-    open_tcp,
-)
+from cube_acceptance.probes.net.errors import CannotAskError, ReachError
+from cube_acceptance.probes.net.measuring import Stopwatch
+from cube_acceptance.probes.net.sockets import open_tcp
+from cube_acceptance.probes.net.vantage import find_vantage
 from fixtures.simulator.https import HOSTS, Authority, Behaviour, HttpsServer
 
 if TYPE_CHECKING:

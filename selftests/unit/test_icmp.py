@@ -42,10 +42,10 @@ from cube_acceptance.probes.icmp import (
     strip_ip_header,
     trouble_of,
 )
-from cube_acceptance.probes.net import sockets
+from cube_acceptance.probes.net import measuring
 from cube_acceptance.probes.net.checksum import INTACT, checksum
+from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.ratelimit import Memory, Pace, Turn
-from cube_acceptance.probes.net.sockets import CannotAskError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -1011,7 +1011,7 @@ def standing(monkeypatch: pytest.MonkeyPatch) -> StandingTime:
     """Make the probe wait in a time of the test's own."""
     standing = StandingTime()
     monkeypatch.setattr(icmp, "time", standing)
-    monkeypatch.setattr(sockets, "time", standing)
+    monkeypatch.setattr(measuring, "time", standing)
     return standing
 
 

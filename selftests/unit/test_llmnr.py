@@ -13,7 +13,7 @@ import pytest
 from cube_acceptance.evidence import CannotMeasure, LlmnrObserved, Observation, Vantage
 from cube_acceptance.probes import llmnr as probed
 from cube_acceptance.probes.llmnr import LlmnrProbe, connect
-from cube_acceptance.probes.net.sockets import ReachError
+from cube_acceptance.probes.net.errors import ReachError
 from fixtures.simulator.llmnr import Behaviour, LlmnrResponder
 
 if TYPE_CHECKING:

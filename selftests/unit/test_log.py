@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cube_acceptance.evidence import RAW_LIMIT, Ignored, Try
+from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.log import IGNORED_LIMIT, Log
-from cube_acceptance.probes.net.sockets import CannotAskError
 
 
 class FakeWatch:

@@ -33,7 +33,8 @@ from cube_acceptance.probes.mdns import (
     services_in,
 )
 from cube_acceptance.probes.net.dns_message import NAME_LIMIT, names_in, question
-from cube_acceptance.probes.net.sockets import CannotAskError, Stopwatch
+from cube_acceptance.probes.net.errors import CannotAskError
+from cube_acceptance.probes.net.measuring import Stopwatch
 from fixtures.simulator.mdns import Behaviour, MdnsResponder, Reply, Request
 
 if TYPE_CHECKING:

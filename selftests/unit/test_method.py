@@ -17,7 +17,7 @@ import pytest
 from cube_acceptance import __version__, method, setup
 from cube_acceptance.evidence import CannotMeasure, Vantage
 from cube_acceptance.probes import PROBES
-from cube_acceptance.probes.net import sockets
+from cube_acceptance.probes.net import errors, vantage
 from cube_acceptance.setup import Computer, Setup
 from cube_acceptance.site import Cube, LoadedSite, Site, VantageWish
 from selftests.support.builders import cannot
@@ -57,7 +57,7 @@ class TestFindVantage:
             asked.append((target, interface))
             return VANTAGE
 
-        monkeypatch.setattr(sockets, "find_vantage", find)
+        monkeypatch.setattr(vantage, "find_vantage", find)
         site = Site(stage="readiness", vantage=VantageWish(interface="eth0"))
 
         assert method.find_vantage(site) is VANTAGE
@@ -102,7 +102,7 @@ class TestFindVantage:
     def test_without_an_address_has_no_network_yet(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """DHCP can be measured before there is an address."""
         bare = Vantage(interface="eth0", address="", prefix=32)
-        monkeypatch.setattr(sockets, "find_vantage", lambda *_: bare)
+        monkeypatch.setattr(vantage, "find_vantage", lambda *_: bare)
         site = msgspec.structs.replace(LOOPBACK, vantage=VantageWish(network="10.20.0.0/24"))
 
         assert method.find_vantage(site) is bare
@@ -365,9 +365,9 @@ class TestMakeSetup:
         """The run goes on to a certificate that says why nothing was measured."""
 
         def fail(*_: object) -> None:
-            raise sockets.CannotAskError(cause, "no route")
+            raise errors.CannotAskError(cause, "no route")
 
-        monkeypatch.setattr(sockets, "find_vantage", fail)
+        monkeypatch.setattr(vantage, "find_vantage", fail)
 
         made = method.make_setup(LoadedSite(site=SITE))
 

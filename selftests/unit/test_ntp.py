@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from cube_acceptance.evidence import CannotMeasure, NtpObserved, NtpReply, Observation, Vantage
 from cube_acceptance.probes import Asked, ntp
-from cube_acceptance.probes.net import sockets
+from cube_acceptance.probes.net import measuring
+from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.log import IGNORED_LIMIT
 from cube_acceptance.probes.net.receive import OVERTIME_LIMIT, UnwantedError
-from cube_acceptance.probes.net.sockets import CannotAskError
 from cube_acceptance.probes.ntp import (
     HEADER_SIZE,
     NtpProbe,
@@ -523,7 +523,7 @@ class TestCourse:
         self.patch = monkeypatch
         monkeypatch.setattr(ntp, "time", self.time)
         monkeypatch.setattr(ntp, "clock_s", self.time.time)
-        monkeypatch.setattr(sockets, "time", self.time)
+        monkeypatch.setattr(measuring, "time", self.time)
         monkeypatch.setattr(ntp, "neighbour_answers", lambda *_: None)
 
     def run(self, *steps: list[tuple[float, Any]]) -> NtpObserved:

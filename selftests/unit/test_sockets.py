@@ -28,10 +28,19 @@ from cube_acceptance.evidence import (
     Trouble,
     Vantage,
 )
-from cube_acceptance.probes.net import sockets
+from cube_acceptance.probes.net import errors, measuring, sockets, vantage
 from cube_acceptance.probes.net.capture import BLIND, THIS_COMPUTER
+from cube_acceptance.probes.net.errors import CannotAskError, ReachError
+from cube_acceptance.probes.net.local import (
+    can_broadcast,
+    carrier_changes,
+    interface_networks,
+    interface_of,
+    is_here,
+    plugged_in,
+)
+from cube_acceptance.probes.net.measuring import Stopwatch
 from cube_acceptance.probes.net.routing import ANY, Flow, Route, tcp, udp
-from cube_acceptance.probes.net.sockets import CannotAskError, ReachError, Stopwatch
 from selftests.support.fakes import Account
 
 if TYPE_CHECKING:
@@ -99,17 +108,17 @@ def routes(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         source = table.get(target)
         if source is None:
             return None
-        interface = sockets.interface_of(source) or ""
+        interface = interface_of(source) or ""
         return Route(source=source, interface=interface, own=source == target)
 
-    monkeypatch.setattr(sockets, "route_to", route_to)
+    monkeypatch.setattr(vantage, "route_to", route_to)
     return table
 
 
 @pytest.fixture
 def standing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A computer whose link and addresses stay."""
-    monkeypatch.setattr(sockets, "check_footing", lambda *_: None)
+    monkeypatch.setattr(vantage, "check_footing", lambda *_: None)
 
 
 @contextmanager
@@ -216,7 +225,7 @@ class TestMeasured:
     def test_hides_no_defect(self) -> None:
         """What is neither is for the survey to notice."""
         with pytest.raises(ZeroDivisionError):
-            sockets.measured(lambda _: 1 // 0, LOOPBACK)
+            measuring.measured(lambda _: 1 // 0, LOOPBACK)
 
     @pytest.mark.parametrize(
         ("observation", "in_vain"),
@@ -239,8 +248,8 @@ class TestMeasured:
     ) -> None:
         """What came to nothing while the link was lost says nothing about the network."""
         told = iter(["2", after])
-        monkeypatch.setattr(sockets, "carrier_changes", lambda _: next(told))
-        seen = sockets.measured(lambda _: observation, STANDING)
+        monkeypatch.setattr(vantage, "carrier_changes", lambda _: next(told))
+        seen = measuring.measured(lambda _: observation, STANDING)
 
         if in_vain and after == "4":
             assert isinstance(seen, CannotMeasure)
@@ -251,9 +260,9 @@ class TestMeasured:
     def test_embedded_site_always_stands(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """There is no link to be lost."""
         told = iter(["2", "4"])
-        monkeypatch.setattr(sockets, "carrier_changes", lambda _: next(told))
+        monkeypatch.setattr(vantage, "carrier_changes", lambda _: next(told))
 
-        assert sockets.measured(lambda _: SILENT, LOOPBACK) is SILENT
+        assert measuring.measured(lambda _: SILENT, LOOPBACK) is SILENT
 
 
 class TestNeighbours:
@@ -272,8 +281,8 @@ class TestNeighbours:
             gateway = "10.20.0.1" if target.startswith("11.") else ""
             return Route(source="10.20.0.20", interface="eth0", gateway=gateway)
 
-        monkeypatch.setattr(sockets, "told_by_hand", told)
-        monkeypatch.setattr(sockets, "route_to", way)
+        monkeypatch.setattr(measuring, "told_by_hand", told)
+        monkeypatch.setattr(measuring, "route_to", way)
 
     @pytest.mark.parametrize(
         "observation",
@@ -289,7 +298,7 @@ class TestNeighbours:
     )
     def test_entered_by_hand(self, observation: object) -> None:
         """Silence is then perhaps this computer's doing, and the command that ends it is said."""
-        seen = sockets.measured(lambda _: observation, STANDING)
+        seen = measuring.measured(lambda _: observation, STANDING)
 
         assert isinstance(seen, CannotMeasure)
         assert seen.cause == "ambiguous"
@@ -310,7 +319,7 @@ class TestNeighbours:
     )
     def test_has_no_part_in_it(self, observation: object) -> None:
         """Who answers or refuses was reached, and what goes to all needs no entry."""
-        assert sockets.measured(lambda _: observation, STANDING) is observation
+        assert measuring.measured(lambda _: observation, STANDING) is observation
 
 
 def measure_with(result: object) -> object:
@@ -322,7 +331,7 @@ def measure_with(result: object) -> object:
             raise result
         return result
 
-    return sockets.measured(measure, LOOPBACK)
+    return measuring.measured(measure, LOOPBACK)
 
 
 class TestFooting:
@@ -333,37 +342,37 @@ class TestFooting:
         (tmp_path / "eth9").mkdir()
         (tmp_path / "eth9" / "carrier_changes").write_text("2\n")
 
-        assert sockets.carrier_changes("eth9", tmp_path) == "2\n"
-        assert sockets.carrier_changes("eth8", tmp_path) == ""
+        assert carrier_changes("eth9", tmp_path) == "2\n"
+        assert carrier_changes("eth8", tmp_path) == ""
 
     def test_knows_the_address(self) -> None:
         """A lease may run out; without an address none can be lost."""
-        assert sockets.is_here("127.0.0.1")
-        assert sockets.is_here("")
-        assert not sockets.is_here("192.0.2.77")
-        assert sockets.footing(LOOPBACK)[1]
+        assert is_here("127.0.0.1")
+        assert is_here("")
+        assert not is_here("192.0.2.77")
+        assert vantage.footing(LOOPBACK)[1]
 
     def test_knows_the_link(self) -> None:
         """The loopback interface is always up; one that does not exist is not called down."""
-        assert sockets.plugged_in("lo")
-        assert sockets.plugged_in("nowhere0")
+        assert plugged_in("lo")
+        assert plugged_in("nowhere0")
 
     def test_holds(self) -> None:
         """The usual way."""
-        sockets.check_footing(LOOPBACK, sockets.footing(LOOPBACK))
+        vantage.check_footing(LOOPBACK, vantage.footing(LOOPBACK))
 
     def test_is_lost(self) -> None:
         """The network has no part in that."""
         with pytest.raises(CannotAskError, match="lost its carrier or its address") as obstacle:
-            sockets.check_footing(MOVED, ("", True))
+            vantage.check_footing(MOVED, ("", True))
 
         assert obstacle.value.cause == "off-link"
 
     def test_has_no_link(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A cable that is still out is said to be so."""
-        monkeypatch.setattr(sockets, "plugged_in", lambda _: False)
+        monkeypatch.setattr(vantage, "plugged_in", lambda _: False)
         with pytest.raises(CannotAskError, match="lo has no link") as obstacle:
-            sockets.check_footing(STANDING, sockets.footing(STANDING))
+            vantage.check_footing(STANDING, vantage.footing(STANDING))
 
         assert obstacle.value.cause == "off-link"
 
@@ -374,25 +383,25 @@ class TestInterfaces:
     @pytest.mark.usefixtures("interfaces")
     def test_lists_an_interfaces_networks(self) -> None:
         """A labelled address is an address of its interface, on which alone a socket can be."""
-        assert [str(network) for network in sockets.interface_networks("eth9")] == [
+        assert [str(network) for network in interface_networks("eth9")] == [
             "10.99.0.1/24",
             "10.98.0.1/16",
         ]
-        assert [str(network) for network in sockets.interface_networks("tun0")] == ["10.97.0.1/32"]
-        assert sockets.interface_networks("wlan0") == ()
-        assert sockets.interface_networks("eth7") == ()
+        assert [str(network) for network in interface_networks("tun0")] == ["10.97.0.1/32"]
+        assert interface_networks("wlan0") == ()
+        assert interface_networks("eth7") == ()
 
     @pytest.mark.usefixtures("interfaces")
     def test_finds_the_owner_of_an_address(self) -> None:
         """The route check asks by address."""
-        assert sockets.interface_of("10.99.0.1") == "eth9"
-        assert sockets.interface_of("10.98.0.1") == "eth9"
-        assert sockets.interface_of("10.96.0.1") is None
+        assert interface_of("10.99.0.1") == "eth9"
+        assert interface_of("10.98.0.1") == "eth9"
+        assert interface_of("10.96.0.1") is None
 
     def test_sees_the_real_ones(self) -> None:
         """Every computer has a loopback interface."""
-        assert sockets.interface_of("127.0.0.1") == "lo"
-        assert "127.0.0.1/8" in [str(network) for network in sockets.interface_networks("lo")]
+        assert interface_of("127.0.0.1") == "lo"
+        assert "127.0.0.1/8" in [str(network) for network in interface_networks("lo")]
 
 
 class TestRouteTo:
@@ -400,11 +409,11 @@ class TestRouteTo:
 
     def test_of_this_computer(self) -> None:
         """The loopback network is reached from the loopback address."""
-        assert sockets.route_to("127.0.0.1") == Route(source="127.0.0.1", interface="lo", own=True)
+        assert vantage.route_to("127.0.0.1") == Route(source="127.0.0.1", interface="lo", own=True)
 
     def test_without_a_route(self) -> None:
         """No route is no error of ours."""
-        assert sockets.route_to(NO_ROUTE) is None
+        assert vantage.route_to(NO_ROUTE) is None
 
     @pytest.mark.usefixtures("interfaces")
     @pytest.mark.parametrize("platform", ["linux", "darwin"])
@@ -417,16 +426,16 @@ class TestRouteTo:
         def refuse(*_: object) -> NoReturn:
             raise OSError(errno.EOPNOTSUPP, "Operation not supported")
 
-        monkeypatch.setattr(sockets, "ask_netlink", refuse)
-        monkeypatch.setattr(sockets, "connected_source", sources.get)
+        monkeypatch.setattr(vantage, "ask_netlink", refuse)
+        monkeypatch.setattr(vantage, "connected_source", sources.get)
         monkeypatch.setattr(sys, "platform", platform)
 
-        assert sockets.route_to("10.0.0.9") == Route(source="10.99.0.1", interface="eth9")
-        assert sockets.route_to("10.99.0.1") == Route(
+        assert vantage.route_to("10.0.0.9") == Route(source="10.99.0.1", interface="eth9")
+        assert vantage.route_to("10.99.0.1") == Route(
             source="10.99.0.1", interface="eth9", own=True
         )
-        assert sockets.route_to("10.0.0.8") == Route(source="10.96.0.1", interface="")
-        assert sockets.route_to("10.0.0.7") is None
+        assert vantage.route_to("10.0.0.8") == Route(source="10.96.0.1", interface="")
+        assert vantage.route_to("10.0.0.7") is None
 
 
 class TestFindVantage:
@@ -434,7 +443,7 @@ class TestFindVantage:
 
     def test_takes_the_interface_of_the_route(self) -> None:
         """Without a wish, the way to the CUBE decides."""
-        found = sockets.find_vantage("127.0.0.1")
+        found = vantage.find_vantage("127.0.0.1")
 
         assert (found.interface, found.address, found.prefix) == ("lo", "127.0.0.1", 8)
         assert found.loopback
@@ -444,7 +453,7 @@ class TestFindVantage:
         """The site file's wish counts, even where the route leads elsewhere."""
         routes["10.0.0.9"] = "10.97.0.1"
 
-        found = sockets.find_vantage("10.0.0.9", "eth9")
+        found = vantage.find_vantage("10.0.0.9", "eth9")
 
         assert found == Vantage(
             interface="eth9", address="10.99.0.1", prefix=24, mac="02:00:00:00:00:aa"
@@ -455,14 +464,14 @@ class TestFindVantage:
         """An interface may have several; the first is not always the one."""
         routes["10.98.0.9"] = "10.98.0.1"
 
-        found = sockets.find_vantage("10.98.0.9")
+        found = vantage.find_vantage("10.98.0.9")
 
         assert (found.interface, found.address, found.prefix) == ("eth9", "10.98.0.1", 16)
 
     @pytest.mark.usefixtures("interfaces", "routes")
     def test_can_do_without_an_address(self) -> None:
         """DHCP is asked by a computer that has no address yet."""
-        assert sockets.find_vantage("10.0.0.9", "wlan0") == Vantage(
+        assert vantage.find_vantage("10.0.0.9", "wlan0") == Vantage(
             interface="wlan0", address="", prefix=32, mac="02:00:00:00:00:bb"
         )
 
@@ -471,13 +480,13 @@ class TestFindVantage:
         """A tunnel has none."""
         routes["10.0.0.9"] = "10.97.0.1"
 
-        assert sockets.find_vantage("10.0.0.9").mac == ""
+        assert vantage.find_vantage("10.0.0.9").mac == ""
 
     @pytest.mark.usefixtures("interfaces")
     def test_refuses_an_unknown_interface(self) -> None:
         """A misspelled name is told together with the right ones."""
         with pytest.raises(CannotAskError, match=r"eth7.*eth9, lo, tun0, wlan0") as obstacle:
-            sockets.find_vantage("127.0.0.1", "eth7")
+            vantage.find_vantage("127.0.0.1", "eth7")
 
         assert obstacle.value.cause == "not-configured"
 
@@ -487,7 +496,7 @@ class TestFindVantage:
 
         for target in ("10.0.0.8", "10.0.0.9"):
             with pytest.raises(CannotAskError, match="no route") as obstacle:
-                sockets.find_vantage(target)
+                vantage.find_vantage(target)
             assert obstacle.value.cause == "other-route"
             assert obstacle.value.command == f"ip route get {target}"
 
@@ -507,15 +516,15 @@ class TestOnLink:
     @pytest.mark.usefixtures("interfaces")
     def test_knows_every_network_of_the_interface(self, address: str, *, expected: bool) -> None:
         """Multicast reaches all networks on the wire, whatever their numbers."""
-        assert sockets.on_link(ELSEWHERE, address) == expected
+        assert vantage.on_link(ELSEWHERE, address) == expected
 
     def test_goes_by_the_vantage_first(self) -> None:
         """In replay the interface of the evidence is not there any more."""
-        assert sockets.on_link(ELSEWHERE, "10.99.0.200")
+        assert vantage.on_link(ELSEWHERE, "10.99.0.200")
 
     def test_needs_an_address(self) -> None:
         """Who has no address is in no network."""
-        assert not sockets.on_link(Vantage(interface="lo", address="", prefix=32), "127.0.0.1")
+        assert not vantage.on_link(Vantage(interface="lo", address="", prefix=32), "127.0.0.1")
 
 
 class TestSourceFor:
@@ -526,14 +535,14 @@ class TestSourceFor:
         """The usual way."""
         routes["10.99.0.50"] = "10.99.0.1"
 
-        assert sockets.source_for(ELSEWHERE, "10.99.0.50") == "10.99.0.1"
+        assert vantage.source_for(ELSEWHERE, "10.99.0.50") == "10.99.0.1"
 
     @pytest.mark.usefixtures("interfaces")
     def test_may_be_another_address_of_the_interface(self, routes: dict[str, str]) -> None:
         """The system knows better which of its addresses fits the target."""
         routes["10.98.0.50"] = "10.98.0.1"
 
-        assert sockets.source_for(ELSEWHERE, "10.98.0.50") == "10.98.0.1"
+        assert vantage.source_for(ELSEWHERE, "10.98.0.50") == "10.98.0.1"
 
     @pytest.mark.usefixtures("interfaces")
     @pytest.mark.parametrize(
@@ -551,9 +560,9 @@ class TestSourceFor:
     ) -> None:
         """A VPN without an interface of its own gives the card an address to send from."""
         way = Route(source=source, interface="eth9", gateway=gateway)
-        monkeypatch.setattr(sockets, "route_to", lambda *_: way)
+        monkeypatch.setattr(vantage, "route_to", lambda *_: way)
 
-        assert sockets.source_for(ELSEWHERE, "10.99.0.50") == expected
+        assert vantage.source_for(ELSEWHERE, "10.99.0.50") == expected
 
     @pytest.mark.parametrize(
         ("source", "detail"),
@@ -573,7 +582,7 @@ class TestSourceFor:
             routes["10.0.0.9"] = source
 
         with pytest.raises(CannotAskError, match=detail) as obstacle:
-            sockets.source_for(ELSEWHERE, "10.0.0.9")
+            vantage.source_for(ELSEWHERE, "10.0.0.9")
 
         assert obstacle.value.cause == "other-route"
         assert obstacle.value.command.startswith("ip ")
@@ -584,7 +593,7 @@ class TestSourceFor:
         monkeypatch.setattr(psutil, "net_if_stats", lambda: unplugged)
 
         with pytest.raises(CannotAskError, match="eth9 has no link") as obstacle:
-            sockets.source_for(ELSEWHERE, "10.99.0.50")
+            vantage.source_for(ELSEWHERE, "10.99.0.50")
 
         assert obstacle.value.cause == "off-link"
 
@@ -606,8 +615,8 @@ class TestSourceFor:
         """A tunnel has none; where the system does not say, there may be one."""
         monkeypatch.setattr(psutil, "net_if_stats", lambda: {"eth9": SimpleNamespace(flags=flags)})
 
-        assert sockets.can_broadcast("eth9") is expected
-        assert sockets.can_broadcast("eth8")
+        assert can_broadcast("eth9") is expected
+        assert can_broadcast("eth8")
 
     def test_a_link_that_nobody_can_tell_of(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Some systems do not say; that keeps nobody from asking."""
@@ -616,10 +625,10 @@ class TestSourceFor:
             raise PermissionError
 
         monkeypatch.setattr(psutil, "net_if_stats", deny)
-        assert sockets.plugged_in("eth9")
+        assert plugged_in("eth9")
 
         monkeypatch.setattr(psutil, "net_if_stats", dict)
-        assert sockets.plugged_in("eth9")
+        assert plugged_in("eth9")
 
     @pytest.mark.usefixtures("interfaces")
     def test_may_be_by_rules_about_the_source(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -628,9 +637,9 @@ class TestSourceFor:
             "": Route(source="10.97.0.1", interface="tun0"),
             "10.99.0.1": Route(source="10.99.0.1", interface="eth9"),
         }
-        monkeypatch.setattr(sockets, "route_to", lambda _target, _flow, source="": ways[source])
+        monkeypatch.setattr(vantage, "route_to", lambda _target, _flow, source="": ways[source])
 
-        assert sockets.source_for(ELSEWHERE, "10.0.0.9") == "10.99.0.1"
+        assert vantage.source_for(ELSEWHERE, "10.0.0.9") == "10.99.0.1"
 
     @pytest.mark.usefixtures("interfaces")
     def test_must_not_be_by_rules_about_the_source(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -639,19 +648,19 @@ class TestSourceFor:
             "": Route(source="10.99.0.1", interface="eth9"),
             "10.99.0.1": Route(source="10.99.0.1", interface="tun0"),
         }
-        monkeypatch.setattr(sockets, "route_to", lambda _target, _flow, source="": ways[source])
+        monkeypatch.setattr(vantage, "route_to", lambda _target, _flow, source="": ways[source])
 
         with pytest.raises(CannotAskError, match="leaves by tun0, not by eth9"):
-            sockets.source_for(ELSEWHERE, "10.0.0.9")
+            vantage.source_for(ELSEWHERE, "10.0.0.9")
 
     @pytest.mark.usefixtures("interfaces")
     def test_is_the_vantage_address_where_the_system_names_none(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A route without a source is one nevertheless."""
-        monkeypatch.setattr(sockets, "route_to", lambda *_: Route(source="", interface="eth9"))
+        monkeypatch.setattr(vantage, "route_to", lambda *_: Route(source="", interface="eth9"))
 
-        assert sockets.source_for(ELSEWHERE, "10.0.0.9") == "10.99.0.1"
+        assert vantage.source_for(ELSEWHERE, "10.0.0.9") == "10.99.0.1"
 
     @pytest.mark.usefixtures("interfaces")
     @pytest.mark.parametrize("prefix", [24, 16])
@@ -663,32 +672,32 @@ class TestSourceFor:
         expected = ExitStack() if fits else pytest.raises(CannotAskError, match="no longer has")
 
         with expected:
-            assert sockets.source_for(before, "10.0.0.9") == "10.99.0.1"
+            assert vantage.source_for(before, "10.0.0.9") == "10.99.0.1"
 
     def test_without_a_route_because_the_link_is_lost(self, routes: dict[str, str]) -> None:
         """A cable that was pulled out is no other way."""
         assert not routes
 
         with pytest.raises(CannotAskError, match="lost its carrier or its address") as obstacle:
-            sockets.source_for(ELSEWHERE, "10.0.0.9")
+            vantage.source_for(ELSEWHERE, "10.0.0.9")
 
         assert obstacle.value.cause == "off-link"
 
     def test_needs_an_address(self) -> None:
         """DHCP aside, nothing can be asked without one."""
         with pytest.raises(CannotAskError, match="no IPv4 address") as obstacle:
-            sockets.source_for(Vantage(interface="eth9", address="", prefix=32), "10.0.0.9")
+            vantage.source_for(Vantage(interface="eth9", address="", prefix=32), "10.0.0.9")
 
         assert obstacle.value.cause == "off-link"
 
     def test_may_be_the_target_on_the_embedded_site(self) -> None:
         """There both ends are this computer."""
-        assert sockets.source_for(LOOPBACK, "127.0.0.1") == "127.0.0.1"
+        assert vantage.source_for(LOOPBACK, "127.0.0.1") == "127.0.0.1"
 
     def test_is_not_the_target_elsewhere(self) -> None:
         """A CUBE's address that this computer took by mistake must not pass."""
         with pytest.raises(CannotAskError, match="own addresses"):
-            sockets.source_for(ELSEWHERE, "127.0.0.1")
+            vantage.source_for(ELSEWHERE, "127.0.0.1")
 
 
 class TestBindInterface:
@@ -759,7 +768,7 @@ class TestOpenUdp:
             with pytest.raises(OSError, match="refused") as refusal:
                 sock.recv(100)
 
-            assert sockets.trouble(sock, refusal.value, "udp") == Trouble(
+            assert errors.trouble(sock, refusal.value, "udp") == Trouble(
                 kind="refused",
                 phase="udp",
                 detail="ICMP destination unreachable, code 3, from 127.0.0.1",
@@ -779,7 +788,7 @@ class TestOpenUdp:
                 with pytest.raises(TimeoutError) as silence:
                     sock.recv(100)
 
-                assert sockets.trouble(sock, silence.value, "udp").kind == "no-answer"
+                assert errors.trouble(sock, silence.value, "udp").kind == "no-answer"
 
     def test_cannot_be_without_a_way(self) -> None:
         """A question that cannot be sent says so instead of looking like silence."""
@@ -928,7 +937,7 @@ class TestIcmpError:
 
     def test_reads_type_code_and_sender(self) -> None:
         """The sender is the firewall that an administrator has to look at."""
-        assert sockets.icmp_error(icmp(3, 13, offender="10.0.0.254")) == (3, 13, "10.0.0.254")
+        assert errors.icmp_error(icmp(3, 13, offender="10.0.0.254")) == (3, 13, "10.0.0.254")
 
     def test_finds_it_among_others(self) -> None:
         """Other options may deliver something as well."""
@@ -937,13 +946,13 @@ class TestIcmpError:
             (socket.IPPROTO_IP, 11, extended(3, 1)),
         )
 
-        assert sockets.icmp_error(queue) == (3, 1, "10.0.0.1")
+        assert errors.icmp_error(queue) == (3, 1, "10.0.0.1")
 
     def test_can_do_without_the_sender(self) -> None:
         """The kernel does not always know who it was."""
         queue = QueuedError((socket.IPPROTO_IP, 11, extended(3, 1)[:16]))
 
-        assert sockets.icmp_error(queue) == (3, 1, "")
+        assert errors.icmp_error(queue) == (3, 1, "")
 
     @pytest.mark.parametrize(
         "queue",
@@ -958,12 +967,12 @@ class TestIcmpError:
     )
     def test_is_unknown_otherwise(self, queue: object) -> None:
         """Where the system says nothing, nothing is made up."""
-        assert sockets.icmp_error(queue) is None
+        assert errors.icmp_error(queue) is None
 
     def test_of_a_healthy_socket_is_none(self) -> None:
         """An empty queue is the usual case, and reading it must not block."""
         with closing(sockets.open_udp(LOOPBACK, "127.0.0.1", 9)) as sock:
-            assert sockets.icmp_error(sock) is None
+            assert errors.icmp_error(sock) is None
 
 
 class TestTrouble:
@@ -990,17 +999,17 @@ class TestTrouble:
         """Each number points the administrator at another device."""
         error = OSError(number, "in words")
 
-        found = sockets.trouble(EMPTY, error, "tcp")
+        found = errors.trouble(EMPTY, error, "tcp")
 
         assert (found.kind, found.phase, found.icmp_code) == (kind, "tcp", None)
 
     def test_keeps_the_systems_words(self) -> None:
         """They are for the evidence."""
         assert (
-            sockets.trouble(EMPTY, OSError(errno.EPIPE, "Broken pipe"), "tls").detail
+            errors.trouble(EMPTY, OSError(errno.EPIPE, "Broken pipe"), "tls").detail
             == "Broken pipe"
         )
-        assert sockets.trouble(EMPTY, OSError(), "tls").detail == "OSError"
+        assert errors.trouble(EMPTY, OSError(), "tls").detail == "OSError"
 
     @pytest.mark.parametrize(
         ("state", "timeouts", "under_way", "repeated", "own"),
@@ -1028,17 +1037,17 @@ class TestTrouble:
         expected = pytest.raises(CannotAskError, match="own firewall") if own else ExitStack()
 
         with expected:
-            assert sockets.trouble(waiting, TimeoutError(), "tcp").kind == "no-answer"  # type: ignore[arg-type]
+            assert errors.trouble(waiting, TimeoutError(), "tcp").kind == "no-answer"  # type: ignore[arg-type]
 
     def test_knows_nothing_of_what_was_kept_back(self) -> None:
         """Other systems give no such account, or a shorter one."""
-        assert not sockets.kept_back(SimpleNamespace(getsockopt=lambda *_: b"\2\0\3"))  # type: ignore[arg-type]
+        assert not errors.kept_back(SimpleNamespace(getsockopt=lambda *_: b"\2\0\3"))  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES])
     def test_own_firewall_is_no_answer_of_the_network(self, number: int) -> None:
         """What this computer forbids says nothing about the network."""
         with pytest.raises(CannotAskError, match="own firewall") as obstacle:
-            sockets.trouble(EMPTY, OSError(number, "Operation not permitted"), "udp")
+            errors.trouble(EMPTY, OSError(number, "Operation not permitted"), "udp")
 
         assert obstacle.value.cause == "not-permitted"
 
@@ -1059,7 +1068,7 @@ class TestTrouble:
         """Linux reports a prohibition as host unreachable; the code tells them apart."""
         error = OSError(errno.EHOSTUNREACH, "No route to host")
 
-        found = sockets.trouble(icmp(3, code), error, "tcp")
+        found = errors.trouble(icmp(3, code), error, "tcp")
 
         assert (found.kind, found.icmp_code, found.icmp_source) == (kind, code, "10.0.0.1")
         assert found.detail == f"ICMP destination unreachable, code {code}, from 10.0.0.1"
@@ -1071,7 +1080,7 @@ class TestTrouble:
         error = OSError(errno.EHOSTUNREACH, "No route to host")
 
         with pytest.raises(CannotAskError, match="own firewall") as obstacle:
-            sockets.trouble(icmp(3, code, offender="10.99.0.1"), error, "tcp")
+            errors.trouble(icmp(3, code, offender="10.99.0.1"), error, "tcp")
 
         assert obstacle.value.cause == "not-permitted"
 
@@ -1080,7 +1089,7 @@ class TestTrouble:
         """When nobody answers ARP, it is this computer that says so, and rightly."""
         error = OSError(errno.EHOSTUNREACH, "No route to host")
 
-        assert sockets.trouble(icmp(3, 1, offender="10.99.0.1"), error, "tcp").kind == "no-route"
+        assert errors.trouble(icmp(3, 1, offender="10.99.0.1"), error, "tcp").kind == "no-route"
 
     @pytest.mark.usefixtures("interfaces")
     @pytest.mark.parametrize(
@@ -1096,13 +1105,13 @@ class TestTrouble:
         queue = icmp(3, code, offender="10.99.0.1")
 
         with expected:
-            assert sockets.trouble(queue, error, "tcp", lambda: answers).kind == "no-route"
+            assert errors.trouble(queue, error, "tcp", lambda: answers).kind == "no-route"
 
     def test_a_refusal_of_nobody_known_counts(self) -> None:
         """Where the kernel does not say who it was, it was not this computer."""
         queue = QueuedError((socket.IPPROTO_IP, 11, extended(3, 13)[:16]))
 
-        found = sockets.trouble(queue, OSError(errno.EHOSTUNREACH, "No route to host"), "tcp")
+        found = errors.trouble(queue, OSError(errno.EHOSTUNREACH, "No route to host"), "tcp")
 
         assert (found.kind, found.icmp_code) == ("refused", 13)
 
@@ -1113,7 +1122,7 @@ class TestTrouble:
         """Its own firewall may say what it likes; a router that says the same knows no way."""
         error = OSError(errno.EHOSTUNREACH, "No route to host")
 
-        found = sockets.refused_by(address, sockets.trouble(icmp(3, 1), error, "tcp"))
+        found = errors.refused_by(address, errors.trouble(icmp(3, 1), error, "tcp"))
 
         assert (found.kind, found.icmp_code) == (kind, 1)
 
@@ -1128,11 +1137,11 @@ class TestTrouble:
     )
     def test_a_reset_is_said_where_one_came(self, number: int, sign: str) -> None:
         """An administrator looks for the device that sends it."""
-        assert sockets.trouble(EMPTY, OSError(number, "words"), "http").sign == sign
+        assert errors.trouble(EMPTY, OSError(number, "words"), "http").sign == sign
 
     def test_another_icmp_type_leaves_it_to_the_number(self) -> None:
         """Time exceeded is a routing loop and no destination unreachable."""
-        found = sockets.trouble(icmp(11, 0), OSError(errno.EHOSTUNREACH, "No route"), "tcp")
+        found = errors.trouble(icmp(11, 0), OSError(errno.EHOSTUNREACH, "No route"), "tcp")
 
         assert (found.kind, found.icmp_code, found.detail) == ("no-route", None, "No route")
 
@@ -1140,7 +1149,7 @@ class TestTrouble:
         """A time limit that ran out is nobody's error."""
         before = time.monotonic()
 
-        assert sockets.trouble(object(), TimeoutError(), "ssh").kind == "no-answer"
+        assert errors.trouble(object(), TimeoutError(), "ssh").kind == "no-answer"
         assert time.monotonic() >= before
 
 

@@ -15,7 +15,8 @@ import pytest
 from cube_acceptance.evidence import CannotMeasure, SshObserved
 from cube_acceptance.probes import ssh
 from cube_acceptance.probes.net.deadline import Patience
-from cube_acceptance.probes.net.sockets import ReachError, find_vantage
+from cube_acceptance.probes.net.errors import ReachError
+from cube_acceptance.probes.net.vantage import find_vantage
 from cube_acceptance.probes.ssh import SshProbe
 from fixtures.simulator.ssh import Behaviour, SshServer
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from cube_acceptance import __version__
 from cube_acceptance.evidence import CannotMeasure, Vantage
 from cube_acceptance.probes import PROBES
-from cube_acceptance.probes.net import sockets
+from cube_acceptance.probes.net import errors, local, measuring
+from cube_acceptance.probes.net import vantage as vantages
 from cube_acceptance.setup import Computer, Setup
 
 if TYPE_CHECKING:
@@ -89,11 +90,11 @@ JUDGING = ("src", "tests", "fixtures", "conftest.py", "pyproject.toml")
 
 def find_vantage(site: Site) -> Vantage | CannotMeasure:
     """Find the place to measure from, or say why there is none."""
-    watch = sockets.Stopwatch()
+    watch = measuring.Stopwatch()
     try:
         target = site.cubes[0].address if site.cubes else FAR_AWAY
-        vantage = sockets.find_vantage(target, site.vantage.interface)
-    except sockets.CannotAskError as obstacle:
+        vantage = vantages.find_vantage(target, site.vantage.interface)
+    except errors.CannotAskError as obstacle:
         return CannotMeasure(
             started=watch.started,
             duration_s=watch.elapsed(),
@@ -123,7 +124,7 @@ def find_vantage(site: Site) -> Vantage | CannotMeasure:
 
 def this_computer(vantage: Vantage | CannotMeasure) -> Computer:
     """Describe the computer that measures."""
-    networks = sockets.interface_networks(vantage.interface) if isinstance(vantage, Vantage) else ()
+    networks = local.interface_networks(vantage.interface) if isinstance(vantage, Vantage) else ()
     return Computer(
         host=platform.node(),
         system=f"{platform.system()} {platform.release()}",

@@ -24,13 +24,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from cube_acceptance.evidence import (
-    CannotMeasure,
-    DhcpMessage,
-    DhcpObserved,
-    Try,
-    Vantage,
-)
+from cube_acceptance.evidence import CannotMeasure, DhcpMessage, DhcpObserved, Try, Vantage
 from cube_acceptance.network import complete
 from cube_acceptance.probes import Offered, unread
 from cube_acceptance.probes.net.bpf import (
@@ -50,25 +44,12 @@ from cube_acceptance.probes.net.dhcp_message import (
     header_of,
     parse,
 )
+from cube_acceptance.probes.net.errors import FORBIDDEN, CannotAskError, cannot_send, forbidden
+from cube_acceptance.probes.net.local import can_broadcast, interface_networks, link_is_up
 from cube_acceptance.probes.net.log import Log
-from cube_acceptance.probes.net.receive import (
-    RECEIVE_LIMIT,
-    Inbox,
-    UnwantedError,
-    receive_from_any,
-)
-from cube_acceptance.probes.net.sockets import (
-    FORBIDDEN,
-    CannotAskError,
-    Stopwatch,
-    bind_interface,
-    can_broadcast,
-    cannot_send,
-    forbidden,
-    interface_networks,
-    link_is_up,
-    measured,
-)
+from cube_acceptance.probes.net.measuring import Stopwatch, measured
+from cube_acceptance.probes.net.receive import RECEIVE_LIMIT, Inbox, UnwantedError, receive_from_any
+from cube_acceptance.probes.net.sockets import bind_interface
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,12 +22,7 @@ import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 
-from cube_acceptance.evidence import (
-    CannotMeasure,
-    DnsObserved,
-    Trouble,
-    Vantage,
-)
+from cube_acceptance.evidence import CannotMeasure, DnsObserved, Trouble, Vantage
 from cube_acceptance.probes.net.dns_message import (
     exchange,
     question,
@@ -37,7 +32,9 @@ from cube_acceptance.probes.net.dns_message import (
     text_of,
     trouble_of,
 )
+from cube_acceptance.probes.net.errors import ReachError, cannot_send, check_sent, trouble
 from cube_acceptance.probes.net.log import Log
+from cube_acceptance.probes.net.measuring import Stopwatch, measured
 from cube_acceptance.probes.net.receive import (
     RECEIVE_LIMIT,
     Inbox,
@@ -47,18 +44,12 @@ from cube_acceptance.probes.net.receive import (
 )
 from cube_acceptance.probes.net.routing import udp
 from cube_acceptance.probes.net.sockets import (
-    ReachError,
-    Stopwatch,
-    cannot_send,
-    check_sent,
     confirm_answer,
     confirm_silence,
-    measured,
     open_tcp,
     open_udp,
     port_of,
     shows,
-    trouble,
     watching,
 )
 

@@ -14,7 +14,9 @@ from urllib.parse import urljoin, urlsplit
 from cube_acceptance.evidence import CannotMeasure, PageObserved, Trouble, Try
 from cube_acceptance.probes.net import http1, tls
 from cube_acceptance.probes.net.deadline import Patience
-from cube_acceptance.probes.net.sockets import ReachError, Stopwatch, measured, open_tcp
+from cube_acceptance.probes.net.errors import ReachError
+from cube_acceptance.probes.net.measuring import Stopwatch, measured
+from cube_acceptance.probes.net.sockets import open_tcp
 
 if TYPE_CHECKING:
     import socket

@@ -34,13 +34,9 @@ from cube_acceptance.evidence import (
 )
 from cube_acceptance.probes.net import http1, tls
 from cube_acceptance.probes.net.deadline import Patience
-from cube_acceptance.probes.net.sockets import (
-    CannotAskError,
-    ReachError,
-    Stopwatch,
-    measured,
-    open_tcp,
-)
+from cube_acceptance.probes.net.errors import CannotAskError, ReachError
+from cube_acceptance.probes.net.measuring import Stopwatch, measured
+from cube_acceptance.probes.net.sockets import open_tcp
 from cube_acceptance.text.foreign import one_line
 
 if TYPE_CHECKING:

@@ -41,25 +41,26 @@ from cube_acceptance.evidence import (
 )
 from cube_acceptance.probes.net.bpf import assemble, attach_filter
 from cube_acceptance.probes.net.checksum import INTACT, checksum
-from cube_acceptance.probes.net.ratelimit import INTERVAL_S, THIS_COMPUTER, Pace
-from cube_acceptance.probes.net.routing import Flow
-from cube_acceptance.probes.net.sockets import (
+from cube_acceptance.probes.net.errors import (
     CLOSED_CODES,
     FORBIDDEN,
-    LATE_S,
     PROHIBITED_CODES,
     UNREACHABLE,
     CannotAskError,
-    Stopwatch,
-    bind_interface,
     cannot_send,
+    forbidden,
+)
+from cube_acceptance.probes.net.measuring import Stopwatch, measured
+from cube_acceptance.probes.net.ratelimit import INTERVAL_S, THIS_COMPUTER, Pace
+from cube_acceptance.probes.net.routing import Flow
+from cube_acceptance.probes.net.sockets import (
+    LATE_S,
+    bind_interface,
     confirm_answer,
     confirm_silence,
-    forbidden,
-    measured,
-    source_for,
     watching,
 )
+from cube_acceptance.probes.net.vantage import source_for
 from cube_acceptance.text.foreign import one_line
 
 if TYPE_CHECKING:

@@ -25,12 +25,9 @@ from typing import TYPE_CHECKING
 from cube_acceptance.evidence import CannotMeasure, LeaseObserved, Vantage, timestamp
 from cube_acceptance.probes import dhcp
 from cube_acceptance.probes.net import lease_texts
-from cube_acceptance.probes.net.sockets import (
-    CannotAskError,
-    Stopwatch,
-    interface_networks,
-    measured,
-)
+from cube_acceptance.probes.net.errors import CannotAskError
+from cube_acceptance.probes.net.local import interface_networks
+from cube_acceptance.probes.net.measuring import Stopwatch, measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

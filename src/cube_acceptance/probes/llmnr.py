@@ -44,21 +44,18 @@ from cube_acceptance.probes.net.dns_message import (
     same_question,
     trouble_of,
 )
+from cube_acceptance.probes.net.errors import CannotAskError, ReachError, trouble
+from cube_acceptance.probes.net.measuring import Stopwatch, measured
 from cube_acceptance.probes.net.receive import UnwantedError
 from cube_acceptance.probes.net.routing import tcp, udp
 from cube_acceptance.probes.net.sockets import (
-    CannotAskError,
-    ReachError,
-    Stopwatch,
     bind_interface,
     confirm_interface,
-    measured,
     port_of,
-    source_for,
-    trouble,
     usable,
     watching,
 )
+from cube_acceptance.probes.net.vantage import source_for
 
 GROUP = "224.0.0.252"
 """RFC 4795 section 2."""

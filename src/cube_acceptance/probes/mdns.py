@@ -46,22 +46,18 @@ from cube_acceptance.probes.net.dns_message import (
     reply_to,
     text_of,
 )
+from cube_acceptance.probes.net.errors import CannotAskError, cannot_send, trouble
+from cube_acceptance.probes.net.measuring import Stopwatch, measured
 from cube_acceptance.probes.net.receive import MalformedError, UnwantedError
 from cube_acceptance.probes.net.routing import udp
 from cube_acceptance.probes.net.sockets import (
-    CannotAskError,
-    Stopwatch,
     bind_interface,
-    cannot_send,
     confirm_interface,
-    measured,
-    on_link,
     port_of,
-    source_for,
-    trouble,
     usable,
     watching,
 )
+from cube_acceptance.probes.net.vantage import on_link, source_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

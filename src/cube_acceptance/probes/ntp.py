@@ -36,19 +36,17 @@ from cube_acceptance.evidence import (
     timestamp,
 )
 from cube_acceptance.probes import Asked, unread
+from cube_acceptance.probes.net.errors import check_sent, trouble
 from cube_acceptance.probes.net.log import Log
+from cube_acceptance.probes.net.measuring import Stopwatch, measured
 from cube_acceptance.probes.net.receive import RECEIVE_LIMIT, Inbox, UnwantedError, receive
 from cube_acceptance.probes.net.routing import neighbour_answers, udp
 from cube_acceptance.probes.net.sockets import (
-    Stopwatch,
-    check_sent,
     confirm_answer,
     confirm_silence,
-    measured,
     open_udp,
     port_of,
     shows,
-    trouble,
     watching,
 )
 

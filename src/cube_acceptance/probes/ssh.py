@@ -14,13 +14,9 @@ from cube_acceptance import __version__
 from cube_acceptance.evidence import CannotMeasure, SshObserved, Trouble, Try
 from cube_acceptance.probes.net import http1
 from cube_acceptance.probes.net.deadline import Patience
-from cube_acceptance.probes.net.sockets import (
-    CannotAskError,
-    ReachError,
-    Stopwatch,
-    measured,
-    open_tcp,
-)
+from cube_acceptance.probes.net.errors import CannotAskError, ReachError
+from cube_acceptance.probes.net.measuring import Stopwatch, measured
+from cube_acceptance.probes.net.sockets import open_tcp
 from cube_acceptance.text.foreign import one_line
 
 if TYPE_CHECKING:

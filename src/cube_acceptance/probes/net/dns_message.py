@@ -18,11 +18,11 @@ import dns.rdataclass
 import dns.rdatatype
 
 from cube_acceptance.evidence import Trouble
+from cube_acceptance.probes.net.errors import ReachError, trouble
 from cube_acceptance.probes.net.receive import MalformedError, UnwantedError, receive
-from cube_acceptance.probes.net.sockets import ReachError, trouble
 
 if TYPE_CHECKING:
-    from cube_acceptance.probes.net.sockets import Stopwatch
+    from cube_acceptance.probes.net.measuring import Stopwatch
 
 HEADER_SIZE = 12
 """RFC 1035 section 4.1.1."""

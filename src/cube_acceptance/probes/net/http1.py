@@ -19,7 +19,7 @@ import msgspec
 
 from cube_acceptance import __version__
 from cube_acceptance.evidence import RAW_LIMIT, HttpReply, Trouble
-from cube_acceptance.probes.net.sockets import ReachError, trouble
+from cube_acceptance.probes.net.errors import ReachError, trouble
 from cube_acceptance.text.foreign import one_line
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cube_acceptance.evidence import RAW_LIMIT, Ignored, Try
-from cube_acceptance.probes.net.sockets import cannot_send
+from cube_acceptance.probes.net.errors import cannot_send
 
 if TYPE_CHECKING:
-    from cube_acceptance.probes.net.sockets import Stopwatch
+    from cube_acceptance.probes.net.measuring import Stopwatch
 
 IGNORED_LIMIT = 32
 """How many packets that do not count are kept."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
 
-    from cube_acceptance.probes.net.sockets import Stopwatch
+    from cube_acceptance.probes.net.measuring import Stopwatch
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cube_acceptance.evidence import Trouble
 from cube_acceptance.probes.net import http1
-from cube_acceptance.probes.net.sockets import ReachError
+from cube_acceptance.probes.net.errors import ReachError
 
 if TYPE_CHECKING:
     import socket

@@ -1,0 +1,117 @@
+"""How a probe runs: its watch, and what has to hold for a silence to be the network's."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from cube_acceptance.evidence import (
+    CannotMeasure,
+    DhcpObserved,
+    DnsObserved,
+    HttpsObserved,
+    NtpObserved,
+    PageObserved,
+    PingObserved,
+    SshObserved,
+    Trouble,
+    Vantage,
+    timestamp,
+)
+from cube_acceptance.probes.net.neighbours import told_by_hand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+
+from cube_acceptance.probes.net.errors import CannotAskError
+from cube_acceptance.probes.net.vantage import check_footing, footing, route_to
+
+ObservationT = TypeVar("ObservationT")
+
+
+class Stopwatch:
+    """When a probe started and how long it has been running."""
+
+    def __init__(self) -> None:
+        """Start now."""
+        self.started = timestamp()
+        self._begin = time.monotonic()
+
+    def elapsed(self) -> float:
+        """Seconds since the start, to the microsecond."""
+        return round(time.monotonic() - self._begin, 6)
+
+    def left(self, limit_s: float) -> float:
+        """Seconds until ``limit_s`` after the start, never negative."""
+        return max(0.0, self._begin + limit_s - time.monotonic())
+
+    def until(self, other: Stopwatch) -> float:
+        """Seconds from this watch's start to another's; negative where that started earlier."""
+        return other._begin - self._begin
+
+    def wait_until(self, moment_s: float) -> None:
+        """Sleep until ``moment_s`` seconds after the start; at once when that has passed."""
+        time.sleep(self.left(moment_s))
+
+
+def measured(
+    measure: Callable[[Stopwatch], ObservationT], vantage: Vantage
+) -> ObservationT | CannotMeasure:
+    """Run a measurement; a question that cannot be asked becomes a :class:`CannotMeasure`.
+
+    What came to nothing says something about the network only if this computer stood in it all
+    the time, and sent its packets to whom the network says that they are for.
+    """
+    watch = Stopwatch()
+    before = footing(vantage)
+    try:
+        observation = measure(watch)
+        if in_vain(observation) and not vantage.loopback:
+            check_footing(vantage, before)
+            check_neighbours(vantage, unheard(observation))
+    except CannotAskError as obstacle:
+        return CannotMeasure(
+            started=watch.started,
+            duration_s=watch.elapsed(),
+            cause=obstacle.cause,
+            detail=obstacle.detail,
+            command=obstacle.command,
+        )
+    return observation
+
+
+def in_vain(observation: object) -> bool:
+    """Tell whether an observation shows that something did not come about."""
+    if isinstance(observation, DhcpObserved):
+        return not observation.offers
+    return getattr(observation, "trouble", None) is not None
+
+
+def unheard(observation: object) -> tuple[str, ...]:
+    """List the hosts that an observation shows to be silent or not to be found."""
+    trouble: Trouble | None = getattr(observation, "trouble", None)
+    if trouble is None or trouble.kind not in {"no-answer", "no-route"}:
+        return ()
+    match observation:
+        case DnsObserved(server=host) | NtpObserved(server=host):
+            return (host,)
+        case PageObserved(address=host) | PingObserved(address=host) | SshObserved(address=host):
+            return (host,)
+        case HttpsObserved(addresses=hosts):
+            return hosts
+    return ()
+
+
+def check_neighbours(vantage: Vantage, hosts: Collection[str]) -> None:
+    """Make sure that nobody told this computer by hand where hosts are, or the routers to them.
+
+    Raises:
+        CannotAskError: somebody did (``ambiguous``).
+    """
+    for host in hosts:
+        way = route_to(host)
+        next_hop = (way and way.gateway) or host
+        if entry := told_by_hand(vantage.interface, next_hop):
+            command = f"ip neigh del {next_hop} dev {vantage.interface}"
+            raise CannotAskError("ambiguous", f"{vantage.interface}: {entry}", command)

@@ -1,0 +1,183 @@
+"""Where the measurements are made from, and whether the way to a target leads out there.
+
+Before anything is sent, the system's own route to the target must leave by the vantage interface;
+otherwise the question cannot be asked and :class:`CannotAskError` says why.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import ipaddress
+import sys
+
+import psutil
+
+from cube_acceptance.evidence import Vantage
+from cube_acceptance.probes.net.errors import CannotAskError
+from cube_acceptance.probes.net.local import (
+    carrier_changes,
+    interface_networks,
+    interface_of,
+    is_here,
+    plugged_in,
+    system_interfaces,
+)
+from cube_acceptance.probes.net.routing import ANY, Flow, Route, ask_netlink, connected_source
+
+
+def check_plugged_in(vantage: Vantage) -> None:
+    """Make sure that the vantage has a link, as far as anybody can tell.
+
+    Raises:
+        CannotAskError: it has none (``off-link``).
+    """
+    if not plugged_in(vantage.interface):
+        raise CannotAskError("off-link", f"{vantage.interface} has no link", "ip link show")
+
+
+def footing(vantage: Vantage) -> tuple[str, bool]:
+    """Say what a measurement rests on: the carrier's history, and whether the address is there."""
+    return carrier_changes(vantage.interface), is_here(vantage.address)
+
+
+def check_footing(vantage: Vantage, before: tuple[str, bool]) -> None:
+    """Make sure that the vantage stands as it did before.
+
+    Raises:
+        CannotAskError: it does not (``off-link``).
+    """
+    check_plugged_in(vantage)
+    if footing(vantage) != before:
+        detail = f"{vantage.interface} lost its carrier or its address during the measurement"
+        raise CannotAskError("off-link", detail)
+
+
+def route_to(target: str, flow: Flow = ANY, source: str = "") -> Route | None:
+    """Ask the system for the way to a host, from one of its addresses where that is given.
+
+    None where there is none. Only Linux knows about rules by source, protocol and port.
+    """
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError):
+            return ask_netlink(target, flow, source)
+    chosen = connected_source(target)
+    if chosen is None:
+        return None
+    return Route(source=chosen, interface=interface_of(chosen) or "", own=chosen == target)
+
+
+def find_vantage(target: str, interface: str = "") -> Vantage:
+    """Find the place to measure from: the named interface, or the one that reaches ``target``.
+
+    ``target`` is the first CUBE's address, or any far address for the default route. An
+    interface without an IPv4 address gives a vantage with an empty address: DHCP can still be
+    measured from there.
+
+    Raises:
+        CannotAskError: there is no such interface, or no route and no interface named.
+    """
+    way = route_to(target)
+    if not interface:
+        interface = (way and (interface_of(target) if way.own else way.interface)) or ""
+        if not interface:
+            raise CannotAskError(
+                "other-route", f"this computer has no route to {target}", "ip route get " + target
+            )
+    interfaces = system_interfaces()
+    if interface not in interfaces:
+        known = ", ".join(sorted(interfaces))
+        raise CannotAskError(
+            "not-configured", f"there is no interface {interface}; this computer has {known}"
+        )
+    networks = interface_networks(interface)
+    chosen = next(
+        (network for network in networks if way and str(network.ip) == way.source),
+        networks[0] if networks else None,
+    )
+    hardware = [entry.address for entry in interfaces[interface] if entry.family == psutil.AF_LINK]
+    return Vantage(
+        interface=interface,
+        address=str(chosen.ip) if chosen else "",
+        prefix=chosen.network.prefixlen if chosen else 32,
+        mac=(hardware[0] if hardware else "").lower().replace("-", ":"),
+        loopback=bool(chosen and chosen.ip.is_loopback),
+    )
+
+
+def on_link(vantage: Vantage, address: str) -> bool:
+    """Tell whether ``address`` is in one of the networks that the vantage interface is in."""
+    if not vantage.address:
+        return False
+    there = ipaddress.IPv4Address(address)
+    return _in_own_network(vantage, address) or any(
+        there in network.network for network in interface_networks(vantage.interface)
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _in_own_network(vantage: Vantage, address: str) -> bool:
+    """Tell whether an address is in the network of the vantage's own address."""
+    own = ipaddress.IPv4Interface(f"{vantage.address}/{vantage.prefix}")
+    return ipaddress.IPv4Address(address) in own.network
+
+
+def source_for(vantage: Vantage, target: str, flow: Flow = ANY) -> str:
+    """Give the vantage address that packets to ``target`` leave from.
+
+    The way from there must leave by the vantage interface.
+
+    Raises:
+        CannotAskError: the interface has no address or no link (``off-link``), the target is one
+            of this computer's own addresses, or the route to it leaves elsewhere (``other-route``).
+    """
+    if not vantage.address:
+        raise CannotAskError("off-link", f"{vantage.interface} has no IPv4 address")
+    check_plugged_in(vantage)
+    chosen = route_to(target, flow)
+    if chosen and chosen.own and not vantage.loopback:
+        raise CannotAskError(
+            "other-route", f"{target} is one of this computer's own addresses", "ip address"
+        )
+    source = _source_among(chosen, vantage, target)
+    way = route_to(target, flow, source)
+    if way is None:
+        check_footing(vantage, (carrier_changes(vantage.interface), True))
+        raise CannotAskError(
+            "other-route", f"this computer has no route to {target}", f"ip route get {target}"
+        )
+    if way.interface != vantage.interface:
+        raise CannotAskError(
+            "other-route",
+            f"the route to {target} leaves by {way.interface or way.source},"
+            f" not by {vantage.interface}",
+            f"ip route get {target}",
+        )
+    if not _belongs(source, vantage):
+        detail = f"{vantage.interface} no longer has {vantage.address} but {source}"
+        raise CannotAskError("off-link", detail, "ip address")
+    return source
+
+
+def _source_among(chosen: Route | None, vantage: Vantage, target: str) -> str:
+    """Give the address that the system would choose itself, else the vantage's own.
+
+    A VPN gives the interface an address of its own and lets everything be sent from there. Whoever
+    is next on the way and stands in the vantage's network is met with the vantage's own address.
+    """
+    if not chosen or chosen.interface != vantage.interface or not chosen.source:
+        return vantage.address
+    near = _in_own_network(vantage, chosen.gateway or target)
+    strange = not _in_own_network(vantage, chosen.source)
+    if near and strange and interface_of(vantage.address) == vantage.interface:
+        return vantage.address
+    return chosen.source
+
+
+def _belongs(source: str, vantage: Vantage) -> bool:
+    """Tell whether an address of the interface stands for where the run began.
+
+    A renewed lease may change the address within its network. Another network is another place,
+    unless the first address is still there beside it.
+    """
+    return _in_own_network(vantage, source) or interface_of(vantage.address) == vantage.interface
