@@ -67,7 +67,7 @@ class FakeTap:
     """A packet socket with packets that a test lays out."""
 
     def __init__(
-        self, *packets: Seen | OSError, drops: int = 0, fails: OSError | None = None
+        self, *packets: Seen | OSError | UnicodeError, drops: int = 0, fails: OSError | None = None
     ) -> None:
         """Lay them out, or fail to take the filter."""
         self.packets = list(packets)
@@ -97,7 +97,7 @@ class FakeTap:
         if not self.packets:
             raise BlockingIOError
         packet = self.packets.pop(0)
-        if isinstance(packet, OSError):
+        if isinstance(packet, OSError | UnicodeError):
             raise packet
         return packet[0], (*packet[1:], 1, bytes(6))
 
@@ -133,7 +133,7 @@ def witness_on(tap: FakeTap | OSError, protocol: int = UDP, port: int = 53) -> W
 
 
 def watching(
-    *packets: Seen | OSError, protocol: int = UDP, port: int = 53, drops: int = 0
+    *packets: Seen | OSError | UnicodeError, protocol: int = UDP, port: int = 53, drops: int = 0
 ) -> Witness:
     """A witness who has these packets to look at."""
     tap = FakeTap()
@@ -407,6 +407,12 @@ class TestBlindness:
         """Neither of an answer nor of silence, now or later."""
         assert (watched.diverted(), watched.kept_back(), watched.diverted()) == ("", "", "")
         assert watched.other_interface() == ""
+
+    def test_an_interface_whose_name_is_no_text(self) -> None:
+        """Python cannot say where that packet was; the next one tells as much as ever."""
+        nameless = UnicodeDecodeError("utf-8", b"B\xfcro", 1, 2, "invalid start byte")
+
+        assert watching(nameless, asked()).kept_back() == watching(asked()).kept_back()
 
     def test_does_not_read_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A flood is more than anybody can look at."""

@@ -186,6 +186,8 @@ class TestDefaultGateway:
         ("table", "gateway"),
         [
             (GATEWAY, "10.20.0.1"),
+            (GATEWAY.replace("eth0", "Büro"), "10.20.0.1"),
+            (GATEWAY.replace("eth0", "網\N{IDEOGRAPHIC SPACE}零"), "10.20.0.1"),
             (GATEWAY.rpartition("eth0")[0], ""),
             ("Iface\n\nshort line\n", ""),
             ("", ""),
@@ -194,7 +196,7 @@ class TestDefaultGateway:
     def test_is_read_from_the_table(self, tmp_path: Path, table: str, gateway: str) -> None:
         """The kernel writes its bytes in the computer's own order."""
         path = tmp_path / "route"
-        path.write_text(table, "ascii")
+        path.write_text(table, "utf-8")
 
         assert method.default_gateway(path) == gateway
 

@@ -16,58 +16,21 @@ from cube_acceptance.probes.net.neighbours import (
     Neighbour,
     ask_neighbours,
     knows_no_arp,
-    read_neighbours,
+    read_neighbour,
     told_by_hand,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Self
 
 REACHABLE, STALE = 0x02, 0x04
 CUBE = "10.20.0.50"
 HARDWARE = bytes((2, 0, 0, 0, 0, 0x99))
-DONE = struct.pack("=IHHIIi", 20, 3, 2, 1, 0, 0)
 
 
 def attribute(kind: int, value: bytes) -> bytes:
     """Write an attribute as Linux does."""
     return struct.pack("=HH", len(value) + 4, kind) + value + bytes(-len(value) % 4)
-
-
-def entry(address: str, state: int, interface: int = 7, *more: bytes) -> bytes:
-    """Write an entry as Linux does."""
-    body = struct.pack("=BxxxiHBB", socket.AF_INET, interface, state, 0, 1)
-    body += attribute(1, socket.inet_aton(address)) + attribute(2, HARDWARE) + b"".join(more)
-    return struct.pack("=IHHII", 16 + len(body), 28, 2, 1, 0) + body
-
-
-class FakeNetlink:
-    """Gives a list in parts."""
-
-    def __init__(self, *parts: bytes) -> None:
-        """Lay the parts out."""
-        self.parts = list(parts)
-
-    def __call__(self, *_: int) -> Self:
-        """Be made as a socket."""
-        return self
-
-    def __enter__(self) -> Self:
-        """Be open."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Be closed."""
-
-    def send(self, question: bytes) -> None:
-        """Take the question for all neighbours of IPv4."""
-        assert struct.unpack_from("=IHH", question) == (28, 30, 0x301)
-        assert question[16] == socket.AF_INET
-
-    def recv(self, _size: int) -> bytes:
-        """Give the next part."""
-        return self.parts.pop(0)
 
 
 @pytest.fixture
@@ -150,50 +113,26 @@ class TestKnowsNoArp:
 
 
 class TestReading:
-    """Linux's list, in parts."""
+    """Linux's table."""
 
-    def test_entries(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """All of them, whatever else stands in them, until Linux says that it is done."""
-        first = entry(CUBE, PERMANENT, 7, attribute(3, bytes(16)))
-        fake = FakeNetlink(first + entry("10.20.0.1", STALE), entry("10.20.0.2", NO_ARP, 8), DONE)
-        monkeypatch.setattr(neighbours.socket, "socket", fake)
+    def test_entry(self) -> None:
+        """Whatever else stands in it."""
+        entry = struct.pack("=BxxxiHBB", socket.AF_INET, 7, PERMANENT, 0, 1)
+        entry += attribute(3, bytes(16)) + attribute(1, socket.inet_aton(CUBE))
+        entry += attribute(2, HARDWARE)
 
-        assert ask_neighbours() == (
-            Neighbour(7, CUBE, HARDWARE.hex(":"), PERMANENT),
-            Neighbour(7, "10.20.0.1", HARDWARE.hex(":"), STALE),
-            Neighbour(8, "10.20.0.2", HARDWARE.hex(":"), NO_ARP),
-        )
-
-    def test_a_list_without_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It is read for so long only."""
-        monkeypatch.setattr(neighbours.socket, "socket", FakeNetlink(*[entry(CUBE, STALE)] * 300))
-
-        assert len(ask_neighbours()) == 256
-
-    @pytest.mark.parametrize(
-        "part",
-        [
-            struct.pack("=IHHIIi", 20, 2, 0, 1, 0, -95),
-            struct.pack("=IHHII", 16, 28, 2, 1, 0),
-            struct.pack("=IHHII", 0, 28, 2, 1, 0),
-        ],
-        ids=["an-error", "no-entry", "no-length"],
-    )
-    def test_another_message(self, part: bytes) -> None:
-        """What is no list of neighbours is said to be none."""
-        with pytest.raises(OSError, match="instead of a neighbour"):
-            read_neighbours(part)
+        assert read_neighbour(entry) == Neighbour(7, CUBE, HARDWARE.hex(":"), PERMANENT)
 
     def test_no_address(self) -> None:
         """An entry without an IPv4 address is nobody's."""
-        body = struct.pack("=BxxxiHBB", socket.AF_INET, 7, PERMANENT, 0, 1) + struct.pack(
-            "=HH", 0, 1
-        )
-        part = struct.pack("=IHHII", 16 + len(body), 28, 2, 1, 0) + body
+        entry = struct.pack("=BxxxiHBB", socket.AF_INET, 7, PERMANENT, 0, 1)
 
-        assert read_neighbours(part) == ([Neighbour(7, "", "", PERMANENT)], True)
+        assert read_neighbour(entry) == Neighbour(7, "", "", PERMANENT)
 
     @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux itself")
-    def test_this_computer(self) -> None:
-        """The question is one that Linux understands."""
+    def test_this_computer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The question is one that Linux understands; an entry that is too short is none."""
         assert all(one.interface for one in ask_neighbours())
+
+        monkeypatch.setattr(neighbours, "ask_list", lambda *_: (b"short",))
+        assert ask_neighbours() == ()

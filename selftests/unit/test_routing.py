@@ -198,6 +198,7 @@ class TestNeighbourAnswers:
 IP address       HW type     Flags       HW address            Mask     Device
 10.20.0.9        0x1         0x0         00:00:00:00:00:00     *        eth0
 10.20.0.1        0x1         0x2         2a:bb:f0:6a:5e:19     *        eth0
+10.30.0.1        0x1         0x2         2a:bb:f0:6a:5e:20     *        Büro
 """
 
     @pytest.mark.parametrize(
@@ -207,15 +208,17 @@ IP address       HW type     Flags       HW address            Mask     Device
             ("eth1", "10.20.0.9", None),
             ("eth0", "10.20.0.1", True),
             ("eth0", "10.20.0.2", None),
+            ("Büro", "10.30.0.1", True),
+            ("B\udcfcro", "10.30.0.1", None),
         ],
-        ids=["unanswered", "other-interface", "answered", "never-asked"],
+        ids=["unanswered", "other-interface", "answered", "never-asked", "any-script", "no-text"],
     )
     def test_table(
         self, *, tmp_path: Path, interface: str, address: str, answers: bool | None
     ) -> None:
         """Only an entry of this interface says anything, by whether it was ever completed."""
         table = tmp_path / "arp"
-        table.write_text(self.TABLE + "\n")
+        table.write_text(self.TABLE + "\n", "utf-8")
 
         assert neighbour_answers(interface, address, table) is answers
 

@@ -162,13 +162,13 @@ def vantage_facts(setup: Setup) -> dict[str, Any]:
 def default_gateway(routes: Path = Path("/proc/net/route")) -> str:
     """Read the default gateway from Linux's routing table; empty elsewhere and where none is."""
     try:
-        lines = routes.read_text("ascii").splitlines()[1:]
+        lines = routes.read_bytes().splitlines()[1:]
     except OSError:
         return ""
     for line in lines:
         fields = line.split()
-        if len(fields) > 2 and fields[1] == "00000000":  # noqa: PLR2004 - destination and gateway
-            return str(ipaddress.IPv4Address(bytes.fromhex(fields[2])[::-1]))
+        if len(fields) > 2 and fields[1] == b"00000000":  # noqa: PLR2004 - destination and gateway
+            return str(ipaddress.IPv4Address(bytes.fromhex(fields[2].decode("ascii"))[::-1]))
     return ""
 
 

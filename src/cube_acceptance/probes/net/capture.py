@@ -203,8 +203,9 @@ class Wire:
             return False
         try:
             for _ in range(PACKET_LIMIT):
-                packet, place = self._sock.recvfrom(SNAP)
-                self._note(packet, *place[:3])
+                with contextlib.suppress(UnicodeError):  # an interface whose name is no text
+                    packet, place = self._sock.recvfrom(SNAP)
+                    self._note(packet, *place[:3])
         except BlockingIOError:
             counts = self._sock.getsockopt(_SOL_PACKET, _STATISTICS, _COUNTS.size)
             self._missed = bool(_COUNTS.unpack(counts)[1])

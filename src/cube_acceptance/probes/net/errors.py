@@ -53,6 +53,11 @@ _DROPPED = os.strerror(errno.ENOBUFS)
 _OWN_DOING = frozenset({*map(os.strerror, FORBIDDEN), _DROPPED})
 
 
+def legible(text: str) -> str:
+    """Write as text what may hold bytes that are none, an interface's name (os.fsdecode)."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class CannotAskError(Exception):
     """The question cannot be put on the wire from this computer; becomes a CannotMeasure."""
 
@@ -60,8 +65,8 @@ class CannotAskError(Exception):
         """Name the cause, what stood in the way, and the command that removes it, if any."""
         super().__init__(detail)
         self.cause: CannotCause = cause
-        self.detail = detail
-        self.command = command
+        self.detail = legible(detail)
+        self.command = legible(command)
 
 
 class ReachError(Exception):

@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from cube_acceptance.probes.net.netlink import ask_list, attributes
+
 INTERFACES = Path("/sys/class/net")
 """Where Linux describes its interfaces (sysfs(5))."""
 
@@ -20,20 +22,10 @@ PERMANENT, NO_ARP = 0x80, 0x40  # linux/neighbour.h: NUD_...
 WORDS = {PERMANENT: "PERMANENT", NO_ARP: "NOARP"}
 """How ip-neighbour(8) writes these states."""
 
-_NETLINK = 16  # linux/socket.h: AF_NETLINK; the socket module names it on Linux only
-_DONE = 3  # linux/netlink.h: NLMSG_DONE
 _NEW_NEIGHBOUR, _GET_NEIGHBOUR = 28, 30  # linux/rtnetlink.h
-_REQUEST, _DUMP = 0x001, 0x300  # linux/netlink.h: NLM_F_...
-_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # struct ndmsg: family, interface, state, flags, type
-_ATTRIBUTE = struct.Struct("=HH")  # struct rtattr
 _DST, _HARDWARE = 1, 2  # NDA_...
-_ALIGNED = 4
 _IFF_NOARP = 0x80  # linux/if.h
-_RECEIVE_LIMIT = 1 << 16
-"""Bytes of one part of the list; Linux writes parts of at most 32 KiB."""
-_PARTS = 256
-"""How many parts are read; a table of neighbours has 1,024 entries unless somebody wants more."""
 
 
 class Neighbour(NamedTuple):
@@ -87,52 +79,20 @@ def knows_no_arp(interface: str, root: Path = INTERFACES) -> bool:
 
 
 def ask_neighbours() -> tuple[Neighbour, ...]:
-    """Ask Linux for its table of IPv4 neighbours (rtnetlink(7)).
+    """Ask Linux for its table of IPv4 neighbours.
 
     Raises:
         OSError: this system cannot be asked so.
     """
-    found: list[Neighbour] = []
-    size = _HEADER.size + _NEIGHBOUR.size
-    question = _HEADER.pack(size, _GET_NEIGHBOUR, _REQUEST | _DUMP, 1, 0)
-    question += _NEIGHBOUR.pack(socket.AF_INET, 0, 0, 0, 0)
-    with socket.socket(_NETLINK, socket.SOCK_RAW, 0) as asking:
-        asking.send(question)
-        for _ in range(_PARTS):
-            entries, more = read_neighbours(asking.recv(_RECEIVE_LIMIT))
-            found += entries
-            if not more:
-                break
-    return tuple(found)
+    body = _NEIGHBOUR.pack(socket.AF_INET, 0, 0, 0, 0)
+    entries = ask_list(_GET_NEIGHBOUR, _NEW_NEIGHBOUR, body)
+    return tuple(read_neighbour(entry) for entry in entries if len(entry) >= _NEIGHBOUR.size)
 
 
-def read_neighbours(part: bytes) -> tuple[list[Neighbour], bool]:
-    """Read one part of the list, and whether another follows.
-
-    Raises:
-        OSError: it is another message, an error for instance.
-    """
-    found: list[Neighbour] = []
-    at = 0
-    while at + _HEADER.size <= len(part):
-        size, kind, *_ = _HEADER.unpack_from(part, at)
-        if kind == _DONE:
-            return found, False
-        if kind != _NEW_NEIGHBOUR or size < _HEADER.size + _NEIGHBOUR.size:
-            raise OSError(f"netlink message {kind} instead of a neighbour")
-        found.append(_read_one(part[at + _HEADER.size : at + size]))
-        at += size + -size % _ALIGNED
-    return found, True
-
-
-def _read_one(entry: bytes) -> Neighbour:
+def read_neighbour(entry: bytes) -> Neighbour:
+    """Read one entry of the table."""
     _, interface, state, _, _ = _NEIGHBOUR.unpack_from(entry)
-    values: dict[int, bytes] = {}
-    at = _NEIGHBOUR.size
-    while at + _ATTRIBUTE.size <= len(entry):
-        length, name = _ATTRIBUTE.unpack_from(entry, at)
-        values[name] = entry[at + _ATTRIBUTE.size : at + length]
-        at += max(length, _ATTRIBUTE.size) + -length % _ALIGNED
+    values = dict(attributes(entry, _NEIGHBOUR.size))
     address = values.get(_DST, b"")
     return Neighbour(
         interface=interface,

@@ -8,6 +8,7 @@ Elsewhere a UDP socket that is connected tells its source address, and that is a
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
 import sys
@@ -29,7 +30,7 @@ _ALIGNED = 4
 _DST, _SRC, _OIF, _GATEWAY, _PREFSRC, _IP_PROTO, _DPORT = 1, 2, 4, 5, 7, 27, 29  # RTA_...
 _UNICAST, _LOCAL = 1, 2  # RTN_...
 _HOST_BITS = 32
-_ARP_INCOMPLETE = "0x0"
+_ARP_INCOMPLETE = b"0x0"
 _RECEIVE_LIMIT = 8192
 
 
@@ -156,10 +157,11 @@ def neighbour_answers(interface: str, address: str, table: Path = ARP_TABLE) -> 
     ARP without an answer: the error is its own and comes by the loopback interface.
     """
     try:
-        lines = table.read_text(encoding="ascii").splitlines()[1:]
-    except (OSError, UnicodeError):
+        lines = table.read_bytes().splitlines()[1:]
+    except OSError:
         return None
+    wanted = [address.encode()], [os.fsencode(interface)]
     for fields in (line.split() for line in lines):
-        if fields[:1] == [address] and fields[-1] == interface:
+        if (fields[:1], fields[-1:]) == wanted:
             return fields[2:3] != [_ARP_INCOMPLETE]
     return None

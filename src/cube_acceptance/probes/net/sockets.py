@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import select
 import socket
 import sys
@@ -52,7 +53,7 @@ def bind_interface(sock: socket.socket, vantage: Vantage, platform: str = sys.pl
     """
     sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, HOPS)
     if platform.startswith("linux"):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, vantage.interface.encode())
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, os.fsencode(vantage.interface))
     elif platform == "darwin":
         index = socket.if_nametoindex(vantage.interface)
         sock.setsockopt(socket.IPPROTO_IP, _IP_BOUND_IF, index)

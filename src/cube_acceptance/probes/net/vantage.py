@@ -20,6 +20,7 @@ from cube_acceptance.probes.net.local import (
     interface_networks,
     interface_of,
     is_here,
+    is_text,
     plugged_in,
     system_interfaces,
 )
@@ -84,9 +85,15 @@ def find_vantage(target: str, interface: str = "") -> Vantage:
             raise CannotAskError(
                 "other-route", f"this computer has no route to {target}", "ip route get " + target
             )
+    if not is_text(interface):
+        raise CannotAskError(
+            "not-configured",
+            f"the name of the interface that reaches {target} is no text: {interface!a}",
+            "ip link set",
+        )
     interfaces = system_interfaces()
     if interface not in interfaces:
-        known = ", ".join(sorted(interfaces))
+        known = ", ".join(sorted(filter(is_text, interfaces)))
         raise CannotAskError(
             "not-configured", f"there is no interface {interface}; this computer has {known}"
         )
