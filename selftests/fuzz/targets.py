@@ -24,7 +24,7 @@ from cube_acceptance import catalogue, evidence_file, site
 from cube_acceptance.evidence import Vantage
 from cube_acceptance.probes import dhcp, icmp, leases, llmnr, mdns, ntp, ssh
 from cube_acceptance.probes import dns as dns_probe
-from cube_acceptance.probes.net import http1, lease_texts
+from cube_acceptance.probes.net import http1, lease_texts, multicast
 from cube_acceptance.probes.net.deadline import Patience
 from cube_acceptance.probes.net.dns_message import text_of
 from cube_acceptance.probes.net.errors import ReachError
@@ -128,16 +128,16 @@ def fuzz_ntp(data: bytes) -> None:
             kept(ntp.read_reply(packet, asked, 1.5))
 
 
-def _multicast(data: bytes, read: mdns.Reader, port: int, claim: str) -> None:
-    asking = mdns.Asking(
+def _multicast(data: bytes, read: multicast.Reader, port: int, claim: str) -> None:
+    asking = multicast.Asking(
         group="224.0.0.251", port=port, tries=1, window_s=1.0, host=HOST, claim=claim
     )
-    found = mdns.Collected(asking, read)
-    found.begin(QUERY, QUERY.to_wire(), 0.0)
+    found = multicast.Collected(asking, read, Log(Stopwatch()))
+    found.begin(QUERY, QUERY.to_wire())
     for number, packet in enumerate(packets(data)):
         address = HOST if number % 2 else "10.20.0.66"
-        found.take(mdns.Arrival(packet, address, port, 0.0))
-    for record in (*found.replies, *found.ignored, *found.tries):
+        found.take(multicast.Arrival(packet, address, port, 0.0))
+    for record in (*found.replies, *found.log.ignored, *found.log.tries):
         kept(record)
 
 

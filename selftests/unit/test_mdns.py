@@ -20,21 +20,26 @@ import pytest
 from cube_acceptance.evidence import CannotMeasure, MdnsObserved, NameReply, Observation, Vantage
 from cube_acceptance.probes import mdns as probed
 from cube_acceptance.probes.mdns import (
-    CLAIM_LIMIT,
-    IGNORED_LIMIT,
-    OTHER_LIMIT,
-    OWN_LIMIT,
-    Asking,
     Listing,
     MdnsProbe,
-    collect,
-    open_group,
     read_mdns,
     services_in,
 )
+from cube_acceptance.probes.net import multicast
 from cube_acceptance.probes.net.dns_message import NAME_LIMIT, names_in, question
 from cube_acceptance.probes.net.errors import CannotAskError
+from cube_acceptance.probes.net.log import IGNORED_LIMIT
 from cube_acceptance.probes.net.measuring import Stopwatch
+from cube_acceptance.probes.net.multicast import (
+    CLAIM_LIMIT,
+    OTHER_LIMIT,
+    OVERTIME_LIMIT,
+    OWN_LIMIT,
+    Arrival,
+    Asking,
+    collect,
+    open_group,
+)
 from fixtures.simulator.mdns import Behaviour, MdnsResponder, Reply, Request
 
 if TYPE_CHECKING:
@@ -212,7 +217,7 @@ class TestAnswer:
             asking = dataclasses.replace(ASKING, port=device.port, window_s=0.6)
             found = collect(sock, late, asking, QUESTIONS, read_mdns)
 
-        assert [attempt.result for attempt in found.tries] == ["answer"]
+        assert [attempt.result for attempt in found.log.tries] == ["answer"]
 
     def test_takes_an_alias(self) -> None:
         """An alias gives the address of the name that it stands for."""
@@ -246,16 +251,15 @@ class TestAnswer:
 @pytest.fixture
 def busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep this program from running after it has asked, until the window has closed."""
-    receive = probed._receive
+    receive = multicast.receive_from_any
     stalls = [0.5]
 
-    def late(*arguments: Any) -> probed.Arrival | None:  # noqa: ANN401 - passed on
+    def late(*arguments: Any) -> Any:  # noqa: ANN401 - passed on
         if stalls:
             time.sleep(stalls.pop())
-            return None
         return receive(*arguments)
 
-    monkeypatch.setattr(probed, "_receive", late)
+    monkeypatch.setattr(multicast, "receive_from_any", late)
 
 
 class TestOtherHosts:
@@ -407,7 +411,7 @@ class TestForeign:
         observed = device.run()
 
         assert isinstance(observed, MdnsObserved)
-        assert sock.read == probed.TRIES + probed.OVERTIME_LIMIT
+        assert sock.read == OVERTIME_LIMIT
 
 
 class TestSilence:
@@ -498,7 +502,7 @@ class TestReading:
         query = question(dns.name.from_text(NAME), dns.rdatatype.A)
         printer = dns.rrset.from_text("printer.local.", 1, "IN", "A", "10.0.0.1")
         reply = reply_holding(printer)
-        seen = read_mdns(query, reply, probed.Arrival(reply.to_wire(), OTHER, 5353, 0.0))
+        seen = read_mdns(query, reply, Arrival(reply.to_wire(), OTHER, 5353, 0.0))
 
         assert not seen.addressless
 
@@ -508,7 +512,7 @@ class TestReading:
         reply = reply_holding()
 
         def addressless(source: str) -> bool:
-            arrival = probed.Arrival(reply.to_wire(), source, 5353, 0.0)
+            arrival = Arrival(reply.to_wire(), source, 5353, 0.0)
             return read_mdns(query, reply, arrival, CUBE).addressless
 
         assert addressless(CUBE)
@@ -599,7 +603,7 @@ class TestUnasked:
         def gone(*_: object) -> None:
             raise OSError(errno.ENODEV, "No such device")
 
-        monkeypatch.setattr(probed, "bind_interface", gone)
+        monkeypatch.setattr(multicast, "bind_interface", gone)
 
         with pytest.raises(CannotAskError) as caught:
             open_group(LOOPBACK, CUBE)
@@ -632,8 +636,8 @@ class TestUnasked:
         )
         found = collect(sock, Stopwatch(), ASKING, QUESTIONS, read_mdns)
 
-        assert [attempt.result for attempt in found.tries] == ["not-sent", "silence", "silence"]
-        assert found.tries[0].detail == "No buffer space"
+        assert [attempt.result for attempt in found.log.tries] == ["not-sent", "silence", "silence"]
+        assert found.log.tries[0].detail == "No buffer space"
 
 
 class TestSocket:
@@ -814,7 +818,7 @@ def test_reads_a_truncated_reply_as_such() -> None:
     seen = read_mdns(
         question(probed.SERVICES, dns.rdatatype.PTR),
         reply,
-        probed.Arrival(reply.to_wire(), CUBE, 5353, 0.0),
+        Arrival(reply.to_wire(), CUBE, 5353, 0.0),
     )
 
     assert isinstance(seen, NameReply)

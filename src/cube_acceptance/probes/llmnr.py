@@ -24,16 +24,7 @@ from cube_acceptance.evidence import (
     LlmnrObserved,
     NameReply,
     Trouble,
-    Try,
     Vantage,
-)
-from cube_acceptance.probes.mdns import (
-    Arrival,
-    Asking,
-    Collected,
-    collect,
-    host_trouble,
-    open_group,
 )
 from cube_acceptance.probes.net.dns_message import (
     exchange,
@@ -46,6 +37,14 @@ from cube_acceptance.probes.net.dns_message import (
 )
 from cube_acceptance.probes.net.errors import CannotAskError, ReachError, trouble
 from cube_acceptance.probes.net.measuring import Stopwatch, measured
+from cube_acceptance.probes.net.multicast import (
+    Arrival,
+    Asking,
+    Collected,
+    collect,
+    host_trouble,
+    open_group,
+)
 from cube_acceptance.probes.net.receive import UnwantedError
 from cube_acceptance.probes.net.routing import tcp, udp
 from cube_acceptance.probes.net.sockets import (
@@ -179,8 +178,8 @@ class LlmnrProbe:
         return LlmnrObserved(
             started=watch.started,
             duration_s=watch.elapsed(),
-            tries=tuple(found.tries),
-            ignored=tuple(found.ignored),
+            tries=tuple(found.log.tries),
+            ignored=tuple(found.log.ignored),
             hostname=self.hostname,
             replies=tuple(found.replies),
             trouble=failure,
@@ -188,29 +187,24 @@ class LlmnrProbe:
 
     def _ask_tcp(self, watch: Stopwatch, found: Collected, name: dns.name.Name) -> Trouble | None:
         query = question(name, dns.rdatatype.A)
-        at_s = watch.elapsed()
         place = f"{self.address}:{self.port}"
-        attempt = Try(at_s=at_s, to=place, result="answer", sent=query.to_wire(), detail="tcp")
+        number = found.log.begin(place, query.to_wire(), "tcp")
+        until_s = found.log.tries[number].at_s + self.tcp_wait_s
         packet = b""
         try:
             with contextlib.closing(
                 connect(self.vantage, self.address, self.port, self.tcp_wait_s)
             ) as sock:
-                packet = exchange(sock, query.to_wire(), watch, at_s + self.tcp_wait_s)
-            arrival = Arrival(packet, self.address, self.port, watch.elapsed())
+                packet = exchange(sock, query.to_wire(), watch, until_s)
             message = read_message(packet)
             reply_to(query, message)
+            arrival = Arrival(packet, self.address, self.port, watch.elapsed())
             reply = read_llmnr(query, message, arrival)
         except (ReachError, UnwantedError) as error:
             failure = trouble_of(error)
             result = "silence" if failure.kind == "no-answer" else failure.kind
-            detail = f"tcp: {failure.detail}"
-            found.tries.append(
-                msgspec.structs.replace(
-                    attempt, result=result, received=packet[:RAW_LIMIT], detail=detail
-                )
-            )
+            found.log.end(number, result, failure.detail, packet)
             return failure
-        found.tries.append(msgspec.structs.replace(attempt, received=reply.raw, source=place))
+        found.log.end(number, "answer", received=packet, source=place)
         found.replies.append(msgspec.structs.replace(reply, over="tcp"))
         return None
