@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, NamedTuple
 
-from cube_acceptance.evidence import NOBODY, DnsObserved
-from cube_acceptance.judge import Word, obstacle, on_the_wire
-from cube_acceptance.network import dns_key, handed_out, is_host, is_loopback, name_servers
+from cube_acceptance.evidence import NOBODY, DhcpObserved, DnsObserved, Vantage, WayObserved
+from cube_acceptance.judge import InconclusiveError, Word, obstacle, on_the_wire
+from cube_acceptance.network import (
+    dns_key,
+    handed_out,
+    is_host,
+    is_loopback,
+    leading_offer,
+    name_servers,
+    network_of,
+    next_hops,
+    way_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from ipaddress import IPv4Network
 
-    from cube_acceptance.evidence import CannotMeasure, HttpsObserved, NameReply, Trouble
+    from cube_acceptance.evidence import (
+        CannotMeasure,
+        HttpsObserved,
+        NameReply,
+        Observation,
+        Trouble,
+    )
     from cube_acceptance.judge import Judge
     from cube_acceptance.network import Servers
     from cube_acceptance.setup import Setup
@@ -67,6 +85,66 @@ def cause_of(trouble: Trouble) -> tuple[str, str]:
     return trouble.kind, trouble.kind
 
 
+def stand_in_the_segment(judge: Judge, setup: Setup) -> None:
+    """Rule that what is measured here does not speak for a CUBE of another segment."""
+    if setup.routed and isinstance(setup.vantage, Vantage):
+        first = setup.routed[0]
+        judge.inconclusive(
+            "off-link",
+            "off-link.routed" if first.gateway else "off-link.elsewhere",
+            cube=first.cube,
+            address=first.address,
+            router=first.gateway,
+            own=setup.vantage.address,
+            interface=setup.vantage.interface,
+        )
+
+
+def other_way(
+    judge: Judge, setup: Setup, over: str, target: str, port: int
+) -> InconclusiveError | None:
+    """Describe by whom this computer reaches a target where a CUBE would ask another router.
+
+    None where both take the same way, or nobody can tell.
+    """
+    offered = look(judge, "dhcp")
+    way = look(judge, way_key(over, target, port))
+    offer = leading_offer(offered) if isinstance(offered, DhcpObserved) else None
+    if offer is None or not isinstance(way, WayObserved) or way.gateway is None:
+        return None
+    network = network_of(offer)
+    if network is None or not stands_in(setup.vantage, network):
+        return None  # nobody here would live by this offer
+    routers = next_hops(offer, target)
+    if not routers or way.gateway in routers:
+        return None
+    return InconclusiveError(
+        "other-route",
+        "other-route.router",
+        target=target,
+        server=offer.server_id or offer.source,
+        mine=way.gateway or Word("directly"),
+        theirs=[router or Word("directly") for router in sorted(routers)],
+    )
+
+
+def stands_in(vantage: Vantage | CannotMeasure, network: IPv4Network) -> bool:
+    """Whether this computer has its address in a network."""
+    return (
+        isinstance(vantage, Vantage)
+        and bool(vantage.address)
+        and IPv4Address(vantage.address) in network
+    )
+
+
+def look(judge: Judge, key: str) -> Observation | None:
+    """Return an observation that may not be part of this session."""
+    try:
+        return judge.get(key)
+    except LookupError:
+        return None
+
+
 def some(judge: Judge, servers: Servers) -> tuple[str, ...]:
     """Give the servers to be asked; rules where there are none."""
     if not servers.addresses:
@@ -77,7 +155,7 @@ def some(judge: Judge, servers: Servers) -> tuple[str, ...]:
 
 
 def none_works(
-    judge: Judge, flaws: list[Flaw], blocked: list[CannotMeasure], ranking: tuple[str, ...]
+    judge: Judge, flaws: list[Flaw], blocked: list[InconclusiveError], ranking: tuple[str, ...]
 ) -> None:
     """Rule on servers of which none works: by the flaw that came closest to working.
 
@@ -85,7 +163,7 @@ def none_works(
     sentence names every server that it is true of, figures and all, and no other.
     """
     if blocked:
-        raise obstacle(blocked[0])
+        raise blocked[0]
     closest = min(flaws, key=lambda flaw: (ranking.index(flaw.cause), flaw.text == flaw.cause))
     said = closest.text, closest.facts
     alike = [flaw.server for flaw in flaws if (flaw.text, flaw.facts) == said]
@@ -120,10 +198,7 @@ def dns_trouble(judge: Judge, setup: Setup, answer: DnsObserved) -> Trouble | No
 
 def dns_seen(judge: Judge, server: str, name: str) -> DnsObserved | None:
     """Give what a DNS server did with a question; None where it was not asked."""
-    try:
-        seen = judge.get(dns_key(server, name))
-    except LookupError:  # not part of this session
-        return None
+    seen = look(judge, dns_key(server, name))
     return seen if isinstance(seen, DnsObserved) else None
 
 

@@ -19,6 +19,7 @@ from cube_acceptance.network import (
     silence_is_doubtful,
     ways_out,
 )
+from judging import stand_in_the_segment
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import DhcpMessage
@@ -32,6 +33,7 @@ SHORT_LEASE_S = 600
 @pytest.mark.requirement("DHCP-01")
 def test_a_dhcp_server_offers_an_address(judge: Judge, setup: Setup) -> None:
     """A DHCP server gives the CUBE its address."""
+    stand_in_the_segment(judge, setup)
     observed = judge.get("dhcp")
     site = setup.site
     if isinstance(observed, CannotMeasure):

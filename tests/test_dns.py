@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cube_acceptance.evidence import CannotMeasure, DnsObserved
-from cube_acceptance.judge import Word
+from cube_acceptance.judge import Word, obstacle
 from cube_acceptance.network import dns_key, handed_out, name_servers, usable_addresses
 from judging import (
     TROUBLE_WORDS,
@@ -17,7 +17,9 @@ from judging import (
     flaw_of,
     none_works,
     one_address,
+    other_way,
     some,
+    stand_in_the_segment,
 )
 
 if TYPE_CHECKING:
@@ -35,12 +37,16 @@ CODES = {"REFUSED": "wrong-answer.refused", "SERVFAIL": "wrong-answer.servfail"}
 @pytest.mark.requirement("DNS-01")
 def test_a_cloud_name_resolves(judge: Judge, setup: Setup, host: str) -> None:
     """A DNS server that DHCP hands out resolves the cloud host's name to a usable address."""
+    stand_in_the_segment(judge, setup)
     servers = some(judge, name_servers(setup.site, handed_out(judge)))
     found, flaws, blocked = [], [], []
     for server in servers:
         observed = judge.get(dns_key(server, host))
         if isinstance(observed, CannotMeasure):
-            blocked.append(observed)
+            blocked.append(obstacle(observed))
+            continue
+        if elsewhere := other_way(judge, setup, "udp", server, setup.ports.dns):
+            blocked.append(elsewhere)
             continue
         answer = judge.measured(dns_key(server, host), DnsObserved)
         if answer.tcp in TROUBLE_WORDS:

@@ -12,7 +12,7 @@ import pytest
 from cube_acceptance.evidence import HttpsObserved, NtpObserved
 from cube_acceptance.judge import on_the_wire
 from cube_acceptance.network import addresses, handed_out, time_servers
-from judging import cloud_offset, fail_without_address
+from judging import cloud_offset, fail_without_address, other_way, stand_in_the_segment
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import HttpReply, TlsSession, VerifyError
@@ -40,9 +40,13 @@ IDENTITY_PROVIDERS = ("login.microsoftonline.com", "login.mytapio.one")
 @pytest.mark.requirement("HTTPS-01")
 def test_a_cloud_host_answers_over_tls(judge: Judge, setup: Setup, host: str) -> None:
     """The cloud host answers on TCP 443 with a certificate of a public authority."""
+    stand_in_the_segment(judge, setup)
     if not addresses(setup, judge, host):
         fail_without_address(judge, setup, host)
     seen = judge.measured(f"https/{host}", HttpsObserved)
+    for address in seen.addresses:
+        if elsewhere := other_way(judge, setup, "tcp", address, setup.ports.https):
+            raise elsewhere
     where = {"host": host, "addresses": seen.addresses}
     if seen.tls:
         judge.show(issuer=seen.tls.issuer, version=seen.tls.version, not_after=seen.tls.not_after)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from cube_acceptance.evidence import CannotMeasure, HttpsObserved, NtpObserved, Trouble
-from cube_acceptance.judge import Word
+from cube_acceptance.judge import Word, obstacle
 from cube_acceptance.network import handed_out, time_servers
-from judging import Flaw, cloud_offset, flaw_of, none_works, some
+from judging import Flaw, cloud_offset, flaw_of, none_works, other_way, some, stand_in_the_segment
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import NtpReply
-    from cube_acceptance.judge import Judge
+    from cube_acceptance.judge import InconclusiveError, Judge
+    from cube_acceptance.setup import Setup
     from cube_acceptance.site import Site
 
 UNSYNCHRONISED_LEAP = 3
@@ -41,10 +42,12 @@ OWN_CLOCK = Clock(0.0, 0.0, Word("own-clock"))
 
 
 @pytest.mark.requirement("NTP-01")
-def test_a_time_server_answers_with_the_right_time(judge: Judge, site: Site) -> None:
+def test_a_time_server_answers_with_the_right_time(judge: Judge, setup: Setup) -> None:
     """A time server that DHCP hands out is synchronised and gives the right time."""
+    stand_in_the_segment(judge, setup)
+    site = setup.site
     servers = some(judge, time_servers(site, handed_out(judge)))
-    replies, flaws, blocked = ask_all(judge, servers)
+    replies, flaws, blocked = ask_all(judge, setup, servers)
     clouds = cloud_clocks(judge, site)
     unclear = []
     right = []
@@ -78,14 +81,17 @@ def test_a_time_server_answers_with_the_right_time(judge: Judge, site: Site) -> 
 
 
 def ask_all(
-    judge: Judge, servers: tuple[str, ...]
-) -> tuple[dict[str, NtpReply], list[Flaw], list[CannotMeasure]]:
+    judge: Judge, setup: Setup, servers: tuple[str, ...]
+) -> tuple[dict[str, NtpReply], list[Flaw], list[InconclusiveError]]:
     """Sort the servers: those that are synchronised, those that are not, those not askable."""
     good, flaws, blocked = {}, [], []
     for server in servers:
         observed = judge.get(f"ntp/{server}")
         if isinstance(observed, CannotMeasure):
-            blocked.append(observed)
+            blocked.append(obstacle(observed))
+            continue
+        if elsewhere := other_way(judge, setup, "udp", server, setup.ports.ntp):
+            blocked.append(elsewhere)
             continue
         answer = judge.measured(f"ntp/{server}", NtpObserved)
         if answer.reply is None:

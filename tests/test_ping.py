@@ -9,7 +9,7 @@ import pytest
 from cube_acceptance.evidence import PingObserved
 from cube_acceptance.judge import on_the_wire
 from cube_acceptance.network import addresses
-from judging import fail_without_address
+from judging import fail_without_address, other_way, stand_in_the_segment
 
 if TYPE_CHECKING:
     from cube_acceptance.judge import Judge
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 @pytest.mark.requirement("PING-01")
 def test_the_cloud_answers_pings(judge: Judge, setup: Setup) -> None:
     """The tapio Cloud answers echo requests."""
+    stand_in_the_segment(judge, setup)
     host = setup.site.cloud.ping_target
     if not addresses(setup, judge, host):
         fail_without_address(judge, setup, host)
-    rule_on_echoes(judge, judge.measured(f"ping/{host}", PingObserved))
+    seen = judge.measured(f"ping/{host}", PingObserved)
+    if elsewhere := other_way(judge, setup, "icmp", seen.address, 0):
+        raise elsewhere
+    rule_on_echoes(judge, seen)
 
 
 @pytest.mark.requirement("PING-02")

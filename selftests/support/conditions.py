@@ -29,7 +29,9 @@ from cube_acceptance.evidence import (
     Trouble,
     Try,
     VerifyError,
+    WayObserved,
 )
+from cube_acceptance.setup import Routed
 from cube_acceptance.site import Cloud, Cube, Dns, Ntp, Site, VantageWish
 from selftests.support import healthy
 from selftests.support.healthy import CUBE, HOSTS, NTP_REPLY, OFFER, SERVER, STARTED, TLS
@@ -80,15 +82,32 @@ class Row(NamedTuple):
     expected: dict[str, str]
     notes: tuple[str, ...] = ()
     site: Site = healthy.SITE
+    routed: tuple[Routed, ...] = ()
 
     def saved(self) -> Saved:
         """Return the condition's evidence."""
-        return healthy.saved(self.changes, site=self.site)
+        return healthy.saved(self.changes, site=self.site, routed=self.routed)
 
 
 def cannot(cause: str, command: str = "") -> CannotMeasure:
     """A question that could not be asked."""
     return CannotMeasure(**COMMON, cause=cause, detail="in the way", command=command)
+
+
+def way(over: str, target: str, port: int, gateway: str | None) -> dict[str, Observation]:
+    """The router that this computer takes to a target."""
+    seen = WayObserved(**COMMON, over=over, target=target, port=port, gateway=gateway)
+    return {f"way/{over}/{target}:{port}": seen}
+
+
+def ways_out(gateway: str | None) -> dict[str, Observation]:
+    """The router that this computer takes to both clouds."""
+    return {
+        key: seen
+        for target in HOSTS.values()
+        for over, port in (("tcp", 443), ("icmp", 0))
+        for key, seen in way(over, target, port, gateway).items()
+    }
 
 
 BY_HAND = cannot("ambiguous", "ip neigh del 10.20.0.1 dev eth0")
@@ -345,7 +364,7 @@ ROWS = [
     Row(
         "the router is outside the network that is handed out",
         {"dhcp": offer(routers=("10.99.0.1", "10.21.0.1"))},
-        {},
+        dict.fromkeys((*HTTPS_CASES, "PING-01"), "inconclusive other-route"),
         ("router-outside",),
     ),
     Row(
@@ -1933,5 +1952,46 @@ ROWS = [
         | {f"dns/{SERVER}/{name}": BY_HAND for name in (*HOSTS, "invalid")}
         | no_cloud(),
         {"NTP-01": "inconclusive ambiguous", **every(OUTBOUND, "inconclusive ambiguous")},
+    ),
+    # For whom a result speaks
+    *(
+        Row(
+            f"this computer reaches the clouds {how}",
+            offered | ways_out(mine),
+            dict.fromkeys((*HTTPS_CASES, "PING-01"), "inconclusive other-route") if other else {},
+        )
+        for how, offered, mine, other in (
+            ("by a router of its own", {}, OTHER, True),
+            ("without a router, where the CUBE has one", {}, "", True),
+            ("by the CUBE's router", {}, SERVER, False),
+            ("by a router that nobody knows", {}, None, False),
+            ("by one of several routers", {"dhcp": offer(routers=(SECOND, SERVER))}, SERVER, False),
+            (
+                "by option 3, where option 121 is to be followed",
+                {"dhcp": offer(routes=(("0.0.0.0/0", SECOND),))},
+                SERVER,
+                True,
+            ),
+            (
+                "by a router that option 121 has for another network",
+                {"dhcp": offer(routes=(("0.0.0.0/0", SERVER), ("192.0.2.0/24", SECOND)))},
+                SECOND,
+                True,
+            ),
+        )
+    ),
+    Row(
+        "the plant's own servers are reached by a router that no CUBE would take",
+        way("udp", SERVER, 53, OTHER) | way("udp", SERVER, 123, OTHER),
+        {"NTP-01": "inconclusive other-route"} | every(DNS_CASES, "inconclusive other-route"),
+    ),
+    *(
+        Row(
+            f"the CUBE stands in another segment, {known}",
+            {},
+            every(("DHCP-01", "NTP-01", *OUTBOUND), "inconclusive off-link"),
+            routed=(Routed(cube="line-1", address=CUBE, gateway=gateway),),
+        )
+        for known, gateway in (("behind a router", OTHER), ("behind nobody knows what", ""))
     ),
 ]

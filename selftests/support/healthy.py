@@ -24,6 +24,7 @@ from cube_acceptance.evidence import (
     Trouble,
     Try,
     Vantage,
+    WayObserved,
 )
 from cube_acceptance.site import Cube, LoadedSite, Plant, Site
 
@@ -135,6 +136,27 @@ def ping(address: str) -> PingObserved:
     )
 
 
+def ways() -> dict[str, Observation]:
+    """Return the ways that this computer takes out of the plant and in it, by key."""
+    taken = [
+        ("udp", SERVER, 53, ""),
+        ("udp", SERVER, 123, ""),
+        *(("tcp", address, 443, SERVER) for address in HOSTS.values()),
+        ("icmp", HOSTS["disco.tapio.one"], 0, SERVER),
+    ]
+    return {
+        f"way/{over}/{target}:{port}": WayObserved(
+            started=STARTED,
+            duration_s=0.0,
+            over=over,
+            target=target,
+            port=port,
+            gateway=gateway,
+        )
+        for over, target, port, gateway in taken
+    }
+
+
 def observations() -> dict[str, Observation]:
     """Everything that a complete run of the healthy site observes, by key."""
     common = {"started": STARTED, "duration_s": 0.01}
@@ -174,7 +196,7 @@ def observations() -> dict[str, Observation]:
             **common, server=SERVER, name=host, rcode="NOERROR", addresses=(address,)
         )
         seen[f"https/{host}"] = https(host)
-    return seen
+    return seen | ways()
 
 
 def saved(
@@ -183,13 +205,16 @@ def saved(
     site: Site = SITE,
     vantage: object = VANTAGE,
     simulated: bool = False,
+    routed: tuple[setup.Routed, ...] = (),
 ) -> evidence_file.Saved:
     """Evidence of the healthy site with some observations changed, or left out with None."""
     seen = observations() | (changes or {})
     return evidence_file.Saved(
         schema=evidence_file.EVIDENCE_SCHEMA,
         suite="0.1.0",
-        setup=setup.Setup(loaded=LoadedSite(site=site), vantage=vantage, simulated=simulated),
+        setup=setup.Setup(
+            loaded=LoadedSite(site=site), vantage=vantage, simulated=simulated, routed=routed
+        ),
         started=STARTED,
         ended=ENDED,
         observations={key: value for key, value in seen.items() if value is not None},

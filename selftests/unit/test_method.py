@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cube_acceptance.evidence import CannotCause
 
 TAPIO, *_ = HOSTS
+NEAR, FAR = "10.20.0.50", "10.21.0.50"
 RELEASED = Path(__file__).parents[1] / "released"
 """Folders that released versions have written."""
 LOOPBACK = Site(cubes=(Cube(address="127.0.0.1"),))
@@ -375,3 +376,48 @@ class TestMakeSetup:
 
         assert isinstance(made.vantage, CannotMeasure)
         assert (made.vantage.cause, made.computer.addresses) == (cause, ())
+
+
+class TestRoutedCubes:
+    """Which CUBEs stand in another segment."""
+
+    SITE = Site(cubes=(Cube(address=NEAR), Cube(name="far", address=FAR)))
+
+    @pytest.mark.parametrize(
+        ("router", "near", "routed"),
+        [
+            ("", False, ()),
+            (None, True, ()),
+            ("10.20.0.1", True, (("far", "10.20.0.1"),)),
+            (None, False, (("far", ""),)),
+        ],
+    )
+    def test_are_those_behind_a_router(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        router: str | None,
+        near: bool,  # noqa: FBT001 - a parameter of the table
+        routed: tuple[tuple[str, str], ...],
+    ) -> None:
+        """Where the system names no router, the networks of the interface tell."""
+        monkeypatch.setattr(
+            vantage, "router_to", lambda _vantage, address: "" if address == NEAR else router
+        )
+        monkeypatch.setattr(vantage, "on_link", lambda _vantage, _address: near)
+        found = method.routed_cubes(self.SITE, VANTAGE)
+
+        assert found == tuple(
+            setup.Routed(cube=cube, address=FAR, gateway=gateway) for cube, gateway in routed
+        )
+
+    def test_need_to_be_there(self) -> None:
+        """Before the CUBEs are there, nothing is said of their segment."""
+        site = msgspec.structs.replace(self.SITE, stage="readiness")
+
+        assert method.routed_cubes(site, VANTAGE) == ()
+
+    def test_on_the_embedded_site(self) -> None:
+        """Everything is on this computer there."""
+        vantage = msgspec.structs.replace(VANTAGE, loopback=True)
+
+        assert method.routed_cubes(self.SITE, vantage) == ()

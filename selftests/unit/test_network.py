@@ -489,3 +489,33 @@ class TestKeys:
         assert network.dns_key(SERVER, TAPIO) == f"dns/10.20.0.1/{TAPIO}"
         assert network.page_key(CUBE, 80) == "page/10.20.0.50:80"
         assert list(HOSTS) == [TAPIO, HOMAG]
+
+
+class TestNextHops:
+    """Which router a device with an offer takes (RFC 1122 section 3.3.1.1, RFC 3442)."""
+
+    @pytest.mark.parametrize(
+        ("changes", "target", "routers"),
+        [
+            ({}, "11.20.0.10", {SERVER}),
+            ({}, "10.20.0.7", {""}),
+            ({"routers": (SECOND, THIRD)}, "11.20.0.10", {SECOND, THIRD}),
+            ({"routers": ()}, "11.20.0.10", set()),
+            ({"routers": ("0.0.0.0",)}, "11.20.0.10", set()),
+            ({"subnet_mask": None}, "10.20.0.7", set()),
+            ({"routes": (("0.0.0.0/0", SECOND),)}, "11.20.0.10", {SECOND}),
+            ({"routes": (("0.0.0.0/0", SECOND),)}, "10.20.0.7", {""}),
+            (
+                {"routes": (("0.0.0.0/0", SERVER), ("11.0.0.0/8", SECOND), ("11.0.0.0/8", THIRD))},
+                "11.20.0.10",
+                {SECOND, THIRD},
+            ),
+            ({"routes": (("11.20.0.0/16", "0.0.0.0"),)}, "11.20.0.10", {""}),
+            ({"routes": (("12.0.0.0/8", SECOND),)}, "11.20.0.10", set()),
+        ],
+    )
+    def test_follows_mask_and_routes(
+        self, changes: dict[str, object], target: str, routers: set[str]
+    ) -> None:
+        """The most specific route counts, and option 3 only where there is no option 121."""
+        assert network.next_hops(offer(**changes), target) == routers

@@ -430,11 +430,13 @@ class TestRouteTo:
         monkeypatch.setattr(vantage, "connected_source", sources.get)
         monkeypatch.setattr(sys, "platform", platform)
 
-        assert vantage.route_to("10.0.0.9") == Route(source="10.99.0.1", interface="eth9")
-        assert vantage.route_to("10.99.0.1") == Route(
-            source="10.99.0.1", interface="eth9", own=True
+        assert vantage.route_to("10.0.0.9") == Route(
+            source="10.99.0.1", interface="eth9", gateway=None
         )
-        assert vantage.route_to("10.0.0.8") == Route(source="10.96.0.1", interface="")
+        assert vantage.route_to("10.99.0.1") == Route(
+            source="10.99.0.1", interface="eth9", gateway=None, own=True
+        )
+        assert vantage.route_to("10.0.0.8") == Route(source="10.96.0.1", interface="", gateway=None)
         assert vantage.route_to("10.0.0.7") is None
 
 
@@ -525,6 +527,48 @@ class TestOnLink:
     def test_needs_an_address(self) -> None:
         """Who has no address is in no network."""
         assert not vantage.on_link(Vantage(interface="lo", address="", prefix=32), "127.0.0.1")
+
+    @pytest.mark.usefixtures("interfaces")
+    def test_goes_by_a_route_without_a_router(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A /32 address may have its whole network on the link."""
+        way = Route(source="10.99.0.1", interface="eth9")
+        monkeypatch.setattr(vantage, "route_to", lambda _target: way)
+
+        assert vantage.on_link(ELSEWHERE, "10.77.0.1")
+
+
+class TestRouterTo:
+    """Which router the system hands packets to."""
+
+    @pytest.mark.parametrize(
+        ("way", "broadcasts", "router"),
+        [
+            (None, True, None),
+            (Route(source="10.99.0.1", interface="eth9"), True, ""),
+            (
+                Route(source="10.99.0.1", interface="eth9", gateway="10.99.0.254"),
+                True,
+                "10.99.0.254",
+            ),
+            (Route(source="10.99.0.1", interface="eth9", gateway=None), True, None),
+            (Route(source="10.99.0.1", interface="eth9", own=True), True, None),
+            (Route(source="10.98.0.1", interface="wlan0", gateway="10.98.0.254"), True, None),
+            (Route(source="10.99.0.1", interface="eth9"), False, "eth9"),
+            (Route(source="10.99.0.1", interface="eth9", gateway="10.9.0.1"), False, "10.9.0.1"),
+        ],
+    )
+    def test_is_what_the_system_says(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        way: Route | None,
+        broadcasts: bool,  # noqa: FBT001 - a parameter of the table
+        router: str | None,
+    ) -> None:
+        """A tunnel has a router at its other end, whatever its routes say."""
+        monkeypatch.setattr(vantage, "route_to", lambda _target: way)
+        monkeypatch.setattr(vantage, "can_broadcast", lambda _interface: broadcasts)
+
+        assert vantage.router_to(ELSEWHERE, "10.20.0.50") == router
 
 
 class TestSourceFor:

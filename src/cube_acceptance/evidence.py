@@ -168,6 +168,18 @@ class LeaseObserved(Observed, tag="lease", frozen=True, kw_only=True):
     """As in :class:`DhcpMessage`."""
 
 
+class WayObserved(Observed, tag="way", frozen=True, kw_only=True):
+    """The way that this computer's packets take to one target, as its system decides it."""
+
+    target: str
+    over: Literal["udp", "tcp", "icmp"]
+    port: int
+    """The target's port; 0 for ICMP."""
+    gateway: str | None
+    """The router that they are handed to; empty where the target is on the link, and None where
+    the system does not say."""
+
+
 class DnsObserved(Observed, tag="dns", frozen=True, kw_only=True):
     """What one DNS server said to the question for one name's A records."""
 
@@ -378,6 +390,7 @@ Observation = (
     CannotMeasure
     | DhcpObserved
     | LeaseObserved
+    | WayObserved
     | DnsObserved
     | NtpObserved
     | HttpsObserved

@@ -21,9 +21,10 @@ from cube_acceptance.evidence import (
     PageObserved,
     PingObserved,
     SshObserved,
+    WayObserved,
     timestamp,
 )
-from cube_acceptance.network import is_host, page_key
+from cube_acceptance.network import is_host, page_key, way_key
 from cube_acceptance.setup import Ports, Setup
 from cube_acceptance.site import SiteError, check_together
 
@@ -149,6 +150,8 @@ def belongs(key: str, observation: Observation) -> bool:
             return about in {f"{server}/{one}" for one in names}
         case NtpObserved(server=told) | HttpsObserved(host=told) | SshObserved(address=told):
             return about == told
+        case WayObserved():
+            return key == way_key(observation.over, observation.target, observation.port)
         case PageObserved():
             return key == page_key(observation.address, observation.port)
         case PingObserved():  # of a cloud host, the key has the name

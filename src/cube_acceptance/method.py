@@ -18,7 +18,7 @@ from cube_acceptance.evidence import CannotMeasure, Vantage
 from cube_acceptance.probes import PROBES
 from cube_acceptance.probes.net import errors, local, measuring
 from cube_acceptance.probes.net import vantage as vantages
-from cube_acceptance.setup import Computer, Setup
+from cube_acceptance.setup import Computer, Routed, Setup
 
 if TYPE_CHECKING:
     from cube_acceptance.site import LoadedSite, Site
@@ -246,4 +246,26 @@ def facts(arguments: tuple[str, ...]) -> dict[str, Any]:
 def make_setup(loaded: LoadedSite) -> Setup:
     """Settle what the run will measure and from where; for a real site."""
     vantage = find_vantage(loaded.site)
-    return Setup(loaded=loaded, vantage=vantage, computer=this_computer(vantage))
+    return Setup(
+        loaded=loaded,
+        vantage=vantage,
+        computer=this_computer(vantage),
+        routed=() if isinstance(vantage, CannotMeasure) else routed_cubes(loaded.site, vantage),
+    )
+
+
+def routed_cubes(site: Site, vantage: Vantage) -> tuple[Routed, ...]:
+    """List the CUBEs that this computer reaches through a router, so from another segment.
+
+    The system's routes tell, and not the prefix alone: a /32 address may have its whole network on
+    the link. Where the system does not say which router it takes, the networks of the interface
+    have to do. Before the CUBEs are there, their segment is known by ``vantage.network`` only.
+    """
+    if site.stage == "readiness" or vantage.loopback:
+        return ()
+    found = []
+    for cube in site.cubes:
+        router = vantages.router_to(vantage, cube.address)
+        if router or (router is None and not vantages.on_link(vantage, cube.address)):
+            found.append(Routed(cube=cube.name, address=cube.address, gateway=router or ""))
+    return tuple(found)

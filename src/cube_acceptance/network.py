@@ -36,6 +36,9 @@ may end in the only one that works; one that is still longer is an attack."""
 DNS_OPTION, NTP_OPTION = 6, 42
 """The options of DHCP that name servers (RFC 2132 sections 3.8 and 8.3)."""
 
+NO_ROUTER = "0.0.0.0"  # noqa: S104 - an address in a packet, nothing is bound to it
+"""What option 121 says in the place of a router where the destination is on the link (RFC 3442)."""
+
 ADDRESS_LIMIT = 16
 """How many addresses of one name are kept."""
 
@@ -109,6 +112,40 @@ def default_routers(offer: DhcpMessage) -> tuple[str, ...]:
 def ways_out(offer: DhcpMessage) -> tuple[str, ...]:
     """List the routers that an offer names: who understands option 121 ignores option 3."""
     return default_routers(offer) or offer.routers
+
+
+def next_hops(offer: DhcpMessage, target: str) -> frozenset[str]:
+    """List the routers that a device with this offer may hand its packets for a target to.
+
+    An empty text stands for the target itself, where it is on the device's own link. Nothing is
+    listed where the offer names no way, or no mask (RFC 1122 section 3.3.1.1). Of the routes of
+    option 121 the most specific ones count, and a router 0.0.0.0 there means the link (RFC 3442).
+    """
+    there = ipaddress.IPv4Address(target)
+    network = network_of(offer)
+    if network is None:
+        return frozenset()
+    if there in network:
+        return frozenset({""})
+    if not offer.routes:
+        return frozenset(hosts(offer.routers, offer))
+    matching = [
+        (network.prefixlen, router)
+        for network, router in ((ipaddress.IPv4Network(to), by) for to, by in offer.routes)
+        if there in network
+    ]
+    longest = max((length for length, _ in matching), default=0)
+    return frozenset(
+        "" if router == NO_ROUTER else router for length, router in matching if length == longest
+    )
+
+
+def network_of(told: DhcpMessage | LeaseObserved) -> ipaddress.IPv4Network | None:
+    """Return the network that DHCP told of; None where it gave no mask."""
+    try:
+        return ipaddress.IPv4Network(f"{told.address}/{told.subnet_mask}", strict=False)
+    except ValueError:
+        return None
 
 
 def leading_offer(observed: DhcpObserved) -> DhcpMessage | None:
@@ -224,11 +261,8 @@ def no_hosts_of(told: DhcpMessage | LeaseObserved) -> tuple[str, ...]:
 
     A network of one or two addresses has room for neither (RFC 3021).
     """
-    try:
-        network = ipaddress.IPv4Network(f"{told.address}/{told.subnet_mask}", strict=False)
-    except ValueError:  # the mask is missing
-        return ()
-    if network.num_addresses <= 2:  # noqa: PLR2004 - prefixes of 31 and 32 bits
+    network = network_of(told)
+    if network is None or network.num_addresses <= 2:  # noqa: PLR2004 - prefixes of 31 and 32 bits
         return ()
     return str(network.network_address), str(network.broadcast_address)
 
@@ -282,6 +316,11 @@ def is_synchronised(reply: NtpReply) -> bool:
 def dns_key(server: str, host: str) -> str:
     """Name the observation of one DNS server's answer for one host."""
     return f"dns/{server}/{host}"
+
+
+def way_key(over: str, target: str, port: int) -> str:
+    """Name the observation of the way to a target, ``way/udp/10.20.0.1:53`` for instance."""
+    return f"way/{over}/{target}:{port}"
 
 
 def page_key(address: str, port: int) -> str:

@@ -44,6 +44,16 @@ class Computer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     gateway: str = ""
 
 
+class Routed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A CUBE that stands in another segment than this computer."""
+
+    cube: str
+    """Its name in the site file."""
+    address: str
+    gateway: str
+    """The router, or the tunnel, that the way there leads through; empty where none is known."""
+
+
 class Setup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that is settled before the first packet; travels to workers and into evidence."""
 
@@ -52,6 +62,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     computer: Computer = Computer()
     ports: Ports = Ports()
     simulated: bool = False
+    routed: tuple[Routed, ...] = ()
+    """The CUBEs for which what is measured here towards the Internet does not speak."""
 
     @property
     def site(self) -> Site:

@@ -14,7 +14,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cube_acceptance import __version__, network
 from cube_acceptance.evidence import (
@@ -109,6 +109,17 @@ def _echoes(place: Place, subject: str, addresses: tuple[str, ...]) -> list[Prob
     return [PingProbe(vantage=place.vantage, subject=subject, address=addresses[0])]
 
 
+def _cloud_echoes(place: Place, host: str, addresses: tuple[str, ...]) -> list[Probe]:
+    return [way(place, "icmp", addresses[0], 0), *_echoes(place, host, addresses)]
+
+
+def way(place: Place, over: Literal["udp", "tcp", "icmp"], target: str, port: int) -> Probe:
+    """Ask this computer which router it takes, for comparison with the CUBE's."""
+    from cube_acceptance.probes.way import WayProbe
+
+    return WayProbe(vantage=place.vantage, over=over, target=target, port=port)
+
+
 def mdns_names(place: Place, cube: Cube) -> list[Probe]:
     """Ask the link for the CUBE by mDNS."""
     from cube_acceptance.probes.mdns import MdnsProbe
@@ -150,7 +161,8 @@ def _cloud_page(place: Place, host: str, addresses: tuple[str, ...]) -> list[Pro
             addresses=addresses,
             port=place.setup.ports.https,
             ca_pem=place.setup.loaded.ca_pem,
-        )
+        ),
+        *(way(place, "tcp", address, place.setup.ports.https) for address in addresses),
     ]
 
 
@@ -175,7 +187,7 @@ NEEDS = {
     "NTP-01": Needs(names=lambda site, _owed: site.cloud.hosts, host=_cloud_page, time=True),
     "DNS-01": Needs(names=lambda _site, owed: (owed.host,), invented=True),
     "HTTPS-01": Needs(names=lambda _site, owed: (owed.host,), host=_cloud_page),
-    "PING-01": Needs(names=lambda site, _owed: (site.cloud.ping_target,), host=_echoes),
+    "PING-01": Needs(names=lambda site, _owed: (site.cloud.ping_target,), host=_cloud_echoes),
     "DIAG-01": Needs(cube=diagnosis_pages),
     "CONN-01": Needs(cube=connector_page),
     "MDNS-01": Needs(cube=mdns_names),
@@ -373,6 +385,7 @@ class Survey:
         ]
         self._unasked = {probe.key for probe in probes}
         for probe in probes:
+            self._submit(way(self._place, "udp", probe.server, ports.ntp))
             self._submit(probe, partial(self._answered, probe.key))
         if not probes:
             self._ask_names()
@@ -392,6 +405,7 @@ class Survey:
         vantage, port = self._place.vantage, self._setup.ports.dns
         hosts = sorted({host for needs, owing in self._owed for host in self._hosts(needs, owing)})
         for server in self._servers:
+            self._submit(way(self._place, "udp", server, port))
             for host in hosts:
                 self._submit(
                     DnsProbe(vantage=vantage, server=server, name=host, port=port),

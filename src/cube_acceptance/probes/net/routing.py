@@ -65,8 +65,9 @@ class Route:
     """The address that packets leave from."""
     interface: str
     """The interface that they leave by; empty where it is not known."""
-    gateway: str = ""
-    """The router that they are handed to; empty where the target is on the link."""
+    gateway: str | None = ""
+    """The router that they are handed to; empty where the target is on the link, and None where
+    the system does not say."""
     own: bool = False
     """The target is this computer itself."""
 

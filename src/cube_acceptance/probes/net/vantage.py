@@ -16,6 +16,7 @@ import psutil
 from cube_acceptance.evidence import Vantage
 from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.local import (
+    can_broadcast,
     carrier_changes,
     interface_networks,
     interface_of,
@@ -65,7 +66,8 @@ def route_to(target: str, flow: Flow = ANY, source: str = "") -> Route | None:
     chosen = connected_source(target)
     if chosen is None:
         return None
-    return Route(source=chosen, interface=interface_of(chosen) or "", own=chosen == target)
+    own = chosen == target
+    return Route(source=chosen, interface=interface_of(chosen) or "", gateway=None, own=own)
 
 
 def find_vantage(target: str, interface: str = "") -> Vantage:
@@ -113,9 +115,30 @@ def find_vantage(target: str, interface: str = "") -> Vantage:
 
 
 def on_link(vantage: Vantage, address: str) -> bool:
-    """Tell whether ``address`` is in one of the networks that the vantage interface is in."""
+    """Whether packets for an address reach it without a router.
+
+    The networks that the vantage interface is in tell, and a route without a router does: a /32
+    address may have its whole network on the link.
+    """
     if not vantage.address:
         return False
+    return _in_a_network(vantage, address) or router_to(vantage, address) == ""
+
+
+def router_to(vantage: Vantage, address: str) -> str | None:
+    """Return the router that packets from the vantage to an address are handed to.
+
+    Empty where the address is on the link, None where nobody can tell: the system does not say, or
+    does not send them by the vantage interface. Behind a tunnel there is a router that its routes
+    need not name; the tunnel's own name stands for it.
+    """
+    route = route_to(address)
+    if route is None or route.own or route.interface != vantage.interface:
+        return None
+    return route.gateway if can_broadcast(vantage.interface) else route.gateway or vantage.interface
+
+
+def _in_a_network(vantage: Vantage, address: str) -> bool:
     there = ipaddress.IPv4Address(address)
     return _in_own_network(vantage, address) or any(
         there in network.network for network in interface_networks(vantage.interface)
