@@ -24,5 +24,5 @@ def catalogue() -> Catalogue:
 def account(monkeypatch: pytest.MonkeyPatch) -> Account:
     """What a witness of the wire will say, whoever asks for one."""
     told = Account()
-    monkeypatch.setattr(sockets, "Witness", told)
+    monkeypatch.setattr(sockets, "Capture", told)
     return told

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cube_acceptance.probes.net import capture
-from cube_acceptance.probes.net.capture import BLIND, HOPS, Wire, Witness, filter_program
+from cube_acceptance.probes.net.capture import BLIND, HOPS, Capture, Recorder, filter_program
 from selftests.support.filters import run_filter
 
 PEER, OWN, GATEWAY = "11.20.0.10", "10.20.0.20", "10.20.0.1"
@@ -111,7 +111,7 @@ class FakeTap:
         self.closed = True
 
 
-def witness_on(tap: FakeTap | OSError, protocol: int = UDP, port: int = 53) -> Witness:
+def witness_on(tap: FakeTap | OSError, protocol: int = UDP, port: int = 53) -> Capture:
     """Somebody who begins to watch now."""
 
     def make() -> Any:  # noqa: ANN401 - a socket's stand-in
@@ -119,8 +119,8 @@ def witness_on(tap: FakeTap | OSError, protocol: int = UDP, port: int = 53) -> W
             raise tap
         return tap
 
-    watching = Witness(
-        wire=Wire(make),
+    watching = Capture(
+        recorder=Recorder(make),
         interface="eth0",
         address=PEER,
         protocol=protocol,
@@ -134,7 +134,7 @@ def witness_on(tap: FakeTap | OSError, protocol: int = UDP, port: int = 53) -> W
 
 def watching(
     *packets: Seen | OSError | UnicodeError, protocol: int = UDP, port: int = 53, drops: int = 0
-) -> Witness:
+) -> Capture:
     """A witness who has these packets to look at."""
     tap = FakeTap()
     begun = witness_on(tap, protocol, port)
@@ -403,7 +403,7 @@ class TestBlindness:
         ],
         ids=["without-the-right", "without-a-filter", "overrun", "interface-down"],
     )
-    def test_says_nothing(self, watched: Witness) -> None:
+    def test_says_nothing(self, watched: Capture) -> None:
         """Neither of an answer nor of silence, now or later."""
         assert (watched.diverted(), watched.kept_back(), watched.diverted()) == ("", "", "")
         assert watched.other_interface() == ""
@@ -453,17 +453,17 @@ class TestWire:
         """The last one to leave closes it, the next one to come opens another."""
         taps = [FakeTap(), FakeTap()]
         made = iter(taps)
-        wire = Wire(lambda: next(made))  # type: ignore[arg-type, return-value]
-        wire.watch((PEER, UDP, 53))
-        wire.watch((PEER, UDP, 53))
-        wire.watch((PEER, TCP, 443))
-        wire.leave((PEER, UDP, 53))
-        wire.leave((PEER, UDP, 53))
+        recorder = Recorder(lambda: next(made))  # type: ignore[arg-type, return-value]
+        recorder.watch((PEER, UDP, 53))
+        recorder.watch((PEER, UDP, 53))
+        recorder.watch((PEER, TCP, 443))
+        recorder.leave((PEER, UDP, 53))
+        recorder.leave((PEER, UDP, 53))
         assert not taps[0].closed
 
-        wire.leave((PEER, TCP, 443))
+        recorder.leave((PEER, TCP, 443))
         assert taps[0].closed
-        wire.watch((PEER, UDP, 53))
+        recorder.watch((PEER, UDP, 53))
         assert not taps[1].closed
         assert taps[1].program
 
@@ -471,7 +471,7 @@ class TestWire:
         """A system takes its time to close it; what passed meanwhile belongs to nobody."""
         tap = FakeTap()
         watched = witness_on(tap)
-        watched.wire.hold()
+        watched.recorder.hold()
         watched.end()
         assert not tap.closed
 
@@ -479,45 +479,45 @@ class TestWire:
         watched.begin()
         assert "no question" in watched.kept_back()
         watched.end()
-        watched.wire.release()
+        watched.recorder.release()
         assert tap.closed
 
     def test_is_not_opened_for_who_only_holds_it(self) -> None:
         """Nothing is watched on the embedded site, nor before the first probe."""
-        wire = Wire(lambda: pytest.fail("opened"))
+        recorder = Recorder(lambda: pytest.fail("opened"))
 
-        wire.hold()
-        wire.release()
+        recorder.hold()
+        recorder.release()
 
     def test_what_nobody_watched_is_missed_by_nobody(self) -> None:
         """Other programs' packets may have filled the socket before anybody came to watch."""
         taps = [FakeTap(), FakeTap()]
         made = iter(taps)
-        wire = Wire(lambda: next(made))  # type: ignore[arg-type, return-value]
-        wire.hold()
-        wire.watch((PEER, TCP, 443))
-        wire.leave((PEER, TCP, 443))
+        recorder = Recorder(lambda: next(made))  # type: ignore[arg-type, return-value]
+        recorder.hold()
+        recorder.watch((PEER, TCP, 443))
+        recorder.leave((PEER, TCP, 443))
         taps[0].drops = 1
-        wire.watch((PEER, TCP, 443))
+        recorder.watch((PEER, TCP, 443))
 
         assert taps[0].closed
-        assert wire.look((PEER, TCP, 443)) is not None
+        assert recorder.look((PEER, TCP, 443)) is not None
 
     def test_what_somebody_missed_stays_missed(self) -> None:
         """Who comes later does not bring back what the others have not seen."""
         tap = FakeTap()
         watched = witness_on(tap)
         tap.drops = 1
-        watched.wire.watch((PEER, TCP, 443))
+        watched.recorder.watch((PEER, TCP, 443))
 
-        assert watched.wire.look(watched.key) is None
+        assert watched.recorder.look(watched.key) is None
         assert not tap.closed
 
     def test_keeps_nothing_of_before(self) -> None:
         """A port may be used again for the same peer, and packets of then may still wait."""
         tap = FakeTap()
         watched = witness_on(tap)
-        watched.wire.watch((PEER, TCP, 443))
+        watched.recorder.watch((PEER, TCP, 443))
         tap.packets += [asked(), answered()]
         assert "did not get past" in watched.kept_back()
         tap.packets += [asked(), answered()]

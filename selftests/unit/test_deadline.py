@@ -139,7 +139,7 @@ class TestStopped:
                     self.settimeout(0.000001)
                 super().do_handshake(block)
 
-        context = tls.looking()
+        context = tls.unverified_context()
         context.sslsocket_class = Once
         with HttpsServer(Behaviour.GOOD, authority=authority) as server:
             plain = socket.create_connection((server.address, server.port))
@@ -161,6 +161,6 @@ class TestReset:
             reset(listening.accept()[0])
             threading.Event().wait(0.05)
             with plain.dup() as wire, pytest.raises(ReachError) as ended:
-                tls.handshake(plain, wire, tls.looking(), None, Patience(1.0))
+                tls.handshake(plain, wire, tls.unverified_context(), None, Patience(1.0))
 
         assert (ended.value.trouble.kind, ended.value.trouble.phase) == ("refused", "tls")

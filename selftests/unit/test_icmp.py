@@ -45,7 +45,7 @@ from cube_acceptance.probes.icmp import (
 from cube_acceptance.probes.net import measuring
 from cube_acceptance.probes.net.checksum import INTACT, checksum
 from cube_acceptance.probes.net.errors import CannotAskError
-from cube_acceptance.probes.net.ratelimit import Memory, Pace, Turn
+from cube_acceptance.probes.net.ratelimit import Memory, RateLimit, Turn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -1098,13 +1098,13 @@ class TestPingProbe:
     def prepare(self, standing: StandingTime) -> None:
         """Keep the time and a pace of this test's own."""
         self.time = standing
-        self.pace = Pace([Memory()], clock=standing.monotonic_ns)
+        self.pace = RateLimit([Memory()], clock=standing.monotonic_ns)
 
     def ping(
         self,
         answers: Answers | None = None,
         obstacles: dict[int, CannotAskError] | None = None,
-        pace: Pace | None = None,
+        pace: RateLimit | None = None,
         stalls: dict[int, float] | None = None,
         holdups: dict[int, float] | None = None,
     ) -> PingObserved | CannotMeasure:
@@ -1129,7 +1129,7 @@ class TestPingProbe:
         self,
         answers: Answers | None = None,
         obstacles: dict[int, CannotAskError] | None = None,
-        pace: Pace | None = None,
+        pace: RateLimit | None = None,
         stalls: dict[int, float] | None = None,
         holdups: dict[int, float] | None = None,
     ) -> PingObserved:
@@ -1402,7 +1402,7 @@ class TestPingProbe:
         """Of two who wait for a turn, the one who has waited longer asks first."""
         asked: list[float] = []
 
-        class Busy(Pace):
+        class Busy(RateLimit):
             def send(self, *_: object) -> Turn:
                 asked.append(clock.monotonic())
                 return Turn(1.0) if len(asked) < 9 else Turn(100.0)
@@ -1417,7 +1417,7 @@ class TestPingProbe:
     def test_no_turn(self) -> None:
         """A pace that others use up is an obstacle, in bounded time."""
 
-        class Busy(Pace):
+        class Busy(RateLimit):
             def send(self, *_: object) -> Turn:
                 return Turn(0.02)
 
@@ -1432,7 +1432,7 @@ class TestPingProbe:
     def test_pace_is_not_kept_everywhere(self) -> None:
         """Where the computer-wide pace cannot be kept, the evidence says why."""
 
-        class Limited(Pace):
+        class Limited(RateLimit):
             def send(self, *args: Any) -> Turn:  # noqa: ANN401
                 turn = super().send(*args)
                 return Turn(turn.wait_s, "/shared: Read-only file system")
@@ -1462,7 +1462,7 @@ def test_real_loopback() -> None:
         address="127.0.0.1",
         count=2,
         interval_s=0.0,
-        pace=Pace([Memory()], interval_s=0.0),
+        pace=RateLimit([Memory()], interval_s=0.0),
     )
     observed = probe.run()
     if isinstance(observed, CannotMeasure):

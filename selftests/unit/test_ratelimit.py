@@ -15,14 +15,14 @@ import pytest
 
 from cube_acceptance.probes.net import ratelimit
 from cube_acceptance.probes.net.ratelimit import (
+    ECHO_RATE,
     FOLDER_NAME,
     RETRY_S,
     SENDING,
-    THIS_COMPUTER,
     FileEntry,
     Folder,
     Memory,
-    Pace,
+    RateLimit,
     Turn,
     make_folder,
     places,
@@ -125,11 +125,11 @@ class TestPace:
 
     def test_first_request(self, folder: Folder, clock: Clock) -> None:
         """An address that nobody has asked yet may be asked at once."""
-        assert Pace([folder], clock=clock).send(ADDRESS, now) == SENT
+        assert RateLimit([folder], clock=clock).send(ADDRESS, now) == SENT
 
     def test_second_request_has_to_wait(self, folder: Folder, clock: Clock) -> None:
         """The wait is what is left of the interval, and nothing is sent meanwhile."""
-        keeper = Pace([folder], clock=clock)
+        keeper = RateLimit([folder], clock=clock)
         keeper.send(ADDRESS, now)
         clock.move(0.5)
 
@@ -138,7 +138,7 @@ class TestPace:
     @pytest.mark.parametrize("passed_s", [1.2, 1.3, 86400.0])
     def test_after_the_interval(self, folder: Folder, clock: Clock, passed_s: float) -> None:
         """From the end of the interval on the next one may go."""
-        keeper = Pace([folder], clock=clock)
+        keeper = RateLimit([folder], clock=clock)
         keeper.send(ADDRESS, now)
         clock.move(passed_s)
 
@@ -146,7 +146,7 @@ class TestPace:
 
     def test_announced_before_it_is_sent(self, folder: Folder, clock: Clock) -> None:
         """The file says that a request is being sent before it is, the first as well as others."""
-        keeper = Pace([folder], clock=clock)
+        keeper = RateLimit([folder], clock=clock)
         read: list[bytes] = []
 
         def look() -> float:
@@ -162,14 +162,14 @@ class TestPace:
 
     def test_another_session(self, folder: Folder, clock: Clock) -> None:
         """What one session sent holds another session back: they share nothing but the file."""
-        Pace([folder], clock=clock).send(ADDRESS, now)
+        RateLimit([folder], clock=clock).send(ADDRESS, now)
         clock.move(0.2)
 
-        assert Pace([folder], clock=clock).send(ADDRESS, never).wait_s == pytest.approx(1.0)
+        assert RateLimit([folder], clock=clock).send(ADDRESS, never).wait_s == pytest.approx(1.0)
 
     def test_another_address(self, folder: Folder, clock: Clock) -> None:
         """A fleet of CUBEs is asked side by side."""
-        keeper = Pace([folder], clock=clock)
+        keeper = RateLimit([folder], clock=clock)
         keeper.send(ADDRESS, now)
 
         assert keeper.send("192.0.2.51", now) == SENT
@@ -177,11 +177,11 @@ class TestPace:
     def test_spellings_of_an_address(self, folder: Folder, clock: Clock) -> None:
         """The name in the folder comes from the address itself, so nothing else can be a path."""
         with pytest.raises(ValueError, match="passwd"):
-            Pace([folder], clock=clock).send("../passwd", never)
+            RateLimit([folder], clock=clock).send("../passwd", never)
 
     def test_interval_counts_from_the_sending(self, folder: Folder, clock: Clock) -> None:
         """A process held up between asking and sending does not shorten the interval."""
-        keeper = Pace([folder], clock=clock)
+        keeper = RateLimit([folder], clock=clock)
 
         def held_up() -> float:
             clock.move(10.0)
@@ -193,14 +193,14 @@ class TestPace:
 
     def test_sent_some_time_ago(self, folder: Folder, clock: Clock) -> None:
         """An action that waits for the answer itself says how long ago its request left."""
-        keeper = Pace([folder], clock=clock)
+        keeper = RateLimit([folder], clock=clock)
         keeper.send(ADDRESS, lambda: 0.9)
 
         assert keeper.send(ADDRESS, never).wait_s == pytest.approx(0.3)
 
     def test_failed_sending_counts(self, folder: Folder, clock: Clock) -> None:
         """What the action raises comes through, and the request counts: it may have left."""
-        keeper = Pace([folder], clock=clock)
+        keeper = RateLimit([folder], clock=clock)
 
         def fail() -> float:
             raise OSError(errno.EPERM, "Operation not permitted")
@@ -212,20 +212,20 @@ class TestPace:
 
     def test_nobody_sends_at_the_same_time(self, folder: Folder, clock: Clock) -> None:
         """While one session is sending, no other one gets the lock, not even to look."""
-        other = Pace([folder], clock=clock)
+        other = RateLimit([folder], clock=clock)
         seen = []
 
         def ask_meanwhile() -> float:
             seen.append(other.send(ADDRESS, never))
             return 0.0
 
-        Pace([folder], clock=clock).send(ADDRESS, ask_meanwhile)
+        RateLimit([folder], clock=clock).send(ADDRESS, ask_meanwhile)
 
         assert seen == [Turn(RETRY_S)]
 
     def test_threads_of_one_process(self, clock: Clock) -> None:
         """In memory, where there is no lock of the kernel's, threads exclude each other too."""
-        keeper = Pace([Memory()], clock=clock)
+        keeper = RateLimit([Memory()], clock=clock)
         seen = []
 
         def ask_meanwhile() -> float:
@@ -248,7 +248,7 @@ class TestPace:
         """What cannot be believed may have been just now: wait one interval, then go on."""
         make_folder(folder.path, folder.mode)
         (folder.path / ADDRESS).write_bytes(content)
-        keeper = Pace([folder], clock=clock)
+        keeper = RateLimit([folder], clock=clock)
 
         assert keeper.send(ADDRESS, never) == Turn(1.2)
         clock.move(1.2)
@@ -258,8 +258,8 @@ class TestPace:
         """A process killed while it sends leaves no lock, and its request counts as sent."""
         program = (
             "import os, pathlib, sys;"
-            "from cube_acceptance.probes.net.ratelimit import Folder, Pace;"
-            "Pace([Folder(pathlib.Path(sys.argv[1]), 0o1777)])"
+            "from cube_acceptance.probes.net.ratelimit import Folder, RateLimit;"
+            "RateLimit([Folder(pathlib.Path(sys.argv[1]), 0o1777)])"
             f".send('{ADDRESS}', lambda: os._exit(9))"
         )
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -267,12 +267,12 @@ class TestPace:
         ended = subprocess.run(command, env=environment, check=False)
 
         assert ended.returncode == 9
-        assert Pace([folder], clock=clock).send(ADDRESS, never) == Turn(1.2)
+        assert RateLimit([folder], clock=clock).send(ADDRESS, never) == Turn(1.2)
 
     def test_next_place(self, clock: Clock) -> None:
         """Where the first place cannot be used the next one is, and the turn says why."""
         broken = Broken(OSError(errno.EROFS, "Read-only file system"))
-        keeper = Pace([broken, Memory()], clock=clock)
+        keeper = RateLimit([broken, Memory()], clock=clock)
 
         assert keeper.send(ADDRESS, now) == Turn(0.0, "/broken: Read-only file system")
         assert keeper.send(ADDRESS, never) == Turn(1.2, "/broken: Read-only file system")
@@ -280,7 +280,7 @@ class TestPace:
     def test_full_disk(self, clock: Clock) -> None:
         """A place that cannot be written to is no place; its lock is given back."""
         full = Scratched(0)
-        turn = Pace([full, Memory()], clock=clock).send(ADDRESS, now)
+        turn = RateLimit([full, Memory()], clock=clock).send(ADDRESS, now)
 
         assert turn == Turn(0.0, "/scratched: No space left on device")
         assert full.closed == 1
@@ -288,21 +288,21 @@ class TestPace:
     def test_disk_fills_up_while_sending(self, clock: Clock) -> None:
         """A time that cannot be noted leaves the announcement standing, which is safe."""
         filling = Scratched(1)
-        turn = Pace([filling], clock=clock).send(ADDRESS, now)
+        turn = RateLimit([filling], clock=clock).send(ADDRESS, now)
 
         assert turn == SENT
         assert filling.content == SENDING
 
     def test_busy_place(self, clock: Clock) -> None:
         """A lock that somebody else has is no reason to go to the next place."""
-        keeper = Pace([Broken(BlockingIOError()), Memory()], clock=clock)
+        keeper = RateLimit([Broken(BlockingIOError()), Memory()], clock=clock)
 
         assert keeper.send(ADDRESS, never) == Turn(RETRY_S)
 
     def test_no_place(self, clock: Clock) -> None:
         """Without any place nothing is sent."""
         with pytest.raises(LookupError):
-            Pace([], clock=clock).send(ADDRESS, never)
+            RateLimit([], clock=clock).send(ADDRESS, never)
 
 
 class TestFolder:
@@ -313,7 +313,7 @@ class TestFolder:
         """Neither folder nor file depend on the umask of whoever comes first."""
         before = os.umask(0o077)
         try:
-            Pace([folder], clock=clock).send(ADDRESS, now)
+            RateLimit([folder], clock=clock).send(ADDRESS, now)
         finally:
             os.umask(before)
 
@@ -535,5 +535,5 @@ class TestPlaces:
 
     def test_default(self) -> None:
         """All probes share one pace; it looks for its places by itself."""
-        assert [book.name for book in THIS_COMPUTER._books][-1] == "memory"
-        assert THIS_COMPUTER._interval == 1.2 * SECOND
+        assert [book.name for book in ECHO_RATE._books][-1] == "memory"
+        assert ECHO_RATE._interval == 1.2 * SECOND

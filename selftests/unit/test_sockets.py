@@ -29,7 +29,7 @@ from cube_acceptance.evidence import (
     Vantage,
 )
 from cube_acceptance.probes.net import errors, measuring, sockets, vantage
-from cube_acceptance.probes.net.capture import BLIND, THIS_COMPUTER
+from cube_acceptance.probes.net.capture import BLIND, RECORDER
 from cube_acceptance.probes.net.errors import CannotAskError, ReachError
 from cube_acceptance.probes.net.local import (
     can_broadcast,
@@ -118,7 +118,7 @@ def routes(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 @pytest.fixture
 def standing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A computer whose link and addresses stay."""
-    monkeypatch.setattr(vantage, "check_footing", lambda *_: None)
+    monkeypatch.setattr(vantage, "check_link_state", lambda *_: None)
 
 
 @contextmanager
@@ -350,7 +350,7 @@ class TestFooting:
         assert is_here("127.0.0.1")
         assert is_here("")
         assert not is_here("192.0.2.77")
-        assert vantage.footing(LOOPBACK)[1]
+        assert vantage.link_state(LOOPBACK)[1]
 
     def test_knows_the_link(self) -> None:
         """The loopback interface is always up; one that does not exist is not called down."""
@@ -359,12 +359,12 @@ class TestFooting:
 
     def test_holds(self) -> None:
         """The usual way."""
-        vantage.check_footing(LOOPBACK, vantage.footing(LOOPBACK))
+        vantage.check_link_state(LOOPBACK, vantage.link_state(LOOPBACK))
 
     def test_is_lost(self) -> None:
         """The network has no part in that."""
         with pytest.raises(CannotAskError, match="lost its carrier or its address") as obstacle:
-            vantage.check_footing(MOVED, ("", True))
+            vantage.check_link_state(MOVED, ("", True))
 
         assert obstacle.value.cause == "off-link"
 
@@ -372,7 +372,7 @@ class TestFooting:
         """A cable that is still out is said to be so."""
         monkeypatch.setattr(vantage, "plugged_in", lambda _: False)
         with pytest.raises(CannotAskError, match="lo has no link") as obstacle:
-            vantage.check_footing(STANDING, vantage.footing(STANDING))
+            vantage.check_link_state(STANDING, vantage.link_state(STANDING))
 
         assert obstacle.value.cause == "off-link"
 
@@ -1085,7 +1085,7 @@ class TestTrouble:
 
     def test_knows_nothing_of_what_was_kept_back(self) -> None:
         """Other systems give no such account, or a shorter one."""
-        assert not errors.kept_back(SimpleNamespace(getsockopt=lambda *_: b"\2\0\3"))  # type: ignore[arg-type]
+        assert not errors.requests_withheld(SimpleNamespace(getsockopt=lambda *_: b"\2\0\3"))  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES])
     def test_own_firewall_is_no_answer_of_the_network(self, number: int) -> None:
@@ -1224,7 +1224,7 @@ class TestWatching:
 
         assert account.ended
         assert account.given == {
-            "wire": THIS_COMPUTER,
+            "recorder": RECORDER,
             "interface": "eth9",
             "address": "10.0.0.9",
             "protocol": socket.IPPROTO_UDP,
@@ -1236,7 +1236,7 @@ class TestWatching:
     def test_is_blind_on_the_embedded_site(self, account: Account) -> None:
         """There everything is this computer's own doing."""
         with sockets.watching(LOOPBACK, "127.0.0.1", tcp(80), 40000):
-            assert account.given["wire"] is BLIND
+            assert account.given["recorder"] is BLIND
 
     def test_confirms_an_answer(self) -> None:
         """Or says whose it was."""

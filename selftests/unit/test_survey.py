@@ -667,7 +667,7 @@ class TestHowItIsRun:
             def release(self) -> None:
                 held.append("released")
 
-        monkeypatch.setattr(survey, "THIS_COMPUTER", Held())
+        monkeypatch.setattr(survey, "RECORDER", Held())
 
         def measure(probe: Probe) -> Observation:
             held.append("asked")

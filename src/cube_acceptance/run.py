@@ -118,7 +118,7 @@ def certificate_part(certificate: dict[str, Any], saved: Saved) -> str:
 
 
 @contextlib.contextmanager
-def looking_ahead() -> Iterator[None]:
+def frozen_heap() -> Iterator[None]:
     """Keep the search for rubbish to what is made from here on.
 
     A fleet's session holds a million objects that all live to its end, and writing the
@@ -171,7 +171,7 @@ class Run:
 
     def conclude(self, ledger: Ledger, saved: Saved) -> dict[str, Any]:
         """Write the evidence and ``certificate.json``, then everything rendered from it."""
-        with looking_ahead():
+        with frozen_heap():
             return self._conclude(ledger, saved)
 
     def _conclude(self, ledger: Ledger, saved: Saved) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from cube_acceptance.evidence import (
 )
 from cube_acceptance.evidence_file import EVIDENCE_SCHEMA, Saved
 from cube_acceptance.probes import Asked, Event, Offered, load_probes
-from cube_acceptance.probes.net.capture import THIS_COMPUTER
+from cube_acceptance.probes.net.capture import RECORDER
 from cube_acceptance.runner import Finished, Runner, defect, run_probe
 from cube_acceptance.store import AFTER, Spool, Store, defects_in
 
@@ -227,7 +227,7 @@ class Survey:
 
     def start(self) -> None:
         """Send out the first probes; returns at once."""
-        THIS_COMPUTER.hold()
+        RECORDER.hold()
         vantage = self._setup.vantage
         if isinstance(vantage, CannotMeasure):
             if self._spool:
@@ -308,7 +308,7 @@ class Survey:
                 self._then[probe.key] = then
 
     def _close(self) -> None:
-        THIS_COMPUTER.release()
+        RECORDER.release()
         self._store.close()
         try:
             if self._spool:

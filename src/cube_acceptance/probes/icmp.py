@@ -51,7 +51,7 @@ from cube_acceptance.probes.net.errors import (
     forbidden,
 )
 from cube_acceptance.probes.net.measuring import Stopwatch, measured
-from cube_acceptance.probes.net.ratelimit import INTERVAL_S, THIS_COMPUTER, Pace
+from cube_acceptance.probes.net.ratelimit import ECHO_RATE, INTERVAL_S, RateLimit
 from cube_acceptance.probes.net.routing import Flow
 from cube_acceptance.probes.net.sockets import (
     LATE_S,
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cube_acceptance.evidence import TroubleKind
-    from cube_acceptance.probes.net.capture import Witness
+    from cube_acceptance.probes.net.capture import Capture
 
 Method = Literal["raw", "datagram", "command"]
 Result = Literal["reply", "silence", "unreachable", "prohibited", "wrong-host"]
@@ -734,7 +734,7 @@ class PingProbe:
     interval_s: float = INTERVAL_S
     wait_s: float = WAIT_S
     patience_s: float = PATIENCE_S
-    pace: Pace = THIS_COMPUTER
+    pace: RateLimit = ECHO_RATE
     """What holds the computer's other programs back, and this probe for them."""
     wire: Callable[[Vantage, str, float], Wire] = field(default=open_wire, repr=False)
     """How to get onto the wire."""
@@ -806,7 +806,7 @@ class _Course:
             what = "it discarded packets with every echo request, and ping brought nothing"
             raise forbidden(what)
 
-    def confirm(self, witness: Witness) -> None:
+    def confirm(self, witness: Capture) -> None:
         """Make sure that replies, or that none came, is the network's doing."""
         if any(request.result == "reply" for request in self.requests):
             confirm_answer(witness)

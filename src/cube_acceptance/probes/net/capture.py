@@ -107,7 +107,7 @@ def packet_socket() -> socket.socket:
     return socket.socket(AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
 
 
-class Wire:
+class Recorder:
     """All that passes and is watched; open while anybody watches, or holds it from then on."""
 
     def __init__(self, new_socket: Callable[[], socket.socket] = packet_socket) -> None:
@@ -281,10 +281,10 @@ def _takes_up(passed: Passed, own: int, body: bytes, *, outgoing: bool) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Witness:
-    """Who watches one exchange."""
+class Capture:
+    """What passes between this computer and one peer, as the recorder sees it."""
 
-    wire: Wire
+    recorder: Recorder
     interface: str
     """Where all of it should pass."""
     address: str
@@ -304,18 +304,18 @@ class Witness:
 
     def begin(self) -> None:
         """Watch from now on."""
-        self.wire.watch(self.key)
+        self.recorder.watch(self.key)
 
     def end(self) -> None:
         """Watch no longer."""
-        self.wire.leave(self.key)
+        self.recorder.leave(self.key)
 
     def diverted(self) -> str:
         """Say so where what looks like the peer's answer cannot be; empty where it can.
 
         An answer to any port will do: this computer may have changed the port on the way.
         """
-        passed = self.wire.look(self.key)
+        passed = self.recorder.look(self.key)
         if passed is None:
             return ""
         left = self._left(passed)
@@ -327,12 +327,12 @@ class Witness:
 
     def kept_back(self) -> str:
         """Say so where silence is this computer's doing; empty where it can be the network's."""
-        passed = self.wire.look(self.key)
+        passed = self.recorder.look(self.key)
         if passed is None:
             return ""
         if any(own == self.own for _, own in passed.heard | passed.denied):
             return f"what came from {self.address} did not get past it"
-        if not self._left(passed) and not self.wire.waits_for(self.interface, self.next_hop):
+        if not self._left(passed) and not self.recorder.waits_for(self.interface, self.next_hop):
             return f"no question to {self.address} left it"
         return ""
 
@@ -354,7 +354,7 @@ class Witness:
         Who asks by one of two cards of the same network may be answered at the other. What comes
         by the loopback interface is no network's answer.
         """
-        passed = self.wire.look(self.key)
+        passed = self.recorder.look(self.key)
         heard = passed.heard | passed.denied if passed else set()
         places = {interface for interface, own in heard if own == self.own} - {_LOOPBACK}
         return "" if self.interface in places else min(places, default="")
@@ -400,7 +400,7 @@ def filter_program() -> bytes:
     )
 
 
-THIS_COMPUTER = Wire()
-"""What passes on this computer's wires."""
-BLIND = Wire(no_socket)
+RECORDER = Recorder()
+"""What passes on this computer's interfaces."""
+BLIND = Recorder(no_socket)
 """Where nothing is watched: on the embedded site everything is this computer's own doing."""

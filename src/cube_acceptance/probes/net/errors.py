@@ -117,7 +117,7 @@ def trouble(
         CannotAskError: this computer's own packet filter forbade the sending.
     """
     if isinstance(error, TimeoutError):
-        if phase == "tcp" and kept_back(sock):
+        if phase == "tcp" and requests_withheld(sock):
             raise forbidden("no connection request left it")
         return Trouble(kind="no-answer", phase=phase, detail="nothing came back in time")
     message = icmp_error(sock)
@@ -176,7 +176,7 @@ def check_sent(words: Collection[str]) -> None:
         raise cannot_send(_DROPPED, "a question was dropped by this computer")
 
 
-def kept_back(sock: socket.socket) -> bool:
+def requests_withheld(sock: socket.socket) -> bool:
     """Tell whether this computer let none of a connection's repeated requests go (Linux).
 
     A packet filter that drops what goes out says so to a UDP socket, but lets a TCP one wait as

@@ -148,7 +148,7 @@ class Folder:
 
 
 class MemoryEntry:
-    """A record in this process's memory; :class:`Pace` itself lets one thread in at a time."""
+    """A record in this process's memory; :class:`RateLimit` itself lets one thread in at a time."""
 
     def __init__(self, records: dict[str, bytes], name: str) -> None:
         """Name the record."""
@@ -300,7 +300,7 @@ def places() -> tuple[Book, ...]:
     return (*books, Memory())
 
 
-class Pace:
+class RateLimit:
     """Lets echo requests to one address follow each other at an interval and no faster."""
 
     def __init__(
@@ -390,5 +390,5 @@ def _stamp(moment: int) -> bytes:
     return b"%0*d" % (_STAMP_SIZE, max(moment, 0))
 
 
-THIS_COMPUTER = Pace()
+ECHO_RATE = RateLimit()
 """The pace that all echo requests of this computer keep."""

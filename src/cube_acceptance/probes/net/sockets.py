@@ -15,7 +15,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from cube_acceptance.probes.net.capture import BLIND, HOPS, THIS_COMPUTER, Witness
+from cube_acceptance.probes.net.capture import BLIND, HOPS, RECORDER, Capture
 from cube_acceptance.probes.net.routing import ANY, Flow, neighbour_answers, tcp, udp
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def open_tcp(
     return sock
 
 
-def _connect(sock: socket.socket, peer: tuple[str, int], witness: Witness, then: str) -> None:
+def _connect(sock: socket.socket, peer: tuple[str, int], witness: Capture, then: str) -> None:
     begin = time.monotonic()
     try:
         sock.connect(peer)
@@ -166,14 +166,14 @@ def _connect(sock: socket.socket, peer: tuple[str, int], witness: Witness, then:
 
 
 @contextlib.contextmanager
-def watching(vantage: Vantage, address: str, flow: Flow, own: int) -> Iterator[Witness]:
+def watching(vantage: Vantage, address: str, flow: Flow, own: int) -> Iterator[Capture]:
     """Watch on the wire what passes between this computer and one peer; blind where it may not.
 
     ``own`` is the port, or the identifier, that an answer comes to.
     """
     way = None if vantage.loopback else route_to(address, flow)
-    witness = Witness(
-        wire=BLIND if vantage.loopback else THIS_COMPUTER,
+    witness = Capture(
+        recorder=BLIND if vantage.loopback else RECORDER,
         interface=vantage.interface,
         address=address,
         protocol=flow.protocol,
@@ -194,7 +194,7 @@ def port_of(sock: socket.socket) -> int:
     return port
 
 
-def next_hop_answers(witness: Witness, *, prompt: bool) -> bool:
+def next_hop_answers(witness: Capture, *, prompt: bool) -> bool:
     """Tell whether the next hop to a peer answers ARP; where nothing is known, whether it may.
 
     An error that comes promptly is none of ARP's: it asks for three seconds first, and a neighbour
@@ -204,7 +204,7 @@ def next_hop_answers(witness: Witness, *, prompt: bool) -> bool:
     return prompt if known is None else known
 
 
-def confirm_answer(witness: Witness) -> None:
+def confirm_answer(witness: Capture) -> None:
     """Make sure that what looks like an answer came from the network.
 
     Raises:
@@ -214,7 +214,7 @@ def confirm_answer(witness: Witness) -> None:
         raise disturbed(diverted)
 
 
-def confirm_silence(witness: Witness, came_late: Callable[[], bool]) -> None:
+def confirm_silence(witness: Capture, came_late: Callable[[], bool]) -> None:
     """Make sure that what looks like silence is not this computer's doing.
 
     ``came_late`` tells whether an answer was still on its way from the wire to the socket.
@@ -229,7 +229,7 @@ def confirm_silence(witness: Witness, came_late: Callable[[], bool]) -> None:
         raise disturbed(kept_back)
 
 
-def confirm_interface(witness: Witness) -> None:
+def confirm_interface(witness: Capture) -> None:
     """Make sure that no answer arrived at another interface of this computer.
 
     Raises:

@@ -50,7 +50,7 @@ def client_context() -> ssl.SSLContext:
     return context
 
 
-def looking() -> ssl.SSLContext:
+def unverified_context() -> ssl.SSLContext:
     """Make a context that believes anything, for where it does not matter who the peer is."""
     context = client_context()
     context.check_hostname = False

@@ -38,19 +38,19 @@ def check_plugged_in(vantage: Vantage) -> None:
         raise CannotAskError("off-link", f"{vantage.interface} has no link", "ip link show")
 
 
-def footing(vantage: Vantage) -> tuple[str, bool]:
-    """Say what a measurement rests on: the carrier's history, and whether the address is there."""
+def link_state(vantage: Vantage) -> tuple[str, bool]:
+    """Return the carrier's history, and whether the vantage's address is there."""
     return carrier_changes(vantage.interface), is_here(vantage.address)
 
 
-def check_footing(vantage: Vantage, before: tuple[str, bool]) -> None:
+def check_link_state(vantage: Vantage, before: tuple[str, bool]) -> None:
     """Make sure that the vantage stands as it did before.
 
     Raises:
         CannotAskError: it does not (``off-link``).
     """
     check_plugged_in(vantage)
-    if footing(vantage) != before:
+    if link_state(vantage) != before:
         detail = f"{vantage.interface} lost its carrier or its address during the measurement"
         raise CannotAskError("off-link", detail)
 
@@ -172,7 +172,7 @@ def source_for(vantage: Vantage, target: str, flow: Flow = ANY) -> str:
     source = _source_among(chosen, vantage, target)
     way = route_to(target, flow, source)
     if way is None:
-        check_footing(vantage, (carrier_changes(vantage.interface), True))
+        check_link_state(vantage, (carrier_changes(vantage.interface), True))
         raise CannotAskError(
             "other-route", f"this computer has no route to {target}", f"ip route get {target}"
         )
