@@ -17,6 +17,7 @@ from cube_acceptance import catalogue as catalogues
 from cube_acceptance.evidence import CannotMeasure, DhcpObserved, DnsObserved, Try, Vantage
 from cube_acceptance.probes import Asked, Offered
 from cube_acceptance.probes.dhcp import DhcpProbe
+from cube_acceptance.probes.https import HttpsProbe
 from cube_acceptance.probes.ntp import NtpProbe
 from cube_acceptance.probes.way import WayProbe
 from cube_acceptance.setup import Ports, Setup
@@ -525,6 +526,36 @@ class TestWhatFollowsFromWhat:
 
         assert {f"ntp/{SERVER}", f"dns/{SERVER}/{TAPIO}"} <= asked
         assert "lease" not in asked
+
+    def test_the_site_files_servers_are_asked_beside_dhcp(self) -> None:
+        """A dark site is known to be dark when DHCP's ten seconds are over, and not later."""
+        site = msgspec.structs.replace(SITE, dns=Dns(servers=(SERVER,)), ntp=Ntp(servers=(SERVER,)))
+        network = Network({"dhcp": dhcp()})
+        network.waits = {"dhcp": f"dns/{SERVER}/invalid", f"dns/{SERVER}/invalid": f"ntp/{SERVER}"}
+
+        asked = run(network, "NTP-01", "DNS-01", "HTTPS-01", site=site)[1]
+
+        assert "dhcp" not in network.known[f"dns/{SERVER}/{HOMAG}"]
+        assert {f"https/{TAPIO}", f"https/{HOMAG}"} <= asked
+        assert "dhcp" in network.known[f"https/{TAPIO}"]
+
+    def test_the_site_files_servers_count_for_nothing_beside_an_offer(self) -> None:
+        """Where they would lead is nowhere that a device of this network goes."""
+        site = msgspec.structs.replace(SITE, dns=Dns(servers=(SECOND,)), ntp=Ntp(servers=(SECOND,)))
+        network = Network(
+            {
+                f"ntp/{SECOND}": observations()[f"ntp/{SERVER}"],
+                f"dns/{SECOND}/{TAPIO}": answer(SECOND, "11.20.0.99"),
+                f"dns/{SECOND}/{HOMAG}": answer(SECOND, "11.20.0.99"),
+            }
+        )
+        network.waits = {f"dns/{SERVER}/{TAPIO}": f"dns/{SECOND}/{TAPIO}"}
+
+        run(network, "NTP-01", site=site)
+
+        asked = network.probe(f"https/{TAPIO}")
+        assert isinstance(asked, HttpsProbe)
+        assert asked.addresses == (HOSTS[TAPIO],)
 
     def test_the_clouds_clocks_are_for_time_alone(self) -> None:
         """A ping target that is no cloud host is resolved, but nobody connects to it."""

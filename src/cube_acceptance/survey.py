@@ -221,8 +221,10 @@ class Survey:
         self._awaited: set[str] = set()
         self._then: dict[str, Callable[[Observation], None]] = {}
         self._followed = False
-        self._unasked: set[str] = set()
+        self._unasked: list[tuple[set[str], tuple[str, ...]]] = []
+        """Time servers that come first, and the DNS servers that are asked after them."""
         self._servers: tuple[str, ...] = ()
+        """The DNS servers that count; none before the network has told."""
         self._named: dict[str, dict[str, tuple[str, ...]]] = {}
 
     def start(self) -> None:
@@ -270,7 +272,7 @@ class Survey:
     # How events are read.
 
     def _go_on(self) -> None:
-        self._guarded("start", self._ask_cubes)
+        self._guarded("start", self._begin)
         while self._awaited:
             event = self._runner.events.get()
             self._guarded(event.key, partial(self._read, event))
@@ -300,12 +302,14 @@ class Survey:
             if then := self._then.get(event.key):
                 then(event.observation)
 
-    def _submit(self, probe: Probe, then: Callable[[Observation], None] | None = None) -> None:
-        """Ask a question that was not asked yet, and go on with its observation by ``then``."""
-        if self._runner.submit(probe):
+    def _submit(self, probe: Probe, then: Callable[[Observation], None] | None = None) -> bool:
+        """Ask a question, and go on with its observation by ``then``; False if it was asked."""
+        new = self._runner.submit(probe)
+        if new:
             self._awaited.add(probe.key)
             if then:
                 self._then[probe.key] = then
+        return new
 
     def _close(self) -> None:
         RECORDER.release()
@@ -330,6 +334,16 @@ class Survey:
             outbox=self._runner.events,
         )
         self._submit(probe, self._dhcp_done)
+
+    def _begin(self) -> None:
+        """Ask what waits for nobody: the CUBEs, and the site file's servers, should they count.
+
+        They do where DHCP names none, which takes ten seconds to find out.
+        """
+        self._ask_cubes()
+        if any(needs.names for needs, _ in self._owed):
+            site = self._setup.site
+            self._ask_servers(network.hosts(site.ntp.servers), network.hosts(site.dns.servers))
 
     def _ask_cubes(self) -> None:
         asked: dict[str, list[Callable[[Place, Cube], list[Probe]]]] = {}
@@ -359,52 +373,63 @@ class Survey:
         )
 
     def _follow(self, given: HandedOut) -> None:
-        """Ask the servers that the network named; the first word of them counts.
+        """Ask the servers that the network named; the first word of it counts."""
+        if self._followed:
+            return
+        self._followed = True
+        site = self._setup.site
+        self._servers = network.name_servers(site, given).addresses
+        self._ask_servers(network.time_servers(site, given).addresses, self._servers)
+        for host in self._named:
+            self._lead_on(host)
+
+    def _ask_servers(self, timed: tuple[str, ...], naming: tuple[str, ...]) -> None:
+        """Ask servers for the time, and then others for names.
 
         Names are asked for as soon as each time server has been asked once, or cannot be. A router
         says only now and then that there is no way (RFC 1812 section 4.3.2.8), Linux once in two
         seconds. The questions for names are many; sent first, they would use that up, and a time
         server that cannot be reached would be taken for one that is silent.
         """
-        if self._followed:
-            return
-        self._followed = True
         from cube_acceptance.probes.ntp import NtpProbe
 
-        site, ports = self._setup.site, self._setup.ports
-        self._servers = network.name_servers(site, given).addresses
-        timed = any(needs.time for needs, _ in self._owed)
+        wanted = any(needs.time for needs, _ in self._owed)
         probes = [
             NtpProbe(
                 vantage=self._place.vantage,
                 server=server,
-                port=ports.ntp,
+                port=self._setup.ports.ntp,
                 outbox=self._runner.events,
             )
-            for server in (network.time_servers(site, given).addresses if timed else ())
+            for server in (timed if wanted else ())
         ]
-        self._unasked = {probe.key for probe in probes}
+        first = set()
         for probe in probes:
-            self._submit(way(self._place, "udp", probe.server, ports.ntp))
-            self._submit(probe, partial(self._answered, probe.key))
-        if not probes:
-            self._ask_names()
+            self._submit(way(self._place, "udp", probe.server, probe.port))
+            if self._submit(probe, partial(self._answered, probe.key)):
+                first.add(probe.key)
+        if first:
+            self._unasked.append((first, naming))
+        else:
+            self._ask_names(naming)
 
     def _answered(self, key: str, _observation: Observation) -> None:
         self._asked(key)
 
     def _asked(self, key: str) -> None:
-        last = self._unasked == {key}
-        self._unasked.discard(key)
-        if last:
-            self._ask_names()
+        for waited in list(self._unasked):
+            first, naming = waited
+            first.discard(key)
+            if not first:
+                self._unasked.remove(waited)
+                self._ask_names(naming)
 
-    def _ask_names(self) -> None:
+    def _ask_names(self, servers: tuple[str, ...]) -> None:
         from cube_acceptance.probes.dns import DnsProbe
 
         vantage, port = self._place.vantage, self._setup.ports.dns
         hosts = sorted({host for needs, owing in self._owed for host in self._hosts(needs, owing)})
-        for server in self._servers:
+        for server in servers:
             self._submit(way(self._place, "udp", server, port))
             for host in hosts:
                 self._submit(
@@ -418,11 +443,14 @@ class Survey:
         return needs.names(self._setup.site, owing) if needs.names else ()
 
     def _named_host(self, server: str, host: str, answer: Observation) -> None:
-        """Go on with the answer that a client would use, as soon as it is certain."""
+        """Keep what a server said about a host, and go on with it."""
         usable = isinstance(answer, DnsObserved) and network.usable_addresses(self._setup, answer)
-        answers = self._named.setdefault(host, {})
-        answers[server] = usable or ()
-        addresses = network.leading(self._servers, answers)
+        self._named.setdefault(host, {})[server] = usable or ()
+        self._lead_on(host)
+
+    def _lead_on(self, host: str) -> None:
+        """Ask a host at the addresses that a client would use, as soon as they are certain."""
+        addresses = network.leading(self._servers, self._named[host])
         for needs, owing in self._owed:
             if addresses and needs.host and host in self._hosts(needs, owing):
                 for probe in needs.host(self._place, host, addresses):
