@@ -1,4 +1,4 @@
-"""A witness for tests of whoever asks one: it says what it was told to say."""
+"""A capture for tests of whoever asks one: it says what it was told to say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Self
 
 
 class Account:
-    """A witness with a fixed account."""
+    """A capture with a fixed account."""
 
     interface, address, next_hop = "eth9", "10.0.0.9", "10.99.0.254"
 

@@ -22,7 +22,7 @@ def catalogue() -> Catalogue:
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Account:
-    """What a witness of the wire will say, whoever asks for one."""
+    """What a capture will say, whoever asks for one."""
     told = Account()
     monkeypatch.setattr(sockets, "Capture", told)
     return told

@@ -111,7 +111,7 @@ class FakeTap:
         self.closed = True
 
 
-def witness_on(tap: FakeTap | OSError, protocol: int = UDP, port: int = 53) -> Capture:
+def capture_on(tap: FakeTap | OSError, protocol: int = UDP, port: int = 53) -> Capture:
     """Somebody who begins to watch now."""
 
     def make() -> Any:  # noqa: ANN401 - a socket's stand-in
@@ -135,9 +135,9 @@ def witness_on(tap: FakeTap | OSError, protocol: int = UDP, port: int = 53) -> C
 def watching(
     *packets: Seen | OSError | UnicodeError, protocol: int = UDP, port: int = 53, drops: int = 0
 ) -> Capture:
-    """A witness who has these packets to look at."""
+    """A capture that has these packets to look at."""
     tap = FakeTap()
-    begun = witness_on(tap, protocol, port)
+    begun = capture_on(tap, protocol, port)
     tap.packets += packets
     tap.drops = drops
     return begun
@@ -396,8 +396,8 @@ class TestBlindness:
     @pytest.mark.parametrize(
         "watched",
         [
-            witness_on(PermissionError(errno.EPERM, "not permitted")),
-            witness_on(FakeTap(fails=OSError(errno.EINVAL, "no filter"))),
+            capture_on(PermissionError(errno.EPERM, "not permitted")),
+            capture_on(FakeTap(fails=OSError(errno.EINVAL, "no filter"))),
             watching(drops=1),
             watching(OSError(errno.ENETDOWN, "down")),
         ],
@@ -418,7 +418,7 @@ class TestBlindness:
         """A flood is more than anybody can look at."""
         monkeypatch.setattr(capture, "PACKET_LIMIT", 3)
         tap = FakeTap()
-        watched = witness_on(tap)
+        watched = capture_on(tap)
         tap.packets += [asked()] * 4
 
         assert watched.diverted() == ""
@@ -427,7 +427,7 @@ class TestBlindness:
     def test_gives_a_broken_socket_back(self) -> None:
         """A leaked socket is a warning, and a warning an error."""
         tap = FakeTap(fails=OSError(errno.EINVAL, "no filter"))
-        witness_on(tap)
+        capture_on(tap)
 
         assert tap.closed
 
@@ -470,7 +470,7 @@ class TestWire:
     def test_stays_open_while_somebody_holds_it(self) -> None:
         """A system takes its time to close it; what passed meanwhile belongs to nobody."""
         tap = FakeTap()
-        watched = witness_on(tap)
+        watched = capture_on(tap)
         watched.recorder.hold()
         watched.end()
         assert not tap.closed
@@ -506,7 +506,7 @@ class TestWire:
     def test_what_somebody_missed_stays_missed(self) -> None:
         """Who comes later does not bring back what the others have not seen."""
         tap = FakeTap()
-        watched = witness_on(tap)
+        watched = capture_on(tap)
         tap.drops = 1
         watched.recorder.watch((PEER, TCP, 443))
 
@@ -516,7 +516,7 @@ class TestWire:
     def test_keeps_nothing_of_before(self) -> None:
         """A port may be used again for the same peer, and packets of then may still wait."""
         tap = FakeTap()
-        watched = witness_on(tap)
+        watched = capture_on(tap)
         watched.recorder.watch((PEER, TCP, 443))
         tap.packets += [asked(), answered()]
         assert "did not get past" in watched.kept_back()
@@ -530,7 +530,7 @@ class TestWire:
         """Only an administrator may have as much as he likes."""
         tap = FakeTap()
         tap.forced = PermissionError(errno.EPERM, "not permitted")
-        watched = witness_on(tap)
+        watched = capture_on(tap)
         tap.packets += [asked(), answered()]
 
         assert "did not get past" in watched.kept_back()
@@ -550,7 +550,7 @@ def passes(frame: int, packet: bytes, kind: int = IN) -> bool:
 
 
 class TestFilterProgram:
-    """What is let through to the witness."""
+    """What is let through to the recorder."""
 
     @pytest.mark.parametrize(
         ("frame", "packet", "kind"),

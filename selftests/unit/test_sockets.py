@@ -1198,7 +1198,7 @@ class TestTrouble:
 
 
 class TestWatching:
-    """A witness for one exchange."""
+    """A capture of one exchange."""
 
     @pytest.mark.parametrize(
         ("way", "next_hop"),

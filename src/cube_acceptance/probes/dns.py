@@ -271,7 +271,7 @@ class _Inquiry:
         failed: Answer | None = None
         with (
             contextlib.closing(open_udp(probe.vantage, probe.server, probe.port)) as sock,
-            watching(probe.vantage, probe.server, udp(probe.port), port_of(sock)) as witness,
+            watching(probe.vantage, probe.server, udp(probe.port), port_of(sock)) as capture,
         ):
             conversation = _Conversation(sock, self._log, self._peer, name)
             pause_s = 0.0
@@ -286,13 +286,13 @@ class _Inquiry:
                     failed = outcome
                     pause_s = probe.later_pause_s
                 else:
-                    confirm_answer(witness)
+                    confirm_answer(capture)
                     return outcome
             if conversation.heard:
-                confirm_answer(witness)
+                confirm_answer(capture)
             elif all(failure.kind == "no-answer" for failure in failures):
                 check_sent([failure.detail for failure in failures])
-                confirm_silence(witness, lambda: shows(sock, select.POLLIN))
+                confirm_silence(capture, lambda: shows(sock, select.POLLIN))
         if not conversation.sent:
             raise cannot_send(failures[-1].detail)
         return failed or min(failures, key=lambda failure: _CLOSENESS.index(failure.kind))

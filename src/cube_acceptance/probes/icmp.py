@@ -751,11 +751,11 @@ class PingProbe:
     def _measure(self, watch: Stopwatch) -> PingObserved:
         with (
             contextlib.closing(self.wire(self.vantage, self.address, self.wait_s)) as wire,
-            watching(self.vantage, self.address, ECHO, wire.identifier) as witness,
+            watching(self.vantage, self.address, ECHO, wire.identifier) as capture,
         ):
             course = _Course(self, wire, watch)
             course.run()
-            course.confirm(witness)
+            course.confirm(capture)
         requests = course.requests
         return PingObserved(
             started=watch.started,
@@ -806,13 +806,13 @@ class _Course:
             what = "it discarded packets with every echo request, and ping brought nothing"
             raise forbidden(what)
 
-    def confirm(self, witness: Capture) -> None:
+    def confirm(self, capture: Capture) -> None:
         """Make sure that replies, or that none came, is the network's doing."""
         if any(request.result == "reply" for request in self.requests):
-            confirm_answer(witness)
+            confirm_answer(capture)
         elif not self.ignored and all(request.arrival is None for request in self.requests):
             wire = self._wire
-            confirm_silence(witness, lambda: wire.receive(LATE_S) is not None)
+            confirm_silence(capture, lambda: wire.receive(LATE_S) is not None)
 
     def _listen(self, end_s: float) -> None:
         """Take one arrival, or know that nothing has come until ``end_s`` or a request's limit.

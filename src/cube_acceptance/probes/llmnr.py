@@ -163,12 +163,12 @@ class LlmnrProbe:
         )
         with (
             contextlib.closing(open_group(self.vantage, self.address)) as sock,
-            watching(self.vantage, self.address, udp(self.port), port_of(sock)) as witness,
+            watching(self.vantage, self.address, udp(self.port), port_of(sock)) as capture,
         ):
             found = collect(sock, watch, asking, [(name, dns.rdatatype.A)], read_llmnr)
             failure = host_trouble(found)
             if failure:
-                confirm_interface(witness)
+                confirm_interface(capture)
         own = [reply for reply in found.replies if reply.source == self.address]
         if any(reply.truncated for reply in own):
             over_tcp = self._ask_tcp(watch, found, name)

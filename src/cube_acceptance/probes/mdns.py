@@ -223,12 +223,12 @@ class MdnsProbe:
         # Whoever comes first asks for the list, and may be on the link where this one is not.
         with (
             contextlib.closing(open_group(self.vantage, self.address)) as sock,
-            watching(self.vantage, self.address, udp(self.port), port_of(sock)) as witness,
+            watching(self.vantage, self.address, udp(self.port), port_of(sock)) as capture,
         ):
             if questions:
                 found = collect(sock, watch, found.asking, questions, read)
                 if host_trouble(found):
-                    confirm_interface(witness)
+                    confirm_interface(capture)
         if self.listing:
             other, listed = self.listing.of(self)
             found.join(listed, watch.until(other))

@@ -206,15 +206,15 @@ class NtpProbe:
     def _measure(self, watch: Stopwatch) -> NtpObserved:
         with (
             open_udp(self.vantage, self.server, self.port) as sock,
-            watching(self.vantage, self.server, udp(self.port), port_of(sock)) as witness,
+            watching(self.vantage, self.server, udp(self.port), port_of(sock)) as capture,
         ):
             exchange = _Exchange(self, sock, watch)
             exchange.run()
             if exchange.reply or exchange.log.ignored:
-                confirm_answer(witness)
+                confirm_answer(capture)
             elif exchange.trouble().kind == "no-answer":
                 check_sent([attempt.detail for attempt in exchange.log.tries])
-                confirm_silence(witness, lambda: shows(sock, select.POLLIN))
+                confirm_silence(capture, lambda: shows(sock, select.POLLIN))
         return NtpObserved(
             started=watch.started,
             duration_s=watch.elapsed(),

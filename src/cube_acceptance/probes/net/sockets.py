@@ -132,37 +132,37 @@ def open_tcp(
     try:
         _prepare(sock, vantage, address, flow)
         sock.settimeout(max(limit_s, 0.001))
-        with watching(vantage, address, flow, port_of(sock)) as witness:
-            _connect(sock, (address, port), witness, then)
+        with watching(vantage, address, flow, port_of(sock)) as capture:
+            _connect(sock, (address, port), capture, then)
     except BaseException:
         sock.close()
         raise
     return sock
 
 
-def _connect(sock: socket.socket, peer: tuple[str, int], witness: Capture, then: str) -> None:
+def _connect(sock: socket.socket, peer: tuple[str, int], capture: Capture, then: str) -> None:
     begin = time.monotonic()
     try:
         sock.connect(peer)
     except OSError as error:
         taken = error.errno == errno.ECONNRESET
         if taken and _left_something(sock):
-            confirm_answer(witness)
+            confirm_answer(capture)
             return
         prompt = time.monotonic() - begin < PROMPT_S
         found = trouble(
             sock,
             error,
             then if taken else "tcp",
-            lambda: next_hop_answers(witness, prompt=prompt),
+            lambda: next_hop_answers(capture, prompt=prompt),
         )
         found = refused_by(peer[0], found)
         if found.kind == "no-answer":
-            confirm_silence(witness, lambda: shows(sock, select.POLLOUT))
+            confirm_silence(capture, lambda: shows(sock, select.POLLOUT))
         elif found.kind == "refused" and found.icmp_code is None:
-            confirm_answer(witness)
+            confirm_answer(capture)
         raise ReachError(found) from error
-    confirm_answer(witness)
+    confirm_answer(capture)
 
 
 @contextlib.contextmanager
@@ -172,7 +172,7 @@ def watching(vantage: Vantage, address: str, flow: Flow, own: int) -> Iterator[C
     ``own`` is the port, or the identifier, that an answer comes to.
     """
     way = None if vantage.loopback else route_to(address, flow)
-    witness = Capture(
+    capture = Capture(
         recorder=BLIND if vantage.loopback else RECORDER,
         interface=vantage.interface,
         address=address,
@@ -181,11 +181,11 @@ def watching(vantage: Vantage, address: str, flow: Flow, own: int) -> Iterator[C
         own=own,
         next_hop=(way and way.gateway) or address,
     )
-    witness.begin()
+    capture.begin()
     try:
-        yield witness
+        yield capture
     finally:
-        witness.end()
+        capture.end()
 
 
 def port_of(sock: socket.socket) -> int:
@@ -194,27 +194,27 @@ def port_of(sock: socket.socket) -> int:
     return port
 
 
-def next_hop_answers(witness: Capture, *, prompt: bool) -> bool:
+def next_hop_answers(capture: Capture, *, prompt: bool) -> bool:
     """Tell whether the next hop to a peer answers ARP; where nothing is known, whether it may.
 
     An error that comes promptly is none of ARP's: it asks for three seconds first, and a neighbour
     that it is just asking for is known to the system.
     """
-    known = neighbour_answers(witness.interface, witness.next_hop)
+    known = neighbour_answers(capture.interface, capture.next_hop)
     return prompt if known is None else known
 
 
-def confirm_answer(witness: Capture) -> None:
+def confirm_answer(capture: Capture) -> None:
     """Make sure that what looks like an answer came from the network.
 
     Raises:
         CannotAskError: this computer gave it itself.
     """
-    if diverted := witness.diverted():
+    if diverted := capture.diverted():
         raise disturbed(diverted)
 
 
-def confirm_silence(witness: Capture, came_late: Callable[[], bool]) -> None:
+def confirm_silence(capture: Capture, came_late: Callable[[], bool]) -> None:
     """Make sure that what looks like silence is not this computer's doing.
 
     ``came_late`` tells whether an answer was still on its way from the wire to the socket.
@@ -223,21 +223,21 @@ def confirm_silence(witness: Capture, came_late: Callable[[], bool]) -> None:
         CannotAskError: this computer kept the question or the answer back, or the answer arrived
             at another of its interfaces.
     """
-    kept_back = witness.kept_back()
+    kept_back = capture.kept_back()
     if kept_back and not came_late():
-        confirm_interface(witness)
+        confirm_interface(capture)
         raise disturbed(kept_back)
 
 
-def confirm_interface(witness: Capture) -> None:
+def confirm_interface(capture: Capture) -> None:
     """Make sure that no answer arrived at another interface of this computer.
 
     Raises:
         CannotAskError: one did.
     """
-    if elsewhere := witness.other_interface():
-        detail = f"the answer of {witness.address} arrived at {elsewhere}"
-        raise CannotAskError("other-route", f"{detail}, not at {witness.interface}")
+    if elsewhere := capture.other_interface():
+        detail = f"the answer of {capture.address} arrived at {elsewhere}"
+        raise CannotAskError("other-route", f"{detail}, not at {capture.interface}")
 
 
 def shows(sock: socket.socket, event: int) -> bool:
