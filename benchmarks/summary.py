@@ -56,6 +56,8 @@ def twin(  # noqa: PLR0913 - everything that tells one certificate from another
     saved = evidence_file.load(original / "evidence.json")
     page = (original / "certificate.html").read_bytes().decode()
     annex = page.replace(run.certificate_part(certificate, saved), run.CERTIFICATE_MARK, 1)
+    if annex == page:
+        raise ValueError(f"{original}: its page was rendered by another version")
 
     began = datetime.fromisoformat(saved.started) + timedelta(seconds=later_s)
     started = began.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -72,7 +74,6 @@ def twin(  # noqa: PLR0913 - everything that tells one certificate from another
     certificate["certificate_id"] = str(uuid.uuid4())
     certificate["site"] = msgspec.to_builtins(saved.setup.site.site)
     certificate["time"]["started"] = started
-    certificate["files"]["evidence.json"] = run.sha256((target / "evidence.json").read_bytes())
     if key:
         fingerprint = signature.fingerprint(key)
         certificate["signature"] = {
@@ -80,11 +81,14 @@ def twin(  # noqa: PLR0913 - everything that tells one certificate from another
             "command": signature.command(fingerprint),
         }
     certificate |= changes
+    certificate["content_sha256"] = build.content_sha256(certificate)
+    shown = annex.replace(run.CERTIFICATE_MARK, run.certificate_part(certificate, saved), 1)
+    (target / "certificate.html").write_bytes(shown.encode())
+    for file in certificate["files"]:
+        certificate["files"][file] = run.sha256((target / file).read_bytes())
     (target / "certificate.json").write_bytes(build.dump(certificate))
     if key:
         signature.sign(target / "certificate.json", key)
-    shown = annex.replace(run.CERTIFICATE_MARK, run.certificate_part(certificate, saved), 1)
-    (target / "certificate.html").write_bytes(shown.encode())
     return target
 
 

@@ -327,6 +327,7 @@ class TestRunningLines:
         lines = rendered("accepted", "de").partition("</style>")[0]
 
         assert "5b0f2c1e-8f6d-4a57-9d53-0c1f6f2f9a11" in lines
+        assert f'"Inhalt \\28 SHA-256\\29  {samples.CONTENT}"' in lines
         assert '"Seite " counter(page) " von " counter(pages) ""' in lines
 
     def test_nothing_ends_a_css_text_early(self) -> None:
@@ -493,16 +494,12 @@ class TestSections:
         assert "SHA256:2vJ6a0bQ0c3oK4Yw1mR7n5tXqkqf8H1sYJ0mTz6oE1A" in html
         assert "ssh-keygen -Y verify" in html
 
-    @pytest.mark.parametrize("language", LANGUAGES)
-    def test_the_page_itself_is_named_in_words(self, language: Language) -> None:
-        """The name of its hash in the data is English, and no file's name."""
-        made = samples.accepted(language)
-        made["files"][sections.ANNEX_HASH] = "0" * 64
+    def test_the_page_does_not_show_its_own_hash(self) -> None:
+        """It could not: the hash covers what it shows."""
+        made = samples.accepted("en")
+        made["files"]["certificate.html"] = "0" * 64
 
-        html = render(made, language)
-
-        assert wording.say("files.annex", language) in html
-        assert (sections.ANNEX_HASH in html) == (language == "en")
+        assert "0" * 64 not in render(made, "en")
 
     def test_an_obstacle_of_the_vantage_is_shown(self) -> None:
         """Without an address there was nothing to measure from; a missing clock is said too."""

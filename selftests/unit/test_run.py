@@ -17,7 +17,6 @@ import pytest
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import evidence_file, expected, method, run
 from cube_acceptance.certificate import build, pdf, signature
-from cube_acceptance.certificate.sections import ANNEX_HASH
 from cube_acceptance.evidence import NtpObserved, VerifyError
 from cube_acceptance.ledger import Ledger
 from cube_acceptance.run import CERTIFICATE_MARK, Run
@@ -272,13 +271,12 @@ class TestConclude:
         certificate = run_in(folder).conclude(judged(evidence), evidence)
 
         files = certificate["files"]
-        for name in ("evidence.json", "junit.xml"):
-            assert files[name] == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        assert files.keys() == {"certificate.html", "evidence.json", "junit.xml"}
+        for name, digest in files.items():
+            assert digest == hashlib.sha256((folder / name).read_bytes()).hexdigest()
         page = (folder / "certificate.html").read_text("utf-8")
-        part = run.certificate_part(certificate, evidence)
-        assert page.count(part) == 1
-        without = page.replace(part, CERTIFICATE_MARK).encode()
-        assert files[ANNEX_HASH] == hashlib.sha256(without).hexdigest()
+        assert page.count(run.certificate_part(certificate, evidence)) == 1
+        assert page.count(certificate["content_sha256"]) == 2  # page 1 and every printed page
         evidence_file.check_belonging(folder / "evidence.json")
 
     def test_leaves_no_half_a_file(self, tmp_path: Path, annex: str) -> None:
@@ -291,6 +289,7 @@ class TestConclude:
             run_in(folder).conclude(judged(evidence), evidence)
 
         assert (folder / "certificate.html").read_bytes() == before
+        assert not (folder / "certificate.json").exists()
         assert not list(folder.glob(".*"))
 
     def test_gives_every_run_an_id(self, tmp_path: Path, annex: str) -> None:

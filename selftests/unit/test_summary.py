@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmarks.summary import twin
-from cube_acceptance import catalogue, verify
+from cube_acceptance import catalogue, run, verify
 from cube_acceptance.certificate import build, signature
 from cube_acceptance.summary import checking, command, showing
 from cube_acceptance.summary.rows import (
@@ -34,6 +34,8 @@ from selftests.support import healthy, sessions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    from cube_acceptance.verdict import Outcome
 
     Maker = Callable[..., Path]
 
@@ -123,15 +125,22 @@ def row(**values: object) -> Row:
         "slug": "werk-ulm",
         "started": "2026-11-23T09:00:00Z",
         "certificate_id": values.get("folder", "a"),
-        "outcomes": ("pass",) * 11,
+        "outcomes": outcomes("pass"),
     }
     return Row(**(usual | values))
 
 
+def outcomes(outcome: Outcome) -> dict[str, Outcome]:
+    """The same outcome for every requirement."""
+    return {entry.id: outcome for entry in catalogue.load().requirement}
+
+
 def tamper(folder: Path, **changes: object) -> Path:
-    """Change keys of a certificate and nothing else."""
+    """Change keys of a certificate, with the hash of its content, and nothing else."""
     path = folder / "certificate.json"
-    path.write_bytes(build.dump(json.loads(path.read_bytes()) | changes))
+    certificate = json.loads(path.read_bytes()) | changes
+    certificate["content_sha256"] = build.content_sha256(certificate)
+    path.write_bytes(build.dump(certificate))
     return folder
 
 
@@ -159,6 +168,36 @@ class TestFindRuns:
         assert checking.find_runs(runs) == [runs]
 
 
+class TestVersions:
+    """A fleet is acceptance-tested over years."""
+
+    def test_earlier_and_later(self, real: Maker) -> None:
+        """Each is checked by what it has; what only one of them asks for has a column."""
+        before = sessions.PROJECT / "selftests" / "released" / "before-0.1.0"
+        later = real()
+        path = later / "certificate.json"
+        certificate = json.loads(path.read_bytes())
+        certificate["method"] |= {"version": "9.0.0", "suite_sha256": "0" * 64}
+        certificate["results"].append(certificate["results"][0] | {"requirement": "VLAN-01"})
+        page = (later / "certificate.html").read_text("utf-8")
+        was = certificate["content_sha256"]
+        certificate["content_sha256"] = build.content_sha256(certificate)
+        page = page.replace(was, certificate["content_sha256"])
+        (later / "certificate.html").write_text(page, "utf-8")
+        certificate["files"]["certificate.html"] = run.sha256(page.encode())
+        path.write_bytes(build.dump(certificate))
+        folders = [before / "accepted", before / "rejected", later]
+        rows = list(checking.check_all(folders, None, datetime(2030, 1, 1, tzinfo=UTC), 1))
+        shown = table(rows, requirements=command.columns(rows), everything=True)
+
+        assert [found.state for found in rows] == ["accepted", "rejected", "accepted"]
+        assert shown.requirements[-1] == "VLAN-01"
+        entries = json.loads("".join(showing.as_json(shown)))["certificates"]
+        assert [entry["results"].get("VLAN-01") for entry in entries].count("pass") == 1
+        for write in showing.WRITERS.values():
+            assert "VLAN" in "".join(write(shown))
+
+
 class TestCheck:
     """Whatever a folder holds, a row comes of it."""
 
@@ -169,7 +208,7 @@ class TestCheck:
         assert found.state == "accepted"
         assert (found.site, found.customer, found.location) == ("Werk Ulm", "Holz AG", "Ulm")
         assert found.started == "2026-11-23T09:00:00Z"
-        assert found.outcomes == ("pass",) * 11
+        assert found.outcomes == outcomes("pass")
         assert len(found.cubes) == CUBE_DIGEST
         assert status(found, ACCEPTANCE) == 0
 
@@ -178,7 +217,7 @@ class TestCheck:
         (found,) = checked(real(of=failing))
 
         assert found.state == "rejected"
-        assert found.outcomes[1] == "fail"
+        assert found.outcomes["NTP-01"] == "fail"
         assert status(found, ACCEPTANCE) == 1
 
     def test_incomplete(self, unmeasured: Path, real: Maker) -> None:
@@ -238,7 +277,7 @@ class TestCheck:
 
         assert found.state == "untrusted"
         assert reason in found.reason
-        assert (found.site, found.outcomes) == ("copy", ())
+        assert (found.site, found.outcomes) == ("copy", {})
         assert status(found, ACCEPTANCE) == 1
 
     def test_other_time(self, real: Maker) -> None:
@@ -256,16 +295,27 @@ class TestCheck:
             file.write(b"\n")
         (found,) = checked(folder)
 
-        assert "evidence.json is not the file" in found.reason
+        assert "evidence.json: content changed" in found.reason
 
-    def test_defect(self, real: Maker) -> None:
-        """A content that trips the page's own code is no reason to end the summary."""
+    def test_changed_content(self, real: Maker) -> None:
+        """So is what stands on paper."""
         folder = real()
-        times = json.loads((folder / "certificate.json").read_bytes())["time"]
-        (found,) = checked(tamper(folder, time=times | {"utc_offset_min": 10**12}))
+        path = folder / "certificate.json"
+        path.write_text(path.read_text("utf-8").replace('_rule": "', '_rule": "x'), "utf-8")
+        (found,) = checked(folder)
 
-        assert found.state == "untrusted"
-        assert "Error: " in found.reason
+        assert "certificate.json: content changed" in found.reason
+
+    def test_defect(self, real: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A content that trips our own code is no reason to end the summary."""
+
+        def trip(_certificate: object) -> None:
+            raise ZeroDivisionError("a defect")
+
+        monkeypatch.setattr(checking.verify, "check_content", trip)
+        (found,) = checked(real())
+
+        assert (found.state, found.reason) == ("untrusted", "ZeroDivisionError: a defect")
 
     def test_pipe(self, real: Maker) -> None:
         """A pipe would keep the reader waiting for ever."""
@@ -299,7 +349,16 @@ class TestCheck:
         (folder / "a\x1b[2J\nb").touch()
         (found,) = checked(folder)
 
-        assert found.reason.endswith("files of other origin: a\N{REPLACEMENT CHARACTER}[2J b")
+        assert found.reason == "a\N{REPLACEMENT CHARACTER}[2J b: of other origin"
+
+    def test_many_files(self, real: Maker) -> None:
+        """A folder of a million files is not listed."""
+        folder = real()
+        for number in range(checking.FILES_LIMIT):
+            (folder / f"{number}").touch()
+        (found,) = checked(folder)
+
+        assert "holds more than 32 files" in found.reason
 
     def test_unreadable(self, real: Maker) -> None:
         """A file that is a folder is an error of the system, and one row."""
@@ -539,7 +598,7 @@ class TestSettle:
         current, superseded = settle([first, second], ACCEPTANCE)
 
         assert [found.state for found in current] == ["untrusted", "untrusted"]
-        assert current[0].outcomes == ()
+        assert current[0].outcomes == {}
         assert superseded == []
 
     def test_untrusted(self) -> None:
@@ -639,10 +698,10 @@ class TestWriters:
             state="untrusted",
             site=one_line(HOSTILE, 80),
             reason=one_line(HOSTILE, 80),
-            outcomes=(),
+            outcomes={},
         )
         others = [
-            row(folder="r", identity="r", site="-1+1", state="rejected", outcomes=("fail",) * 11),
+            row(folder="r", identity="r", site="-1+1", state="rejected", outcomes=outcomes("fail")),
             row(folder="s", identity="s", site="Sim", simulated=True),
             row(folder="p", identity="p", site="Replay", replayed=True, stage="readiness"),
             row(folder="o", identity="u", site="Ulm", started="2026-11-22T09:00:00Z"),

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cube_acceptance import evidence_file, run, verify
-from cube_acceptance.certificate.sections import ANNEX_HASH
+from cube_acceptance import again, evidence_file, run, siblings, suite, verify
 from cube_acceptance.evidence import DhcpObserved
-from cube_acceptance.verify import BrokenError
+from cube_acceptance.siblings import BrokenError
 from selftests.support import healthy, sessions
 
 if TYPE_CHECKING:
@@ -144,6 +143,31 @@ class TestFacts:
             verify.check_facts(certificate, evidence_file.load(folder / "evidence.json"))
 
 
+class TestContent:
+    """The hash that stands on paper."""
+
+    def test_changed(self, certificate: dict[str, Any]) -> None:
+        """Every word of a certificate is bound by it."""
+        assert verify.check_content(certificate) == ""
+        certificate["results"][0]["reason"] += "."
+
+        with pytest.raises(BrokenError, match="content changed"):
+            verify.check_content(certificate)
+
+    def test_does_not_cover_the_files(self, certificate: dict[str, Any]) -> None:
+        """The page shows it, and is one of them."""
+        certificate["files"]["certificate.html"] = "0" * 64
+
+        assert verify.check_content(certificate) == ""
+
+    def test_taken_away(self, certificate: dict[str, Any]) -> None:
+        """Only versions that name no suite gave none."""
+        del certificate["content_sha256"]
+
+        with pytest.raises(BrokenError, match="content changed"):
+            verify.check_content(certificate)
+
+
 class TestVerdict:
     """The verdict follows from the outcomes."""
 
@@ -162,23 +186,113 @@ class TestFiles:
         """Nothing may be slipped in."""
         (folder / "certificate (1).html").write_text("")
 
-        with pytest.raises(BrokenError, match="of other origin"):
-            verify.check_hashes(certificate, folder)
+        with pytest.raises(BrokenError, match=r"certificate \(1\)\.html: of other origin"):
+            siblings.check(certificate, folder)
+
+    @pytest.mark.parametrize("name", ["../evidence.json", ".evidence", "certificate.json", ""])
+    def test_an_impossible_name(self, folder: Path, certificate: dict[str, Any], name: str) -> None:
+        """What a certificate lists is no way to have any file of this computer read."""
+        certificate["files"][name] = "0" * 64
+
+        with pytest.raises(BrokenError, match="lists files that no run makes"):
+            siblings.check(certificate, folder)
+
+    def test_one_that_is_not_listed(self, folder: Path, certificate: dict[str, Any]) -> None:
+        """Evidence, report and page belong to every certificate."""
+        certificate["files"].clear()
+
+        with pytest.raises(BrokenError) as broken:
+            siblings.check(certificate, folder)
+
+        assert str(broken.value).count("content changed") == 3
+
+    def test_one_of_another_version(self, folder: Path, certificate: dict[str, Any]) -> None:
+        """What later versions put beside a certificate belongs to it if it is listed."""
+        (folder / "request.txt").write_text("x")
+        certificate["files"]["request.txt"] = run.sha256(b"x")
+        siblings.check(certificate, folder)
+        (folder / "request.txt").write_text("y")
+
+        with pytest.raises(BrokenError, match=r"request\.txt: content changed"):
+            siblings.check(certificate, folder)
+
+    @pytest.mark.parametrize("name", ["evidence.json", "junit.xml", "certificate.html"])
+    def test_missing(self, folder: Path, certificate: dict[str, Any], name: str) -> None:
+        """One that got lost on the way."""
+        (folder / name).unlink()
+
+        with pytest.raises(BrokenError, match=f"{name}: file missing"):
+            siblings.check(certificate, folder)
+
+    @pytest.mark.parametrize("name", ["evidence.json", "junit.xml", "certificate.html"])
+    def test_line_ends(self, folder: Path, certificate: dict[str, Any], name: str) -> None:
+        """A mail or version control program has meant it well, in either direction."""
+        data = (folder / name).read_bytes()
+        windows = data.replace(b"\n", b"\r\n") + b"\r\n"
+        (folder / name).write_bytes(windows)
+        certificate["files"][name] = run.sha256(windows.replace(b"\r\n", b"\n"))
+
+        with pytest.raises(BrokenError, match=f"{name}: line ends changed"):
+            siblings.check(certificate, folder)
+        (folder / name).write_bytes(windows.replace(b"\r\n", b"\n"))
+        certificate["files"][name] = run.sha256(windows)
+        with pytest.raises(BrokenError, match=f"{name}: line ends changed"):
+            siblings.check(certificate, folder)
+
+    @pytest.mark.parametrize(
+        ("name", "old", "new", "what"),
+        [
+            ("evidence.json", '"started": "2026', '"started": "2025', "file of another run"),
+            ("evidence.json", '"started"', '"begun"', "content changed"),
+            ("evidence.json", "{", "[", "content changed"),
+            ("junit.xml", '="20', '="19', "file of another run"),
+            ("junit.xml", "<testsuite ", "<group ", "content changed"),
+            ("junit.xml", "testcase", "case", "content changed"),
+            ("certificate.html", "</p>", "</p> ", "content changed"),
+        ],
+    )
+    def test_changed(
+        self, folder: Path, certificate: dict[str, Any], name: str, old: str, new: str, what: str
+    ) -> None:
+        """A change is told from a file that somebody took from the wrong folder."""
+        certificate["replayed"] = False  # a replay's report has a later date of its own
+        certificate["time"]["ended"] = "2099-01-01T00:00:00.000Z"
+        path = folder / name
+        path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
+        if name == "evidence.json":
+            certificate["time"]["ended"] = healthy.ENDED
+
+        assert siblings.trouble(name, certificate["files"][name], certificate, folder) == what
+
+    def test_a_report_of_a_replay(self, folder: Path, certificate: dict[str, Any]) -> None:
+        """It is younger than the measurements, by as much as anybody likes."""
+        data = (folder / "junit.xml").read_bytes()
+
+        assert not siblings.is_of_another_run("junit.xml", data, certificate)
+        assert siblings.is_of_another_run("junit.xml", data, certificate | {"replayed": False})
+
+    def test_the_page_of_another_run(
+        self, folder: Path, certificate: dict[str, Any], rejected: Path
+    ) -> None:
+        """It is named as such, and shows another certificate."""
+        shutil.copy(rejected / "certificate.html", folder)
+
+        with pytest.raises(BrokenError, match=r"certificate\.html: file of another run"):
+            siblings.check(certificate, folder)
+        with pytest.raises(BrokenError, match="does not show this certificate"):
+            verify.check_page(certificate, folder)
 
     def test_another_page(self, folder: Path, certificate: dict[str, Any]) -> None:
-        """A page that shows something else."""
-        (folder / "certificate.html").write_text("<h1>Abgenommen</h1>")
+        """A page that shows something else, number and hash included."""
+        shown = (
+            f"<h1>Abgenommen</h1>{certificate['certificate_id']} {certificate['content_sha256']}"
+        )
+        (folder / "certificate.html").write_text(shown)
 
+        with pytest.raises(BrokenError, match=r"certificate\.html: content changed"):
+            siblings.check(certificate, folder)
         with pytest.raises(BrokenError, match="does not show this certificate"):
-            verify.check_page(certificate, evidence_file.load(folder / "evidence.json"), folder)
-
-    def test_a_page_with_an_addition(self, folder: Path, certificate: dict[str, Any]) -> None:
-        """The certificate is there, and something beside it."""
-        with (folder / "certificate.html").open("a") as page:
-            page.write("<!-- -->")
-
-        with pytest.raises(BrokenError, match="outside the certificate"):
-            verify.check_page(certificate, evidence_file.load(folder / "evidence.json"), folder)
+            verify.check_page(certificate, folder)
 
     @pytest.mark.parametrize("name", ["junit.xml", "certificate.json", "certificate.pdf"])
     def test_a_pipe(self, folder: Path, name: str) -> None:
@@ -202,7 +316,10 @@ class TestFiles:
         """A content that no code of ours expects is a finding and no traceback."""
         monkeypatch.setattr(verify, "check_outcomes", lambda _certificate, _folder: None)
         certificate["time"]["utc_offset_min"] = 10**12
-        (folder / "certificate.json").write_bytes(verify.build.dump(certificate))
+        certificate["content_sha256"] = verify.build.content_sha256(certificate)
+        with (folder / "certificate.html").open("a") as page:
+            page.write(certificate["content_sha256"])
+        rehash(folder, certificate)
         wrong = {finding.what: finding.wrong for finding in verify.verify(folder) if finding.wrong}
 
         assert wrong.keys() == {"page"}
@@ -213,15 +330,20 @@ def forge(folder: Path, page: Callable[[str], str] = str, **changes: object) -> 
     """Change a folder as whoever has this suite can: with all hashes, and the page, made anew."""
     saved = evidence_file.load(folder / "evidence.json")
     certificate = verify.read((folder / "certificate.json").read_bytes())
-    annex = page(verify.annex_of(certificate, saved, folder))
+    annex = page(again.annex_of(certificate, saved, folder))
     certificate |= changes
-    for name in ("evidence.json", "junit.xml"):
-        certificate["files"][name] = run.sha256((folder / name).read_bytes())
-    certificate["files"][ANNEX_HASH] = run.sha256(annex.encode())
-    (folder / "certificate.json").write_bytes(verify.build.dump(certificate))
+    certificate["content_sha256"] = verify.build.content_sha256(certificate)
     fragment = run.certificate_part(certificate, saved)
     whole = annex.replace(run.CERTIFICATE_MARK, fragment, 1)
     (folder / "certificate.html").write_bytes(whole.encode())
+    rehash(folder, certificate)
+
+
+def rehash(folder: Path, certificate: dict[str, Any]) -> None:
+    """Write a certificate with the hashes of the files that lie beside it."""
+    for name in ("evidence.json", "junit.xml", "certificate.html"):
+        certificate["files"][name] = run.sha256((folder / name).read_bytes())
+    (folder / "certificate.json").write_bytes(verify.build.dump(certificate))
 
 
 @pytest.fixture(scope="module")
@@ -233,9 +355,9 @@ def rejected(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def again(rejected: Path) -> verify.Again:
+def judged(rejected: Path) -> again.Again:
     """What its evidence says."""
-    return verify.judge_again("de", rejected)
+    return again.judge_again("de", rejected)
 
 
 class TestForged:
@@ -243,10 +365,10 @@ class TestForged:
 
     @pytest.fixture
     def spoiled(
-        self, rejected: Path, again: verify.Again, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, rejected: Path, judged: again.Again, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> Path:
         """A copy to be forged; judging it again gives the same every time."""
-        monkeypatch.setattr(verify, "judge_again", lambda _language, _folder: again)
+        monkeypatch.setattr(again, "judge_again", lambda _language, _folder: judged)
         copy = tmp_path / "copy"
         shutil.copytree(rejected, copy)
         return copy
@@ -317,6 +439,152 @@ class TestForged:
         assert "may show anything" in self.wrong(spoiled)["signature"]
 
 
+class TestAnotherVersion:
+    """What another version made is verified by what it says itself."""
+
+    @pytest.fixture
+    def foreign(self, folder: Path, certificate: dict[str, Any]) -> Path:
+        """A folder that another version made: its page looks different, its data has more."""
+        page = (folder / "certificate.html").read_text("utf-8").replace("<h2", "<h2 class='x'")
+        certificate["method"] |= {"suite_sha256": "0" * 64, "version": "9.0.0", "commit": ""}
+        certificate["more"] = 1
+        before = certificate["content_sha256"]
+        certificate["content_sha256"] = verify.build.content_sha256(certificate)
+        page = page.replace(before, certificate["content_sha256"])
+        (folder / "certificate.html").write_text(page, "utf-8")
+        rehash(folder, certificate)
+        return folder
+
+    @pytest.fixture
+    def spoil(self, foreign: Path) -> Callable[..., dict[str, Any]]:
+        """Its certificate, with some keys changed."""
+        certificate = verify.read((foreign / "certificate.json").read_bytes())
+        return lambda **changes: certificate | changes
+
+    def test_holds(self, foreign: Path) -> None:
+        """Nothing is called false, and who made it is said."""
+        findings = {one.what: one for one in verify.verify(foreign)}
+
+        assert not any(one.wrong for one in findings.values())
+        assert findings["outcomes"].note.startswith("made by version 9.0.0; this one, ")
+        assert findings["outcomes"].note.endswith("judges alike")
+
+    def test_judged_differently_today(
+        self, foreign: Path, spoil: Callable[..., dict[str, Any]], judged: again.Again,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        """Which results differ is information."""
+        monkeypatch.setattr(again, "judge_again", lambda _language, _folder: judged)
+        note = verify.check_outcomes(spoil(), foreign)
+
+        assert "would judge differently: DHCP-01 site fail instead of pass" in note
+
+    def test_with_a_requirement_of_its_own(
+        self, foreign: Path, spoil: Callable[..., dict[str, Any]]
+    ) -> None:
+        """A later catalogue may ask for more."""
+        certificate = spoil()
+        more = certificate["results"][0] | {"requirement": "VLAN-01"}
+        certificate["results"].append(more)
+        verify.check_completeness(certificate, foreign)
+
+        assert "VLAN-01 site no result instead of pass" in verify.check_outcomes(
+            certificate, foreign
+        )
+
+    def test_evidence_that_this_version_cannot_judge(
+        self, foreign: Path, spoil: Callable[..., dict[str, Any]]
+    ) -> None:
+        """It is said, and nothing is false."""
+        path = foreign / "evidence.json"
+        path.write_text(path.read_text("utf-8").replace("evidence/1", "evidence/2"), "utf-8")
+
+        assert "cannot judge its evidence: " in verify.check_outcomes(spoil(), foreign)
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            (lambda results: results.pop(0), "no result for DHCP-01"),
+            (lambda results: results.append(results[0]), "in no order"),
+            (lambda results: results[0].update(subject="line-9"), "not about the site or every"),
+            (lambda results: results[0].update(requirement="x"), "no result for DHCP-01"),
+            (
+                lambda results: results.append(results[0] | {"requirement": "<b>"}),
+                "no catalogue asks for",
+            ),
+            (lambda results: results[0].update(outcome="fail"), "outcome for DHCP-01"),
+            (lambda results: results[0].update(cases=[]), "outcome for DHCP-01"),
+            (
+                lambda results: results[0].update(waiver={}, outcome="waived"),
+                "outcome for DHCP-01",
+            ),
+        ],
+    )
+    def test_that_is_not_whole(
+        self, spoil: Callable[..., dict[str, Any]], change: Callable[[Any], object], reason: str
+    ) -> None:
+        """Left out, put in, or made better than its cases."""
+        certificate = spoil()
+        change(certificate["results"])
+
+        with pytest.raises(BrokenError, match=reason):
+            verify.check_whole(certificate)
+
+    def test_with_more_than_a_catalogue(self, spoil: Callable[..., dict[str, Any]]) -> None:
+        """A summary has a column for each."""
+        certificate = spoil()
+        first = certificate["results"][0]
+        certificate["results"] += [
+            first | {"requirement": f"MORE-{number}"} for number in range(10, 80)
+        ]
+
+        with pytest.raises(BrokenError, match="no catalogue asks for"):
+            verify.check_whole(certificate)
+
+    def test_with_a_waiver(self, spoil: Callable[..., dict[str, Any]]) -> None:
+        """It covers a failure."""
+        certificate = spoil()
+        result = certificate["results"][0]
+        result |= {"waiver": {"requirement": "DHCP-01"}, "outcome": "waived"}
+        result["cases"][0]["outcome"] = "fail"
+        verify.check_whole(certificate)
+
+    @pytest.mark.parametrize("key", ["time", "simulated", "stage", "site", "item"])
+    def test_with_the_evidence_of_another_run(
+        self, foreign: Path, spoil: Callable[..., dict[str, Any]], key: str
+    ) -> None:
+        """Whatever the hashes say."""
+        other: dict[str, Any] = {
+            "time": {"started": "2020-01-01T00:00:00.000Z", "ended": healthy.ENDED},
+            "simulated": True,
+            "stage": "readiness",
+            "site": {"name": "Werk Bonn", "customer": "", "location": ""},
+            "item": {"cubes": []},
+        }
+
+        with pytest.raises(BrokenError, match=f"differ in {key}"):
+            verify.check_outcomes(spoil(**{key: other[key]}), foreign)
+
+    def test_with_a_key_twice(self, foreign: Path) -> None:
+        """One reader would see the first, another one the last."""
+        data = (foreign / "certificate.json").read_bytes()
+        doubled = data.replace(b'"verdict":', b'"verdict": "rejected",\n "verdict":', 1)
+
+        with pytest.raises(BrokenError, match="a key stands twice"):
+            verify.read(doubled)
+
+    def test_written_in_a_way_of_its_own(self, foreign: Path) -> None:
+        """How far it indents is no matter of content."""
+        data = (foreign / "certificate.json").read_bytes()
+
+        assert verify.read(json.dumps(json.loads(data)).encode()) == json.loads(data)
+
+    def test_without_what_lasts(self, spoil: Callable[..., dict[str, Any]]) -> None:
+        """What a reader of any version may rely on has to be there."""
+        with pytest.raises(BrokenError, match="verdict"):
+            verify.read(verify.build.dump(spoil(verdict="fine")))
+
+
 class TestOutcomes:
     """Judged again, the evidence has to give the same."""
 
@@ -324,7 +592,7 @@ class TestOutcomes:
         """The requirements that differ are named."""
         certificate["results"][0] |= {"outcome": "fail", "cause": "no-answer"}
 
-        with pytest.raises(BrokenError, match="DHCP-01 pass instead of fail"):
+        with pytest.raises(BrokenError, match="DHCP-01 site pass instead of fail"):
             verify.check_outcomes(certificate, folder)
 
     def test_other_details(self, folder: Path, certificate: dict[str, Any]) -> None:
@@ -349,7 +617,7 @@ class TestOutcomes:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """An installation without the cases says so."""
-        monkeypatch.setattr(verify, "__file__", str(tmp_path / "a" / "b" / "c.py"))
+        monkeypatch.setattr(suite, "PROJECT", tmp_path)
 
         with pytest.raises(BrokenError, match="run from a checkout"):
             verify.check_outcomes(certificate, folder)
@@ -366,7 +634,7 @@ class TestOutcomes:
         self, folder: Path, certificate: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A replay that hangs is given up."""
-        monkeypatch.setattr(verify, "REPLAY_LIMIT_S", 0.01)
+        monkeypatch.setattr(again, "REPLAY_LIMIT_S", 0.01)
 
         with pytest.raises(BrokenError, match="did not finish"):
             verify.check_outcomes(certificate, folder)
@@ -375,7 +643,7 @@ class TestOutcomes:
         """What was never observed has no time of its own."""
         case = {"evidence": [], "started": "now", "duration_s": 0.0, "outcome": "not-run"}
 
-        assert verify.comparable([case]) == [{"evidence": [], "outcome": "not-run"}]
+        assert again.comparable([case]) == [{"evidence": [], "outcome": "not-run"}]
 
 
 class TestSignature:
@@ -454,7 +722,11 @@ class TestMain:
     def test_holds(self, original: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """One line, exit 0."""
         assert verify.main([str(original)]) == 0
-        assert capsys.readouterr().out.startswith("holds: form")
+        assert capsys.readouterr().out.splitlines() == [
+            "says: accepted, judged again from saved evidence",
+            "holds: form, completeness, verdict, content, files, page, outcomes",
+            "signature: not signed, so nothing says who made it",
+        ]
 
     def test_does_not_hold(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """What does not hold is said without what a terminal would obey."""
@@ -467,6 +739,31 @@ class TestMain:
         assert said.startswith("holds: nothing\ndoes not hold: form: ")
         assert "\x1b" not in said
 
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({}, "accepted"),
+            ({"verdict": "rejected", "stage": "readiness"}, "rejected, readiness only"),
+            ({"simulated": True}, "accepted, SIMULATED, which proves nothing"),
+            ({"replayed": True}, "accepted, judged again from saved evidence"),
+        ],
+    )
+    def test_names_the_verdict(
+        self, certificate: dict[str, Any], changes: dict[str, Any], said: str
+    ) -> None:
+        """A forged acceptance and a rehearsal both verify; a reader has to see which it is."""
+        assert verify.kind(certificate | {"replayed": False} | changes) == said
+
+    @pytest.mark.parametrize("name", ["gone", "file"])
+    def test_no_such_folder(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+    ) -> None:
+        """A mistyped path is no finding about a certificate."""
+        (tmp_path / "file").touch()
+
+        assert verify.main([str(tmp_path / name)]) == 4
+        assert "no such folder" in capsys.readouterr().err
+
     def test_says_it_on_any_terminal(self, tmp_path: Path) -> None:
         """What a terminal cannot show is shown as a question mark."""
         done = subprocess.run(
@@ -477,9 +774,9 @@ class TestMain:
             env=os.environ | {"PYTHONIOENCODING": "ascii"},
         )
 
-        assert done.returncode == 1
-        assert "J?rg" in done.stdout
-        assert not done.stderr
+        assert done.returncode == 4
+        assert "J?rg" in done.stderr
+        assert not done.stdout
 
     def test_replayed_certificate_holds(self, original: Path, tmp_path: Path) -> None:
         """A folder made by a replay proves itself like any other."""

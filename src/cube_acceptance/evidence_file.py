@@ -94,7 +94,7 @@ def load(path: Path) -> Saved:
         )
     try:
         saved = msgspec.json.decode(data, type=Saved)
-        json.loads(data, object_pairs_hook=_each_once)
+        json.loads(data, object_pairs_hook=each_once)
         for moment in (saved.started, saved.ended):
             _check_moment(moment)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -102,7 +102,7 @@ def load(path: Path) -> Saved:
     return saved
 
 
-def _each_once(pairs: list[tuple[str, object]]) -> None:
+def each_once(pairs: list[tuple[str, object]]) -> None:
     """Refuse what two readers could read differently (RFC 8259 section 4)."""
     names = [name for name, _ in pairs]
     if len(names) != len(set(names)):

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cube_acceptance import __version__
+from cube_acceptance import __version__, suite
 from cube_acceptance.evidence import CannotMeasure, Vantage
 from cube_acceptance.probes import PROBES
 from cube_acceptance.probes.net import errors, local, measuring
@@ -36,6 +36,7 @@ PACKAGES = (
     "paramiko",
     "certifi",
     "msgspec",
+    "jinja2",
 )
 
 LIMITS: dict[str, dict[str, str]] = {
@@ -83,9 +84,6 @@ SECRET_OPTIONS = ("--sign",)
 """Options whose value does not belong on a certificate."""
 
 GIT_LIMIT_S = 5.0
-
-JUDGING = ("src", "tests", "fixtures", "conftest.py", "pyproject.toml")
-"""What of a checkout has a say in a verdict."""
 
 
 def find_vantage(site: Site) -> Vantage | CannotMeasure:
@@ -180,7 +178,7 @@ def commit(folder: Path) -> str:
     if not (folder / ".git").exists():
         return ""
     head = _git(folder, "rev-parse", "HEAD")
-    changed = head and _git(folder, "status", "--porcelain", "--", *JUDGING)
+    changed = head and _git(folder, "status", "--porcelain", "--", *suite.JUDGING)
     return f"{head}+" if changed else head
 
 
@@ -230,15 +228,21 @@ def _defaults(protocol: str) -> dict[str, Any]:
     return {field.name: field.default for field in fields}
 
 
+def packages() -> dict[str, str]:
+    """Return the versions of the packages that measure, judge and render."""
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
 def facts(arguments: tuple[str, ...]) -> dict[str, Any]:
     """Describe by what the measurements were made."""
     return {
         "suite": "cube-acceptance",
         "version": __version__,
-        "commit": commit(Path(__file__).parents[2]),
+        "suite_sha256": suite.sha256(),
+        "commit": commit(suite.PROJECT),
         "command_line": command_line(arguments),
         "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "packages": packages(),
         "limits": limits(),
     }
 

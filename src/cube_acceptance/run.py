@@ -15,11 +15,10 @@ import msgspec
 
 from cube_acceptance import evidence_file, method, network
 from cube_acceptance.certificate import build, front, mend, page, pdf, signature
-from cube_acceptance.certificate.sections import ANNEX_HASH
 from cube_acceptance.evidence import HttpsObserved, NtpObserved, timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from cube_acceptance.catalogue import Catalogue, Language
@@ -32,8 +31,7 @@ CERTIFICATE_MARK = (
     '<p class="unfinished"><strong>Dieser Lauf ist noch nicht beendet. '
     "This run has not finished yet.</strong></p>"
 )
-"""What holds the certificate's place in pytest-html's page. The page's hash with the mark in it
-goes into ``certificate.json``; so every byte of the finished page can be checked against it."""
+"""What holds the certificate's place in pytest-html's page."""
 
 
 def slug(text: str) -> str:
@@ -184,9 +182,8 @@ class Run:
             title(kind, self.setup.site.site.name, number, self.language),
         ).encode()
         files = {
-            "evidence.json": sha256((self.folder / "evidence.json").read_bytes()),
-            "junit.xml": sha256((self.folder / "junit.xml").read_bytes()),
-            ANNEX_HASH: sha256(annex),
+            name: sha256((self.folder / name).read_bytes())
+            for name in ("evidence.json", "junit.xml")
         }
         facts = build.Facts(
             certificate_id=number,
@@ -198,14 +195,27 @@ class Run:
             today=day(saved),
             files=files,
         )
-        data = self._signed(ledger, saved, facts) or build.dump(
-            build.build(self.catalogue, ledger, saved, facts)
-        )
-        self._write("certificate.json", [data])
-        certificate: dict[str, Any] = msgspec.json.decode(data)
-        del data
-        self._write("certificate.html", whole_page(annex, certificate, saved))
+        rendered = self.folder / ".certificate.html.rendered"
+
+        def drafted(facts: build.Facts) -> dict[str, Any]:
+            certificate = self._built(ledger, saved, facts)
+            pieces = whole_page(annex, certificate, saved)
+            certificate["files"]["certificate.html"] = write_hashed(rendered, pieces)
+            self._write("certificate.json", [build.dump(certificate)])
+            return certificate
+
+        try:
+            certificate = self._signed(drafted, facts) or drafted(facts)
+            rendered.replace(self.folder / "certificate.html")
+        finally:
+            rendered.unlink(missing_ok=True)
         self._print(signed=certificate["signature"] is not None)
+        return certificate
+
+    def _built(self, ledger: Ledger, saved: Saved, facts: build.Facts) -> dict[str, Any]:
+        """Build the certificate as a reader of its file gets it."""
+        data = build.dump(build.build(self.catalogue, ledger, saved, facts))
+        certificate: dict[str, Any] = msgspec.json.decode(data)
         return certificate
 
     def _print(self, *, signed: bool) -> None:
@@ -220,7 +230,9 @@ class Run:
         except (pdf.PdfError, signature.SignatureError) as error:
             self.failings.append(f"--pdf: {error}")
 
-    def _signed(self, ledger: Ledger, saved: Saved, facts: build.Facts) -> bytes | None:
+    def _signed(
+        self, drafted: Callable[[build.Facts], dict[str, Any]], facts: build.Facts
+    ) -> dict[str, Any] | None:
         """Write and sign a certificate that announces its signature; None where that fails.
 
         What was measured is not lost for a wrong passphrase: the caller then writes the
@@ -232,16 +244,25 @@ class Run:
             fingerprint = signature.fingerprint(self._key)
             announced = {"fingerprint": fingerprint, "command": signature.command(fingerprint)}
             facts = msgspec.structs.replace(facts, signature=announced)
-            data = build.dump(build.build(self.catalogue, ledger, saved, facts))
-            self._write("certificate.json", [data])
+            certificate = drafted(facts)
             signature.sign(self.folder / "certificate.json", self._key)
         except (signature.SignatureError, KeyboardInterrupt) as error:
             self.failings.append(f"--sign: {error or 'interrupted'}")
             return None
-        return data
+        return certificate
 
     def _write(self, name: str, pieces: Iterable[bytes]) -> None:
         write_whole(self.folder / name, pieces)
+
+
+def write_hashed(target: Path, pieces: Iterable[bytes]) -> str:
+    """Write a file piece by piece and return its SHA-256."""
+    digest = hashlib.sha256()
+    with target.open("wb") as file:
+        for piece in pieces:
+            digest.update(piece)
+            file.write(piece)
+    return digest.hexdigest()
 
 
 def write_whole(target: Path, pieces: Iterable[bytes]) -> None:

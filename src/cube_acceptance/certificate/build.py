@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from datetime import date
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from cube_acceptance.verdict import Outcome, Verdict
 
 SCHEMA = "cube-acceptance/certificate/1"
+
+UNCOVERED = ("files", "content_sha256")
+"""Keys that ``content_sha256`` does not cover: the page shows it and is itself one of the files."""
 
 RULE_CAUSES = frozenset({"no-answer", "refused", "no-route", "untrusted", "malformed"})
 """Causes that a rule in a firewall or filter can remove; others need more than a rule."""
@@ -80,7 +84,7 @@ def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> d
         )
         for complaint in ledger.complaints
     ]
-    return about(catalogue, saved) | {
+    certificate = about(catalogue, saved) | {
         "schema": SCHEMA,
         "certificate_id": facts.certificate_id,
         "verdict": verdict_of(results, complaints),
@@ -113,6 +117,7 @@ def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> d
         "files": facts.files,
         "signature": facts.signature,
     }
+    return certificate | {"content_sha256": content_sha256(certificate)}
 
 
 def about(catalogue: Catalogue, saved: Saved) -> dict[str, Any]:
@@ -137,6 +142,18 @@ def about(catalogue: Catalogue, saved: Saved) -> dict[str, Any]:
 def verdict_of(results: list[dict[str, Any]], complaints: list[str]) -> Verdict:
     """Decide over the results of a certificate."""
     return decide([(result["level"], result["outcome"]) for result in results], complaints)
+
+
+def content_sha256(certificate: dict[str, Any]) -> str:
+    """Return the SHA-256 of what a certificate says: its canonical JSON but for the files.
+
+    Canonical is UTF-8 with sorted keys and no white space; numbers are as in the file itself.
+    """
+    covered = {key: value for key, value in certificate.items() if key not in UNCOVERED}
+    text = json.dumps(
+        covered, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def dump(certificate: dict[str, Any]) -> bytes:

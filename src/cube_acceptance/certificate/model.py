@@ -63,6 +63,8 @@ class Method(Form, frozen=True, kw_only=True):
 
     suite: str
     version: str
+    suite_sha256: str = ""
+    """Of everything that has a say in judging and rendering; before 0.1.0 there was none."""
     commit: str
     command_line: tuple[str, ...]
     python: str
@@ -217,3 +219,96 @@ class Certificate(Form, frozen=True, kw_only=True):
     complaints: tuple[str, ...]
     files: dict[str, str]
     signature: Signature | None
+    content_sha256: str = ""
+    """Of the canonical JSON of everything but ``files`` and itself; before 0.1.0 there was none."""
+
+
+class KeptCase(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a case lasts."""
+
+    case: str
+    outcome: Literal["pass", "fail", "inconclusive", "not-run"]
+
+
+class KeptResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a result lasts."""
+
+    requirement: str
+    level: Level
+    subject: str
+    outcome: Outcome
+    cause: str
+    waiver: dict[str, Any] | None
+    cases: tuple[KeptCase, ...]
+
+
+class KeptCube(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a CUBE lasts."""
+
+    name: str
+    address: str
+
+
+class KeptItem(msgspec.Struct, frozen=True, kw_only=True):
+    """What of the item lasts."""
+
+    cubes: tuple[KeptCube, ...]
+
+
+class KeptPlant(msgspec.Struct, frozen=True, kw_only=True):
+    """What of the site lasts."""
+
+    name: str
+    customer: str
+    location: str
+
+
+class KeptMethod(msgspec.Struct, frozen=True, kw_only=True):
+    """What of the method lasts."""
+
+    version: str
+    commit: str
+    suite_sha256: str = ""
+
+
+class KeptVantage(msgspec.Struct, frozen=True, kw_only=True):
+    """What of the vantage lasts."""
+
+    host: str
+    mac: str
+    gateway: str
+
+
+class KeptTime(msgspec.Struct, frozen=True, kw_only=True):
+    """What of the time lasts."""
+
+    started: str
+    ended: str
+
+
+class KeptSignature(msgspec.Struct, frozen=True, kw_only=True):
+    """What of the signature lasts."""
+
+    fingerprint: str
+
+
+class Lasting(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``certificate.json`` of every version holds, earlier and later; other keys may come."""
+
+    schema: Literal["cube-acceptance/certificate/1"]
+    certificate_id: str
+    verdict: Verdict
+    stage: Literal["acceptance", "readiness"]
+    simulated: bool
+    language: Language
+    replayed: bool
+    item: KeptItem
+    site: KeptPlant
+    method: KeptMethod
+    vantage: KeptVantage
+    time: KeptTime
+    results: tuple[KeptResult, ...]
+    complaints: tuple[str, ...]
+    files: dict[str, str]
+    signature: KeptSignature | None
+    content_sha256: str = ""

@@ -34,9 +34,6 @@ UTC: dict[str, object] = {"utc_offset_min": 0, "zone": "UTC"}
 ITEMS_SHOWN = 16
 """How many items of one list among a case's facts are shown."""
 
-ANNEX_HASH = "certificate.html without the certificate"
-"""Under which name the page's hash stands in ``certificate.json``."""
-
 RULE_FIELDS = ("source", "destination", "protocol", "port", "direction")
 """What a rule says, in the order that administrators read it."""
 

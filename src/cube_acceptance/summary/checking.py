@@ -1,8 +1,9 @@
 """Checks a run's folder in milliseconds, and any number of them side by side.
 
-Checked is form, completeness, verdict, hashes, page, signature, and that certificate and evidence
-speak of the same run. The outcomes are not judged again, so a certificate proves nothing more
-than that its files belong together, unless it is signed by a key of ``--allowed-signers``.
+Checked is form, completeness, verdict, hashes, signature, and that certificate and evidence speak
+of the same run. Nothing is rendered or judged again, so a certificate of any version proves
+nothing more than that its files belong together, unless it is signed by a key of
+``--allowed-signers``.
 ``python -m cube_acceptance verify`` judges again, one at a time.
 
 Every text of a certificate is taken to be hostile: bounded and cleaned here, escaped for each
@@ -12,7 +13,6 @@ format where it is shown.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import multiprocessing
 import os
@@ -23,18 +23,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cube_acceptance import evidence_file, run, verify
+from cube_acceptance import evidence_file, run, siblings, verify
 from cube_acceptance.certificate.signature import SignatureError
+from cube_acceptance.siblings import BrokenError
 from cube_acceptance.summary.rows import CUBE_DIGEST, REASON_LIMIT, TEXT_LIMIT, Row
 from cube_acceptance.text.foreign import one_line
 from cube_acceptance.verdict import Outcome, worst
-from cube_acceptance.verify import BrokenError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
 FILE_LIMIT = evidence_file.FILE_LIMIT
+
+FILES_LIMIT = 32
+"""Files that a run's folder may hold; a run of today makes up to seven."""
 
 NAMES_SHOWN = 3
 """How many CUBEs name a site that has no name of its own."""
@@ -89,12 +92,17 @@ def _checked(folder: Path, allowed_signers: Path | None, now: datetime) -> Row:
     data = (folder / "certificate.json").read_bytes()
     certificate = verify.read(data)
     verify.check_signature(certificate, data, folder, allowed_signers)
-    verify.check_completeness(certificate, folder)
+    if verify.made_here(certificate):
+        saved = evidence_file.load(folder / siblings.EVIDENCE)
+        verify.check_catalogue(certificate, saved)
+        verify.check_facts(certificate, saved)
+    else:
+        verify.check_whole(certificate)
+        verify.check_same_run(certificate, folder)
     verify.check_verdict(certificate)
-    verify.check_hashes(certificate, folder)
-    saved = evidence_file.load(folder / "evidence.json")
-    verify.check_facts(certificate, saved)
-    verify.check_page(certificate, saved, folder)
+    verify.check_content(certificate)
+    siblings.check(certificate, folder)
+    verify.check_bound(certificate, folder)
     site, names = certificate["site"], [cube["name"] for cube in certificate["item"]["cubes"]]
     shown = names[:NAMES_SHOWN] + ["…"] * (len(names) > NAMES_SHOWN)
     return Row(
@@ -124,10 +132,10 @@ def check_files(folder: Path) -> None:
         BrokenError: a pipe, a link, a device or a flood of bytes would keep the reader busy.
     """
     with os.scandir(folder) as entries:
-        for entry in itertools.islice(entries, len(verify.OWN_FILES) + 1):
-            if entry.name not in verify.OWN_FILES:
-                raise BrokenError(f"the folder holds files of other origin: {entry.name}")
-            verify.check_plain(entry.name, entry.stat(follow_symlinks=False))
+        for number, entry in enumerate(entries):
+            if number == FILES_LIMIT:
+                raise BrokenError(f"the folder holds more than {FILES_LIMIT} files")
+            siblings.check_plain(entry.name, entry.stat(follow_symlinks=False))
 
 
 def moment(text: str, now: datetime) -> str:
@@ -144,12 +152,12 @@ def moment(text: str, now: datetime) -> str:
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").zfill(len("2026-11-23T09:00:00Z"))
 
 
-def outcomes(results: Sequence[dict[str, Any]]) -> tuple[Outcome, ...]:
+def outcomes(results: Sequence[dict[str, Any]]) -> dict[str, Outcome]:
     """Give every requirement's worst outcome, in the order of the results."""
     found: dict[str, list[Outcome]] = {}
     for result in results:
         found.setdefault(result["requirement"], []).append(result["outcome"])
-    return tuple(map(worst, found.values()))
+    return {requirement: worst(told) for requirement, told in found.items()}
 
 
 def identity(certificate: dict[str, Any]) -> str:

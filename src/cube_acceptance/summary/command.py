@@ -21,7 +21,7 @@ from cube_acceptance.text.foreign import plain
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cube_acceptance.summary.rows import Stage
+    from cube_acceptance.summary.rows import Row, Stage
 
 INTERNAL_ERROR = 3
 """pytest's word for it: no statement about any certificate."""
@@ -67,7 +67,7 @@ def main(arguments: list[str], now: datetime | None = None) -> int:
     stages: frozenset[Stage] = frozenset({"acceptance", options.stage})
     current, superseded = settle(rows, stages)
     table = Table(
-        requirements=tuple(entry.id for entry in catalogues.load().requirement),
+        requirements=columns(rows),
         current=current,
         superseded=superseded if options.all else [],
         stages=stages,
@@ -79,6 +79,12 @@ def main(arguments: list[str], now: datetime | None = None) -> int:
     except OSError as error:
         parser.error(f"{plain(options.output)}: {error.strerror}")
     return table.status
+
+
+def columns(rows: Iterable[Row]) -> tuple[str, ...]:
+    """List today's requirements, then those that only certificates of another version have."""
+    today = [entry.id for entry in catalogues.load().requirement]
+    return tuple(dict.fromkeys(itertools.chain(today, *(row.outcomes for row in rows))))
 
 
 def write(texts: Iterable[str], output: Path | None) -> None:

@@ -67,8 +67,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     certificate_id: str = ""
     digest: str = ""
     signed_by: str = ""
-    outcomes: tuple[Outcome, ...] = ()
-    """The worst outcome of every requirement over its subjects, in catalogue order."""
+    outcomes: dict[str, Outcome] = {}
+    """The worst outcome of every requirement over its subjects, in its certificate's order."""
 
 
 def status(row: Row, stages: frozenset[Stage]) -> int:

@@ -191,7 +191,8 @@ def as_table(table: Table) -> Iterator[str]:
     yield "  ".join(above).rstrip() + "\n"
     yield "  ".join([*below, table.say("remark")]) + "\n"
     for (row, superseded), (site, verdict) in zip(lines(table), words, strict=True):
-        signs = [SIGNS[outcome] for outcome in row.outcomes] or [""] * len(widths)
+        told = map(row.outcomes.get, table.requirements)
+        signs = [SIGNS[outcome] if outcome else "" for outcome in told]
         cells = [site.ljust(sizes[0]), verdict.ljust(sizes[1])]
         cells.append(row.started[:16].replace("T", " ").ljust(sizes[2]))
         cells += [sign.ljust(width) for sign, width in zip(signs, widths, strict=True)]
@@ -257,7 +258,7 @@ def as_entry(row: Row, table: Table, *, superseded: bool) -> dict[str, Any]:
         "started": row.started,
         "certificate_id": row.certificate_id,
         "signed_by": row.signed_by,
-        "results": dict(zip(table.requirements, row.outcomes, strict=False)),
+        "results": row.outcomes,
         "reason": row.reason,
         "folder": plain(row.folder),
     }
@@ -284,11 +285,11 @@ def as_html(table: Table) -> Iterator[str]:
     cells = join(element("th", text, scope="col") for text in heads)
     yield element("caption", table.say("caption"))
     yield element("thead", element("tr", cells)) + "\n<tbody>\n"
-    shown = {
+    shown: dict[Outcome | None, Markup] = {
         outcome: element("td", say(f"outcome.{outcome}", language), class_=outcome)
         for outcome in OUTCOMES
     }
-    blank = element("td") * len(table.requirements)
+    blank = element("td")
     for row, superseded in lines(table):
         names = ", ".join(filter(None, (row.site, row.customer, row.location)))
         yield element(
@@ -296,7 +297,7 @@ def as_html(table: Table) -> Iterator[str]:
             element("th", names, scope="row"),
             element("td", word(row, table), class_=f"verdict {kind(row, table)}"),
             element("td", row.started[:16].replace("T", " ")),
-            join(shown[outcome] for outcome in row.outcomes) or blank,
+            join(shown.get(row.outcomes.get(one), blank) for one in table.requirements),
             element("td", remark(row, table, superseded=superseded), class_="remark"),
         )
         yield "\n"
