@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from cube_acceptance.evidence import (
         CannotMeasure,
+        DhcpMessage,
         HttpsObserved,
         NameReply,
         Observation,
@@ -109,7 +110,7 @@ def other_way(
     """
     offered = look(judge, "dhcp")
     way = look(judge, way_key(over, target, port))
-    offer = leading_offer(offered) if isinstance(offered, DhcpObserved) else None
+    offer = leading_offer(setup, offered) if isinstance(offered, DhcpObserved) else None
     if offer is None or not isinstance(way, WayObserved) or way.gateway is None:
         return None
     network = network_of(offer)
@@ -148,10 +149,26 @@ def look(judge: Judge, key: str) -> Observation | None:
 def some(judge: Judge, servers: Servers) -> tuple[str, ...]:
     """Give the servers to be asked; rules where there are none."""
     if not servers.addresses:
-        if servers.obstacle:
-            raise obstacle(servers.obstacle)
+        stop_at_obstacle(judge, servers)
         judge.fail("not-offered")
     return servers.addresses
+
+
+def stop_at_obstacle(judge: Judge, servers: Servers) -> None:
+    """Rule that nobody knows what DHCP hands out here, where that is so."""
+    if servers.obstacle:
+        raise obstacle(servers.obstacle)
+    if stranger := servers.stranger:
+        judge.inconclusive("ambiguous", "ambiguous.stranger", **stranger_facts([stranger]))
+
+
+def stranger_facts(offers: Sequence[DhcpMessage]) -> dict[str, object]:
+    """Name servers and networks of offers that are of another network than this one."""
+    servers = dict.fromkeys(offer.server_id or offer.source for offer in offers)
+    return {
+        "server": list(servers),
+        "network": list(dict.fromkeys(str(network_of(offer)) for offer in offers)),
+    }
 
 
 def none_works(
@@ -241,9 +258,9 @@ def other_addresses(reply: NameReply, name: str, address: str) -> list[str]:
 
 def fail_without_address(judge: Judge, setup: Setup, host: str) -> None:
     """Rule on a host without an address: as DNS-01 fares for it, naming DNS as the reason."""
-    servers = name_servers(setup.site, handed_out(judge))
-    if servers.obstacle:
-        raise obstacle(servers.obstacle)
+    servers = name_servers(setup.site, handed_out(setup, judge))
+    if not servers.addresses:
+        stop_at_obstacle(judge, servers)
     causes = {"not-offered"}
     for server in servers.addresses:
         trouble = dns_trouble(judge, setup, judge.measured(dns_key(server, host), DnsObserved))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -13,13 +13,15 @@ from cube_acceptance.network import (
     DNS_OPTION,
     NTP_OPTION,
     default_routers,
+    fits,
     hosts,
     leading_offer,
     missing,
+    real_offers,
     silence_is_doubtful,
     ways_out,
 )
-from judging import stand_in_the_segment
+from judging import stand_in_the_segment, stranger_facts
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import DhcpMessage
@@ -40,12 +42,12 @@ def test_a_dhcp_server_offers_an_address(judge: Judge, setup: Setup) -> None:
         own_lease_proves_a_server(judge, observed, site)
         return
     offers = judge.measured("dhcp", DhcpObserved)
-    offer = leading_offer(offers)
+    offer = leading_offer(setup, offers)
     if offer is None:
-        if silence_is_doubtful(offers) and isinstance(judge.get("lease"), LeaseObserved):
-            judge.inconclusive("ambiguous")
-        judge.fail("no-answer", seconds=round(offers.duration_s))
-    note_rivals(judge, offers.offers)
+        rule_on_silence(judge, setup, offers)
+    note_rivals(judge, real_offers(offers))
+    if not fits(setup, offer):
+        judge.inconclusive("ambiguous", **stranger_facts(real_offers(offers)))
     note_values(judge, offer, site)
     if isinstance(setup.vantage, Vantage) and offer.address == setup.vantage.address:
         judge.note("own-address", address=offer.address)
@@ -63,6 +65,18 @@ def test_a_dhcp_server_offers_an_address(judge: Judge, setup: Setup) -> None:
         ntp=offer.ntp,
         lease_s=offer.lease_s or 0,
     )
+
+
+def rule_on_silence(judge: Judge, setup: Setup, offers: DhcpObserved) -> NoReturn:
+    """Rule where nobody offered an address."""
+    if offers.offers:
+        servers = dict.fromkeys(offer.server_id or offer.source for offer in offers.offers)
+        judge.fail("wrong-answer", "wrong-answer.nothing", server=list(servers))
+    if silence_is_doubtful(setup, offers):
+        text = {"wsl": "not-permitted.wsl", "udp-socket": "not-permitted.unheard"}
+        variant = text.get(offers.deaf, "not-permitted.blocked")
+        judge.inconclusive("not-permitted", variant, command=offers.command)
+    judge.fail("no-answer", seconds=round(offers.duration_s))
 
 
 def own_lease_proves_a_server(judge: Judge, blocked: CannotMeasure, site: Site) -> None:

@@ -38,7 +38,7 @@ CODES = {"REFUSED": "wrong-answer.refused", "SERVFAIL": "wrong-answer.servfail"}
 def test_a_cloud_name_resolves(judge: Judge, setup: Setup, host: str) -> None:
     """A DNS server that DHCP hands out resolves the cloud host's name to a usable address."""
     stand_in_the_segment(judge, setup)
-    servers = some(judge, name_servers(setup.site, handed_out(judge)))
+    servers = some(judge, name_servers(setup.site, handed_out(setup, judge)))
     found, flaws, blocked = [], [], []
     for server in servers:
         observed = judge.get(dns_key(server, host))

@@ -93,7 +93,7 @@ def rule_on_expiry(judge: Judge, setup: Setup, seen: HttpsObserved) -> None:
     if not shown or not shown.not_after:
         judge.fail("expired", **facts)
     above = valid_at(shown, seen.started, 0.0)
-    offset = other_offset(judge, setup.site, seen)
+    offset = other_offset(judge, setup, seen)
     wrong = offset is not None and not (above and abs(offset) <= setup.site.ntp.tolerance_s)
     if offset is not None and wrong and valid_at(shown, seen.started, offset):
         text = "ambiguous.chain" if above else ""
@@ -112,7 +112,7 @@ def rule_on_validity(judge: Judge, setup: Setup, seen: HttpsObserved) -> None:
         return
     if by_host is not None and valid_at(shown, seen.started, by_host):
         return
-    by_server = time_server_offset(judge, setup.site)
+    by_server = time_server_offset(judge, setup)
     if by_server is not None and valid_at(shown, seen.started, by_server):
         return
     facts = validity(seen)
@@ -136,16 +136,16 @@ def validity(seen: HttpsObserved) -> dict[str, object]:
     return facts
 
 
-def other_offset(judge: Judge, site: Site, seen: HttpsObserved) -> float | None:
+def other_offset(judge: Judge, setup: Setup, seen: HttpsObserved) -> float | None:
     """Give how far another clock is ahead of this computer's, the best one first.
 
     The time server, a host that is trusted, or what the host in question claims: it cannot make
     itself believed by that, but where nothing else tells the time it leaves a doubt.
     """
-    by_server = time_server_offset(judge, site)
+    by_server = time_server_offset(judge, setup)
     if by_server is not None:
         return by_server
-    for other in site.cloud.hosts:
+    for other in setup.site.cloud.hosts:
         try:
             observed = judge.get(f"https/{other}")
         except LookupError:  # there was no address to ask
@@ -155,9 +155,9 @@ def other_offset(judge: Judge, site: Site, seen: HttpsObserved) -> float | None:
     return seen.claimed_offset_s
 
 
-def time_server_offset(judge: Judge, site: Site) -> float | None:
+def time_server_offset(judge: Judge, setup: Setup) -> float | None:
     """Give how far the first synchronised time server is ahead of this computer, if one is."""
-    for server in time_servers(site, handed_out(judge)).addresses:
+    for server in time_servers(setup.site, handed_out(setup, judge)).addresses:
         try:
             observed = judge.get(f"ntp/{server}")
         except LookupError:  # NTP-01 is not part of this session
@@ -222,7 +222,7 @@ def clock_error(judge: Judge, setup: Setup, seen: HttpsObserved) -> timedelta:
     by_host = seen.date_offset_s
     if by_host is None or abs(by_host) <= setup.site.ntp.tolerance_s:
         return timedelta()
-    by_server = time_server_offset(judge, setup.site)
+    by_server = time_server_offset(judge, setup)
     if by_server is None:
         return timedelta()
     return timedelta(seconds=sorted((0.0, by_host, by_server))[1])

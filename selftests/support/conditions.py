@@ -288,10 +288,23 @@ HEARD_NOTHING = DhcpObserved(
     duration_s=10.0,
     tries=(Try(at_s=0.0, to="255.255.255.255:67", result="silence", detail="UDP socket"),),
 )
+UNHEARD = DhcpObserved(started=STARTED, duration_s=10.0, deaf="udp-socket", command="sudo")
+STRAY = replace(
+    OFFER,
+    source="192.168.178.1",
+    server_id="192.168.178.1",
+    address="192.168.178.20",
+    routers=("192.168.178.1",),
+)
 NO_SERVERS = {
     "NTP-01": "fail not-offered",
     **every(DNS_CASES + HTTPS_CASES, "fail not-offered"),
     "PING-01": "fail not-offered",
+}
+NOTHING_PERMITTED = {
+    "DHCP-01": "inconclusive not-permitted",
+    "NTP-01": "inconclusive not-permitted",
+    **every(OUTBOUND, "inconclusive not-permitted"),
 }
 UNMEASURED = {
     "dhcp": cannot("not-permitted", "sudo"),
@@ -339,7 +352,53 @@ ROWS = [
     ),
     Row("no mask", {"dhcp": offer(subnet_mask=None)}, {"DHCP-01": "fail wrong-answer"}),
     Row("no server identifier", {"dhcp": offer(server_id=None)}, {"DHCP-01": "fail wrong-answer"}),
-    Row("no address", {"dhcp": offer(address="0.0.0.0")}, {"DHCP-01": "fail wrong-answer"}),
+    Row(
+        "an offer of 0.0.0.0 and no other",
+        {"dhcp": offer(address="0.0.0.0"), **no_cloud()},
+        {"DHCP-01": "fail wrong-answer", **NO_SERVERS},
+    ),
+    Row(
+        "a boot server's offer of 0.0.0.0 beside a good one",
+        {
+            "dhcp": dhcp(
+                replace(OFFER, address="0.0.0.0", server_id=SECOND, dns=(OTHER,), routers=()), OFFER
+            )
+        },
+        {},
+    ),
+    Row(
+        "no address of a host",
+        {"dhcp": offer(address="224.0.0.5")},
+        {"DHCP-01": "fail wrong-answer"},
+    ),
+    Row(
+        "a stray server answers before the right one",
+        {"dhcp": dhcp(STRAY, OFFER)},
+        {},
+        ("second-server", "servers-disagree"),
+    ),
+    Row(
+        "only a stray server answers",
+        {"dhcp": dhcp(STRAY), **no_cloud()},
+        {
+            "DHCP-01": "inconclusive ambiguous",
+            "NTP-01": "inconclusive ambiguous",
+            **every(OUTBOUND, "inconclusive ambiguous"),
+        },
+    ),
+    Row(
+        "only stray servers answer, and the site file names servers",
+        {"dhcp": dhcp(STRAY, replace(STRAY, server_id="172.16.0.1", address="172.16.0.9"))},
+        {"DHCP-01": "inconclusive ambiguous"},
+        ("second-server",),
+        SITE_SERVERS,
+    ),
+    Row(
+        "a stray server's complete offer beside a right one without a router",
+        {"dhcp": dhcp(STRAY, replace(OFFER, routers=()))},
+        {"DHCP-01": "fail wrong-answer"},
+        ("second-server", "servers-disagree"),
+    ),
     Row(
         "the offered address is the network's broadcast address",
         {"dhcp": offer(address="10.20.0.255")},
@@ -355,8 +414,8 @@ ROWS = [
     Row("a lease of 600 s", {"dhcp": offer(lease_s=600)}, {}),
     Row("a lease for ever", {"dhcp": offer(lease_s=2**32 - 1)}, {}),
     Row(
-        "the offer is outside the network",
-        {"dhcp": offer(address="192.168.1.5", routers=("192.168.1.1",))},
+        "the offered address is outside the network",
+        {"dhcp": offer(address="10.20.9.5", subnet_mask="255.255.0.0")},
         {},
         ("outside-network",),
         replace(healthy.SITE, vantage=VantageWish(network="10.20.0.0/24")),
@@ -509,26 +568,36 @@ ROWS = [
     ),
     Row(
         "silence on a UDP socket, although this computer holds a lease",
-        {"dhcp": HEARD_NOTHING, "lease": LEASE},
-        {"DHCP-01": "inconclusive ambiguous"},
+        {"dhcp": UNHEARD, "lease": LEASE},
+        {"DHCP-01": "inconclusive not-permitted"},
     ),
     Row(
         "silence on a UDP socket, and the lease names no servers",
         {
-            "dhcp": HEARD_NOTHING,
+            "dhcp": UNHEARD,
             "lease": msgspec.structs.replace(LEASE, dns=(), ntp=()),
             **no_cloud(),
         },
-        {
-            "DHCP-01": "inconclusive ambiguous",
-            "NTP-01": "inconclusive ambiguous",
-            **every(OUTBOUND, "inconclusive ambiguous"),
-        },
+        NOTHING_PERMITTED,
     ),
     Row(
         "silence on a UDP socket, and no lease either",
+        {"dhcp": UNHEARD, "lease": cannot("not-permitted"), **no_cloud()},
+        NOTHING_PERMITTED,
+    ),
+    Row(
+        "silence on a UDP socket, in evidence of an earlier version",
         {"dhcp": HEARD_NOTHING, "lease": cannot("not-permitted"), **no_cloud()},
-        {"DHCP-01": "fail no-answer", **NO_SERVERS},
+        NOTHING_PERMITTED,
+    ),
+    Row(
+        "silence in WSL",
+        {
+            "dhcp": replace(UNHEARD, deaf="wsl", command=""),
+            "lease": cannot("not-permitted"),
+            **no_cloud(),
+        },
+        NOTHING_PERMITTED,
     ),
     Row(
         "port 68 not permitted, the lease names no time server",

@@ -489,6 +489,7 @@ class _FakeWire:
     """A link with a simulated server on it, without sockets: what is sent is answered at once."""
 
     name = "fake"
+    deaf = False
 
     def __init__(self, server: DhcpServer, fails: dict[int, OSError] | None = None) -> None:
         self.server = server

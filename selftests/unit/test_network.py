@@ -9,16 +9,25 @@ from hypothesis import strategies as st
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import network
-from cube_acceptance.evidence import DhcpMessage, DhcpObserved, DnsObserved, Trouble, Try
+from cube_acceptance.evidence import (
+    CannotMeasure,
+    DhcpMessage,
+    DhcpObserved,
+    DnsObserved,
+    Trouble,
+    Try,
+    Vantage,
+)
 from cube_acceptance.network import HandedOut, Servers
 from cube_acceptance.setup import Setup
-from cube_acceptance.site import Cloud, Dns, LoadedSite, Ntp, Site
+from cube_acceptance.site import Cloud, Dns, LoadedSite, Ntp, Site, VantageWish
 from selftests.support.builders import SECOND, Known, cannot, dhcp, lease
 from selftests.support.healthy import CUBE, HOSTS, OFFER, SERVER, SITE, STARTED, VANTAGE
 
 THIRD = "10.20.0.3"
 TAPIO = "disco.tapio.one"
 HOMAG = "connect.homag.cloud"
+STRAY = {"address": "192.168.178.20", "routers": ("192.168.178.1",), "server_id": "192.168.178.1"}
 
 
 def offer(**changes: object) -> DhcpMessage:
@@ -100,17 +109,88 @@ class TestLeadingOffer:
         """A client takes what it can use, not what comes first."""
         poor, good, late = offer(routers=()), offer(dns=(SECOND,)), offer(dns=(THIRD,))
 
-        assert network.leading_offer(dhcp(poor, good, late)) is good
+        assert network.leading_offer(setup(), dhcp(poor, good, late)) is good
 
     def test_is_the_first_where_none_is_complete(self) -> None:
         """What is wrong is said of the offer that came first."""
         poor, poorer = offer(routers=()), offer(routers=(), subnet_mask=None)
 
-        assert network.leading_offer(dhcp(poor, poorer)) is poor
+        assert network.leading_offer(setup(), dhcp(poor, poorer)) is poor
 
     def test_of_none_is_none(self) -> None:
         """Silence has no offer."""
-        assert network.leading_offer(dhcp()) is None
+        assert network.leading_offer(setup(), dhcp()) is None
+
+    def test_is_one_of_this_network_whoever_was_first(self) -> None:
+        """A stray router is quicker than the plant's server."""
+        stray, poor = offer(**STRAY), offer(routers=())
+
+        assert network.leading_offer(setup(), dhcp(stray, OFFER)) is OFFER
+        assert network.leading_offer(setup(), dhcp(stray, poor)) is poor
+        assert network.leading_offer(setup(), dhcp(stray)) is stray
+
+    def test_is_none_of_nothing(self) -> None:
+        """A boot server's OFFER of 0.0.0.0 is no offer."""
+        nothing = offer(address="0.0.0.0", server_id=SECOND)
+
+        assert network.leading_offer(setup(), dhcp(nothing, OFFER)) is OFFER
+        assert network.leading_offer(setup(), dhcp(nothing)) is None
+
+
+class TestFits:
+    """Whether a CUBE here can live by an offer."""
+
+    AWAY = Vantage(interface="eth0", address="10.99.0.9", prefix=24)
+
+    @pytest.mark.parametrize(
+        ("changes", "fitting"),
+        [
+            ({}, True),
+            ({"address": "10.20.0.5", "subnet_mask": "255.255.255.240"}, False),
+            ({"address": "10.20.0.5", "subnet_mask": "255.255.255.224"}, True),
+            ({"address": "10.20.1.5"}, False),
+            ({"address": "10.20.1.5", "subnet_mask": "255.255.0.0"}, True),
+            ({"address": "192.168.178.20"}, False),
+            ({"address": "192.168.178.20", "subnet_mask": None}, True),
+            ({"address": "224.0.0.5"}, True),
+            ({"address": "127.0.0.5"}, True),
+            ({"address": "192.168.178.20", "subnet_mask": "255.255.255.255"}, True),
+        ],
+    )
+    def test_by_the_network_that_it_describes(
+        self, changes: dict[str, object], *, fitting: bool
+    ) -> None:
+        """It has to hold a CUBE or this computer; without a network nothing speaks against it."""
+        assert network.fits(setup(), offer(**changes)) is fitting
+
+    def test_by_the_cubes_alone(self) -> None:
+        """This computer may have an address of another network, or none that is known."""
+        elsewhere = msgspec.structs.replace(setup(), vantage=self.AWAY)
+        nowhere = msgspec.structs.replace(setup(), vantage=cannot())
+
+        assert network.fits(elsewhere, OFFER)
+        assert network.fits(elsewhere, offer(address="10.99.0.7"))
+        assert network.fits(nowhere, OFFER)
+        assert not network.fits(nowhere, offer(**STRAY))
+
+    def test_by_the_network_of_the_site_file(self) -> None:
+        """Before there is a CUBE it says where one will be."""
+        site = Site(vantage=VantageWish(network="192.168.178.0/24"))
+
+        assert network.fits(setup(site), offer(**STRAY))
+        assert not network.fits(setup(site), offer(address="10.99.0.7"))
+
+
+class TestWillDo:
+    """Whether a better offer needs to be waited for."""
+
+    @pytest.mark.parametrize(
+        ("changes", "enough"),
+        [({}, True), ({"routers": ()}, False), ({"address": "192.168.178.20"}, False)],
+    )
+    def test_complete_and_fitting(self, changes: dict[str, object], *, enough: bool) -> None:
+        """Half an offer will not do, nor will another network's."""
+        assert network.will_do(setup(), offer(**changes)) is enough
 
 
 class TestHandedOut:
@@ -120,7 +200,7 @@ class TestHandedOut:
         """The offer counts; this computer's own lease is not even looked at."""
         evidence = Known({"dhcp": dhcp(offer(dns=(SERVER, SECOND), ntp=(THIRD,)))})
 
-        given = network.handed_out(evidence)
+        given = network.handed_out(setup(), evidence)
 
         assert given == HandedOut(origin="dhcp", dns=(SERVER, SECOND), ntp=(THIRD,))
         assert evidence.asked == ["dhcp"]
@@ -129,17 +209,19 @@ class TestHandedOut:
         """Doubles and addresses of nobody are not asked."""
         evidence = Known({"dhcp": dhcp(offer(dns=(SERVER, "0.0.0.0", SERVER), ntp=("224.0.1.1",)))})
 
-        assert network.handed_out(evidence) == HandedOut(origin="dhcp", dns=(SERVER,), ntp=())
+        assert network.handed_out(setup(), evidence) == HandedOut(
+            origin="dhcp", dns=(SERVER,), ntp=()
+        )
 
     def test_leaves_out_nobody_of_the_network_told_of(self) -> None:
         """What is somebody's address in one network is everybody's in another."""
         told = {"dns": ("10.20.0.255", SERVER, "10.20.0.127"), "ntp": ("10.20.0.0", "10.20.0.128")}
         small = dhcp(offer(subnet_mask="255.255.255.128", **told))
 
-        assert network.handed_out(Known({"dhcp": dhcp(offer(**told))})) == HandedOut(
+        assert network.handed_out(setup(), Known({"dhcp": dhcp(offer(**told))})) == HandedOut(
             origin="dhcp", dns=(SERVER, "10.20.0.127"), ntp=("10.20.0.128",)
         )
-        assert network.handed_out(Known({"dhcp": small})) == HandedOut(
+        assert network.handed_out(setup(), Known({"dhcp": small})) == HandedOut(
             origin="dhcp", dns=("10.20.0.255", SERVER), ntp=("10.20.0.128",)
         )
 
@@ -148,19 +230,19 @@ class TestHandedOut:
         told = {"ntp": ("10.20.0.255",), "subnet_mask": "255.255.255.0"}
         evidence = Known({"dhcp": cannot(), "lease": lease(**told)})
 
-        assert network.handed_out(evidence).ntp == ()
+        assert network.handed_out(setup(), evidence).ntp == ()
 
     def test_silence_hands_out_nothing(self) -> None:
         """DHCP was asked and nobody answered: that is no obstacle, and no lease replaces it."""
         evidence = Known({"dhcp": dhcp(), "lease": lease()})
 
-        assert network.handed_out(evidence) == HandedOut(origin="nobody")
+        assert network.handed_out(setup(), evidence) == HandedOut(origin="nobody")
 
     def test_by_the_own_lease(self) -> None:
         """Without the right to use port 68 the own lease tells the same."""
         evidence = Known({"dhcp": cannot(), "lease": lease(ntp=(SECOND, "0.0.0.0"))})
 
-        assert network.handed_out(evidence) == HandedOut(
+        assert network.handed_out(setup(), evidence) == HandedOut(
             origin="lease", dns=(SERVER,), ntp=(SECOND,), obstacle=cannot()
         )
 
@@ -168,7 +250,7 @@ class TestHandedOut:
         """A client does not ask for time servers, so a lease without them proves nothing."""
         evidence = Known({"dhcp": cannot(), "lease": lease(ntp=())})
 
-        servers = network.time_servers(SITE, network.handed_out(evidence))
+        servers = network.time_servers(SITE, network.handed_out(setup(), evidence))
 
         assert servers == Servers(addresses=(), origin="nobody", obstacle=cannot())
 
@@ -176,7 +258,7 @@ class TestHandedOut:
         """Who asked for time servers and got none has met a network without them."""
         evidence = Known({"dhcp": cannot(), "lease": lease(ntp=(), dns=(), asked=(42,))})
 
-        given = network.handed_out(evidence)
+        given = network.handed_out(setup(), evidence)
 
         assert network.time_servers(SITE, given) == Servers(addresses=(), origin="nobody")
         assert network.name_servers(SITE, given).obstacle == cannot()
@@ -185,7 +267,7 @@ class TestHandedOut:
         """Each of the two lists by itself."""
         evidence = Known({"dhcp": cannot(), "lease": lease(ntp=(), dns=(), asked=(6,))})
 
-        given = network.handed_out(evidence)
+        given = network.handed_out(setup(), evidence)
 
         assert network.name_servers(SITE, given) == Servers(addresses=(), origin="nobody")
         assert network.time_servers(SITE, given).obstacle == cannot()
@@ -194,34 +276,57 @@ class TestHandedOut:
         """Who holds a lease has heard a server before; the silence is then this computer's own."""
         evidence = Known({"dhcp": silence("UDP socket"), "lease": lease()})
 
-        given = network.handed_out(evidence)
+        given = network.handed_out(setup(), evidence)
 
         assert (given.origin, given.dns) == ("lease", (SERVER,))
         assert given.obstacle is not None
-        assert given.obstacle.cause == "ambiguous"
+        assert given.obstacle.cause == "not-permitted"
 
-    def test_doubtful_silence_without_a_lease_stays_silence(self) -> None:
-        """Nothing speaks against it."""
-        evidence = Known({"dhcp": silence("UDP socket"), "lease": cannot("not-configured")})
+    def test_doubtful_silence_without_a_lease_leaves_a_doubt(self) -> None:
+        """Nobody knows what is handed out, and the command says how to find out."""
+        unheard = msgspec.structs.replace(dhcp(), deaf="udp-socket", command="sudo")
+        evidence = Known({"dhcp": unheard, "lease": cannot("not-configured")})
 
-        assert network.handed_out(evidence) == HandedOut(origin="nobody")
+        given = network.handed_out(setup(), evidence)
+
+        assert (given.origin, given.dns, given.ntp) == ("nobody", (), ())
+        assert given.obstacle is not None
+        assert (given.obstacle.cause, given.obstacle.command) == ("not-permitted", "sudo")
+
+    def test_another_networks_offer_hands_out_nothing_here(self) -> None:
+        """Its servers are a stranger's, and are not asked."""
+        stray = offer(**STRAY)
+
+        given = network.handed_out(setup(), Known({"dhcp": dhcp(stray)}))
+
+        assert given == HandedOut(origin="nobody", stranger=stray)
+        assert network.name_servers(SITE, given).stranger is stray
+        assert network.time_servers(SITE, given).stranger is stray
+
+    def test_an_offer_of_nothing_hands_out_nothing(self) -> None:
+        """Whatever options a boot server sends."""
+        evidence = Known({"dhcp": dhcp(offer(address="0.0.0.0"))})
+
+        assert network.handed_out(setup(), evidence) == HandedOut(origin="nobody")
 
     def test_by_nobody_for_a_reason(self) -> None:
         """What DHCP would have told is unknown, which is not the same as not offered."""
         evidence = Known({"dhcp": cannot(), "lease": cannot("not-configured")})
 
-        assert network.handed_out(evidence) == HandedOut(origin="nobody", obstacle=cannot())
+        assert network.handed_out(setup(), evidence) == HandedOut(
+            origin="nobody", obstacle=cannot()
+        )
 
     def test_ignores_another_kind(self) -> None:
         """Evidence that was tampered with has no say."""
         evidence = Known({"dhcp": answer(SERVER), "lease": answer(SERVER)})
 
-        assert network.handed_out(evidence) == HandedOut(origin="nobody")
+        assert network.handed_out(setup(), evidence) == HandedOut(origin="nobody")
 
     def test_says_when_nothing_was_measured(self) -> None:
         """No observation is neither silence nor an obstacle."""
         with pytest.raises(LookupError):
-            network.handed_out(Known())
+            network.handed_out(setup(), Known())
 
 
 class TestSilenceIsDoubtful:
@@ -234,11 +339,37 @@ class TestSilenceIsDoubtful:
             (silence("packet socket"), False),
             (msgspec.structs.replace(silence("UDP socket"), offers=(OFFER,)), False),
             (dhcp(), False),
+            (msgspec.structs.replace(dhcp(), deaf="udp-socket"), True),
+            (msgspec.structs.replace(dhcp(), deaf="wsl"), True),
+            (msgspec.structs.replace(dhcp(), deaf="wsl", offers=(OFFER,)), False),
         ],
     )
     def test_by_the_socket_that_was_used(self, observed: DhcpObserved, *, doubtful: bool) -> None:
         """Only a packet socket hears what a firewall drops; an offer ends all doubt."""
-        assert network.silence_is_doubtful(observed) == doubtful
+        assert network.silence_is_doubtful(setup(), observed) == doubtful
+
+    @pytest.mark.parametrize(
+        "vantage",
+        [
+            Vantage(interface="eth0", address="169.254.7.9", prefix=16),
+            Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True),
+            cannot(),
+        ],
+    )
+    def test_not_where_this_computer_heard_nothing_either(
+        self, vantage: Vantage | CannotMeasure
+    ) -> None:
+        """Its own client made an address up (RFC 3927); the embedded site has no firewall."""
+        here = msgspec.structs.replace(setup(), vantage=vantage)
+
+        assert not network.silence_is_doubtful(here, silence("UDP socket"))
+
+    def test_in_wsl_even_then(self) -> None:
+        """Its own network has no DHCP to speak of."""
+        vantage = Vantage(interface="eth0", address="169.254.7.9", prefix=16)
+        here = msgspec.structs.replace(setup(), vantage=vantage)
+
+        assert network.silence_is_doubtful(here, msgspec.structs.replace(dhcp(), deaf="wsl"))
 
 
 class TestServers:

@@ -146,6 +146,11 @@ class DhcpObserved(Observed, tag="dhcp", frozen=True, kw_only=True):
     """The OFFERs that one DISCOVER brought, in the order of arrival."""
 
     offers: tuple[DhcpMessage, ...] = ()
+    deaf: Literal["", "udp-socket", "wsl"] = ""
+    """Why silence would prove nothing here: an ordinary socket hears no OFFER that is not broadcast
+    or that this computer's firewall drops; to WSL no OFFER comes through."""
+    command: str = ""
+    """The exact command that lets every OFFER be heard, where there is one."""
 
 
 class LeaseObserved(Observed, tag="lease", frozen=True, kw_only=True):

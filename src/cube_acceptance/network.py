@@ -18,6 +18,7 @@ from cube_acceptance.evidence import (
     DhcpObserved,
     DnsObserved,
     LeaseObserved,
+    Vantage,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ DNS_OPTION, NTP_OPTION = 6, 42
 
 NO_ROUTER = "0.0.0.0"  # noqa: S104 - an address in a packet, nothing is bound to it
 """What option 121 says in the place of a router where the destination is on the link (RFC 3442)."""
+UNSPECIFIED = "0.0.0.0"  # noqa: S104 - what an OFFER of nothing offers
 
 ADDRESS_LIMIT = 16
 """How many addresses of one name are kept."""
@@ -74,6 +76,8 @@ class HandedOut(msgspec.Struct, frozen=True, kw_only=True):
     """Why DHCP could not be measured at all, where that is so."""
     asked: tuple[int, ...] = ()
     """The options that this computer's own DHCP client asked for: it had them if there were any."""
+    stranger: DhcpMessage | None = None
+    """An offer of another network, where none fits this one."""
 
 
 class Servers(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +86,9 @@ class Servers(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...]
     origin: Literal["dhcp", "lease", "site", "nobody"]
     obstacle: CannotMeasure | None = None
+    """Why nobody knows what DHCP hands out, where that is so."""
+    stranger: DhcpMessage | None = None
+    """An offer of another network, where that is the reason."""
 
 
 def complete(offer: DhcpMessage) -> bool:
@@ -148,12 +155,47 @@ def network_of(told: DhcpMessage | LeaseObserved) -> ipaddress.IPv4Network | Non
         return None
 
 
-def leading_offer(observed: DhcpObserved) -> DhcpMessage | None:
-    """Choose the offer that everything follows: the first complete one, else the first."""
-    return next(filter(complete, observed.offers), next(iter(observed.offers), None))
+def real_offers(observed: DhcpObserved) -> tuple[DhcpMessage, ...]:
+    """Keep the offers that offer an address: 0.0.0.0 is a boot server's, or an empty pool's."""
+    return tuple(offer for offer in observed.offers if offer.address != UNSPECIFIED)
 
 
-def handed_out(evidence: Evidence) -> HandedOut:
+def fits(setup: Setup, offer: DhcpMessage) -> bool:
+    """Whether a CUBE here can live by an offer: its network is a CUBE's, or this computer's.
+
+    Where it describes no network nothing speaks against it: without a mask, with one of 32 ones,
+    or where its address cannot be a host's. The site file's own network decides before there is a
+    CUBE.
+    """
+    network = network_of(offer)
+    strayed = is_loopback(offer.address) and not is_loopback(offer.source)
+    if network is None or network.num_addresses == 1 or strayed or not is_host(offer.address):
+        return True
+    here = [cube.address for cube in setup.site.cubes]
+    if isinstance(setup.vantage, Vantage) and setup.vantage.address:
+        here.append(setup.vantage.address)
+    wanted = setup.site.vantage.network
+    return any(ipaddress.IPv4Address(address) in network for address in here) or bool(
+        wanted and network.overlaps(ipaddress.IPv4Network(wanted))
+    )
+
+
+def will_do(setup: Setup, offer: DhcpMessage) -> bool:
+    """Whether no better offer needs to be waited for."""
+    return complete(offer) and fits(setup, offer)
+
+
+def leading_offer(setup: Setup, observed: DhcpObserved) -> DhcpMessage | None:
+    """Choose the offer that everything follows: one that fits and is complete, whoever was first.
+
+    If there is none, one that fits; one of another network comes last. None where nobody offers
+    an address.
+    """
+    offers = real_offers(observed)
+    return min(offers, key=lambda one: (not fits(setup, one), not complete(one)), default=None)
+
+
+def handed_out(setup: Setup, evidence: Evidence) -> HandedOut:
     """Read from the evidence what DHCP told: by an offer, or else by this computer's own lease.
 
     A lease only holds what its client asked for. A list that it lacks for another reason may be
@@ -164,67 +206,85 @@ def handed_out(evidence: Evidence) -> HandedOut:
     """
     observed = evidence.get("dhcp")
     if isinstance(observed, DhcpObserved):
-        offer = leading_offer(observed)
+        offer = leading_offer(setup, observed)
         if offer is not None:
-            return handed_out_by(offer)
-        if not silence_is_doubtful(observed):
+            return handed_out_by(setup, offer)
+        if not silence_is_doubtful(setup, observed):
             return HandedOut(origin="nobody")
+    obstacle = _unheard(observed) if isinstance(observed, DhcpObserved) else None
+    if isinstance(observed, CannotMeasure):
+        obstacle = observed
     lease = evidence.get("lease")
-    obstacle = observed if isinstance(observed, CannotMeasure) else None
     if not isinstance(lease, LeaseObserved):
         return HandedOut(origin="nobody", obstacle=obstacle)
-    doubt = CannotMeasure(
-        started=lease.started,
-        duration_s=lease.duration_s,
-        cause="ambiguous",
-        detail="this computer holds a lease, but no DHCP server could be heard",
-    )
     return HandedOut(
         origin="lease",
         dns=hosts(lease.dns, lease),
         ntp=hosts(lease.ntp, lease),
-        obstacle=obstacle or doubt,
+        obstacle=obstacle,
         asked=lease.asked,
     )
 
 
-def handed_out_by(offer: DhcpMessage) -> HandedOut:
-    """Read from one offer what it hands out."""
+def _unheard(observed: DhcpObserved) -> CannotMeasure:
+    return CannotMeasure(
+        started=observed.started,
+        duration_s=observed.duration_s,
+        cause="not-permitted",
+        detail="a DHCP server's offer would not have been heard in any case",
+        command=observed.command,
+    )
+
+
+def handed_out_by(setup: Setup, offer: DhcpMessage) -> HandedOut:
+    """Read from one offer what it hands out; nothing if it is of another network."""
+    if not fits(setup, offer):
+        return HandedOut(origin="nobody", stranger=offer)
     return HandedOut(origin="dhcp", dns=hosts(offer.dns, offer), ntp=hosts(offer.ntp, offer))
 
 
-def silence_is_doubtful(observed: DhcpObserved) -> bool:
-    """Tell whether silence may be the doing of this computer's own firewall.
+def silence_is_doubtful(setup: Setup, observed: DhcpObserved) -> bool:
+    """Whether no OFFER was heard, although there may have been one.
 
-    A packet socket hears what the firewall drops, a UDP socket does not; the detail of a try
-    says which one was used.
+    A packet socket hears whatever comes. An ordinary socket does not, unless this computer's own
+    DHCP client has heard nothing either: it then has an address of its own making (RFC 3927).
+    Evidence of earlier versions says by the detail of a try which one it was.
     """
-    return not observed.offers and any("UDP socket" in one.detail for one in observed.tries)
+    if observed.offers:
+        return False
+    if observed.deaf == "wsl":
+        return True
+    vantage = setup.vantage
+    if isinstance(vantage, CannotMeasure) or vantage.loopback:
+        return False
+    if vantage.address and ipaddress.IPv4Address(vantage.address).is_link_local:
+        return False
+    return bool(observed.deaf) or any("UDP socket" in one.detail for one in observed.tries)
 
 
 def name_servers(site: Site, given: HandedOut) -> Servers:
     """Choose the DNS servers: those handed out, else those of the site file."""
     obstacle = None if DNS_OPTION in given.asked else given.obstacle
-    return _servers(given.dns, hosts(site.dns.servers), given.origin, obstacle)
+    return _servers(given.dns, hosts(site.dns.servers), given, obstacle)
 
 
 def time_servers(site: Site, given: HandedOut) -> Servers:
     """Choose the time servers: those handed out, else those of the site file."""
     obstacle = None if NTP_OPTION in given.asked else given.obstacle
-    return _servers(given.ntp, hosts(site.ntp.servers), given.origin, obstacle)
+    return _servers(given.ntp, hosts(site.ntp.servers), given, obstacle)
 
 
 def _servers(
     given: tuple[str, ...],
     configured: tuple[str, ...],
-    origin: Literal["dhcp", "lease", "nobody"],
+    source: HandedOut,
     obstacle: CannotMeasure | None,
 ) -> Servers:
     if given:
-        return Servers(addresses=given, origin=origin)
+        return Servers(addresses=given, origin=source.origin)
     if configured:
         return Servers(addresses=configured, origin="site")
-    return Servers(addresses=(), origin="nobody", obstacle=obstacle)
+    return Servers(addresses=(), origin="nobody", obstacle=obstacle, stranger=source.stranger)
 
 
 def is_host(address: str) -> bool:
@@ -335,7 +395,7 @@ def addresses(setup: Setup, evidence: Evidence, host: str) -> tuple[str, ...]:
         LookupError: DHCP or a DNS server was not measured.
     """
     found: dict[str, None] = {}
-    for server in name_servers(setup.site, handed_out(evidence)).addresses:
+    for server in name_servers(setup.site, handed_out(setup, evidence)).addresses:
         answer = evidence.get(dns_key(server, host))
         if isinstance(answer, DnsObserved):
             found |= dict.fromkeys(usable_addresses(setup, answer))

@@ -292,7 +292,7 @@ class Survey:
 
     def _read(self, event: Event | Finished) -> None:
         if isinstance(event, Offered):
-            self._follow(network.handed_out_by(event.offer))
+            self._follow(network.handed_out_by(self._setup, event.offer))
         elif isinstance(event, Asked):
             self._asked(event.key)
         else:
@@ -331,6 +331,7 @@ class Survey:
             port_server=ports.dhcp_server,
             port_client=ports.dhcp_client,
             server_address="127.0.0.1" if vantage.loopback else "255.255.255.255",
+            suffices=partial(network.will_do, self._setup),
             outbox=self._runner.events,
         )
         self._submit(probe, self._dhcp_done)
@@ -362,14 +363,16 @@ class Survey:
                     self._submit(probe)
 
     def _dhcp_done(self, observation: Observation) -> None:
-        if isinstance(observation, DhcpObserved) and not network.silence_is_doubtful(observation):
-            self._follow(network.handed_out(self._store))
+        if isinstance(observation, DhcpObserved) and not network.silence_is_doubtful(
+            self._setup, observation
+        ):
+            self._follow(network.handed_out(self._setup, self._store))
             return
         from cube_acceptance.probes.leases import LeaseProbe
 
         self._submit(
             LeaseProbe(vantage=self._place.vantage),
-            lambda _lease: self._follow(network.handed_out(self._store)),
+            lambda _lease: self._follow(network.handed_out(self._setup, self._store)),
         )
 
     def _follow(self, given: HandedOut) -> None:

@@ -290,7 +290,7 @@ def _deviations(catalogue: Catalogue, saved: Saved, language: Language) -> list[
         allowed = {"tolerance": site.ntp.tolerance_s, "usual": Ntp().tolerance_s}
         found["time-tolerance"] = allowed
     try:
-        given = network.handed_out(Replay(saved))
+        given = network.handed_out(saved.setup, Replay(saved))
     except NotMeasuredError:  # nothing that follows DHCP was measured, so no server was chosen
         given = None
     if given and (servers := network.name_servers(site, given)).origin == "site":

@@ -14,13 +14,14 @@ import contextlib
 import errno
 import math
 import os
+import platform as system
 import secrets
 import shlex
 import socket
 import struct
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
@@ -109,6 +110,11 @@ class Wire(Protocol):
         """What it is, for the evidence."""
         ...
 
+    @property
+    def deaf(self) -> bool:
+        """Whether an OFFER may come to this computer and still not be heard."""
+        ...
+
     def send(self, payload: bytes) -> None:
         """Send one UDP payload; an OSError says why that is not possible."""
         ...
@@ -190,6 +196,7 @@ class PacketWire:
     target: tuple[str, int]
     port_client: int
     name: str = "packet socket"
+    deaf: bool = False
 
     def send(self, payload: bytes) -> None:
         """Send to every station of the link, from 0.0.0.0."""
@@ -220,6 +227,7 @@ class UdpWire:
     sock: socket.socket
     target: tuple[str, int]
     name: str = "UDP socket"
+    deaf: bool = True
     own: frozenset[str] = frozenset()
     """This computer's addresses."""
 
@@ -260,6 +268,22 @@ def grant_command(platform: str = sys.platform, executable: str = sys.executable
     return f"sudo {shlex.quote(executable)} -m pytest"
 
 
+def hearing_command(platform: str = sys.platform, executable: str = sys.executable) -> str:
+    """Return the command after which no OFFER is missed that an ordinary socket may miss.
+
+    macOS has no packet socket, not even for root; there its firewall has to let the replies in.
+    """
+    if platform == "darwin":
+        firewall = "/usr/libexec/ApplicationFirewall/socketfilterfw"
+        return f"sudo {firewall} --add {shlex.quote(executable)}"
+    return grant_command(platform, executable)
+
+
+def in_wsl(release: str = system.release()) -> bool:
+    """Whether this is the Windows Subsystem for Linux, whose kernel says so by its name."""
+    return "microsoft" in release.casefold()
+
+
 def open_wire(  # noqa: PLR0913 - the seams stand beside the three that matter
     vantage: Vantage,
     target: tuple[str, int],
@@ -288,7 +312,7 @@ def open_wire(  # noqa: PLR0913 - the seams stand beside the three that matter
                 return PacketWire(sock, vantage.interface, target, port_client)
     try:
         if vantage.loopback:
-            return UdpWire(_local_socket(vantage, port_client, new_socket), target)
+            return UdpWire(_local_socket(vantage, port_client, new_socket), target, deaf=False)
         own = frozenset(str(network.ip) for network in interface_networks(vantage.interface))
         return UdpWire(_udp_socket(vantage, port_client, platform, new_socket), target, own=own)
     except OSError as error:
@@ -374,22 +398,24 @@ class _Findings:
     hardware: bytes
     offers: list[DhcpMessage] = field(default_factory=list)
     enough: DhcpMessage | None = None
-    """The first OFFER that is complete."""
+    """The first OFFER that suffices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DhcpProbe:
     """Broadcast one DISCOVER and collect the OFFERs; never a REQUEST (RFC 2131 section 3.1).
 
-    Repeated with the same transaction id while no OFFER has come that is complete: half an OFFER,
+    Repeated with the same transaction id while no OFFER has come that suffices: half an OFFER,
     of a boot server for instance, does not mean that the other server heard the DISCOVER as well.
-    The outbox is told of the first complete OFFER, as soon as it is there.
+    The outbox is told of the first that does, as soon as it is there.
     """
 
     vantage: Vantage
     port_server: int = SERVER_PORT
     port_client: int = CLIENT_PORT
     server_address: str = BROADCAST
+    suffices: Callable[[DhcpMessage], bool] = field(default=complete, compare=False, repr=False)
+    """Whether a CUBE could use an OFFER, so that no better one needs to be waited for."""
     outbox: Outbox = field(default_factory=unread, compare=False, repr=False)
     send_at_s: tuple[float, ...] = SEND_AT_S
     silence_s: float = SILENCE_S
@@ -399,6 +425,7 @@ class DhcpProbe:
         default=open_wire, compare=False, repr=False
     )
     is_up: Callable[[str], bool | None] = field(default=link_is_up, compare=False, repr=False)
+    in_wsl: Callable[[], bool] = field(default=in_wsl, compare=False, repr=False)
 
     @property
     def key(self) -> str:
@@ -422,7 +449,14 @@ class DhcpProbe:
             tries=tuple(findings.log.tries),
             ignored=tuple(findings.log.ignored),
             offers=tuple(findings.offers),
+            deaf="" if findings.offers else self._deaf(wire),
+            command="" if findings.offers or not wire.deaf else hearing_command(),
         )
+
+    def _deaf(self, wire: Wire) -> Literal["", "udp-socket", "wsl"]:
+        if self.in_wsl() and not self.vantage.loopback:
+            return "wsl"
+        return "udp-socket" if wire.deaf else ""
 
     def _converse(self, wire: Wire, findings: _Findings) -> None:
         inbox = Inbox(findings.log.watch, wire.receive)
@@ -474,7 +508,7 @@ class DhcpProbe:
 
     def _take(self, datagram: Datagram, findings: _Findings) -> None:
         try:
-            message = _read_offer(datagram, findings)
+            message = _read_offer(datagram, findings, self.suffices)
         except UnwantedError as reason:
             findings.log.ignore(datagram.source, reason, datagram.payload)
             return
@@ -485,12 +519,14 @@ class DhcpProbe:
         if unanswered and not findings.offers:
             findings.log.end(unanswered[-1], "answer", received=message.raw, source=datagram.source)
         findings.offers.append(message)
-        if not findings.enough and complete(message):
+        if not findings.enough and self.suffices(message):
             findings.enough = message
             self.outbox.put(Offered(self.key, message))
 
 
-def _read_offer(datagram: Datagram, findings: _Findings) -> DhcpMessage:
+def _read_offer(
+    datagram: Datagram, findings: _Findings, suffices: Callable[[DhcpMessage], bool]
+) -> DhcpMessage:
     """Read an OFFER to us (RFC 2131 section 4.4.1: the transaction id must be ours)."""
     if datagram.defect:
         raise UnwantedError(datagram.defect)
@@ -507,7 +543,7 @@ def _read_offer(datagram: Datagram, findings: _Findings) -> DhcpMessage:
         raise UnwantedError(f"message type {message.kind} ({name}) is not an OFFER")
     if any(_what_it_says(message) == _what_it_says(other) for other in findings.offers):
         raise UnwantedError("the same OFFER again")
-    waited_for = not findings.enough and complete(message)
+    waited_for = not findings.enough and suffices(message)
     if len(findings.offers) >= OFFER_LIMIT and not waited_for:
         raise UnwantedError(f"more than {OFFER_LIMIT} OFFERs")
     return message
