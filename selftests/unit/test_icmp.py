@@ -45,7 +45,9 @@ from cube_acceptance.probes.icmp import (
 from cube_acceptance.probes.net import measuring
 from cube_acceptance.probes.net.checksum import INTACT, checksum
 from cube_acceptance.probes.net.errors import CannotAskError
+from cube_acceptance.probes.net.log import IGNORED_LIMIT
 from cube_acceptance.probes.net.ratelimit import Memory, RateLimit, Turn
+from cube_acceptance.probes.net.receive import OVERTIME_LIMIT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -255,6 +257,10 @@ class FakeSocket:
         """Remember the limit."""
         self.limits.append(limit_s)
 
+    def gettimeout(self) -> float | None:
+        """Give the limit."""
+        return self.limits[-1] if self.limits else None
+
     def sendto(self, packet: bytes, target: tuple[str, int]) -> None:
         """Send, or refuse to."""
         if self.refusal:
@@ -375,6 +381,14 @@ class TestSocketWire:
         sock = FakeSocket(OSError(errno.EHOSTUNREACH, "No route to host"))
         wire = wire_over(sock, "datagram")
         sock.errors.append((wire.request(1), [(level, kind, data)]))
+
+        assert wire.receive(0.0) is None
+
+    def test_error_about_something_else(self) -> None:
+        """What quotes nothing of ours is somebody else's."""
+        sock = FakeSocket(OSError(errno.EHOSTUNREACH, "No route to host"))
+        wire = wire_over(sock, "datagram")
+        sock.errors.append((b"short", [(socket.IPPROTO_IP, 11, note())]))
 
         assert wire.receive(0.0) is None
 
@@ -1260,7 +1274,7 @@ class TestPingProbe:
     def test_flood_beyond_the_end(self) -> None:
         """What waits when the time is over is read, but not without an end."""
         foreign = {"sequence": None, "detail": "a reply with another payload"}
-        flood = [(0.0, foreign)] * 3 * icmp.OVERTIME_LIMIT
+        flood = [(0.0, foreign)] * 3 * OVERTIME_LIMIT
         observed = self.observed({4: [*flood, (0.1, {})]}, stalls={4: 7.0})
 
         assert results(observed) == ["silence"] * 4
@@ -1329,7 +1343,7 @@ class TestPingProbe:
         observed = self.observed({1: [(0.0, foreign)] * 40, 2: [(0.0, {})]})
 
         assert results(observed)[:2] == ["silence", "reply"]
-        assert len(observed.ignored) == icmp.IGNORED_LIMIT
+        assert len(observed.ignored) == IGNORED_LIMIT
         assert observed.ignored[0].reason == "a reply with another payload"
 
     @pytest.mark.parametrize("sequence", [0, 2, 65535])

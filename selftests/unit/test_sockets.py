@@ -981,7 +981,9 @@ class TestIcmpError:
 
     def test_reads_type_code_and_sender(self) -> None:
         """The sender is the firewall that an administrator has to look at."""
-        assert errors.icmp_error(icmp(3, 13, offender="10.0.0.254")) == (3, 13, "10.0.0.254")
+        (found,) = errors.icmp_errors(icmp(3, 13, offender="10.0.0.254"))
+
+        assert (found.kind, found.code, found.sender) == (3, 13, "10.0.0.254")
 
     def test_finds_it_among_others(self) -> None:
         """Other options may deliver something as well."""
@@ -990,13 +992,13 @@ class TestIcmpError:
             (socket.IPPROTO_IP, 11, extended(3, 1)),
         )
 
-        assert errors.icmp_error(queue) == (3, 1, "10.0.0.1")
+        assert [found.sender for found in errors.icmp_errors(queue)] == ["10.0.0.1"]
 
     def test_can_do_without_the_sender(self) -> None:
         """The kernel does not always know who it was."""
         queue = QueuedError((socket.IPPROTO_IP, 11, extended(3, 1)[:16]))
 
-        assert errors.icmp_error(queue) == (3, 1, "")
+        assert [found.sender for found in errors.icmp_errors(queue)] == [""]
 
     @pytest.mark.parametrize(
         "queue",
@@ -1011,12 +1013,12 @@ class TestIcmpError:
     )
     def test_is_unknown_otherwise(self, queue: object) -> None:
         """Where the system says nothing, nothing is made up."""
-        assert errors.icmp_error(queue) is None
+        assert errors.icmp_errors(queue) == []
 
     def test_of_a_healthy_socket_is_none(self) -> None:
         """An empty queue is the usual case, and reading it must not block."""
         with closing(sockets.open_udp(LOOPBACK, "127.0.0.1", 9)) as sock:
-            assert errors.icmp_error(sock) is None
+            assert errors.icmp_errors(sock) == []
 
 
 class TestTrouble:

@@ -45,7 +45,13 @@ from cube_acceptance.probes.net.dhcp_message import (
     header_of,
     parse,
 )
-from cube_acceptance.probes.net.errors import FORBIDDEN, CannotAskError, cannot_send, forbidden
+from cube_acceptance.probes.net.errors import (
+    FORBIDDEN,
+    CannotAskError,
+    cannot_send,
+    forbidden,
+    words,
+)
 from cube_acceptance.probes.net.local import can_broadcast, interface_networks, link_is_up
 from cube_acceptance.probes.net.log import Log
 from cube_acceptance.probes.net.measuring import Stopwatch, measured
@@ -376,11 +382,11 @@ def _udp_socket(
 
 def _no_way(error: OSError, port_client: int, platform: str) -> CannotAskError:
     if error.errno in _GONE:
-        return CannotAskError("off-link", f"the interface cannot be used: {_words(error)}")
+        return CannotAskError("off-link", f"the interface cannot be used: {words(error)}")
     if error.errno == errno.EADDRINUSE:
         detail = f"another program of this computer keeps UDP port {port_client} for itself"
     else:
-        detail = f"UDP port {port_client} cannot be used: {_words(error)}"
+        detail = f"UDP port {port_client} cannot be used: {words(error)}"
     if platform.startswith("linux"):
         detail = f"a packet socket is not permitted, and {detail}"
     return CannotAskError("not-permitted", detail, grant_command(platform))
@@ -502,7 +508,7 @@ class DhcpProbe:
         except OSError as error:
             if not number:
                 raise _not_sent(error) from error
-            log.end(number, "not-sent", _words(error))
+            log.end(number, "not-sent", words(error))
         else:
             log.end(number, "silence", wire.name)
 
@@ -556,9 +562,5 @@ def _what_it_says(message: DhcpMessage) -> DhcpMessage:
 
 def _not_sent(error: OSError) -> CannotAskError:
     if error.errno in FORBIDDEN:
-        return forbidden(_words(error), grant_command())
-    return cannot_send(_words(error))
-
-
-def _words(error: OSError) -> str:
-    return error.strerror or type(error).__name__
+        return forbidden(words(error), grant_command())
+    return cannot_send(words(error))

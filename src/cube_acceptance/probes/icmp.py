@@ -33,7 +33,6 @@ from cube_acceptance.evidence import (
     RAW_LIMIT,
     CannotMeasure,
     Echo,
-    Ignored,
     PingObserved,
     Trouble,
     Try,
@@ -42,16 +41,20 @@ from cube_acceptance.evidence import (
 from cube_acceptance.probes.net.bpf import assemble, attach_filter
 from cube_acceptance.probes.net.checksum import INTACT, checksum
 from cube_acceptance.probes.net.errors import (
-    CLOSED_CODES,
     FORBIDDEN,
-    PROHIBITED_CODES,
+    IP_RECVERR,
+    REFUSING_CODES,
     UNREACHABLE,
     CannotAskError,
     cannot_send,
     forbidden,
+    icmp_errors,
+    words,
 )
+from cube_acceptance.probes.net.log import Log
 from cube_acceptance.probes.net.measuring import Stopwatch, measured
 from cube_acceptance.probes.net.ratelimit import ECHO_RATE, INTERVAL_S, RateLimit
+from cube_acceptance.probes.net.receive import PAUSE_S, Inbox, receive
 from cube_acceptance.probes.net.routing import Flow
 from cube_acceptance.probes.net.sockets import (
     LATE_S,
@@ -83,8 +86,6 @@ COURTESY_S = 0.04
 YIELD_S = 0.03
 """How long who has only just begun to wait lets those go first who have waited longer; less than
 the courtesy, or who has sent would be first again."""
-IGNORED_LIMIT = 32
-"""How many packets that do not count are kept."""
 RECEIVE_LIMIT = 4096
 """How many bytes of one packet are read."""
 OUTPUT_LIMIT = 2048
@@ -108,22 +109,12 @@ _NONCE_SIZE = 16
 _SIGNATURE = b"cube-acceptance echo request"
 """Tells the administrator who looks at the wire what this is."""
 
-_IP_RECVERR = 11  # linux/in.h; the socket module does not name it
-_MSG_ERRQUEUE = 0x2000  # linux/socket.h
-_SO_EE_ORIGIN_ICMP = 2  # linux/errqueue.h
-_EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
-_SOCKET_ADDRESS = struct.Struct("=H2x4s8x")  # struct sockaddr_in
 _SO_TIMESTAMPNS = 35  # asm-generic/socket.h; SCM_TIMESTAMPNS is the same number
 _TIMESTAMP = struct.Struct("@ll")  # struct timespec
 _NANOSECONDS = 1_000_000_000
 _NOTES_SIZE = 512
 _ERROR_LIMIT = 64
 """How many queued ICMP errors are read at once."""
-_PAUSE_S = 0.05
-"""How long to wait after a failed reception, which may fail again at once."""
-OVERTIME_LIMIT = 256
-"""How many packets are read that wait when the time is over; a computer that is too busy to run
-this program must not make a reply look lost, and a flood must not keep it reading."""
 
 _NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
 _NO_SUCH_SOCKET = frozenset(
@@ -209,7 +200,7 @@ def error_result(icmp_type: int, code: int) -> Result:
 
     A closed port or protocol is what packet filters say by default; no host says it of an echo.
     """
-    if icmp_type == UNREACHABLE and code in PROHIBITED_CODES | CLOSED_CODES:
+    if icmp_type == UNREACHABLE and code in REFUSING_CODES:
         return "prohibited"
     return "unreachable"
 
@@ -287,7 +278,7 @@ def open_socket(vantage: Vantage, address: str, kind: socket.SocketKind) -> sock
             sock.close()
         if error.errno in _NO_SUCH_SOCKET:
             return None
-        raise CannotAskError("off-link", f"no ICMP socket: {_words(error)}") from error
+        raise CannotAskError("off-link", f"no ICMP socket: {words(error)}") from error
     return sock
 
 
@@ -349,7 +340,7 @@ class SocketWire:
             with contextlib.suppress(OSError):  # a sandbox may not know it
                 sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         if linux and method == "datagram":
-            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+            sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
             identifier = sock.getsockname()[1]
         elif linux:
             attach_filter(sock, filter_program(identifier))
@@ -382,17 +373,19 @@ class SocketWire:
         """Wait at most ``limit_s`` seconds for one packet; see :meth:`Wire.receive`."""
         if self._waiting:
             return self._waiting.popleft()
-        self._sock.settimeout(max(limit_s, 0.0))
         try:
-            packet, notes, _, (source, _) = self._sock.recvmsg(RECEIVE_LIMIT, _NOTES_SIZE)
-        except (TimeoutError, BlockingIOError):
-            return None
+            received = receive(
+                self._sock, limit_s, lambda: self._sock.recvmsg(RECEIVE_LIMIT, _NOTES_SIZE)
+            )
         except OSError:
             self._read_errors()
             if self._waiting:
                 return self._waiting.popleft()
-            time.sleep(min(max(limit_s, 0.0), _PAUSE_S))
+            time.sleep(min(max(limit_s, 0.0), PAUSE_S))
             return None
+        if received is None:
+            return None
+        packet, notes, _, (source, _) = received
         read = self._reader.read(packet if self._bare else strip_ip_header(packet), source)
         return self._dated(read or Arrival(moment=time.monotonic(), source=source), notes)
 
@@ -411,29 +404,13 @@ class SocketWire:
         """Read the queue of ICMP errors that a Linux datagram socket has."""
         if not self._bare:
             return
-        self._sock.settimeout(0)  # with a limit, Python would wait for something to read
-        for _ in range(_ERROR_LIMIT):
-            try:
-                quoted, notes, _, _ = self._sock.recvmsg(
-                    RECEIVE_LIMIT, _NOTES_SIZE, _MSG_ERRQUEUE | socket.MSG_DONTWAIT
+        for error in icmp_errors(self._sock, _ERROR_LIMIT):
+            if error.kind in {UNREACHABLE, TIME_EXCEEDED}:
+                arrival = self._reader.read_error(
+                    error.kind, error.code, error.sender, error.quoted
                 )
-            except OSError:
-                return
-            for level, kind, data in notes:
-                arrival = None
-                if (level, kind) == (socket.IPPROTO_IP, _IP_RECVERR):
-                    arrival = self._read_note(data, quoted)
                 if arrival:
                     self._waiting.append(arrival)
-
-    def _read_note(self, data: bytes, quoted: bytes) -> Arrival | None:
-        if len(data) < _EXTENDED_ERROR.size + _SOCKET_ADDRESS.size:
-            return None
-        _, origin, icmp_type, code, _, _, _ = _EXTENDED_ERROR.unpack_from(data)
-        if origin != _SO_EE_ORIGIN_ICMP or icmp_type not in {UNREACHABLE, TIME_EXCEEDED}:
-            return None
-        _, offender = _SOCKET_ADDRESS.unpack_from(data, _EXTENDED_ERROR.size)
-        return self._reader.read_error(icmp_type, code, socket.inet_ntoa(offender), quoted)
 
 
 def _not_sent(error: OSError, sequence: int) -> Arrival:
@@ -443,15 +420,15 @@ def _not_sent(error: OSError, sequence: int) -> Arrival:
         CannotAskError: it says nothing about the target.
     """
     if error.errno in FORBIDDEN:
-        raise forbidden(_words(error)) from error
+        raise forbidden(words(error)) from error
     if error.errno not in _NO_ROUTE:
-        raise cannot_send(_words(error)) from error
+        raise cannot_send(words(error)) from error
     return Arrival(
         moment=time.monotonic(),
         source="",
         sequence=sequence,
         result="unreachable",
-        detail=_words(error),
+        detail=words(error),
     )
 
 
@@ -459,10 +436,6 @@ def _named(words: str) -> OSError:
     """Give the system's error that is called so; one without a number where there is none."""
     number = next((code for code in errno.errorcode if os.strerror(code) == words), None)
     return OSError(number, words)
-
-
-def _words(error: OSError) -> str:
-    return error.strerror or type(error).__name__
 
 
 # The system's command
@@ -761,7 +734,7 @@ class PingProbe:
             started=watch.started,
             duration_s=watch.elapsed(),
             tries=tuple(request.attempt(self.address) for request in requests),
-            ignored=tuple(course.ignored),
+            ignored=tuple(course.log.ignored),
             address=self.address,
             method=wire.method,
             echoes=tuple(request.echo() for request in requests),
@@ -774,14 +747,13 @@ class _Course:
 
     def __init__(self, probe: PingProbe, wire: Wire, watch: Stopwatch) -> None:
         self.requests: list[_Request] = []
-        self.ignored: list[Ignored] = []
+        self.log = Log(watch)
         self._probe = probe
         self._wire = wire
         self._watch = watch
+        self._inbox = Inbox(watch, wire.receive)
         self._next_s = 0.0
         self._asked_s = 0.0
-        self._empty_s = 0.0
-        self._overtime = 0
         self._obstacle: CannotAskError | None = None
 
     def run(self) -> None:
@@ -790,16 +762,11 @@ class _Course:
         Raises:
             CannotAskError: not all could be sent, and none was answered.
         """
-        while True:
-            end_s = self._end()
-            if self._watch.left(end_s) == 0:
-                if self._sending():
-                    self._send()
-                    continue
-                if self._empty_s >= end_s or self._overtime == OVERTIME_LIMIT:
-                    break
-                self._overtime += 1
-            self._listen(end_s)
+        while self._sending() or not self._inbox.over(self._end()):
+            if self._sending() and not self._watch.left(self._next_s):
+                self._send()
+            else:
+                self._listen(self._end())
         if self._obstacle and not any(request.result == "reply" for request in self.requests):
             raise self._obstacle
         if all(request.arrival and request.arrival.kept_back for request in self.requests):
@@ -810,23 +777,16 @@ class _Course:
         """Make sure that replies, or that none came, is the network's doing."""
         if any(request.result == "reply" for request in self.requests):
             confirm_answer(capture)
-        elif not self.ignored and all(request.arrival is None for request in self.requests):
+        elif not self.log.ignored and all(request.arrival is None for request in self.requests):
             wire = self._wire
             confirm_silence(capture, lambda: wire.receive(LATE_S) is not None)
 
     def _listen(self, end_s: float) -> None:
-        """Take one arrival, or know that nothing has come until ``end_s`` or a request's limit.
-
-        Where the system does not note when a packet came, that lies between its reading and the
-        last moment at which none was waiting; this program may be kept from running for so long.
-        """
-        limits_s = [limit_s for limit_s in self._limits() if limit_s > self._empty_s]
-        until_s = min([end_s, *limits_s])
-        arrival = self._wire.receive(self._watch.left(until_s))
+        """Take one arrival, or know that nothing has come until ``end_s`` or a request's limit."""
+        limits_s = [limit_s for limit_s in self._limits() if limit_s > self._inbox.empty_s]
+        arrival = self._inbox.receive(min([end_s, *limits_s]))
         if arrival:
             self._take(arrival)
-        else:
-            self._empty_s = max(self._empty_s, min(until_s, self._watch.elapsed()))
 
     def _limit(self, request: _Request) -> float:
         return request.left_s + self._probe.wait_s
@@ -884,15 +844,8 @@ class _Course:
 
     def _take(self, arrival: Arrival) -> None:
         reason = self._reject(arrival)
-        if reason and len(self.ignored) < IGNORED_LIMIT:
-            self.ignored.append(
-                Ignored(
-                    at_s=self._watch.elapsed(),
-                    source=arrival.source,
-                    reason=reason,
-                    raw=arrival.raw,
-                )
-            )
+        if reason:
+            self.log.ignore(arrival.source, reason, arrival.raw)
 
     def _reject(self, arrival: Arrival) -> str:
         """Note an arrival at its request, or say why it does not count."""
@@ -915,7 +868,7 @@ class _Course:
             return arrival.rtt_s > self._probe.wait_s
         if arrival.timed:
             return arrival.moment - request.moment > self._limit(request) - request.at_s
-        return self._empty_s >= self._limit(request)
+        return self._inbox.empty_s >= self._limit(request)
 
 
 def trouble_of(arrivals: list[Arrival | None], method: Method) -> Trouble | None:

@@ -6,11 +6,13 @@ be asked is a :class:`CannotAskError`, and never looks like it.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import os
 import socket
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,29 +28,40 @@ from cube_acceptance.probes.net.local import interface_of
 
 UNREACHABLE = 3
 """ICMP type destination unreachable (RFC 792)."""
-PROHIBITED_CODES = frozenset({9, 10, 13})
-"""Its codes for a prohibition by an administrator (RFC 1812 section 5.2.7.1)."""
 NOBODY_THERE = 1
 """Its code for a host that cannot be reached: nobody answers ARP (RFC 1122 section 2.3.2.2)."""
-CLOSED_CODES = frozenset({2, 3})
-"""Its codes for a protocol or a port that nobody serves (RFC 792)."""
+REFUSING_CODES = frozenset({2, 3, 9, 10, 13})
+"""Its codes for a protocol or a port that nobody serves (RFC 792), and for what an administrator
+prohibits (RFC 1812 section 5.2.7.1); all others say that there is no way."""
 
-_IP_RECVERR = 11  # linux/in.h; the socket module does not name it
+FORBIDDEN = frozenset({errno.EPERM, errno.EACCES})
+"""What the system says where its packet filter, or a missing right, forbids the sending."""
+KINDS: dict[int | None, TroubleKind] = {
+    errno.ECONNREFUSED: "refused",
+    errno.ECONNABORTED: "refused",
+    errno.ECONNRESET: "refused",
+    errno.EPIPE: "refused",
+    errno.EHOSTUNREACH: "no-route",
+    errno.ENETUNREACH: "no-route",
+    errno.EHOSTDOWN: "no-route",
+    errno.ENETDOWN: "no-route",
+    errno.EADDRNOTAVAIL: "no-route",
+}
+"""What other errors mean; one that is not here tells of no answer, and of nothing else."""
+
+IP_RECVERR = 11  # linux/in.h; the socket module does not name it
 _MSG_ERRQUEUE = 0x2000  # linux/socket.h
 _SO_EE_ORIGIN_ICMP = 2  # linux/errqueue.h
+_QUOTE_SIZE = 512  # more than an ICMP error has to repeat (RFC 1812 section 4.3.2.3)
+_NOTES_SIZE = 512
+_EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
+_SOCKET_ADDRESS = struct.Struct("=H2x4s8x")  # struct sockaddr_in
 _TCP_INFO = struct.Struct("=BxB33xI60xI")
 """From linux/tcp.h, struct tcp_info: state, retransmits, retrans and total_retrans."""
 _SYN_SENT = 2  # linux/tcp.h: TCP_SYN_SENT
-_EXTENDED_ERROR = struct.Struct("=IBBBBII")  # struct sock_extended_err
 
-_REFUSED = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
 _RESET = frozenset({errno.ECONNRESET, errno.EPIPE})
 """A reset came; after it, or after the peer's farewell, Linux says the latter to who writes on."""
-_NO_ROUTE = frozenset(
-    {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL}
-)
-FORBIDDEN = frozenset({errno.EPERM, errno.EACCES})
-"""What the system says where its packet filter, or a missing right, forbids the sending."""
 _DROPPED = os.strerror(errno.ENOBUFS)
 _OWN_DOING = frozenset({*map(os.strerror, FORBIDDEN), _DROPPED})
 
@@ -78,28 +91,76 @@ class ReachError(Exception):
         self.trouble = trouble
 
 
-def icmp_error(sock: socket.socket) -> tuple[int, int, str] | None:
-    """Read type, code and sender of the ICMP error that a socket met; None where unknown.
+@dataclass(frozen=True, slots=True)
+class IcmpError:
+    """An ICMP error that a socket met."""
 
-    Linux keeps it in the socket's error queue (``IP_RECVERR``), for TCP since 5.9.
+    kind: int
+    code: int
+    sender: str
+    """Who sent it; empty where that is not known."""
+    quoted: bytes = b""
+    """What it repeats of the packet that it is about, behind that packet's IP header."""
+
+
+def icmp_errors(sock: socket.socket, limit: int = 1) -> list[IcmpError]:
+    """Read at most so many messages of a socket's error queue (``IP_RECVERR`` of ip(7); Linux).
+
+    For TCP Linux keeps it since 5.9. Empty where there is nothing, or nobody can tell.
     """
-    try:
-        patience = sock.gettimeout()
+    found: list[IcmpError] = []
+    # Nothing is there any more, the socket is closed, or wrapped by TLS, or it is Windows.
+    with contextlib.suppress(OSError, AttributeError, NotImplementedError):
+        limit_s = sock.gettimeout()
         sock.settimeout(0.0)  # with a time limit set, Python would wait for what is not there
         try:
-            _, ancillary, _, _ = sock.recvmsg(512, 512, _MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+            for _ in range(limit):
+                quoted, notes, _, _ = sock.recvmsg(
+                    _QUOTE_SIZE, _NOTES_SIZE, _MSG_ERRQUEUE | socket.MSG_DONTWAIT
+                )
+                found += filter(None, (_noted(note, quoted) for note in notes))
         finally:
-            sock.settimeout(patience)
-    except (OSError, AttributeError, NotImplementedError):  # nothing there, closed, TLS, Windows
+            sock.settimeout(limit_s)
+    return found
+
+
+def _noted(note: tuple[int, int, bytes], quoted: bytes) -> IcmpError | None:
+    level, kind, data = note
+    if (level, kind) != (socket.IPPROTO_IP, IP_RECVERR) or len(data) < _EXTENDED_ERROR.size:
         return None
-    for level, kind, data in ancillary:
-        if (level, kind) == (socket.IPPROTO_IP, _IP_RECVERR) and len(data) >= _EXTENDED_ERROR.size:
-            _, origin, icmp_type, code, _, _, _ = _EXTENDED_ERROR.unpack_from(data)
-            if origin == _SO_EE_ORIGIN_ICMP:
-                offender = data[_EXTENDED_ERROR.size :]
-                sender = socket.inet_ntoa(offender[4:8]) if len(offender) >= 8 else ""  # noqa: PLR2004 - sockaddr_in
-                return icmp_type, code, sender
-    return None
+    _, origin, icmp_type, code, _, _, _ = _EXTENDED_ERROR.unpack_from(data)
+    if origin != _SO_EE_ORIGIN_ICMP:
+        return None
+    sender = ""
+    if len(data) >= _EXTENDED_ERROR.size + _SOCKET_ADDRESS.size:
+        sender = socket.inet_ntoa(_SOCKET_ADDRESS.unpack_from(data, _EXTENDED_ERROR.size)[1])
+    return IcmpError(icmp_type, code, sender, quoted)
+
+
+def words(error: OSError) -> str:
+    """Return the system's own words for an error."""
+    return error.strerror or type(error).__name__
+
+
+def told_by_icmp(message: IcmpError, phase: str) -> Trouble:
+    """Describe what an ICMP destination unreachable message means."""
+    return Trouble(
+        kind="refused" if message.code in REFUSING_CODES else "no-route",
+        phase=phase,
+        detail=f"ICMP destination unreachable, code {message.code}, from {message.sender}",
+        icmp_code=message.code,
+        icmp_source=message.sender,
+    )
+
+
+def told_by_system(error: OSError, phase: str) -> Trouble:
+    """Describe what an error of the operating system means, where nothing else is known of it."""
+    return Trouble(
+        kind=KINDS.get(error.errno, "no-answer"),
+        phase=phase,
+        detail=words(error),
+        sign="TCP RST" if error.errno in _RESET else "",
+    )
 
 
 def trouble(
@@ -108,7 +169,7 @@ def trouble(
     phase: str,
     answers: Callable[[], bool | None] = lambda: None,
 ) -> Trouble:
-    """Say in the evidence's words what an operating system error on a socket means.
+    """Describe in the evidence's words what an operating system error on a socket means.
 
     ``answers`` tells whether the next hop answers ARP. Where it does not, this computer itself
     says that the target cannot be reached, and rightly.
@@ -120,23 +181,16 @@ def trouble(
         if phase == "tcp" and requests_withheld(sock):
             raise forbidden("no connection request left it")
         return Trouble(kind="no-answer", phase=phase, detail="nothing came back in time")
-    message = icmp_error(sock)
-    if message and message[0] == UNREACHABLE:
-        _, code, sender = message
-        kind: TroubleKind = "refused" if code in PROHIBITED_CODES | CLOSED_CODES else "no-route"
-        detail = f"ICMP destination unreachable, code {code}, from {sender}"
-        if sender and _is_own(sender) and (code != NOBODY_THERE or answers()):
-            raise forbidden(detail)
-        return Trouble(kind=kind, phase=phase, detail=detail, icmp_code=code, icmp_source=sender)
-    detail = error.strerror or type(error).__name__
+    for message in icmp_errors(sock):
+        if message.kind == UNREACHABLE:
+            found = told_by_icmp(message, phase)
+            own = message.sender and _is_own(message.sender)
+            if own and (message.code != NOBODY_THERE or answers()):
+                raise forbidden(found.detail)
+            return found
     if error.errno in FORBIDDEN:
-        raise forbidden(detail)
-    if error.errno in _REFUSED:
-        sign = "TCP RST" if error.errno in _RESET else ""
-        return Trouble(kind="refused", phase=phase, detail=detail, sign=sign)
-    if error.errno in _NO_ROUTE:
-        return Trouble(kind="no-route", phase=phase, detail=detail)
-    return Trouble(kind="no-answer", phase=phase, detail=detail)
+        raise forbidden(words(error))
+    return told_by_system(error, phase)
 
 
 def refused_by(address: str, problem: Trouble) -> Trouble:

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from cube_acceptance.evidence import CannotCause, Vantage
 
 from cube_acceptance.probes.net.errors import (
-    _IP_RECVERR,
     FORBIDDEN,
+    IP_RECVERR,
     CannotAskError,
     ReachError,
     disturbed,
     refused_by,
     trouble,
+    words,
 )
 from cube_acceptance.probes.net.vantage import route_to, source_for
 
@@ -70,7 +71,7 @@ def usable(vantage: Vantage) -> Iterator[None]:
         yield
     except OSError as error:
         cause: CannotCause = "not-permitted" if error.errno in FORBIDDEN else "off-link"
-        detail = f"{vantage.interface} cannot be used: {error.strerror or type(error).__name__}"
+        detail = f"{vantage.interface} cannot be used: {words(error)}"
         raise CannotAskError(cause, detail) from error
 
 
@@ -85,7 +86,7 @@ def _prepare(
     with usable(vantage):
         bind_interface(sock, vantage, platform)
         if platform.startswith("linux"):
-            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+            sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
         if platform.startswith("linux") and flow.protocol == socket.IPPROTO_TCP:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, SYN_TRIES)
         sock.bind((source, 0))
