@@ -15,7 +15,7 @@ from selftests.support import healthy
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).resolve().parents[2]
 LIMIT_S = 120.0
 
 

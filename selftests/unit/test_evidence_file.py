@@ -6,14 +6,21 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from cube_acceptance import evidence_file
 from cube_acceptance.evidence_file import EvidenceError, check_belonging, dump, load
+from cube_acceptance.setup import Ports
+from cube_acceptance.site import Cube
 from selftests.support import healthy
 from selftests.support.builders import cannot
 from selftests.support.healthy import ENDED, STARTED, observations, saved
+
+if TYPE_CHECKING:
+    from cube_acceptance.evidence import Observation
 
 
 class TestBelongs:
@@ -224,3 +231,61 @@ class TestCheckBelonging:
 
         with pytest.raises(EvidenceError, match="no certificate"):
             check_belonging(path)
+
+
+class TestOrigin:
+    """Evidence that was put together is not judged, or not where it was."""
+
+    def refused(self, saved: evidence_file.Saved) -> str:
+        """Say why it is not judged."""
+        with pytest.raises(evidence_file.EvidenceError) as refusal:
+            evidence_file.check_origin(saved)
+        return str(refusal.value)
+
+    def test_as_it_was_measured(self) -> None:
+        """Nothing is wrong with it."""
+        evidence_file.check_origin(healthy.saved())
+
+        assert evidence_file.in_place(healthy.saved()) == healthy.saved()
+
+    def test_of_the_embedded_site(self) -> None:
+        """A simulation that calls itself a measurement."""
+        setup = msgspec.structs.replace(healthy.saved().setup, ports=Ports(conn=45555))
+        forged = msgspec.structs.replace(healthy.saved(), setup=setup)
+        evidence_file.check_origin(
+            msgspec.structs.replace(forged, setup=msgspec.structs.replace(setup, simulated=True))
+        )
+
+        assert "of the embedded site" in self.refused(forged)
+
+    def test_with_an_authority_that_nobody_named(self) -> None:
+        """It would be no deviation."""
+        saved = healthy.saved()
+        loaded = msgspec.structs.replace(saved.setup.loaded, ca_pem="x")
+        setup = msgspec.structs.replace(saved.setup, loaded=loaded)
+
+        assert "trusts an authority" in self.refused(msgspec.structs.replace(saved, setup=setup))
+
+    @pytest.mark.parametrize("name", ["line-1", "line-2"])
+    def test_with_one_cube_for_two(self, name: str) -> None:
+        """Two CUBEs that share a name or an address would share their observations."""
+        twice = (*healthy.SITE.cubes, Cube(name=name, address=healthy.CUBE))
+        site = msgspec.structs.replace(healthy.SITE, cubes=twice)
+
+        assert "stands in cube[1]" in self.refused(healthy.saved(site=site))
+
+    def test_of_another_cube(self) -> None:
+        """An observation that is about another CUBE, server or host proves nothing."""
+        seen = healthy.observations()
+        page = msgspec.structs.replace(seen["page/10.20.0.50:5555"], address="10.20.0.51")
+        moved: dict[str, Observation] = {
+            "page/10.20.0.50:5555": page,
+            "ntp/10.20.0.1": msgspec.structs.replace(seen["ntp/10.20.0.1"], server="10.20.0.9"),
+            "https/disco.tapio.one": seen["https/connect.homag.cloud"],
+            "dns/10.20.0.1/disco.tapio.one": seen["dns/10.20.0.1/connect.homag.cloud"],
+            "ping/10.20.0.50": healthy.ping("10.20.0.51"),
+            "ssh/10.20.0.50": msgspec.structs.replace(seen["ssh/10.20.0.50"], address="10.9.9.9"),
+        }
+        saved = healthy.saved(moved)
+
+        assert seen.keys() - evidence_file.in_place(saved).observations.keys() == moved.keys()

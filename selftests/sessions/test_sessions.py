@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cube_acceptance import evidence_file, plugin, verify
+from cube_acceptance import evidence_file, verify
 from cube_acceptance.evidence import CannotMeasure, DhcpObserved
 from cube_acceptance.site import Cube, Waiver
 from selftests.support import healthy, sessions
@@ -208,72 +208,6 @@ class TestWithoutVantage:
         assert session.certificate is not None
         causes = {result["cause"] for result in session.certificate["results"]}
         assert causes == {"off-link"}
-
-
-class FakeReporter:
-    """Keeps what a terminal would show."""
-
-    def __init__(self, *, isatty: bool, verbosity: int = 0) -> None:
-        """Be a terminal or a file."""
-        self.isatty = isatty
-        self.verbosity = verbosity
-        self.shown: list[str] = []
-
-    def rewrite(self, line: str, *, erase: bool) -> None:
-        """Draw the line again."""
-        assert erase
-        self.shown.append(line)
-
-    def write_line(self, line: str) -> None:
-        """Write a line."""
-        self.shown.append(line)
-
-
-class FakeSurvey:
-    """Measurements that are in after a few looks."""
-
-    def __init__(self) -> None:
-        """Begin with three looks to go."""
-        self.looks = 3
-        self.waited: list[float] = []
-
-    def wait(self, limit_s: float) -> bool:
-        """Tell whether everything is in."""
-        self.waited.append(limit_s)
-        self.looks -= 1
-        return self.looks < 0
-
-    def progress(self) -> tuple[int, int, tuple[str, ...]]:
-        """Say how many are in."""
-        return 1, 2, ("dhcp",)
-
-
-class TestWatch:
-    """Progress by the conventions of pytest's own reporter."""
-
-    def test_terminal(self) -> None:
-        """One line, drawn again and again, and an end of line at the end."""
-        reporter, measuring = FakeReporter(isatty=True), FakeSurvey()
-        plugin._watch(reporter, measuring, "en")
-
-        assert reporter.shown == ["Measurements: 1 of 2; waiting for: dhcp"] * 4 + [""]
-        assert set(measuring.waited) == {plugin.REDRAW_S}
-
-    def test_log(self) -> None:
-        """One line every ten seconds, and nothing more."""
-        reporter, measuring = FakeReporter(isatty=False), FakeSurvey()
-        plugin._watch(reporter, measuring, "en")
-
-        assert len(reporter.shown) == 3
-        assert set(measuring.waited) == {10.0}
-
-    @pytest.mark.parametrize("isatty", [True, False])
-    def test_quiet(self, *, isatty: bool) -> None:
-        """-q wants none of it."""
-        reporter = FakeReporter(isatty=isatty, verbosity=-1)
-        plugin._watch(reporter, FakeSurvey(), "en")
-
-        assert reporter.shown == []
 
 
 class TestSelection:

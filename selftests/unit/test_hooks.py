@@ -1,0 +1,630 @@
+"""What the plugin does at each of pytest's moments: a few whole sessions, the rest without one.
+
+Whether a session can be cheated is tested in ``sessions/``, by hundreds of them.
+"""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
+import pytest
+
+from cube_acceptance import catalogue as catalogues
+from cube_acceptance import entry, plugin, refusals
+from cube_acceptance.judge import Judge, Judgement
+from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, SEAL_PROPERTY, Ledger, sealed
+from cube_acceptance.run import Run
+from cube_acceptance.site import LoadedSite
+from cube_acceptance.store import Replay
+from selftests.support import healthy, sessions
+from selftests.support.builders import dhcp
+from selftests.support.sessions import run, start
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from cube_acceptance.catalogue import Catalogue
+
+NO_ROUTER = msgspec.structs.replace(healthy.OFFER, routers=())
+UNMEASURED = healthy.saved({"ntp/10.20.0.1": None, "dhcp": dhcp(NO_ROUTER)})
+"""DHCP-01 fails, NTP-01 was not asked, all else passes."""
+
+
+class TestSession:
+    """Sessions of every kind: judged again, measured, spread, only looked at."""
+
+    def test_alone(self, tmp_path: Path) -> None:
+        """Eleven passes, exit 0, verdict and path last; the user's own reports are the same."""
+        html, junit = tmp_path / "mine" / "a.html", tmp_path / "mine" / "b.xml"
+        session = run(tmp_path, "--lang", "en", f"--html={html}", f"--junitxml={junit}")
+
+        assert (session.status, session.verdict) == (0, "accepted")
+        lines = session.output.strip().splitlines()
+        assert lines[-2:] == ["Verdict: Accepted", str(session.folder / "certificate.html")]
+        assert html.read_bytes() == (session.folder / "certificate.html").read_bytes()
+        assert junit.read_bytes() == (session.folder / "junit.xml").read_bytes()
+
+    def test_spread(self, tmp_path: Path) -> None:
+        """Over processes; what fails and what was not measured is told apart."""
+        session = run(tmp_path, "-n", "2", f"--html={tmp_path}", saved=UNMEASURED)
+
+        assert (session.status, session.verdict) == (1, "rejected")
+        assert session.outcome("DHCP-01") == "fail"
+        assert session.outcome("NTP-01") == "inconclusive"
+        assert "Gesamturteil: Nicht abgenommen" in session.output
+        assert "1 inconclusive" in session.output
+        assert f"{tmp_path}: Is a directory" in session.output
+
+    def test_of_the_embedded_site(self, tmp_path: Path) -> None:
+        """Workers read what the controller measures."""
+        session = start(tmp_path, "-n", "2", "-m", "required")
+
+        assert (session.status, session.verdict) == (0, "accepted")
+        assert session.certificate is not None
+        assert session.certificate["simulated"] is True
+
+    def test_that_needs_nothing(self, tmp_path: Path) -> None:
+        """A run without cases sends nothing."""
+        session = start(tmp_path, "--cube", "10.255.255.1", "-k", "nothing_at_all")
+
+        assert (session.status, session.verdict) == (5, "incomplete")
+        evidence = json.loads((session.folder / "evidence.json").read_bytes())
+        assert evidence["observations"] == {}
+
+    def test_of_readiness(self, tmp_path: Path) -> None:
+        """Before a CUBE is there, internal requirements do not apply."""
+        site = msgspec.structs.replace(healthy.SITE, stage="readiness", cubes=())
+        session = run(tmp_path, saved=healthy.saved(site=site))
+
+        assert session.status == 0
+        assert session.outcome("DIAG-01") == "not-applicable"
+
+    def test_that_only_looks(self, tmp_path: Path) -> None:
+        """It starts no server and leaves no folder."""
+        session = start(tmp_path, "--collect-only", "-q")
+
+        assert session.status == 0
+        assert not session.folders
+
+
+class Reporter:
+    """Keeps what a terminal would show."""
+
+    def __init__(self, *, isatty: bool, verbosity: int = 0) -> None:
+        """Be a terminal or a file."""
+        self.isatty = isatty
+        self.verbosity = verbosity
+        self.shown: list[str] = []
+
+    def rewrite(self, line: str, *, erase: bool) -> None:
+        """Draw the line again."""
+        assert erase
+        self.shown.append(line)
+
+    def write_line(self, line: str) -> None:
+        """Write a line."""
+        self.shown.append(line)
+
+
+class Measuring:
+    """Measurements that are in after a few looks."""
+
+    def __init__(self) -> None:
+        """Begin with three looks to go."""
+        self.looks = 3
+        self.waited: list[float] = []
+
+    def wait(self, limit_s: float) -> bool:
+        """Return whether everything is in."""
+        self.waited.append(limit_s)
+        self.looks -= 1
+        return self.looks < 0
+
+    def progress(self) -> tuple[int, int, tuple[str, ...]]:
+        """Return how many are in."""
+        return 1, 2, ("dhcp",)
+
+
+class TestWatch:
+    """Progress by the conventions of pytest's own reporter."""
+
+    def test_terminal(self) -> None:
+        """One line, drawn again and again, and an end of line at the end."""
+        reporter, measuring = Reporter(isatty=True), Measuring()
+        plugin._watch(reporter, measuring, "en")
+
+        assert reporter.shown == ["Measurements: 1 of 2; waiting for: dhcp"] * 4 + [""]
+        assert set(measuring.waited) == {plugin.REDRAW_S}
+
+    def test_log(self) -> None:
+        """One line every ten seconds, and nothing more."""
+        reporter, measuring = Reporter(isatty=False), Measuring()
+        plugin._watch(reporter, measuring, "en")
+
+        assert len(reporter.shown) == 3
+        assert set(measuring.waited) == {10.0}
+
+    @pytest.mark.parametrize("isatty", [True, False])
+    def test_quiet(self, *, isatty: bool) -> None:
+        """-q wants none of it."""
+        reporter = Reporter(isatty=isatty, verbosity=-1)
+        plugin._watch(reporter, Measuring(), "en")
+
+        assert reporter.shown == []
+
+
+class Manager:
+    """A plugin manager that has what it was given."""
+
+    def __init__(self, blocked: tuple[str, ...] = ()) -> None:
+        """Block these plugins, and have no others."""
+        self._blocked = blocked
+
+    def is_blocked(self, name: str) -> bool:
+        """Return whether ``-p no:`` was said of it."""
+        return name in self._blocked
+
+    def get_plugin(self, name: str) -> None:
+        """Have none."""
+
+
+class Config:
+    """As much of pytest's configuration as the plugin asks for."""
+
+    def __init__(self, folder: Path, blocked: tuple[str, ...] = (), **options: object) -> None:
+        """Be started in a folder with these options."""
+        self.options = options
+        self.option = SimpleNamespace(htmlpath=None, xmlpath=None, metadata={})
+        self.stash = pytest.Stash()
+        self.rootpath = sessions.PROJECT
+        self.inipath = sessions.PROJECT / refusals.SETTINGS
+        self.invocation_params = SimpleNamespace(dir=folder, args=())
+        self.pluginmanager = Manager(blocked)
+        self.settings: dict[str, str] = {}
+        self.notified = 0
+
+    def getoption(self, name: str, default: object = None) -> Any:  # noqa: ANN401 - as pytest's
+        """Return the option's value."""
+        return self.options.get(name, default)
+
+    def getini(self, name: str) -> str:
+        """Return the setting's value, as pytest does where it is known."""
+        if name not in self.settings:
+            raise ValueError(name)
+        return self.settings[name]
+
+    def notify_exception(self, *_: object) -> None:
+        """Count defects of ours."""
+        self.notified += 1
+
+
+def state_of(catalogue: Catalogue) -> plugin.State:
+    """A session on the healthy site."""
+    return plugin.State(catalogue, LoadedSite(site=healthy.SITE), "en")
+
+
+class TestOptions:
+    """A user's mistake is a sentence."""
+
+    def test_given_twice(self, tmp_path: Path) -> None:
+        """The second would be tested by nobody."""
+        with pytest.raises(pytest.UsageError, match="--cube is given 2 times"):
+            plugin._one(Config(tmp_path, cube=["10.20.0.5", "10.20.0.6"]), "cube")
+
+    def test_replay_of_another_site(self, tmp_path: Path) -> None:
+        """Evidence is of one site."""
+        with pytest.raises(pytest.UsageError, match="leave out --site and --cube"):
+            plugin._replay(Config(tmp_path, replay=["x.json"], cube=["10.20.0.5"]))
+
+    def test_replay_of_nothing(self, tmp_path: Path) -> None:
+        """The file is named."""
+        with pytest.raises(pytest.UsageError, match=r"--replay: .*nowhere\.json"):
+            plugin._replay(Config(tmp_path, replay=[str(tmp_path / "nowhere.json")]))
+
+    def test_site_and_cube(self, tmp_path: Path, catalogue: Catalogue) -> None:
+        """A site file names its CUBEs itself."""
+        both = Config(tmp_path, site=["x.toml"], cube=["10.20.0.5"])
+        with pytest.raises(pytest.UsageError, match="either --site or --cube"):
+            plugin._load(both, catalogue)
+
+    @pytest.mark.parametrize("options", [{"site": ["nowhere.toml"]}, {"cube": ["10.20.0.256"]}])
+    def test_no_site(self, tmp_path: Path, catalogue: Catalogue, options: dict[str, Any]) -> None:
+        """What is wrong with it is the site's to say."""
+        (value,) = next(iter(options.values()))
+        with pytest.raises(pytest.UsageError, match=value):
+            plugin._load(Config(tmp_path, **options), catalogue)
+
+    def test_of_one_cube(self, tmp_path: Path, catalogue: Catalogue) -> None:
+        """All else is at its default."""
+        loaded = plugin._load(Config(tmp_path, cube=["10.20.0.5"]), catalogue)
+
+        assert [cube.address for cube in loaded.site.cubes] == ["10.20.0.5"]
+
+    def test_nothing_to_print_with(
+        self, tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Said at the start, not at the end."""
+        monkeypatch.setenv("PATH", "/nowhere")
+        with pytest.raises(pytest.UsageError, match="--pdf: no browser"):
+            plugin._find_tools(Config(tmp_path, pdf=True), state_of(catalogue))
+
+    def test_nothing_to_sign_with(self, tmp_path: Path, catalogue: Catalogue) -> None:
+        """Likewise."""
+        with pytest.raises(pytest.UsageError, match="--sign: there is no key"):
+            plugin._find_tools(Config(tmp_path, sign="nowhere"), state_of(catalogue))
+
+    def test_reports_in_a_file(self, tmp_path: Path, catalogue: Catalogue) -> None:
+        """A folder that cannot be made is named."""
+        (tmp_path / "file").touch()
+        with pytest.raises(pytest.UsageError, match=r"--reports: .*file: "):
+            plugin._make_folder(Config(tmp_path, reports="file"), state_of(catalogue))
+
+    def test_a_folder_that_cannot_be_written_to(
+        self, tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The run ends before anything is measured."""
+
+        def refuse(_: Run) -> NoReturn:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(Run, "open", refuse)
+        config, state = Config(tmp_path), state_of(catalogue)
+        config.option.htmlpath = str(tmp_path / "certificate.html")
+        config.stash[plugin.STATE] = state
+        state.replay = Replay(healthy.saved())
+        with pytest.raises(pytest.UsageError, match=r"--reports: .*Permission denied"):
+            plugin.pytest_sessionstart(SimpleNamespace(config=config))
+
+    def test_a_damaged_catalogue(
+        self, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A sentence and no traceback."""
+
+        def load() -> NoReturn:
+            raise catalogues.CatalogueError("requirements.toml: empty")
+
+        monkeypatch.setattr(catalogues, "load", load)
+        with pytest.raises(pytest.UsageError, match=r"installation is damaged: requirements\.toml"):
+            plugin.pytest_configure(pytestconfig)
+
+
+class TestRefusals:
+    """What would keep a certificate from being written or believed."""
+
+    def refused(self, config: Config, *, simulated: bool = False) -> str:
+        """Return why a session is refused; empty where it is not."""
+        try:
+            refusals.check_session(config, simulated=simulated)
+        except pytest.UsageError as refusal:
+            return str(refusal)
+        return ""
+
+    def test_nothing(self, tmp_path: Path) -> None:
+        """An honest session."""
+        assert self.refused(Config(tmp_path)) == ""
+
+    def test_a_plugin_that_is_missing(self, tmp_path: Path) -> None:
+        """By ``-p no:`` or not installed."""
+        assert "-p no:html: without it" in self.refused(Config(tmp_path, ("html",)))
+        without = Config(tmp_path)
+        del without.option.metadata
+        assert "pytest-metadata is not loaded" in self.refused(without)
+
+    def test_settings_of_somebody_else(self, tmp_path: Path) -> None:
+        """Another file or another root."""
+        moved = Config(tmp_path)
+        moved.inipath = tmp_path / "pytest.ini"
+
+        assert "leave out -c and --rootdir" in self.refused(moved)
+
+    def test_cases_that_repeat(self, tmp_path: Path) -> None:
+        """Options and settings of other people's plugins, by name."""
+        again = Config(tmp_path, reruns=2, count=1)
+        again.settings["retries"] = "3"
+
+        assert "--reruns, -o retries: a case" in self.refused(again)
+
+    def test_another_look(self, tmp_path: Path) -> None:
+        """It could make a certificate say another thing."""
+        assert "--css" in self.refused(Config(tmp_path, css=["x.css"]))
+
+    def test_a_debugger(self, tmp_path: Path) -> None:
+        """It is for the embedded site."""
+        assert "debugger" in self.refused(Config(tmp_path, usepdb=True))
+        assert self.refused(Config(tmp_path, usepdb=True), simulated=True) == ""
+
+    def test_a_case_twice(self) -> None:
+        """A plugin that nobody here knows repeats cases."""
+        refusals.check_collected(["DHCP-01", "NTP-01"])
+        with pytest.raises(pytest.UsageError, match="DHCP-01 would be judged more than once"):
+            refusals.check_collected(["DHCP-01", "NTP-01", "DHCP-01"])
+
+    def test_a_test_that_is_no_case(self, tmp_path: Path, catalogue: Catalogue) -> None:
+        """The suite's own tests never run beside the acceptance cases."""
+        config = Config(tmp_path)
+        config.stash[plugin.STATE] = state_of(catalogue)
+        stranger = SimpleNamespace(nodeid="test_x.py::test_x", get_closest_marker=lambda _: None)
+        with pytest.raises(pytest.UsageError, match="test_x is no acceptance case"):
+            plugin.pytest_collection_modifyitems(config, [stranger])
+
+        refused = SimpleNamespace(config=config, items=[SimpleNamespace(stash=pytest.Stash())])
+        plugin.pytest_collection_finish(refused)
+        assert config.stash[plugin.STATE].evidence is None
+
+
+def returned(generator: Generator[None, Any, Any], value: object) -> object:
+    """Run a hook's wrapper around a hook that returns a value."""
+    next(generator)
+    with pytest.raises(StopIteration) as end:
+        generator.send(value)
+    return end.value.value
+
+
+class TestEarly:
+    """Before pytest has looked for a project."""
+
+    def config(self, folder: Path, **changes: object) -> SimpleNamespace:
+        """A command line with one of our options, begun in a folder."""
+        known = {
+            **dict.fromkeys((*entry.OPTIONS, "noconftest", "inifilename", "rootdir_cmd_arg")),
+            "rootdir": None,
+            "override_ini": None,
+            "file_or_dir": [],
+            "site": ["x.toml"],
+        }
+        return SimpleNamespace(
+            known_args_namespace=SimpleNamespace(**(known | changes)),
+            pluginmanager=Manager(),
+            invocation_params=SimpleNamespace(dir=folder),
+            rootpath=folder,
+            inipath=folder / "pytest.ini",
+            _inicfg={"addopts": SimpleNamespace(origin="file")},
+        )
+
+    def test_none_of_our_options(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Any other use of pytest is left alone, its output included."""
+        monkeypatch.delattr(entry, "make_lasting")
+        other = self.config(tmp_path, site=None)
+
+        assert returned(entry.pytest_load_initial_conftests(other, []), "loaded") == "loaded"
+
+    def test_without_the_plugin(self, tmp_path: Path) -> None:
+        """Nothing would be judged."""
+        with pytest.raises(pytest.UsageError, match="nothing is judged"):
+            entry._find_project(self.config(tmp_path, noconftest=True), [])
+
+    def test_outside_the_checkout(self, tmp_path: Path) -> None:
+        """Somebody who stands elsewhere is told where to go."""
+        with pytest.raises(pytest.UsageError, match=f"cd {sessions.PROJECT}"):
+            entry._find_project(self.config(tmp_path), [])
+
+    def test_settings_that_have_worked_already(self, tmp_path: Path) -> None:
+        """Pytest looks for them beside the value of an option that it does not know yet."""
+        astray = self.config(tmp_path)
+        astray.invocation_params.dir = sessions.PROJECT
+        with pytest.raises(pytest.UsageError, match=r"pytest took addopts from .*pytest\.ini"):
+            entry._find_project(astray, [])
+
+    def test_in_the_checkout(self) -> None:
+        """Pytest found the project by itself."""
+        found = self.config(sessions.PROJECT)
+        found.inipath = sessions.PROJECT / refusals.SETTINGS
+        entry._find_project(found, [])
+
+
+class TestCase:
+    """From a case's end to its judgement."""
+
+    def item(self, config: Config, case: Any = None) -> Any:  # noqa: ANN401 - stands for pytest's
+        """A collected case."""
+        return SimpleNamespace(config=config, obj=case, stash=pytest.Stash())
+
+    def test_of_another_judge(self, tmp_path: Path, catalogue: Catalogue) -> None:
+        """A fixture that a plugin has replaced leaves the case without a judgement."""
+        config = Config(tmp_path)
+        config.stash[plugin.STATE] = state = state_of(catalogue)
+        state.setup = healthy.saved().setup
+        item = self.item(config, lambda judge: judge)
+        item.stash[plugin.JUDGE] = Judge("DHCP-01", Replay(healthy.saved()))
+        plugin._judged(item, {})(judge=None)
+
+        assert plugin.JUDGED not in item.stash
+
+    def test_that_nobody_judged_is_pytests(self, tmp_path: Path) -> None:
+        """And one that was skipped in spite of its judgement likewise."""
+        report = SimpleNamespace(skipped=False)
+        item = self.item(Config(tmp_path))
+        assert returned(plugin.pytest_runtest_makereport(item, None), report) is report
+        item.stash[plugin.JUDGED] = Judgement(outcome="pass")
+        report.skipped = True
+        assert returned(plugin.pytest_runtest_makereport(item, None), report) is report
+
+    def test_that_a_defect_ended_keeps_its_traceback(
+        self, tmp_path: Path, catalogue: Catalogue
+    ) -> None:
+        """Words of the catalogue would hide what is ours to mend."""
+        config = Config(tmp_path)
+        config.stash[plugin.STATE] = state_of(catalogue)
+        item = self.item(config)
+        item.stash[plugin.OWED] = SimpleNamespace(case="DHCP-01")
+        item.stash[plugin.JUDGED] = Judgement(outcome="inconclusive", cause="internal-error")
+        report = SimpleNamespace(skipped=False, user_properties=[], longrepr="Traceback")
+        call = SimpleNamespace(when="call", excinfo=object())
+        returned(plugin.pytest_runtest_makereport(item, call), report)
+
+        assert (report.outcome, report.longrepr) == ("failed", "Traceback")
+
+    def test_is_dismissed_when_it_has_been_reported(self, tmp_path: Path) -> None:
+        """With its judge, where it had one: a fleet has thousands."""
+        item = self.item(Config(tmp_path))
+        assert returned(plugin.pytest_runtest_protocol(item), "done") == "done"
+        item.stash[plugin.JUDGE] = Judge("DHCP-01", Replay(healthy.saved()))
+        item.stash[plugin.JUDGED] = Judgement(outcome="pass")
+        returned(plugin.pytest_runtest_protocol(item), "done")
+
+        assert plugin.JUDGE not in item.stash
+        assert plugin.JUDGED not in item.stash
+
+
+def reported(
+    outcome: str = "passed", told: str = "", seal: str = "", *, when: str = "call", case: str = ""
+) -> pytest.TestReport:
+    """A case's report."""
+    properties = [(CASE_PROPERTY, case)] if case else []
+    if told:
+        properties += [(JUDGEMENT_PROPERTY, told), (SEAL_PROPERTY, seal)]
+    text = "last words" if outcome == "failed" else None
+    return pytest.TestReport(
+        "x::y", ("x", 1, "y"), {}, outcome, text, when, user_properties=properties
+    )
+
+
+GOOD = '{"outcome":"pass"}'
+UNCLEAR = '{"outcome":"inconclusive"}'
+
+
+class TestBookkeeper:
+    """What is entered in the ledger."""
+
+    @pytest.fixture
+    def ledger(self, catalogue: Catalogue) -> Ledger:
+        """A ledger that owes the healthy site's cases."""
+        return state_of(catalogue).ledger
+
+    def entered(self, ledger: Ledger, *reports: pytest.TestReport) -> tuple[str, str]:
+        """Return what becomes of DHCP-01 when these reports arrive."""
+        keeper = plugin.Bookkeeper(ledger, "seal")
+        for report in reports:
+            keeper.pytest_runtest_logreport(report)
+        judgement = ledger.judgement("DHCP-01")
+        return judgement.outcome, str(judgement.facts.get("detail", ""))
+
+    def test_a_judgement(self, ledger: Ledger) -> None:
+        """The usual way."""
+        seal = sealed("seal", "DHCP-01", GOOD)
+        setup = reported(when="setup", case="DHCP-01")
+
+        assert self.entered(ledger, setup, reported("passed", GOOD, seal, case="DHCP-01")) == (
+            "pass",
+            "",
+        )
+
+    def test_a_judgement_that_no_judge_made(self, ledger: Ledger) -> None:
+        """A defect, and no pass."""
+        outcome, detail = self.entered(ledger, reported("passed", GOOD, "x", case="DHCP-01"))
+
+        assert (outcome, detail) == (
+            "inconclusive",
+            "a report brings a judgement that no judge made",
+        )
+
+    def test_a_judgement_that_pytest_denies(self, ledger: Ledger) -> None:
+        """Whoever changed the report, it is not believed."""
+        seal = sealed("seal", "DHCP-01", GOOD)
+        outcome, detail = self.entered(ledger, reported("failed", GOOD, seal, case="DHCP-01"))
+
+        assert (outcome, detail) == ("inconclusive", "pytest and the judge disagree")
+
+    @pytest.mark.parametrize("told", ["last words", ""])
+    def test_a_failure_outside_the_case(self, ledger: Ledger, told: str) -> None:
+        """By the last line of what pytest says."""
+        report = reported("failed", when="teardown", case="DHCP-01")
+        report.longrepr = told
+        outcome, detail = self.entered(ledger, report)
+
+        assert (outcome, detail) == ("inconclusive", f"teardown: {told or 'no reason given'}")
+
+    def test_a_failure_of_no_case(self, ledger: Ledger) -> None:
+        """It keeps the run from being accepted; a pass of no case is nothing."""
+        self.entered(ledger, reported(), reported("failed"))
+
+        assert [each.code for each in ledger.complaints] == ["stray"]
+
+    def test_cases_that_cannot_be_loaded(self, ledger: Ledger) -> None:
+        """Likewise."""
+        keeper = plugin.Bookkeeper(ledger, "seal")
+        for outcome in ("passed", "failed"):
+            keeper.pytest_collectreport(pytest.CollectReport("tests/x.py", outcome, None, []))
+
+        assert [(each.code, each.place) for each in ledger.complaints] == [
+            ("collection", "tests/x.py")
+        ]
+
+    @pytest.mark.parametrize(
+        ("report", "letter"),
+        [
+            (reported("failed", UNCLEAR), "?"),
+            (reported("failed", '{"outcome":"fail"}'), None),
+            (reported("passed", GOOD), None),
+            (reported("failed"), None),
+        ],
+    )
+    def test_an_inconclusive_case_is_shown_as_one(
+        self, report: pytest.TestReport, letter: str | None
+    ) -> None:
+        """Neither a pass nor a failure."""
+        shown = plugin.pytest_report_teststatus(report)
+
+        assert (shown and shown[1]) == letter
+
+
+class TestEnd:
+    """The certificate, and what becomes of a session without one."""
+
+    @pytest.mark.parametrize(
+        ("end", "stopped"),
+        [(KeyboardInterrupt(), False), (type("X", (KeyboardInterrupt,), {})(), True)],
+        ids=["person", "rule"],
+    )
+    def test_who_ended_it(
+        self, catalogue: Catalogue, end: KeyboardInterrupt, *, stopped: bool
+    ) -> None:
+        """A person, or a rule of the session's own."""
+        state = state_of(catalogue)
+        plugin.Ending(state).pytest_keyboard_interrupt(SimpleNamespace(value=end))
+
+        assert state.stopped is stopped
+
+    @pytest.mark.parametrize(
+        ("error", "notified"), [(RuntimeError("broken"), 1), (OSError(28, "full"), 0)]
+    )
+    def test_without_a_certificate(
+        self, tmp_path: Path, catalogue: Catalogue, error: Exception, notified: int
+    ) -> None:
+        """Neither 0 nor 1, which would say something about the network."""
+        config = Config(tmp_path)
+        config.stash[plugin.STATE] = state = state_of(catalogue)
+        state.run = object()
+        finishing = plugin.pytest_sessionfinish(SimpleNamespace(config=config))
+        next(finishing)
+        with pytest.raises(pytest.exit.Exception, match="could not be written") as end:
+            finishing.throw(error)
+
+        assert end.value.returncode == 3
+        assert config.notified == notified
+
+    def test_before_it_began(self, tmp_path: Path) -> None:
+        """A session that was refused has nothing to conclude and nothing to stop."""
+        config = Config(tmp_path)
+        returned(plugin.pytest_sessionfinish(SimpleNamespace(config=config)), None)
+        plugin.pytest_unconfigure(config)
+
+    def test_without_pytests_reporter(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A plugin may have put one of its own in its place."""
+        plugin._say(Config(tmp_path), "Verdict: Accepted")
+
+        assert capsys.readouterr().out == "Verdict: Accepted\n"
+
+    def test_reads_nothing_of_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A CI system's addresses can hold a password."""
+        monkeypatch.setenv("BUILD_URL", "http://jana:geheim@example.invalid/")
+        metadata = {"BUILD_URL": "http://jana:geheim@example.invalid/", "Python": "3.11"}
+        plugin.pytest_metadata(metadata)
+
+        assert metadata == {"Python": "3.11"}
