@@ -1,7 +1,7 @@
 """Further ways to a certificate that is not deserved: around the session, not inside it.
 
-What a selection or a plugin can try stands in ``test_plugin.py``, what can be done to finished
-folders in ``test_verify.py``.
+What a selection or a plugin can try stands in ``test_sessions.py``, what can be done to
+finished folders in ``unit/test_verify.py``.
 """
 
 from __future__ import annotations
