@@ -27,6 +27,7 @@ from selftests.support.healthy import (
     SERVER,
     SITE,
     STARTED,
+    VANTAGE,
     observations,
     saved,
 )
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 TODAY = date(2026, 11, 23)
 TAPIO, HOMAG = SITE.cloud.hosts
 NTP_FAILED = {"NTP-01": failed("no-answer", servers=[SERVER])}
+BOTH = f"{CUBE}; for the test also the test computer {VANTAGE.address}"
+"""The source of a rule: the CUBE that needs it, and the computer that proves it."""
 SERVICE_PC = catalogues.load().word("service-pc").en
 CUBES = tuple(Cube(name=f"line-{n}", address=f"10.20.0.{50 + n}") for n in range(6))
 
@@ -512,7 +515,7 @@ class TestDeviations:
 
 
 class TestRequests:
-    """Rules that an administrator can copy."""
+    """Rules that an administrator can copy; they hold for the test computer as well."""
 
     def requests(
         self, changes: Mapping[str, Judgement], requirement: str, site: Site = SITE
@@ -533,15 +536,23 @@ class TestRequests:
         end = failed("no-answer", servers=[SERVER, "10.20.0.2"])
 
         assert self.requests({"NTP-01": end}, "NTP-01") == [
-            (CUBE, SERVER, "UDP", "123"),
-            (CUBE, "10.20.0.2", "UDP", "123"),
+            (BOTH, SERVER, "UDP", "123"),
+            (BOTH, "10.20.0.2", "UDP", "123"),
         ]
+
+    def test_from_nowhere(self) -> None:
+        """Without an address of the computer's there is none to be named."""
+        end = failed("no-answer", servers=[SERVER])
+        nowhere = saved(vantage=msgspec.structs.replace(VANTAGE, address=""))
+        made = certificate({"NTP-01": end}, evidence=nowhere)
+
+        assert result_of(made, "NTP-01")["requests"][0]["source"] == CUBE
 
     def test_outbound_to_one_address(self) -> None:
         """A ping has one target, and no port."""
         end = failed("no-answer", address="11.20.0.10", sent=4)
 
-        assert self.requests({"PING-01": end}, "PING-01") == [(CUBE, "11.20.0.10", "ICMP", "")]
+        assert self.requests({"PING-01": end}, "PING-01") == [(BOTH, "11.20.0.10", "ICMP", "")]
 
     def test_outbound_without_a_server_are_none(self) -> None:
         """There is no rule without a destination."""
@@ -555,8 +566,8 @@ class TestRequests:
         }
 
         assert self.requests(ends, "HTTPS-01") == [
-            (CUBE, TAPIO, "TCP", "443"),
-            (CUBE, HOMAG, "TCP", "443"),
+            (BOTH, TAPIO, "TCP", "443"),
+            (BOTH, HOMAG, "TCP", "443"),
         ]
 
     @pytest.mark.parametrize("requirement", ["HTTPS-01", "PING-01"])
@@ -589,14 +600,14 @@ class TestRequests:
             for host in (TAPIO, HOMAG)
         }
 
-        assert self.requests(ends, "DNS-01") == [(CUBE, SERVER, "UDP", "53")]
+        assert self.requests(ends, "DNS-01") == [(BOTH, SERVER, "UDP", "53")]
 
     def test_within_the_lan(self) -> None:
         """A DISCOVER is a broadcast."""
         end = failed("no-answer", seconds=10)
 
         assert self.requests({"DHCP-01": end}, "DHCP-01") == [
-            (CUBE, "255.255.255.255", "UDP", "67, 68")
+            (BOTH, "255.255.255.255", "UDP", "67, 68")
         ]
 
     def test_inwards(self) -> None:

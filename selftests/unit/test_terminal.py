@@ -28,6 +28,8 @@ def certificate(*results: dict[str, object], **changes: object) -> dict[str, obj
     return {
         "verdict": "accepted",
         "simulated": False,
+        "stage": "acceptance",
+        "vantage": {"address": "", "interface": "", "prefix": 0},
         "results": list(results),
         "complaints": [],
         "observations": [],
@@ -42,6 +44,21 @@ class TestLastLines:
         lines = terminal.last_lines(certificate(), FOLDER, "en")
 
         assert lines[-2:] == ["Verdict: Accepted", str(FOLDER / "certificate.html")]
+
+    @pytest.mark.parametrize(
+        ("stage", "words"),
+        [
+            ("acceptance", "measured by the test computer"),
+            ("readiness", "for the network 10.20.0.0/24"),
+        ],
+    )
+    def test_says_for_whom_it_was_measured(self, stage: str, words: str) -> None:
+        """What the test computer can do, the CUBE need not be allowed to."""
+        vantage = {"address": "10.20.0.20", "interface": "eth0", "prefix": 24}
+        lines = terminal.last_lines(certificate(stage=stage, vantage=vantage), FOLDER, "en")
+
+        assert "10.20.0.20 on eth0" in lines[-4]
+        assert words in lines[-4]
 
     def test_simulated_says_so(self) -> None:
         """A simulated run is never mistaken for a certificate."""

@@ -12,13 +12,14 @@ import msgspec
 
 from cube_acceptance import expected, network, sentences
 from cube_acceptance.catalogue import LEVELS, SITE, Language
-from cube_acceptance.evidence import NtpObserved
+from cube_acceptance.evidence import NtpObserved, Vantage
 from cube_acceptance.site import Ntp
 from cube_acceptance.store import NotMeasuredError, Replay
 from cube_acceptance.verdict import decide, worst
 
 if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue, Requirement
+    from cube_acceptance.evidence import CannotMeasure
     from cube_acceptance.evidence_file import Saved
     from cube_acceptance.expected import Owed
     from cube_acceptance.judge import Judgement
@@ -342,6 +343,8 @@ def _requests(  # noqa: PLR0913, PLR0917 - a rule needs both ends, and words for
         if judgement.outcome != "fail" or judgement.cause not in RULE_CAUSES:
             continue
         source, destinations, port = _ends(catalogue, requirement, owing, judgement, site, language)
+        if requirement.direction != "internal":
+            source = _with_computer(catalogue, source, saved.setup.vantage, language)
         rules |= dict.fromkeys((source, destination, port) for destination in destinations)
     return [
         {
@@ -386,6 +389,16 @@ def _ends(  # noqa: PLR0913, PLR0917 - see above
         [str(server) for server in (servers if isinstance(servers, list) else [servers])],
         port,
     )
+
+
+def _with_computer(
+    catalogue: Catalogue, source: str, vantage: Vantage | CannotMeasure, language: Language
+) -> str:
+    """Name the test computer beside the CUBEs: without it the next test would fail again."""
+    if not isinstance(vantage, Vantage) or not vantage.address:
+        return source
+    also = catalogue.word("for-the-test").sentence(language)
+    return f"{source}; {also} {vantage.address}"
 
 
 def cubes_as_source(site: Site) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from cube_acceptance.certificate.wording import say
@@ -78,6 +79,25 @@ def totals(certificate: Mapping[str, Any], language: Language) -> list[str]:
 def person(who: Mapping[str, str] | None) -> str:
     """Name somebody with their organisation; empty where nobody is named."""
     return ", ".join(text for text in (who["name"], who["organisation"]) if text) if who else ""
+
+
+def speaks(certificate: Mapping[str, Any], language: Language) -> str:
+    """Say for whom the results speak; empty where nothing was measured from anywhere."""
+    vantage = certificate["vantage"]
+    if not vantage["address"]:
+        return ""
+    readiness = certificate["stage"] == "readiness"
+    return say(
+        "front.speaks_readiness" if readiness else "front.speaks",
+        language,
+        address=vantage["address"],
+        interface=vantage["interface"],
+        **({"network": _network(vantage)} if readiness else {}),
+    )
+
+
+def _network(vantage: Mapping[str, Any]) -> str:
+    return str(IPv4Network(f"{vantage['address']}/{vantage['prefix']}", strict=False))
 
 
 def interface(vantage: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cube_acceptance.catalogue import SITE
+from cube_acceptance.certificate import front
 from cube_acceptance.certificate.wording import say
 from cube_acceptance.text.foreign import plain
 
@@ -35,6 +36,8 @@ def last_lines(certificate: dict[str, Any], folder: Path, language: Language) ->
         lines.append(
             f"  i {observation['requirement']}{_about(observation)}: {observation['text']}"
         )
+    if speaks := front.speaks(certificate, language):
+        lines += ["", f"  {speaks}"]
     verdict = say(f"verdict.{certificate['verdict']}", language)
     if certificate["simulated"]:
         verdict = say("verdict.simulated", language, verdict=verdict)
