@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 CET = {"zone": "CET", "utc_offset_min": 60}
 UTC = {"zone": "UTC", "utc_offset_min": 0}
 ALIKE = {
-    "cube.counted", "cube.ssh", "fact.cube", "cube.unknown", "cube.version", "fact.cube",
+    "cube.counted", "cube.ssh", "fact.cube", "cube.unknown", "cube.version",
     "files.hash", "level.optional", "method.gateway",
     "method.python", "method.suite_text", "picture.cube", "picture.gateway", "picture.homag",
     "picture.internet", "picture.tapio", "result.port", "result.total", "result.totals",
