@@ -16,6 +16,7 @@ from cube_acceptance.network import (
     name_servers,
     network_of,
     next_hops,
+    usable_addresses,
     way_key,
 )
 
@@ -195,6 +196,16 @@ def cloud_offset(seen: HttpsObserved) -> float | None:
     """
     kept = seen.reply and dict(seen.reply.headers).get("age", "0") != "0"
     return None if kept else seen.date_offset_s
+
+
+def givers(judge: Judge, setup: Setup, host: str, *given: str) -> tuple[str, ...]:
+    """List the DNS servers that gave one of these addresses for a host; a filter may be one."""
+    found = []
+    for server in name_servers(setup.site, handed_out(judge)).addresses:
+        answer = dns_seen(judge, server, host)
+        if answer and set(given) & set(usable_addresses(setup, answer)):
+            found.append(server)
+    return tuple(found)
 
 
 def dns_trouble(judge: Judge, setup: Setup, answer: DnsObserved) -> Trouble | None:

@@ -10,9 +10,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from cube_acceptance.evidence import HttpsObserved, NtpObserved
-from cube_acceptance.judge import on_the_wire
+from cube_acceptance.judge import Word, on_the_wire
 from cube_acceptance.network import addresses, handed_out, time_servers
-from judging import cloud_offset, fail_without_address, other_way, stand_in_the_segment
+from judging import (
+    TROUBLE_WORDS,
+    cloud_offset,
+    fail_without_address,
+    givers,
+    other_way,
+    stand_in_the_segment,
+)
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import HttpReply, TlsSession, VerifyError
@@ -22,12 +29,30 @@ if TYPE_CHECKING:
 
 NEAR_EXPIRY_DAYS = 14
 PROXY_STATUSES = frozenset({407, 511})
-"""Proxy authentication required (RFC 9110), network authentication required (RFC 6585)."""
+"""Proxy authentication required (RFC 9110), network authentication required (RFC 6585): nobody but
+the host could say it after a verified handshake, but for a box that the site itself trusts."""
 
 EXPIRED, NOT_YET_VALID = 10, 9
 NAME_MISMATCHES = frozenset({62, 64})
 NO_TRUST = frozenset({2, 18, 19, 20, 21})
 """The objections that no certificate of the chain leads to an authority that is trusted."""
+
+PUBLIC_AUTHORITIES = (
+    *("actalis", "amazon", "buypass", "certum", "comodo", "cybertrust", "d-trust", "digicert"),
+    *("e-tugra", "entrust", "geotrust", "globalsign", "go daddy", "godaddy", "harica", "identrust"),
+    *("google trust services", "isrg", "let's encrypt", "microsoft", "quovadis", "rapidssl"),
+    *("sectigo", "ssl.com", "starfield", "swisssign", "t-systems", "telekom security", "thawte"),
+    *("trustwave", "usertrust", "verisign", "wisekey", "zerossl"),
+)
+"""Who issues certificates that every device believes, as their names stand in them."""
+
+FILTER_WORDS = (
+    *("umbrella", "opendns", "block page", "blockpage", "blocked", "gesperrt", "sperrseite"),
+    *("web filter", "webfilter", "web-filter", "url filter", "urlfilter", "content filter"),
+    *("dns filter", "dnsfilter", "safe browsing", "safebrowsing", "nextdns", "cleanbrowsing"),
+    *("adguard", "pi-hole", "pihole", "fortiguard", "securly", "lightspeed"),
+)
+"""What filters call themselves in the certificates of the pages that they show instead."""
 
 LOGIN_WORDS = (
     *("login", "log-in", "logon", "signin", "sign-in", "sign_in", "anmeld", "einlog"),
@@ -47,49 +72,106 @@ def test_a_cloud_host_answers_over_tls(judge: Judge, setup: Setup, host: str) ->
     for address in seen.addresses:
         if elsewhere := other_way(judge, setup, "tcp", address, setup.ports.https):
             raise elsewhere
-    where = {"host": host, "addresses": seen.addresses}
+    where = {
+        "host": host,
+        "addresses": seen.addresses,
+        "address": seen.connected,
+        "servers": givers(
+            judge, setup, host, *((seen.connected and [seen.connected]) or seen.addresses)
+        ),
+    }
     if seen.tls:
         judge.show(issuer=seen.tls.issuer, version=seen.tls.version, not_after=seen.tls.not_after)
     if seen.verify_error:
-        rule_on_certificate(judge, setup, seen, seen.verify_error)
-    if seen.trouble:
-        phase = "" if seen.trouble.phase == "tcp" else f".{seen.trouble.phase}"
-        text = seen.trouble.kind + phase
+        rule_on_certificate(judge, setup, seen, seen.verify_error, where)
+    reply, trouble = seen.reply, seen.trouble
+    if trouble and not seen.certificate_asked:
+        phase = "" if trouble.phase == "tcp" else f".{trouble.phase}"
+        text = trouble.kind + phase
         text = "malformed" if text == "malformed.tls" else text
-        judge.fail(seen.trouble.kind, text, **where, detail=on_the_wire(seen.trouble))
-    reply = seen.reply
-    if reply is None:
+        judge.fail(trouble.kind, text, **where, detail=on_the_wire(trouble))
+    if reply is None and trouble is None:
         judge.inconclusive("internal-error", detail=f"https/{host} holds neither reply nor trouble")
+    if reply and setup.site.cloud.ca_file:
+        rule_on_a_box(judge, setup, reply, where)
+    note_failed_addresses(judge, seen)
+    if reply and reply.cut:
+        judge.note("cut-short", host=host, address=seen.connected, size=reply.size)
+    rule_on_validity(judge, setup, seen)
+    note_expiry(judge, setup, seen)
+    said = reply.status if reply else on_the_wire(trouble) if trouble else ""
+    judge.passes(host=host, address=seen.connected, status=said)
+
+
+def rule_on_a_box(judge: Judge, setup: Setup, reply: HttpReply, where: dict[str, object]) -> None:
+    """Rule on what a box of the site can say in the host's name, where the site trusts it."""
     if reply.status in PROXY_STATUSES:
         judge.fail("wrong-answer", **where, status=reply.status)
     if elsewhere := foreign_login(reply, setup.site):
         judge.fail("wrong-answer", "wrong-answer.portal", **where, location=elsewhere)
-    rule_on_validity(judge, setup, seen)
-    note_expiry(judge, setup, seen)
-    judge.passes(host=host, address=seen.connected, status=reply.status)
+
+
+def note_failed_addresses(judge: Judge, seen: HttpsObserved) -> None:
+    """Note the addresses that fail beside a good one: the CUBE may meet any of them."""
+    for met in seen.met:
+        if met.trouble and met.address != seen.connected:
+            what = "too-large" if met.trouble.phase == "size" else TROUBLE_WORDS[met.trouble.kind]
+            sign = on_the_wire(met.trouble)
+            judge.note(
+                "address-failed", host=seen.host, address=met.address, what=Word(what), detail=sign
+            )
 
 
 def rule_on_certificate(
-    judge: Judge, setup: Setup, seen: HttpsObserved, objection: VerifyError
+    judge: Judge,
+    setup: Setup,
+    seen: HttpsObserved,
+    objection: VerifyError,
+    where: dict[str, object],
 ) -> None:
-    """Rule on a certificate that did not verify, by OpenSSL's first objection."""
-    facts = validity(seen)
+    """Rule on a certificate that did not verify, by OpenSSL's first objection.
+
+    A name that is not the host's tells more than a chain that leads nowhere: whoever inspects TLS
+    writes the host's name, whoever shows a page of his own does not.
+    """
+    facts = where | validity(seen)
     if objection.code in {EXPIRED, NOT_YET_VALID}:
-        rule_on_expiry(judge, setup, seen)
+        rule_on_expiry(judge, setup, seen, facts)
+    if objection.code in NO_TRUST:
+        judge.fail("untrusted", kind_of_stranger(seen), **facts)
     if objection.code in NAME_MISMATCHES:
         judge.fail("untrusted", "untrusted.name", **facts)
-    if objection.code not in NO_TRUST:
-        judge.fail("untrusted", "untrusted.unfit", **facts, detail=objection.message)
-    judge.fail("untrusted", **facts)
+    judge.fail("untrusted", "untrusted.unfit", **facts, detail=objection.message)
 
 
-def rule_on_expiry(judge: Judge, setup: Setup, seen: HttpsObserved) -> None:
+def kind_of_stranger(seen: HttpsObserved) -> str:
+    """Say, by issuer and names, who shows a certificate that leads to no public authority."""
+    if seen.tls is None:
+        return "untrusted"
+    shown = f"{seen.tls.issuer} {seen.tls.subject}".lower()
+    if any(word in shown for word in FILTER_WORDS):
+        return "untrusted.filter"
+    if not is_for(seen.tls, seen.host):
+        return "untrusted.name"
+    public = any(name in seen.tls.issuer.lower() for name in PUBLIC_AUTHORITIES)
+    return "untrusted.intermediate" if public else "untrusted"
+
+
+def is_for(shown: TlsSession, host: str) -> bool:
+    """Whether a certificate is for a host; its first label may be any (RFC 9525 section 6.3)."""
+    own = host.lower().rstrip(".")
+    return any(name.lower() in {own, "*." + own.partition(".")[2]} for name in shown.names)
+
+
+def rule_on_expiry(
+    judge: Judge, setup: Setup, seen: HttpsObserved, facts: dict[str, object]
+) -> None:
     """Rule on a chain that is not valid by this computer's clock, which may be what is wrong.
 
     Where the host's own certificate is valid, the objection is to one above it, whose dates are
     not known: then any wrongness of this computer's clock leaves it open.
     """
-    shown, facts = seen.tls, validity(seen)
+    shown = seen.tls
     if not shown or not shown.not_after:
         judge.fail("expired", **facts)
     above = valid_at(shown, seen.started, 0.0)
@@ -115,7 +197,7 @@ def rule_on_validity(judge: Judge, setup: Setup, seen: HttpsObserved) -> None:
     by_server = time_server_offset(judge, setup)
     if by_server is not None and valid_at(shown, seen.started, by_server):
         return
-    facts = validity(seen)
+    facts: dict[str, object] = {"address": seen.connected} | validity(seen)
     if by_host is not None and by_server is not None:
         judge.fail("expired", **facts)
     for offset in (by_host, by_server):

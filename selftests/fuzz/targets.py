@@ -156,10 +156,8 @@ def fuzz_http(data: bytes) -> None:
     with contextlib.suppress(ReachError):
         reply, body = http1.fetch(
             in_pieces(data),
-            url="http://10.20.0.50/",
-            host=HOST,
-            target="/",
-            patience=Patience(LIMIT_S),
+            http1.Question(url="http://10.20.0.50/", host=HOST),
+            Patience(LIMIT_S),
         )
         kept(reply)
         http1.decoded(body, dict(reply.headers).get("content-type", "")).encode()

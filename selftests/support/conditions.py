@@ -22,6 +22,7 @@ from cube_acceptance.evidence import (
     LeaseObserved,
     LlmnrObserved,
     MdnsObserved,
+    Met,
     NameReply,
     NtpObserved,
     PingObserved,
@@ -272,6 +273,8 @@ def portal(code: int) -> dict[str, Observation | None]:
     return answered(code, ("location", "http://portal.example/login"))
 
 
+PRIVATE_CA = replace(healthy.SITE, cloud=Cloud(ca_file="own-ca.pem"))
+"""A site with an authority of its own, which may vouch for a box of the site as well."""
 SSH_ON = one_cube(ssh="enabled")
 PIN = "SHA256:" + "A" * 43
 SSH_PINNED = one_cube(ssh="enabled", ssh_fingerprint=PIN)
@@ -1401,23 +1404,39 @@ ROWS = [
     ),
     *(Row(f"a login's address beside status {code}", portal(code), {}) for code in (200, 400)),
     Row(
-        "status 300 with a login's address",
+        "status 300 with a login's address, where the site trusts an authority of its own",
         portal(300),
         {f"HTTPS-01[{TAPIO}]": "fail wrong-answer"},
+        site=PRIVATE_CA,
     ),
     *(
         Row(f"status {code} proves the path", answered(code), {})
-        for code in (200, 204, 301, 400, 401, 403, 404, 500, 503)
+        for code in (200, 204, 301, 400, 401, 403, 404, 407, 500, 503, 511)
     ),
     *(
-        Row(f"status {code}", answered(code), {f"HTTPS-01[{TAPIO}]": "fail wrong-answer"})
+        Row(f"nobody but the host says {location}", answered(302, ("location", location)), {})
+        for location in (
+            "https://www.example.com/",
+            "https://tapio.b2clogin.com/oauth2/v2.0/authorize",
+            "https://adfs.example.com/adfs/ls/?wa=wsignin1.0",
+            "http://10.20.0.1/login",
+        )
+    ),
+    *(
+        Row(
+            f"status {code}, where the site trusts an authority of its own",
+            answered(code),
+            {f"HTTPS-01[{TAPIO}]": "fail wrong-answer"},
+            site=PRIVATE_CA,
+        )
         for code in (407, 511)
     ),
     *(
         Row(
-            f"redirect to {location}",
+            f"redirect to {location}, where the site trusts an authority of its own",
             answered(302, ("location", location)),
             {f"HTTPS-01[{TAPIO}]": "fail wrong-answer"} if portal else {},
+            site=PRIVATE_CA,
         )
         for location, portal in (
             ("https://portal.example.net/login?to=x", True),
@@ -1439,6 +1458,124 @@ ROWS = [
             ("https://guest.example.net/welcome", True),
             ("https://adfs.example.net/", True),
         )
+    ),
+    Row(
+        "packets too large for the path upwards",
+        https(reply=None, date_offset_s=None, trouble=Trouble(kind="no-answer", phase="size")),
+        {f"HTTPS-01[{TAPIO}]": "fail no-answer"},
+    ),
+    *(
+        Row(
+            f"a certificate of the client is wanted: {alert} in {phase}",
+            https(
+                reply=None,
+                date_offset_s=None,
+                certificate_asked=True,
+                trouble=Trouble(kind="refused", phase=phase, sign=f"TLS alert: {alert}"),
+            ),
+            {},
+        )
+        for alert, phase in (
+            ("certificate_required", "http"),
+            ("bad_certificate", "http"),
+            ("handshake_failure", "tls"),
+        )
+    ),
+    *(
+        Row(
+            f"443: refused in {phase}: {sign}",
+            https_trouble("refused", phase, sign=sign),
+            {f"HTTPS-01[{TAPIO}]": "fail refused"},
+        )
+        for phase, sign in (
+            ("tls", "TLS alert: bad_record_mac"),
+            ("tls", "TCP RST"),
+            ("tls", "TCP FIN"),
+            ("http", "TLS alert: internal_error"),
+            ("http", "TCP RST"),
+        )
+    ),
+    *(
+        Row(
+            f"one of two addresses fails: {trouble.kind} at {trouble.phase}",
+            https(
+                addresses=(HOSTS[TAPIO], "11.20.0.11"),
+                met=(
+                    Met(address=HOSTS[TAPIO], tls=TLS),
+                    Met(address="11.20.0.11", trouble=trouble),
+                ),
+            ),
+            {},
+            ("address-failed",),
+        )
+        for trouble in (
+            Trouble(kind="no-answer", phase="tcp"),
+            Trouble(kind="refused", phase="tcp"),
+            Trouble(kind="malformed", phase="tls"),
+            Trouble(kind="refused", phase="http", sign="TCP RST"),
+            Trouble(kind="no-answer", phase="size"),
+        )
+    ),
+    Row(
+        "both of two addresses are good",
+        https(met=(Met(address=HOSTS[TAPIO], tls=TLS), Met(address="11.20.0.11", tls=TLS))),
+        {},
+    ),
+    Row(
+        "a response that breaks off",
+        https(
+            reply=HttpReply(
+                url=f"https://{TAPIO}/", status=200, size=7, complete=False, cut="too short"
+            )
+        ),
+        {},
+        ("cut-short",),
+    ),
+    *(
+        Row(
+            f"a stranger's certificate: {what}",
+            unverified(code, **changes),
+            {f"HTTPS-01[{TAPIO}]": "fail untrusted"},
+        )
+        for what, code, changes in (
+            (
+                "a public issuer's name, no root above it",
+                20,
+                {"issuer": "CN=R11,O=Let's Encrypt,C=US"},
+            ),
+            (
+                "a public issuer's name below a root of its own",
+                19,
+                {"issuer": "CN=DigiCert TLS CA"},
+            ),
+            ("a firewall's own authority", 19, {"issuer": "CN=ACME SSL Inspection CA"}),
+            ("a filter's own authority", 19, {"issuer": "CN=Cisco Umbrella Primary SubCA"}),
+            (
+                "a page of a filter with a name of its own",
+                18,
+                {"names": ("block.example.net",), "subject": "CN=block.example.net"},
+            ),
+            ("no name at all", 18, {"names": ()}),
+            ("for every name of the domain", 20, {"names": ("*.TAPIO.one",)}),
+            ("for every name of a domain above", 20, {"names": ("*.one",)}),
+        )
+    ),
+    Row(
+        "a stranger at the address that the second DNS server gave",
+        {
+            "dhcp": offer(dns=(SERVER, SECOND)),
+            f"dns/{SECOND}/invalid": replace(
+                dns("a.invalid", SECOND, rcode="NXDOMAIN"), addresses=()
+            ),
+            f"dns/{SECOND}/{TAPIO}": dns(TAPIO, SECOND, addresses=("11.20.0.66",)),
+            f"dns/{SECOND}/{HOMAG}": dns(HOMAG, SECOND),
+            **{
+                key: replace(seen, connected="11.20.0.66")
+                for key, seen in unverified(19).items()
+                if seen
+            },
+        },
+        {f"HTTPS-01[{TAPIO}]": "fail untrusted"},
     ),
     Row(
         "a certificate with 13 days left",

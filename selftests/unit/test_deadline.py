@@ -114,9 +114,8 @@ class TestStopped:
     def test_page(self) -> None:
         """The wait for a response goes on."""
         answer = b"HTTP/1.1 204 No Content\r\n\r\n"
-        reply, _ = http1.fetch(
-            Stopped(answer), url="", host="cube", target="/", patience=Patience(5.0)
-        )
+        question = http1.Question(url="", host="cube")
+        reply, _ = http1.fetch(Stopped(answer), question, Patience(5.0))
 
         assert reply.status == 204
 

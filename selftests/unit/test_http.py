@@ -328,7 +328,8 @@ class TestRedirects:
     def test_step_by_step(self, monkeypatch: pytest.MonkeyPatch, steps: int, replies: int) -> None:
         """A chain is no circle, and is followed as far as browsers do."""
 
-        def step(_sock: object, *, url: str, **_: object) -> tuple[HttpReply, bytes]:
+        def step(_sock: object, question: http1.Question, *_: object) -> tuple[HttpReply, bytes]:
+            url = question.url
             done = int(url.rpartition("/")[2] or 0)
             fields = (("location", f"/{done + 1}"),) if done < steps else ()
             return HttpReply(url=url, status=302 if fields else 200, headers=fields), b""
@@ -367,7 +368,9 @@ class TestRedirects:
     def test_time_is_up_before_the_next_hop(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Redirects share the time; what took it all was HTTP, not TCP."""
 
-        def slowly(_sock: object, *, patience: Patience, **_: object) -> tuple[HttpReply, bytes]:
+        def slowly(
+            _sock: object, _question: object, patience: Patience, _wire: object
+        ) -> tuple[HttpReply, bytes]:
             while patience.left():
                 time.sleep(0.01)
             return HttpReply(url="", status=302, headers=(("location", "/next"),)), b""

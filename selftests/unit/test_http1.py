@@ -65,14 +65,9 @@ class Peer:
 
 def fetch(peer: object, limit_s: float = LIMIT_S, **more: object) -> tuple[HttpReply, bytes]:
     """Exchange one GET with a peer."""
-    return http1.fetch(
-        peer,
-        url="http://cube/",
-        host="cube",
-        target="/",
-        patience=Patience(limit_s),
-        **more,
-    )
+    wire = more.pop("wire", None)
+    question = http1.Question(url="http://cube/", host="cube", **more)
+    return http1.fetch(peer, question, Patience(limit_s), wire)
 
 
 def reply(*pieces: bytes) -> HttpReply:
@@ -110,6 +105,17 @@ class TestRequest:
 
         assert b"\r\nCookie: a=1; b=2\r\n" in with_one.sent
         assert b"Cookie" not in without.sent
+
+    def test_weight(self) -> None:
+        """Full-size packets leave; no field alone is longer than servers allow."""
+        light, heavy = (Peer(OK, b"\r\n") for _ in range(2))
+        fetch(light)
+        fetch(heavy, weight=1300)
+        fields = [line for line in heavy.sent.split(b"\r\n") if line.startswith(b"X-Padding-")]
+
+        assert [len(line.partition(b": ")[2]) for line in fields] == [500, 500, 300]
+        assert len(heavy.sent) - len(light.sent) > 1300
+        assert b"X-Padding" not in light.sent
 
 
 class TestHead:
@@ -234,6 +240,20 @@ class TestHead:
         assert failing(Peer(interim * 8 + OK + b"\r\n")).detail == "interim responses without end"
 
 
+class TestEmptyLines:
+    """Some servers send a line's end too many (RFC 9112 section 2.2)."""
+
+    @pytest.mark.parametrize("pieces", [(b"\r\n\n\r\n" + OK,), (b"\r", b"\n\r", b"\n", OK)])
+    def test_before_the_status_line(self, pieces: tuple[bytes, ...]) -> None:
+        """They are passed over, however they come."""
+        assert reply(*pieces, b"\r\n").status == 200
+
+    def test_nothing_else(self) -> None:
+        """They are no response, and not for ever."""
+        assert failing(Peer(b"\r\n" * 9)).kind == "malformed"
+        assert failing(Peer(b"\r\n" * http1.HEADER_LIMIT)).detail == "more than the limit in bytes"
+
+
 class TestStatusSuffices:
     """Where the status line alone counts, a header that breaks off is no trouble."""
 
@@ -247,7 +267,7 @@ class TestStatusSuffices:
         seen, body = fetch(peer, status_suffices=True)
 
         assert (seen.status, seen.headers) == (200, (("date", "now"),))
-        assert (body, seen.complete) == (b"", False)
+        assert (body, seen.complete, seen.cut) == (b"", False, "")
         assert failing(Peer(*pieces, failure=failure)).phase == "http"
 
     def test_needs_the_line(self) -> None:
@@ -259,6 +279,14 @@ class TestStatusSuffices:
         """An interim response that breaks off is no final one."""
         with pytest.raises(ReachError):
             fetch(Peer(b"HTTP/1.1 103 Early Hints\r\nLink"), status_suffices=True)
+
+    def test_what_follows_has_a_time_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A status line that came at the last moment does not make the body late."""
+        monkeypatch.setattr(http1, "BODY_WAIT_S", 0.0)
+
+        seen, body = fetch(Peer(OK + b"Content-Length: 2\r\n\r\n", b"ok"), status_suffices=True)
+
+        assert (body, seen.complete, seen.cut) == (b"", False, "it stopped coming")
 
 
 class TestSilence:
@@ -288,8 +316,21 @@ class TestSilence:
         trouble = failing(Deaf())
 
         assert (trouble.kind, trouble.phase, trouble.detail) == ("refused", "http", "reset")
+        assert trouble.sign == "TCP RST"
         assert fetch(Deaf(b"HTTP/1.1 503 Busy\r\n\r\n"))[0].status == 503
         assert failing(Deaf(b"SSH-2.0-OpenSSH\r\n")).kind == "malformed"
+
+    def test_tls_ends_before_the_question(self) -> None:
+        """A host that has said farewell may have said why before."""
+
+        class Gone(Peer):
+            def sendall(self, _data: bytes) -> None:
+                raise ssl.SSLEOFError(8, "EOF occurred in violation of protocol (_ssl.c:1)")
+
+        trouble = failing(Gone())
+
+        assert (trouble.kind, trouble.phase, trouble.sign) == ("refused", "http", "TCP FIN/RST")
+        assert fetch(Gone(b"HTTP/1.1 503 Busy\r\n\r\n"))[0].status == 503
 
     @pytest.mark.parametrize("number", [errno.EHOSTUNREACH, errno.ENETUNREACH])
     def test_unreachable_in_the_middle(self, number: int) -> None:
@@ -432,14 +473,39 @@ class TestBody:
         assert seen.size < http1.BODY_LIMIT
 
     @pytest.mark.parametrize(
-        "failure", [TimeoutError(), ConnectionResetError(), ssl.SSLEOFError(8, "EOF")]
+        ("failure", "cut"),
+        [
+            (TimeoutError(), "it stopped coming"),
+            (ConnectionResetError(), "ConnectionResetError"),
+            (ConnectionResetError(errno.ECONNRESET, "reset"), "[Errno 104] reset"),
+            (ssl.SSLEOFError(8, "EOF"), "EOF (_ssl.c:0)"),
+            (None, "the body is shorter than its length"),
+        ],
     )
-    def test_broken_off(self, failure: OSError) -> None:
+    def test_broken_off(self, failure: OSError | None, cut: str) -> None:
         """The status line stands, whatever happens to the body."""
         peer = Peer(OK + b"Content-Length: 9\r\n\r\nabc", failure=failure)
         seen, body = fetch(peer, limit_s=1.0)
 
         assert (seen.status, body, seen.complete) == (200, b"abc", False)
+        assert seen.cut.partition(" (")[0] == cut.partition(" (")[0]
+
+    @pytest.mark.parametrize(
+        ("failure", "complete", "cut"),
+        [
+            (None, True, ""),
+            (TimeoutError(), False, ""),  # it may be meant to go on for ever
+            (ssl.SSLEOFError(8, "EOF"), True, ""),  # many servers do without a farewell
+            (ConnectionResetError(errno.ECONNRESET, "reset"), False, "[Errno 104] reset"),
+        ],
+    )
+    def test_whose_length_nobody_knows(
+        self, failure: OSError | None, cut: str, *, complete: bool
+    ) -> None:
+        """It ends with the connection."""
+        seen = fetch(Peer(OK + b"\r\nabc", failure=failure), limit_s=1.0)[0]
+
+        assert (seen.size, seen.complete, seen.cut) == (3, complete, cut)
 
 
 class TestUnpacked:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import ssl
 import subprocess
 import sys
-import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cube_acceptance import evidence
-from cube_acceptance.evidence import CannotMeasure, HttpReply, HttpsObserved, Trouble, Try
+from cube_acceptance.evidence import CannotMeasure, HttpReply, HttpsObserved
 from cube_acceptance.probes import https
 from cube_acceptance.probes.https import HttpsProbe
-from cube_acceptance.probes.net import tls
-from cube_acceptance.probes.net.deadline import Patience
-from cube_acceptance.probes.net.errors import CannotAskError, ReachError
-from cube_acceptance.probes.net.measuring import Stopwatch
+from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.sockets import open_tcp
 from cube_acceptance.probes.net.vantage import find_vantage
+from fixtures.simulator.http import read_request
 from fixtures.simulator.https import HOSTS, Authority, Behaviour, HttpsServer
+from fixtures.simulator.tcp import reset
 
 if TYPE_CHECKING:
     import socket
@@ -47,6 +44,7 @@ ANSWERS = {
     Behaviour.CACHED: 404,
     Behaviour.SLOW: 404,
     Behaviour.STATUS_ONLY: 404,
+    Behaviour.CUT_SHORT: 200,
 }
 
 OBJECTIONS = {
@@ -70,33 +68,32 @@ TROUBLES = {
     Behaviour.HTTP_GARBAGE: ("malformed", "http"),
     Behaviour.HTTP_MUTE: ("no-answer", "http"),
     Behaviour.HTTP_RESET: ("refused", "http"),
+    Behaviour.HTTP_CLOSE: ("no-answer", "http"),
 }
 
 
-def probe(port: int, *addresses: str, ca_pem: str = AUTHORITY.pem) -> HttpsProbe:
+def probe(port: int, *addresses: str, ca_pem: str = AUTHORITY.pem, **changes: object) -> HttpsProbe:
     """The probe that a session makes, with less patience."""
     return HttpsProbe(
-        vantage=VANTAGE,
-        host=HOST,
-        addresses=addresses or ("127.0.0.1",),
-        port=port,
-        ca_pem=ca_pem,
-        connect_limit_s=1.0,
-        tls_limit_s=0.4,
-        stagger_s=0.05,
-        limit_s=1.5,
+        **{
+            "vantage": VANTAGE,
+            "host": HOST,
+            "addresses": addresses or ("127.0.0.1",),
+            "port": port,
+            "ca_pem": ca_pem,
+            "connect_limit_s": 1.0,
+            "tls_limit_s": 1.0,
+            "status_limit_s": 1.5,
+            "second_try_s": 0.0,
+        }
+        | changes
     )
 
 
 def fetch(behaviour: Behaviour, **changes: object) -> HttpsObserved:
     """What the probe sees of a behaviour."""
     with HttpsServer(behaviour, authority=AUTHORITY) as server:
-        asked = probe(server.port)
-        if behaviour is Behaviour.SLOW:
-            changes["limit_s"] = 5.0
-        observed = type(asked)(
-            **{name: getattr(asked, name) for name in asked.__slots__} | changes
-        ).run()
+        observed = probe(server.port, **changes).run()
     assert isinstance(observed, HttpsObserved)
     return observed
 
@@ -164,28 +161,34 @@ class TestHttpsProbe:
 
 
 class TestAddresses:
-    """Up to three, a little after one another."""
+    """Every one of them, side by side: the CUBE may meet any."""
 
     def test_first_is_dead(self) -> None:
-        """The next one will do."""
+        """The next one will do, and the dead one is on record."""
         with HttpsServer(authority=AUTHORITY) as server:
             observed = probe(server.port, "127.0.0.9", "127.0.0.1").run()
 
         assert isinstance(observed, HttpsObserved)
         assert observed.trouble is None
-        assert [one.result for one in observed.tries] == ["refused", "answer"]
+        assert observed.connected == "127.0.0.1"
+        assert sorted(one.result for one in observed.tries) == ["answer", "refused", "refused"]
+        dead, good = observed.met
+        assert (dead.address, dead.trouble and dead.trouble.kind) == ("127.0.0.9", "refused")
+        assert (good.address, good.trouble) == ("127.0.0.1", None)
+        assert good.tls is not None
 
     def test_all_are_dead(self) -> None:
-        """Three are tried, no more."""
+        """Eight are tried, no more."""
         with HttpsServer(authority=AUTHORITY) as server:
-            addresses = tuple(f"127.0.0.{number}" for number in range(2, 8))
+            addresses = tuple(f"127.0.0.{number}" for number in range(2, 12))
             observed = probe(server.port, *addresses).run()
 
         assert isinstance(observed, HttpsObserved)
         assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == ("refused", "tcp")
-        assert observed.addresses == addresses[:3]
-        assert len(observed.tries) == 3
+        assert observed.addresses == addresses[:8]
+        assert observed.connected == ""
+        assert len(observed.tries) == 16
 
     @pytest.mark.parametrize("order", [("127.0.0.1", "127.0.0.9"), ("127.0.0.9", "127.0.0.1")])
     def test_the_one_that_came_furthest_tells(self, order: tuple[str, str]) -> None:
@@ -205,161 +208,75 @@ class TestAddresses:
 
         assert isinstance(observed, HttpsObserved)
         assert observed.trouble is not None
+        assert observed.met == ()
 
-
-class TestConnections:
-    """None of them waits for a dead one, and none is left open."""
-
-    def test_a_silent_address_holds_nobody_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A dark first address is tried to its end beside the next one, and both are on record."""
-        answered = threading.Event()
-
-        def connect(
-            vantage: Vantage, address: str, port: int, limit_s: float, _then: str
-        ) -> socket.socket:
-            if address == "127.0.0.9":
-                assert answered.wait(5.0)
-                raise ReachError(Trouble(kind="no-answer", phase="tcp", detail="dark"))
-            answered.set()
-            return open_tcp(vantage, address, port, limit_s)
-
-        monkeypatch.setattr(https, "open_tcp", connect)
-        with HttpsServer(authority=AUTHORITY) as server:
-            observed = probe(server.port, "127.0.0.9", "127.0.0.1").run()
-
-        assert isinstance(observed, HttpsObserved)
-        assert observed.trouble is None
-        assert [one.result for one in observed.tries] == ["silence", "answer"]
-
-    def test_all_are_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Two that end one after the other, long after both were begun, are both on record."""
-        begun = threading.Barrier(2)
-        first = threading.Event()
-
-        def connect(_vantage: Vantage, address: str, *_: object) -> socket.socket:
-            begun.wait(5.0)
-            if address == "127.0.0.9":
-                first.set()
-            else:
-                assert first.wait(5.0)
-                time.sleep(0.1)
-            raise ReachError(Trouble(kind="no-answer", phase="tcp", detail="dark"))
-
-        monkeypatch.setattr(https, "open_tcp", connect)
-        observed = probe(443, "127.0.0.9", "127.0.0.1").run()
-
-        assert isinstance(observed, HttpsObserved)
-        assert [one.result for one in observed.tries] == ["silence", "silence"]
-
-    @pytest.mark.parametrize("late", ["connected", "silence"])
-    def test_one_too_many(self, monkeypatch: pytest.MonkeyPatch, late: str) -> None:
-        """What comes about after another has done is closed; in any case it is on record."""
-        done = threading.Event()
-
-        def connect(
-            vantage: Vantage, address: str, port: int, limit_s: float, _then: str
-        ) -> socket.socket:
-            if address == "127.0.0.9":
-                assert done.wait(5.0)
-                if late == "silence":
-                    raise ReachError(Trouble(kind="no-answer", phase="tcp", detail="dark"))
-            return open_tcp(vantage, "127.0.0.1", port, limit_s)
-
-        class Tells(HttpsServer):
-            def serve(self, connection: socket.socket) -> None:
-                super().serve(connection)
-                done.set()
-
-        monkeypatch.setattr(https, "open_tcp", connect)
-        with Tells(authority=AUTHORITY) as server:
-            observed = probe(server.port, "127.0.0.9", "127.0.0.1").run()
-
-        assert isinstance(observed, HttpsObserved)
-        assert [one.result for one in observed.tries] == [late, "answer"]
-
-    def test_dies_in_tls_and_the_next_is_good(self) -> None:
-        """A broken front end among good ones is no closed firewall."""
+    def test_one_is_asked(self) -> None:
+        """Where the first answers, the second is taken as far as the handshake and no further."""
         with (
-            HttpsServer(Behaviour.RESET_AFTER_HELLO, authority=AUTHORITY) as bad,
-            HttpsServer(address="127.0.0.9", port=bad.port, authority=AUTHORITY),
+            HttpsServer(authority=AUTHORITY) as first,
+            HttpsServer(address="127.0.0.9", port=first.port, authority=AUTHORITY) as second,
         ):
-            observed = probe(bad.port, "127.0.0.1", "127.0.0.9").run()
+            observed = probe(first.port, "127.0.0.1", "127.0.0.9", turn_s=5.0).run()
 
         assert isinstance(observed, HttpsObserved)
-        assert observed.connected == "127.0.0.9"
-        assert [one.result for one in observed.tries] == ["refused", "answer"]
+        assert sorted(one.result for one in observed.tries) == ["answer", "handshake"]
+        assert [met.trouble for met in observed.met] == [None, None]
+        assert (first.names, second.names) == ([HOST], [HOST])
 
-    @pytest.mark.parametrize("last", [Behaviour.GOOD, Behaviour.HTTP_GARBAGE, Behaviour.GARBAGE])
-    def test_dies_in_http_and_the_next_is_tried(self, last: Behaviour) -> None:
-        """The front end that got no further than TLS tells, unless another one answers."""
-        with (
-            HttpsServer(Behaviour.HTTP_RESET, authority=AUTHORITY) as bad,
-            HttpsServer(last, address="127.0.0.9", port=bad.port, authority=AUTHORITY),
-        ):
-            observed = probe(bad.port, "127.0.0.1", "127.0.0.9").run()
-
-        assert isinstance(observed, HttpsObserved)
-        assert len(observed.tries) == 2
-        if last is Behaviour.GOOD:
-            assert (observed.connected, observed.trouble) == ("127.0.0.9", None)
-        else:
-            assert observed.connected == "127.0.0.1"
-            assert observed.trouble is not None
-            assert (observed.trouble.kind, observed.trouble.phase) == ("refused", "http")
-
-    @pytest.mark.parametrize("good", ["127.0.0.8", "127.0.0.9"])
-    def test_silent_ones_leave_time_for_a_good_one(self, good: str) -> None:
-        """Two broken front ends among three are no closed firewall either."""
-        with HttpsServer(Behaviour.MUTE, authority=AUTHORITY) as mute:
-            order = ["127.0.0.1", "127.0.0.1", "127.0.0.1"]
-            order[["127.0.0.7", "127.0.0.8", "127.0.0.9"].index(good)] = good
-            with HttpsServer(address=good, port=mute.port, authority=AUTHORITY):
-                patient = dataclasses.replace(
-                    probe(mute.port, *order), tls_limit_s=9.0, limit_s=6.0
-                )
-                observed = patient.run()
-
-        assert isinstance(observed, HttpsObserved)
-        assert observed.trouble is None
-        assert observed.connected == good
-
-    def test_everything_has_one_deadline(self) -> None:
-        """Time that one address takes is not given to the next one a second time."""
-        with HttpsServer(Behaviour.MUTE, authority=AUTHORITY) as server:
-            impatient = dataclasses.replace(
-                probe(server.port, *["127.0.0.1"] * 3), tls_limit_s=9.0, limit_s=0.2
-            )
-            observed = impatient.run()
-
-        assert isinstance(observed, HttpsObserved)
-        assert observed.trouble is not None
-        assert (observed.trouble.kind, observed.trouble.phase) == ("no-answer", "tls")
-
-    def test_a_handshake_has_no_more_than_what_is_left(self) -> None:
-        """Its own limit is not added to everybody's."""
-        one, three = probe(443), probe(443, "127.0.0.1", "127.0.0.2", "127.0.0.3")
-
-        def limit(asked: HttpsProbe, left_s: float, failed: int = 0) -> float:
-            course = https._Course(Stopwatch(), Patience(left_s))
-            course.tries += [Try(at_s=0.0, to="", result="silence")] * failed
-            return asked._handshake_limit(course).left()
-
-        assert one.tls_limit_s - 0.1 < limit(one, 9.0) <= one.tls_limit_s
-        assert limit(one, 0.1) <= 0.1
-        assert limit(three, 0.3) <= 0.2
-        assert 0.2 < limit(three, 0.3, failed=2) <= 0.3
-
-    def test_a_doubtful_certificate_ends_the_search(self) -> None:
+    @pytest.mark.parametrize("bad", list(OBJECTIONS))
+    def test_a_doubtful_certificate_decides(self, bad: Behaviour) -> None:
         """Where some connections meet a stranger, it is not for luck to decide."""
         with (
-            HttpsServer(Behaviour.UNTRUSTED, authority=AUTHORITY) as bad,
-            HttpsServer(address="127.0.0.9", port=bad.port, authority=AUTHORITY),
+            HttpsServer(authority=AUTHORITY) as good,
+            HttpsServer(bad, address="127.0.0.9", port=good.port, authority=AUTHORITY),
         ):
-            observed = probe(bad.port, "127.0.0.1", "127.0.0.9").run()
+            observed = probe(good.port, "127.0.0.1", "127.0.0.9").run()
 
         assert isinstance(observed, HttpsObserved)
         assert observed.verify_error is not None
-        assert observed.connected == "127.0.0.1"
+        assert observed.connected == "127.0.0.9"
+        assert observed.reply is None
+
+    def test_a_stranger_decides_before_a_clock(self) -> None:
+        """For an expired certificate this computer's clock may be to blame, for a stranger not."""
+        with (
+            HttpsServer(Behaviour.EXPIRED, authority=AUTHORITY) as old,
+            HttpsServer(
+                Behaviour.UNTRUSTED, address="127.0.0.9", port=old.port, authority=AUTHORITY
+            ),
+        ):
+            observed = probe(old.port, "127.0.0.1", "127.0.0.9").run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.connected == "127.0.0.9"
+
+    @pytest.mark.parametrize(
+        "bad",
+        [Behaviour.RESET_AFTER_HELLO, Behaviour.MUTE, Behaviour.GARBAGE, Behaviour.HTTP_RESET],
+    )
+    def test_one_fails_beside_a_good_one(self, bad: Behaviour) -> None:
+        """A broken front end among good ones is no closed firewall."""
+        with (
+            HttpsServer(bad, authority=AUTHORITY) as broken,
+            HttpsServer(address="127.0.0.9", port=broken.port, authority=AUTHORITY),
+        ):
+            observed = probe(broken.port, "127.0.0.1", "127.0.0.9", turn_s=5.0).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert (observed.connected, observed.trouble) == ("127.0.0.9", None)
+        assert [met.trouble is None for met in observed.met] == [False, True]
+
+    def test_a_slow_one_holds_nobody_up(self) -> None:
+        """The next one is asked as well when the first has not answered in a while."""
+        with (
+            HttpsServer(Behaviour.HTTP_MUTE, authority=AUTHORITY) as mute,
+            HttpsServer(address="127.0.0.9", port=mute.port, authority=AUTHORITY),
+        ):
+            observed = probe(mute.port, "127.0.0.1", "127.0.0.9", turn_s=0.1).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.connected == "127.0.0.9"
+        assert [met.trouble and met.trouble.kind for met in observed.met] == ["no-answer", None]
 
     @pytest.mark.parametrize(("other", "kind"), [("good", HttpsObserved), ("dead", CannotMeasure)])
     def test_an_address_that_cannot_be_asked(
@@ -381,25 +298,241 @@ class TestConnections:
 
         assert isinstance(observed, kind)
 
+    def test_a_defect_is_not_lost_in_a_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It comes out where it can be seen."""
+        monkeypatch.setattr(https, "open_tcp", lambda *_: 1 / 0)
 
-class TestClientCertificate:
-    """Hosts that want a certificate from the client say so by an alert."""
+        with pytest.raises(ZeroDivisionError):
+            probe(443).run()
+
+
+class Moody(HttpsServer):
+    """Fakes a host that behaves in one way at its first connections and then in another."""
+
+    def __init__(self, *moods: Behaviour, **changes: object) -> None:
+        """Behave in these ways, one connection each; the last one stays."""
+        super().__init__(moods[0], **changes)
+        self._moods = list(moods)
+        self.requests: list[bytes] = []
+
+    def serve(self, connection: socket.socket) -> None:
+        """Take the next mood."""
+        with self._lock:
+            mood = self._moods.pop(0) if len(self._moods) > 1 else self._moods[0]
+        one = HttpsServer(mood, context=self._context)
+        one.stopping = self.stopping
+        one.serve(connection)
+
+
+class TestSecondTry:
+    """One failure is no finding."""
 
     @pytest.mark.parametrize(
-        ("version", "phase"), [(ssl.TLSVersion.TLSv1_3, "http"), (ssl.TLSVersion.TLSv1_2, "tls")]
+        "first",
+        [
+            Behaviour.MUTE_AFTER_HELLO,
+            Behaviour.RESET_AFTER_HELLO,
+            Behaviour.CLOSE_AFTER_HELLO,
+            Behaviour.NAME_REFUSED,
+            Behaviour.PLAIN,
+            Behaviour.HTTP_RESET,
+            Behaviour.HTTP_CLOSE,
+        ],
     )
-    def test_alert(self, version: ssl.TLSVersion, phase: str) -> None:
-        """It comes after the client's handshake in TLS 1.3; OpenSSL's numbers are no errno."""
-        authority = Authority()
-        context = authority.context(Behaviour.GOOD)
-        context.maximum_version = version
-        context.verify_mode = ssl.CERT_REQUIRED
-        with HttpsServer(context=context) as server:
-            observed = probe(server.port, ca_pem=authority.pem).run()
+    def test_the_next_works(self, first: Behaviour) -> None:
+        """A firewall that has to look a name up first kills the connection that asks for it."""
+        with Moody(first, Behaviour.GOOD, authority=AUTHORITY) as server:
+            observed = probe(server.port).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.trouble is None
+        assert observed.reply is not None
+        assert [one.result for one in observed.tries][-1] == "answer"
+        assert len(observed.tries) == 2
+
+    def test_the_second_is_worse(self) -> None:
+        """What came further tells."""
+        with Moody(Behaviour.HTTP_RESET, Behaviour.MUTE, authority=AUTHORITY) as server:
+            observed = probe(server.port).run()
 
         assert isinstance(observed, HttpsObserved)
         assert observed.trouble is not None
+        assert (observed.trouble.kind, observed.trouble.phase) == ("refused", "http")
+
+    def test_a_stranger_at_the_second(self) -> None:
+        """Nothing is more certain than that."""
+        with (
+            HttpsServer(Behaviour.UNTRUSTED, authority=AUTHORITY) as stranger,
+            Moody(Behaviour.RESET_AFTER_HELLO, Behaviour.GOOD, authority=AUTHORITY) as server,
+        ):
+            server._context = stranger._context
+            observed = probe(server.port).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.verify_error is not None
+
+    def test_comes_a_little_later(self) -> None:
+        """At once it would meet the same mood."""
+        with Moody(Behaviour.RESET_AFTER_HELLO, Behaviour.GOOD, authority=AUTHORITY) as server:
+            observed = probe(server.port, second_try_s=0.3).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.tries[1].at_s >= 0.3
+
+
+class Narrow(HttpsServer):
+    """Fakes a path on which requests of more than a kilobyte are lost, or not welcome."""
+
+    def __init__(self, *, heavy_ones: str = "lost", light_ones: bool = True) -> None:
+        """Say what becomes of either."""
+        super().__init__(authority=AUTHORITY)
+        self.heavy_ones, self.light_ones = heavy_ones, light_ones
+        self.heavy = 0
+
+    def serve(self, connection: socket.socket) -> None:
+        """Answer small requests only."""
+        with self._context.wrap_socket(connection, server_side=True) as secure:
+            request = read_request(secure)
+            if len(request) > 1000:
+                self.heavy += 1
+                if self.heavy_ones == "refused":
+                    reset(secure)
+                    return
+                if self.heavy_ones == "lost" or self.heavy == 1:
+                    self.hold()
+                    return
+            elif not self.light_ones:
+                self.hold()
+                return
+            secure.sendall(self._answer())
+
+
+class TestFullSize:
+    """Large packets have to get through from here to the cloud."""
+
+    def test_lost(self) -> None:
+        """A short request is answered, a long one is not, twice."""
+        with Narrow() as server:
+            observed = probe(server.port, doubt_s=0.2).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.trouble is not None
+        assert (observed.trouble.kind, observed.trouble.phase) == ("no-answer", "size")
+        assert observed.tls is not None
+        assert server.heavy == 2
+
+    def test_the_second_long_one_is_answered(self) -> None:
+        """Then only the first front end was dead, or had to be started."""
+        with Narrow(heavy_ones="lost once") as server:
+            observed = probe(server.port, doubt_s=0.2, status_limit_s=30.0).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.trouble is None
+        assert observed.reply is not None
+
+    def test_the_second_long_one_is_answered_at_the_last_moment(self) -> None:
+        """After the first one's time was over."""
+
+        class Late(Narrow):
+            def serve(self, connection: socket.socket) -> None:
+                if self.heavy == 1:
+                    time.sleep(0.3)
+                super().serve(connection)
+
+        with Late(heavy_ones="lost once") as server:
+            observed = probe(server.port, doubt_s=0.2, status_limit_s=1.2).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.trouble is None
+
+    def test_neither_is_answered(self) -> None:
+        """Then it is not their size."""
+        with Narrow(light_ones=False) as server:
+            observed = probe(server.port, doubt_s=0.2).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.trouble is not None
+        assert (observed.trouble.kind, observed.trouble.phase) == ("no-answer", "http")
+
+    def test_refused_for_its_length(self) -> None:
+        """The short one decides."""
+        with Narrow(heavy_ones="refused") as server:
+            observed = probe(server.port).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.trouble is None
+        assert observed.reply is not None
+        assert [one.result for one in observed.tries] == ["refused", "answer"]
+
+    def test_a_late_answer_to_the_long_one(self) -> None:
+        """A service that has to be started first may take its time."""
+
+        class Starting(HttpsServer):
+            def serve(self, connection: socket.socket) -> None:
+                self.stopping.wait(0.5)
+                super().serve(connection)
+
+        with Starting(authority=AUTHORITY) as server:
+            observed = probe(server.port, doubt_s=0.1, tls_limit_s=5.0, status_limit_s=5.0).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.trouble is None
+
+    def test_a_long_one_that_is_refused_late(self) -> None:
+        """Silence that ends in a reset is no silence."""
+
+        class Gives(HttpsServer):
+            def serve(self, connection: socket.socket) -> None:
+                with self._context.wrap_socket(connection, server_side=True) as secure:
+                    read_request(secure)
+                    self.stopping.wait(0.4)
+                    reset(secure)
+
+        with Gives(authority=AUTHORITY) as server:
+            observed = probe(server.port, doubt_s=0.1, status_limit_s=5.0).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.trouble is not None
+        assert (observed.trouble.kind, observed.trouble.sign) == ("refused", "TCP RST")
+
+
+class TestClientCertificate:
+    """Hosts that want a certificate of the client say so by an alert, which proves the path."""
+
+    @pytest.mark.parametrize(
+        ("version", "phase", "alert"),
+        [
+            (ssl.TLSVersion.TLSv1_3, "http", "certificate_required"),
+            (ssl.TLSVersion.TLSv1_2, "tls", "handshake_failure"),
+        ],
+    )
+    def test_of_openssl(self, version: ssl.TLSVersion, phase: str, alert: str) -> None:
+        """It comes after the client's handshake in TLS 1.3, and in the midst of it before."""
+        context = AUTHORITY.context(Behaviour.GOOD)
+        context.maximum_version = version
+        context.verify_mode = ssl.CERT_REQUIRED
+        with HttpsServer(context=context) as server:
+            observed = probe(server.port).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.certificate_asked
+        assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == ("refused", phase)
+        assert observed.trouble.sign == f"TLS alert: {alert}"
+        assert observed.tls is not None
+        assert observed.tls.names == HOSTS
+        assert len(observed.tries) == 1
+
+    def test_stranger(self) -> None:
+        """Whoever does not prove who it is may ask for what it likes."""
+        context = AUTHORITY.context(Behaviour.UNTRUSTED)
+        context.verify_mode = ssl.CERT_REQUIRED
+        with HttpsServer(context=context) as server:
+            observed = probe(server.port).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.verify_error is not None
+        assert not observed.certificate_asked
 
 
 POLICY = """
@@ -474,8 +607,7 @@ class TestTrust:
         https.trusting.cache_clear()
         with HttpsServer(authority=AUTHORITY) as server:
             # Reading all public authorities takes long on a busy computer.
-            asked = dataclasses.replace(probe(server.port, ca_pem=""), tls_limit_s=5.0, limit_s=9.5)
-            observed = asked.run()
+            observed = probe(server.port, ca_pem="", tls_limit_s=5.0).run()
 
         assert isinstance(observed, HttpsObserved)
         assert observed.verify_error is not None
@@ -502,7 +634,7 @@ class TestDateOffset:
     @pytest.mark.parametrize("behaviour", [Behaviour.EXPIRED, Behaviour.NOT_YET_VALID])
     def test_where_the_clock_may_be_to_blame(self, behaviour: Behaviour) -> None:
         """What a host claims that is not believed is kept apart from what others vouch for."""
-        observed = fetch(behaviour, limit_s=5.0, tls_limit_s=3.0)
+        observed = fetch(behaviour, tls_limit_s=3.0)
 
         assert observed.date_offset_s is None
         assert observed.claimed_offset_s is not None
@@ -511,7 +643,7 @@ class TestDateOffset:
     def test_where_somebody_sets_the_clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What a host claims is measured against the one clock that the whole run is."""
         monkeypatch.setattr(https, "clock_s", lambda: evidence.clock_s() - 86400.0)
-        observed = fetch(Behaviour.EXPIRED, limit_s=5.0, tls_limit_s=3.0)
+        observed = fetch(Behaviour.EXPIRED, tls_limit_s=3.0)
 
         assert observed.claimed_offset_s is not None
         assert abs(observed.claimed_offset_s - 86400.0) < 3.0
@@ -569,28 +701,6 @@ class TestDateOffset:
         reply = HttpReply(url="", status=200, headers=(("date", text),))
 
         assert (https.date_offset(reply, 0.0) is not None) == known
-
-
-class TestTlsTrouble:
-    """What OpenSSL's words mean."""
-
-    @pytest.mark.parametrize(
-        ("words", "kind"),
-        [
-            ("WRONG_VERSION_NUMBER", "malformed"),
-            ("RECORD_LAYER_FAILURE", "malformed"),
-            ("LENGTH_MISMATCH", "malformed"),
-            ("UNEXPECTED_MESSAGE", "malformed"),
-            ("SSLV3_ALERT_UNEXPECTED_MESSAGE", "refused"),
-            ("TLSV1_ALERT_PROTOCOL_VERSION", "refused"),
-            ("TLSV1_UNRECOGNIZED_NAME", "refused"),
-            ("UNSUPPORTED_PROTOCOL", "refused"),
-            ("EOF occurred in violation of protocol (_ssl.c:1006)", "refused"),
-        ],
-    )
-    def test_kind(self, words: str, kind: str) -> None:
-        """A refusal, or no TLS at all; an alert's name does not make it nonsense."""
-        assert tls.tls_trouble(ssl.SSLError(1, words)).kind == kind
 
 
 class TestSessionOf:

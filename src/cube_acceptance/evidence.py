@@ -80,7 +80,8 @@ class Trouble(Record, frozen=True, kw_only=True):
 
     kind: TroubleKind
     phase: str
-    """What was under way: ``udp``, ``tcp``, ``tls``, ``http``, ``ssh`` or ``icmp``."""
+    """What was under way: ``udp``, ``tcp``, ``tls``, ``http``, ``ssh`` or ``icmp``; ``size`` where
+    a short request was answered and a long one was not."""
     detail: str = ""
     """One technical sentence or the system's own words; for the evidence, not for the reader."""
     icmp_code: int | None = None
@@ -248,7 +249,9 @@ class HttpReply(Record, frozen=True, kw_only=True):
     excerpt: bytes = b""
     """The body's first :data:`RAW_LIMIT` bytes."""
     complete: bool = True
-    """False where the limit of size or time ended the reading."""
+    """False where a limit of ours ended the reading, or the body broke off."""
+    cut: str = ""
+    """How the body broke off before the end that its header promised; empty where it did not."""
 
 
 class TlsSession(Record, frozen=True, kw_only=True):
@@ -277,14 +280,28 @@ class VerifyError(Record, frozen=True, kw_only=True):
     message: str
 
 
+class Met(Record, frozen=True, kw_only=True):
+    """How far one address of a cloud host came, and whose certificate it showed."""
+
+    address: str
+    tls: TlsSession | None = None
+    verify_error: VerifyError | None = None
+    trouble: Trouble | None = None
+    """What kept it from a verified handshake, or from a response where it was asked for one."""
+
+
 class HttpsObserved(Observed, tag="https", frozen=True, kw_only=True):
-    """One TLS connection to one cloud host, and the response to one GET of ``/``."""
+    """One cloud host at all of its addresses, and the response to one GET of ``/``.
+
+    What stands beside :attr:`met` is of the address that decides: the first that showed a
+    certificate that is not believed, else the one that answered, else the one that came furthest.
+    """
 
     host: str
     addresses: tuple[str, ...]
     """The addresses that were tried, in order."""
     connected: str = ""
-    """The address that accepted the TCP connection."""
+    """The address that decides."""
     tls: TlsSession | None = None
     verify_error: VerifyError | None = None
     reply: HttpReply | None = None
@@ -295,6 +312,10 @@ class HttpsObserved(Observed, tag="https", frozen=True, kw_only=True):
     claimed_offset_s: float | None = None
     """``Date`` minus this computer's clock where the certificate was not believed: nobody vouches
     for it."""
+    certificate_asked: bool = False
+    """The host proved who it is, and ended with a TLS alert for want of a certificate of ours."""
+    met: tuple[Met, ...] = ()
+    """What was met at each address."""
     trouble: Trouble | None = None
 
 

@@ -143,15 +143,8 @@ class PageProbe:
                 contextlib.closing(plain.dup()) as wire,
                 _spoken(plain, wire, place, course.patience) as sock,
             ):
-                answer = http1.fetch(
-                    sock,
-                    url=place.url,
-                    host=place.authority,
-                    target=place.target,
-                    cookie=course.cookie(),
-                    patience=course.patience,
-                    wire=wire,
-                )
+                question = http1.Question(place.url, place.authority, place.target, course.cookie())
+                answer = http1.fetch(sock, question, course.patience, wire)
         except ReachError as error:
             kind = error.trouble.kind
             result = "silence" if kind == "no-answer" else kind

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import socket
 import ssl
+import threading
 import time
-from collections import deque
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import certifi
 import msgspec
@@ -25,6 +26,7 @@ from cryptography import x509
 from cube_acceptance.evidence import (
     CannotMeasure,
     HttpsObserved,
+    Met,
     TlsSession,
     Trouble,
     Try,
@@ -32,7 +34,7 @@ from cube_acceptance.evidence import (
     clock_s,
     timestamp,
 )
-from cube_acceptance.probes.net import http1, tls
+from cube_acceptance.probes.net import alerts, http1, tls
 from cube_acceptance.probes.net.deadline import Patience
 from cube_acceptance.probes.net.errors import CannotAskError, ReachError
 from cube_acceptance.probes.net.measuring import Stopwatch, measured
@@ -40,24 +42,44 @@ from cube_acceptance.probes.net.sockets import open_tcp
 from cube_acceptance.text.foreign import one_line
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Generator
-    from concurrent.futures import Future
+    from collections.abc import Callable, Iterator
 
     from cube_acceptance.evidence import HttpReply, Vantage
 
-ADDRESS_LIMIT = 3
+WorkT = TypeVar("WorkT")
+
+ADDRESS_LIMIT = 8
 CONNECT_LIMIT_S = 4.0
 """Long enough for two repetitions of a lost SYN, at 1 s and 3 s (RFC 6298)."""
-STAGGER_S = 0.5
-"""After which time the next address is tried as well (RFC 8305 section 5, more patiently)."""
 TLS_LIMIT_S = 5.0
-LIMIT_S = 9.5
-"""For everything together: below the 10 s that a site without DHCP takes anyway."""
-TLS_SHARE = 2 / 3
-"""Of what is left of that, while there are further addresses to be tried."""
+STATUS_LIMIT_S = 20.0
+"""From a verified handshake to the status line: a service may have to be started first."""
+SECOND_TRY_S = 2.0
+"""From the beginning of a try that was reset or died to the next one."""
+DOUBT_S = 4.0
+"""After which silence it is tried whether a short request gets through where a long one fails."""
+TURN_S = 1.0
+"""How long an address waits for the one before it to be answered, before it is asked as well."""
+FULL_SIZE = 3000
+"""Bytes that the request's header is made heavier by: two full packets and some more."""
+CERTIFICATE_ALERTS = frozenset(
+    {
+        "bad_certificate",
+        "unsupported_certificate",
+        "certificate_revoked",
+        "certificate_expired",
+        "certificate_unknown",
+        "unknown_ca",
+        "access_denied",
+        "certificate_required",
+    }
+)
+"""What a host that wants a certificate of the client may say where none comes."""
 CLOCK_CODES = frozenset({9, 10})
 """OpenSSL's objections, not yet valid and expired, for which a wrong clock may be to blame."""
+TOO_LARGE = Trouble(
+    kind="no-answer", phase="size", detail="silence after a long request, an answer to a short one"
+)
 NAME_LIMIT = 32
 TEXT_LIMIT = 300
 
@@ -80,7 +102,7 @@ def trusting(ca_pem: str) -> ssl.SSLContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpsProbe:
-    """One cloud host at the addresses that the site's DNS servers gave for it."""
+    """One cloud host at every address that the site's DNS servers gave for it."""
 
     vantage: Vantage
     host: str
@@ -89,9 +111,11 @@ class HttpsProbe:
     ca_pem: str = ""
     address_tries: int = ADDRESS_LIMIT
     connect_limit_s: float = CONNECT_LIMIT_S
-    stagger_s: float = STAGGER_S
     tls_limit_s: float = TLS_LIMIT_S
-    limit_s: float = LIMIT_S
+    status_limit_s: float = STATUS_LIMIT_S
+    second_try_s: float = SECOND_TRY_S
+    doubt_s: float = DOUBT_S
+    turn_s: float = TURN_S
 
     @property
     def key(self) -> str:
@@ -99,211 +123,333 @@ class HttpsProbe:
         return f"https/{self.host}"
 
     def run(self) -> HttpsObserved | CannotMeasure:
-        """Try the addresses, a little after one another, until one of them answers over TLS.
+        """Take every address as far as a verified handshake, side by side; ask one of them.
 
-        A certificate that is not believed ends the search: what some connections meet, the
-        CUBE's will meet as well.
+        The CUBE may meet any of them. The first that can be asked is; where it does not answer,
+        the next one is as well.
         """
         return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> HttpsObserved:
-        course = _Course(watch, Patience(self.limit_s))
-        seen: HttpsObserved | None = None
-        with contextlib.closing(self._connections(course)) as connections:
-            for address, at_s, plain in connections:
-                try:
-                    with plain:
-                        found = self._secure(course, plain, address, at_s)
-                except ReachError as error:
-                    course.failed(address, self._to(address), at_s, error.trouble)
-                    continue
-                if not found.trouble:
-                    seen = found
-                    break
-                seen = seen or found
-        if course.obstacle and (seen is None or seen.trouble):
-            raise course.obstacle
-        seen = seen or self._seen(watch, connected=course.connected, trouble=course.problem)
+        course = _Course(watch, self.addresses[: self.address_tries])
+        under_way = [
+            started(partial(self._reach, course, rank)) for rank in range(len(course.addresses))
+        ]
+        ways = [one.result() for one in under_way]
+        reached = [way for way in ways if not way.obstacle]
+        lead = max(reached, key=_Way.weight, default=NO_WAY)
+        obstacle = next((way.obstacle for way in ways if way.obstacle), None)
+        if obstacle and lead.met.trouble and not lead.certificate_asked:
+            raise obstacle
         tries = sorted(course.tries, key=lambda one: one.at_s)
-        return msgspec.structs.replace(seen, tries=tuple(tries), duration_s=watch.elapsed())
-
-    def _seen(self, watch: Stopwatch, **found: Any) -> HttpsObserved:  # noqa: ANN401 - any of its fields
         return HttpsObserved(
             started=watch.started,
             duration_s=watch.elapsed(),
+            tries=tuple(tries),
             host=self.host,
-            addresses=self.addresses[: self.address_tries],
-            **found,
+            addresses=course.addresses,
+            connected="" if lead.phase == "tcp" else lead.met.address,
+            tls=lead.met.tls,
+            verify_error=lead.met.verify_error,
+            trouble=lead.met.trouble,
+            reply=lead.reply,
+            date_offset_s=lead.date_offset_s,
+            date_uncertainty_s=lead.date_uncertainty_s,
+            claimed_offset_s=lead.claimed_offset_s,
+            certificate_asked=lead.certificate_asked,
+            met=tuple(way.met for way in reached),
         )
+
+    def _reach(self, course: _Course, rank: int) -> _Way:
+        """Take one address as far as it goes; what may have been chance is tried once more."""
+        watch = Stopwatch()
+        try:
+            way = self._try(course, rank)
+            if not way.may_be_chance:
+                return way
+            course.settle(rank)
+            watch.wait_until(self.second_try_s)
+            return max(way, self._try(course, rank, after=way), key=_Way.weight)
+        except CannotAskError as obstacle:
+            return _Way(Met(address=course.addresses[rank]), obstacle=obstacle)
+        finally:
+            course.settle(rank)
+
+    def _try(self, course: _Course, rank: int, after: _Way | None = None) -> _Way:
+        address, at_s = course.addresses[rank], course.watch.elapsed()
+        try:
+            with self._connection(address, trusting(self.ca_pem)) as (secure, wire):
+                return self._ask(course, rank, secure, wire, at_s, after)
+        except ssl.SSLCertVerificationError as error:
+            course.note(self._to(address), at_s, "untrusted")
+            return self._doubted(address, error)
+        except ReachError as error:
+            return self._failed(course, address, at_s, error)
+
+    def _ask(  # noqa: PLR0913, PLR0917 - what a connection is and where it stands among others
+        self,
+        course: _Course,
+        rank: int,
+        secure: ssl.SSLSocket,
+        wire: socket.socket,
+        at_s: float,
+        after: _Way | None,
+    ) -> _Way:
+        """Ask for the page over a verified connection, unless another address has answered.
+
+        One that broke off before has to do better now, whoever answered; with a short request.
+        """
+        address, session = course.addresses[rank], session_of(secure)
+        broke_off = after is not None and after.phase == "http"
+        if not broke_off and not course.may_ask(rank, self.turn_s):
+            course.note(self._to(address), at_s, "handshake")
+            return _Way(Met(address=address, tls=session))
+        try:
+            if broke_off:
+                answer = self._get(secure, wire, Patience(self.status_limit_s))
+            else:
+                answer = self._answer(secure, wire, address)
+        except ReachError as error:
+            heard = alerts.heard_by(secure)
+            wanted = heard.certificate_asked or heard.alert in CERTIFICATE_ALERTS
+            return self._failed(course, address, at_s, error, session, bool(heard.alert) and wanted)
+        course.answer()
+        course.note(self._to(address), at_s, "answer")
+        return _Way(
+            Met(address=address, tls=session),
+            reply=answer.reply,
+            date_offset_s=date_offset(answer.reply, answer.sent + answer.half_s),
+            date_uncertainty_s=round(answer.half_s, 6),
+        )
+
+    def _answer(self, secure: ssl.SSLSocket, wire: socket.socket, address: str) -> _Answer:
+        """Ask by a long request; where silence meets it, see whether a short one fares better.
+
+        Some services take long to begin, and only the first request has to wait for that. So the
+        long one is waited for to the end, and tried again beside it.
+        """
+        patience = Patience(self.status_limit_s)
+        long = started(partial(self._get, secure, wire, patience, FULL_SIZE))
+        if wait([long], self.doubt_s).done:
+            return long.result()
+        doubt = started(partial(self._doubt, address, patience))
+        under_way: list[Future[Any]] = [long, doubt]
+        wait(under_way, return_when=FIRST_COMPLETED)
+        if doubt.done() and (answer := doubt.result()[1]):
+            with contextlib.suppress(OSError):
+                wire.shutdown(socket.SHUT_RDWR)
+            wait([long])
+            return answer
+        try:
+            return long.result()
+        except ReachError as error:
+            short_got_through, answer = doubt.result()
+            if answer:
+                return answer
+            if short_got_through and error.trouble.kind == "no-answer":
+                raise ReachError(TOO_LARGE) from error
+            raise
+
+    def _doubt(self, address: str, patience: Patience) -> tuple[bool, _Answer | None]:
+        """Try a short request, and after its answer a long one once more; say what came of both."""
+        short_got_through = False
+        try:
+            with self._connection(address, trusting(self.ca_pem), patience) as (secure, wire):
+                self._get(secure, wire, patience)
+            short_got_through = True
+            with self._connection(address, trusting(self.ca_pem), patience) as (secure, wire):
+                return True, self._get(secure, wire, patience, FULL_SIZE)
+        except (ReachError, CannotAskError, ssl.SSLCertVerificationError):
+            return short_got_through, None
+
+    def _doubted(self, address: str, error: ssl.SSLCertVerificationError) -> _Way:
+        """Connect once more without belief, to see whose certificate it is.
+
+        Where a clock may be to blame, what time it is there is asked as well: nobody vouches for
+        the answer, but it may show that this computer's clock is in doubt.
+        """
+        objection = VerifyError(code=error.verify_code, message=one_line(error.verify_message, 200))
+        session, offset_s = None, None
+        with (
+            contextlib.suppress(ReachError, CannotAskError, OSError),
+            self._connection(address, tls.unverified_context()) as (secure, wire),
+        ):
+            session = session_of(secure)
+            if objection.code in CLOCK_CODES:
+                answer = self._get(secure, wire, Patience(self.tls_limit_s))
+                offset_s = date_offset(answer.reply, clock_s())
+        return _Way(
+            Met(address=address, tls=session, verify_error=objection), claimed_offset_s=offset_s
+        )
+
+    def _failed(  # noqa: PLR0913, PLR0917 - what failed, where, when, how far, and why
+        self,
+        course: _Course,
+        address: str,
+        at_s: float,
+        error: ReachError,
+        session: TlsSession | None = None,
+        certificate_asked: bool = False,  # noqa: FBT001, FBT002 - of one call, beside the session
+    ) -> _Way:
+        """Keep a try that failed; in TLS 1.2 a certificate may be asked for in the handshake."""
+        heard = error.heard if isinstance(error, tls.HandshakeError) else alerts.Heard()
+        if heard.alert and heard.believed and heard.certificate_asked:
+            session, certificate_asked = session_from(heard.certificate), True
+        problem = error.trouble
+        result = "silence" if problem.kind == "no-answer" else problem.kind
+        course.note(self._to(address), at_s, result, problem.detail)
+        return _Way(
+            Met(address=address, tls=session, trouble=problem),
+            certificate_asked=certificate_asked,
+        )
+
+    @contextlib.contextmanager
+    def _connection(
+        self, address: str, context: ssl.SSLContext, within: Patience | None = None
+    ) -> Iterator[tuple[ssl.SSLSocket, socket.socket]]:
+        """Make a secure connection; beside it the plain one, which can be asked for its errors."""
+        limit_s = Patience(self.connect_limit_s, within).timeout()
+        with (
+            open_tcp(self.vantage, address, self.port, limit_s, "tls") as plain,
+            contextlib.closing(plain.dup()) as wire,
+            tls.handshake(
+                plain, wire, context, self.host, Patience(self.tls_limit_s, within)
+            ) as secure,
+        ):
+            yield secure, wire
+
+    def _get(
+        self, secure: ssl.SSLSocket, wire: socket.socket, patience: Patience, weight: int = 0
+    ) -> _Answer:
+        question = http1.Question(
+            url=f"https://{self.host}/", host=self.host, weight=weight, status_suffices=True
+        )
+        sent, began = clock_s(), time.monotonic()
+        reply, _ = http1.fetch(secure, question, patience, wire)
+        return _Answer(reply, sent, (time.monotonic() - began) / 2)
 
     def _to(self, address: str) -> str:
         return f"{address}:{self.port}"
 
-    def _connections(
-        self, course: _Course
-    ) -> Generator[tuple[str, float, socket.socket], None, None]:
-        """Give the connections as they come about; the next address waits for a while.
 
-        On closing, what is still under way is awaited, so that every try has its result.
+class _Answer(NamedTuple):
+    """A response, when it was asked for by this computer's clock, and half of what it took."""
+
+    reply: HttpReply
+    sent: float
+    half_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What became of one address."""
+
+    met: Met
+    reply: HttpReply | None = None
+    date_offset_s: float | None = None
+    date_uncertainty_s: float = 0.0
+    claimed_offset_s: float | None = None
+    certificate_asked: bool = False
+    obstacle: CannotAskError | None = None
+
+    @property
+    def phase(self) -> str:
+        """Where it ended in trouble; empty where it did not."""
+        return self.met.trouble.phase if self.met.trouble else ""
+
+    @property
+    def may_be_chance(self) -> bool:
+        """Whether one failure of this kind is no finding.
+
+        A silent address has been asked three times by TCP itself; a reset, a farewell and an
+        alert may each have been the only one.
         """
-        waiting = deque(self.addresses[: self.address_tries])
-        running: dict[Future[socket.socket], tuple[str, float]] = {}
-        with ThreadPoolExecutor(max(len(waiting), 1)) as pool:
-            try:
-                while running or (waiting and course.patience.left()):
-                    if waiting:
-                        address = waiting.popleft()
-                        limit_s = Patience(self.connect_limit_s, course.patience).timeout()
-                        attempt = pool.submit(
-                            open_tcp, self.vantage, address, self.port, limit_s, "tls"
-                        )
-                        running[attempt] = address, course.watch.elapsed()
-                    patience = self.stagger_s if waiting else None
-                    ended = wait(running, patience, FIRST_COMPLETED).done
-                    for done in sorted(ended, key=lambda one: running[one][1]):
-                        address, at_s = running.pop(done)
-                        if plain := self._result(course, done, address, at_s):
-                            yield address, at_s, plain
-            finally:
-                for attempt, (address, at_s) in running.items():
-                    if spare := self._result(course, attempt, address, at_s):
-                        spare.close()
-                        course.spared(self._to(address), at_s)
+        trouble = self.met.trouble
+        if trouble is None or self.certificate_asked:
+            return False
+        if trouble.phase == "tcp":
+            return trouble.kind == "refused" and trouble.icmp_code is None
+        return trouble.phase == "tls" or bool(trouble.sign)
 
-    def _result(
-        self, course: _Course, attempt: Future[socket.socket], address: str, at_s: float
-    ) -> socket.socket | None:
-        try:
-            return attempt.result()
-        except ReachError as error:
-            course.failed(address, self._to(address), at_s, error.trouble)
-        except CannotAskError as obstacle:
-            course.obstacle = obstacle
-        return None
+    def weight(self) -> int:
+        """Rank it by what it decides: what nobody may meet, an answer, then how far it came."""
+        if self.met.verify_error:
+            return 8 if self.met.verify_error.code not in CLOCK_CODES else 7
+        if self.reply:
+            return 6
+        if self.certificate_asked:
+            return 5
+        return ("", "size", "http", "tls", "tcp").index(self.phase) * -1 + 4
 
-    def _secure(
-        self, course: _Course, plain: socket.socket, address: str, at_s: float
-    ) -> HttpsObserved:
-        watch, to = course.watch, self._to(address)
-        with contextlib.closing(plain.dup()) as wire:
-            limit = self._handshake_limit(course)
-            try:
-                secure = tls.handshake(plain, wire, trusting(self.ca_pem), self.host, limit)
-            except ssl.SSLCertVerificationError as error:
-                course.tries.append(Try(at_s=at_s, to=to, result="untrusted", source=to))
-                verdict = VerifyError(
-                    code=error.verify_code, message=one_line(error.verify_message, 200)
-                )
-                found = self._look(course.patience, address, asking=verdict.code in CLOCK_CODES)
-                return self._seen(watch, connected=address, verify_error=verdict, **found)
-            with contextlib.closing(secure):
-                return self._ask(course, secure, wire, address, at_s)
 
-    def _ask(
-        self,
-        course: _Course,
-        secure: ssl.SSLSocket,
-        wire: socket.socket,
-        address: str,
-        at_s: float,
-    ) -> HttpsObserved:
-        watch, to = course.watch, self._to(address)
-        session = session_of(secure)
-        sent, began = clock_s(), time.monotonic()
-        try:
-            reply, _ = self._get(secure, wire, course.patience)
-        except ReachError as error:
-            course.failed(address, to, at_s, error.trouble)
-            return self._seen(watch, connected=address, tls=session, trouble=error.trouble)
-        half = (time.monotonic() - began) / 2
-        course.tries.append(Try(at_s=at_s, to=to, result="answer", source=to))
-        return self._seen(
-            watch,
-            connected=address,
-            tls=session,
-            reply=reply,
-            date_offset_s=date_offset(reply, sent + half),
-            date_uncertainty_s=round(half, 6),
-        )
-
-    def _handshake_limit(self, course: _Course) -> Patience:
-        """Limit a handshake so that an address that keeps silent leaves time for the next one."""
-        others = len(self.addresses[: self.address_tries]) - len(course.tries) - 1
-        share_s = course.patience.left() * (TLS_SHARE if others else 1)
-        return Patience(min(self.tls_limit_s, share_s))
-
-    def _look(self, patience: Patience, address: str, *, asking: bool) -> dict[str, Any]:
-        """Connect once more without belief, to see whose certificate it is.
-
-        Where ``asking``, what time it is there is asked as well: nobody vouches for the answer,
-        but it may show that this computer's clock is in doubt.
-        """
-        found: dict[str, Any] = {}
-        limit_s = Patience(self.connect_limit_s, patience).timeout()
-        patience = Patience(self.tls_limit_s, patience)
-        with (
-            contextlib.suppress(ReachError, CannotAskError, OSError),
-            open_tcp(self.vantage, address, self.port, limit_s) as plain,
-            contextlib.closing(plain.dup()) as wire,
-            tls.handshake(plain, wire, tls.unverified_context(), self.host, patience) as secure,
-        ):
-            found["tls"] = session_of(secure)
-            if asking:
-                reply, _ = self._get(secure, wire, patience)
-                found["claimed_offset_s"] = date_offset(reply, clock_s())
-        return found
-
-    def _get(
-        self, secure: ssl.SSLSocket, wire: socket.socket, patience: Patience
-    ) -> tuple[HttpReply, bytes]:
-        return http1.fetch(
-            secure,
-            url=f"https://{self.host}/",
-            host=self.host,
-            target="/",
-            patience=patience,
-            wire=wire,
-            status_suffices=True,
-        )
+NO_WAY = _Way(Met(address="", trouble=Trouble(kind="no-answer", phase="tcp", detail="no address")))
+"""Where there is no address."""
 
 
 class _Course:
-    """What has come of the addresses so far."""
+    """What the addresses' ways have in common."""
 
-    def __init__(self, watch: Stopwatch, patience: Patience) -> None:
+    def __init__(self, watch: Stopwatch, addresses: tuple[str, ...]) -> None:
         self.watch = watch
-        self.patience = patience
+        self.addresses = addresses
         self.tries: list[Try] = []
-        self.problem = Trouble(kind="no-answer", phase="tcp", detail="no address")
-        self.connected = ""
-        """The first address that accepted a connection and got no further."""
-        self.obstacle: CannotAskError | None = None
+        self._changed = threading.Condition()
+        self._answered = False
+        self._settled: set[int] = set()
 
-    def failed(self, address: str, to: str, at_s: float, problem: Trouble) -> None:
-        """Keep a try; the first trouble tells, unless a later address came further."""
-        further = problem.phase != "tcp"
-        if not self.tries or (further and not self.connected):
-            self.problem = problem
-        if further:
-            self.connected = self.connected or address
-        result = "silence" if problem.kind == "no-answer" else problem.kind
-        self.tries.append(Try(at_s=at_s, to=to, result=result, detail=problem.detail))
+    def note(self, to: str, at_s: float, result: str, detail: str = "") -> None:
+        """Keep a try."""
+        source = "" if detail or result == "silence" else to
+        self.tries.append(Try(at_s=at_s, to=to, result=result, source=source, detail=detail))
 
-    def spared(self, to: str, at_s: float) -> None:
-        """Keep a connection that came about after another had done."""
-        detail = "not needed any more"
-        self.tries.append(Try(at_s=at_s, to=to, result="connected", source=to, detail=detail))
+    def settle(self, rank: int) -> None:
+        """Say that an address will not answer, for now at least."""
+        with self._changed:
+            self._settled.add(rank)
+            self._changed.notify_all()
+
+    def answer(self) -> None:
+        """Say that an address has answered."""
+        with self._changed:
+            self._answered = True
+            self._changed.notify_all()
+
+    def may_ask(self, rank: int, turn_s: float) -> bool:
+        """Wait for one's turn; False where another address has answered by then."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._answered or self._settled.issuperset(range(rank)), rank * turn_s
+            )
+            return not self._answered
+
+
+def started(work: Callable[[], WorkT]) -> Future[WorkT]:
+    """Begin something beside everything else, in a thread that keeps no program from ending."""
+    future: Future[WorkT] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - carried over to whoever waits
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="address", daemon=True).start()
+    return future
 
 
 def session_of(secure: ssl.SSLSocket) -> TlsSession:
     """Read the session and the server's certificate; what cannot be read is left empty."""
     cipher = secure.cipher()
-    der = secure.getpeercert(binary_form=True) or b""
-    session = TlsSession(
+    return msgspec.structs.replace(
+        session_from(secure.getpeercert(binary_form=True) or b""),
         version=secure.version() or "",
         cipher=cipher[0] if cipher else "",
-        sha256=hashlib.sha256(der).hexdigest(),
     )
+
+
+def session_from(der: bytes) -> TlsSession:
+    """Read the server's certificate alone; what cannot be read is left empty."""
+    session = TlsSession(sha256=hashlib.sha256(der).hexdigest())
     try:
         leaf = x509.load_der_x509_certificate(der)
         return msgspec.structs.replace(

@@ -8,6 +8,7 @@ the peer chooses.
 
 from __future__ import annotations
 
+import contextlib
 import html
 import re
 import ssl
@@ -19,14 +20,14 @@ import msgspec
 
 from cube_acceptance import __version__
 from cube_acceptance.evidence import RAW_LIMIT, HttpReply, Trouble
+from cube_acceptance.probes.net import alerts
+from cube_acceptance.probes.net.deadline import Patience
 from cube_acceptance.probes.net.errors import ReachError, trouble
 from cube_acceptance.text.foreign import one_line
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
-
-    from cube_acceptance.probes.net.deadline import Patience
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of body that are read."""
@@ -35,6 +36,8 @@ HEADER_LIMIT = 64 * 1024
 FIELD_LIMIT = 64
 VALUE_LIMIT = 1024
 TITLE_LIMIT = 200
+FINAL = 200
+"""The first status that is no interim one (RFC 9110 section 15)."""
 INTERIM_LIMIT = 8
 """Interim (1xx) responses that are passed over."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -70,7 +73,9 @@ of the length, some warn, and some yield halves of characters that no JSON can h
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 """Byte order marks, which count for more than any name."""
 
-CLOSED_UNANSWERED = Trouble(kind="no-answer", phase="http", detail="closed without a response")
+CLOSED_UNANSWERED = Trouble(
+    kind="no-answer", phase="http", detail="closed without a response", sign="TCP FIN"
+)
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.[0-9][ \t]+([1-9][0-9]{2})(?:[ \t]+(.*))?[ \t]*", re.DOTALL)
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?", re.DOTALL)
@@ -83,8 +88,34 @@ _TITLE = re.compile(r"<title\b[^>]{0,200}>", re.IGNORECASE)
 _TITLE_END = re.compile("</title", re.IGNORECASE)
 
 
+PADDING = "full-size packets have to get through as well. "
+"""What a request is made heavy with."""
+PADDING_FIELD = 500
+"""Bytes of it in one field."""
+BODY_WAIT_S = 5.0
+"""How long a body is waited for where the status line has said all that matters."""
+
+
 class MalformedError(Exception):
     """What came is not HTTP/1, or breaks off."""
+
+
+class TooMuchError(MalformedError):
+    """More came than is read."""
+
+
+class Question(NamedTuple):
+    """What is asked for, and how."""
+
+    url: str
+    host: str
+    """The ``Host`` field (RFC 9110 section 7.2)."""
+    target: str = "/"
+    cookie: str = ""
+    weight: int = 0
+    """Bytes that the header is made heavier by."""
+    status_suffices: bool = False
+    """Whatever follows the status line may break off or be late: there is a response."""
 
 
 class _Head(NamedTuple):
@@ -120,12 +151,25 @@ class _Stream:
     def _more(self) -> bool:
         """Receive something; False at the end of the connection."""
         if self._patience.left() and self._budget <= 0:
-            raise MalformedError("more than the limit in bytes")
+            raise TooMuchError("more than the limit in bytes")
         data = self._patience.receive(self._sock, min(CHUNK, self._budget))
         self._budget -= len(data)
         self._buffer += data
         self.heard = self.heard or bool(data)
         return bool(data)
+
+    def wait_no_longer_than(self, limit_s: float) -> None:
+        """Wait so long for what is still to come, whatever is left of the time before."""
+        self._patience = Patience(limit_s)
+
+    def pass_empty_lines(self) -> None:
+        """Drop the line ends that come before anything else (RFC 9112 section 2.2)."""
+        while self._buffer or self._more():
+            rest = self._buffer.lstrip(b"\r\n")
+            if rest:
+                self._buffer = rest
+                return
+            self._buffer.clear()
 
     def begins_with(self, start: bytes) -> bool:
         """Tell whether these bytes come first, as soon as that is certain."""
@@ -154,32 +198,33 @@ class _Stream:
         return found
 
 
-def request(host: str, target: str = "/", cookie: str = "") -> bytes:
-    """Write the request; ``identity``, so that nothing has to be unpacked."""
+def request(question: Question) -> bytes:
+    """Write the request; ``identity``, so that nothing has to be unpacked.
+
+    What makes it heavy is divided among several fields: servers bound each of them.
+    """
+    full, rest = divmod(question.weight, PADDING_FIELD)
+    sizes = [PADDING_FIELD] * full + ([rest] if rest else [])
+    padding = (PADDING * (PADDING_FIELD // len(PADDING) + 1))[:PADDING_FIELD]
     return (
-        f"GET {target} HTTP/1.1\r\nHost: {host}\r\n"
+        f"GET {question.target} HTTP/1.1\r\nHost: {question.host}\r\n"
         f"User-Agent: cube-acceptance/{__version__}\r\n"
         "Accept: text/html, */*;q=0.5\r\nAccept-Encoding: identity\r\n"
-        + (f"Cookie: {cookie}\r\n" if cookie else "")
+        + (f"Cookie: {question.cookie}\r\n" if question.cookie else "")
+        + "".join(f"X-Padding-{n}: {padding[:size]}\r\n" for n, size in enumerate(sizes, 1))
         + "Connection: close\r\n\r\n"
     ).encode("ascii")
 
 
-def fetch(  # noqa: PLR0913 - where, what, and within which time
+def fetch(
     sock: socket.socket,
-    *,
-    url: str,
-    host: str,
-    target: str,
-    cookie: str = "",
+    question: Question,
     patience: Patience,
     wire: socket.socket | None = None,
-    status_suffices: bool = False,
 ) -> tuple[HttpReply, bytes]:
     """Exchange one GET for one response; the body comes beside it, unpacked and bounded.
 
-    ``wire`` is the plain socket under a TLS one, which alone can be asked for its errors. Where
-    the ``status_suffices``, a header that breaks off after it leaves a response all the same.
+    ``wire`` is the plain socket under a TLS one, which alone can be asked for its errors.
 
     Raises:
         ReachError: silence, a reset, or bytes that are no HTTP; phase ``http``.
@@ -189,19 +234,24 @@ def fetch(  # noqa: PLR0913 - where, what, and within which time
     try:
         sock.settimeout(patience.timeout())
         try:
-            sock.sendall(request(host, target, cookie))
-        except ConnectionError as error:
+            sock.sendall(request(question))
+        except (ConnectionError, ssl.SSLError) as error:
             unsent = error  # whoever hangs up so soon may have answered before
-        return _read(stream, url, status_suffices=status_suffices)
+        return _read(stream, question)
     except MalformedError as error:
         if unsent and not stream.heard:
-            raise ReachError(cut_off(wire or sock, unsent, "http")) from unsent
+            raise ReachError(_ended(unsent, sock, wire)) from unsent
         problem = Trouble(kind="malformed", phase="http", detail=one_line(error, 200))
         raise ReachError(problem if stream.heard else CLOSED_UNANSWERED) from error
-    except ssl.SSLError as error:
-        raise ReachError(broken_off(error)) from error
     except OSError as error:
-        raise ReachError(cut_off(wire or sock, error, "http")) from error
+        raise ReachError(_ended(error, sock, wire)) from error
+
+
+def _ended(error: OSError, sock: socket.socket, wire: socket.socket | None) -> Trouble:
+    """Say what ended the exchange: TLS around it, or the connection under it."""
+    if isinstance(error, ssl.SSLError):
+        return alerts.ended(error, alerts.heard_by(sock), "http", wire or sock)
+    return cut_off(wire or sock, error, "http")
 
 
 def cut_off(sock: socket.socket, error: OSError, phase: str) -> Trouble:
@@ -216,25 +266,12 @@ def cut_off(sock: socket.socket, error: OSError, phase: str) -> Trouble:
     return problem
 
 
-def broken_off(error: ssl.SSLError) -> Trouble:
-    """Say that TLS ended under the exchange: by an alert, or without a farewell.
-
-    Its number is OpenSSL's own and must not be taken for one of the operating system's.
-    """
-    detail = f"broken off inside TLS: {tls_reason(error)}"
-    return Trouble(kind="refused", phase="http", detail=detail)
-
-
-def tls_reason(error: ssl.SSLError) -> str:
-    """Give OpenSSL's word for what went wrong, else Python's without its source line."""
-    words: str = getattr(error, "reason", None) or str(error)
-    return one_line(words.partition(" (_ssl.c:")[0], 200)
-
-
-def _read(stream: _Stream, url: str, *, status_suffices: bool) -> tuple[HttpReply, bytes]:
-    head = _final_head(stream, status_suffices=status_suffices)
+def _read(stream: _Stream, question: Question) -> tuple[HttpReply, bytes]:
+    head = _final_head(stream, status_suffices=question.status_suffices)
     stream.allow(BODY_LIMIT + HEADER_LIMIT)  # chunks have headers, too
-    body, complete = _body(stream, head) if head.whole else (b"", False)
+    if question.status_suffices:
+        stream.wait_no_longer_than(BODY_WAIT_S)
+    body, complete, cut = _body(stream, head) if head.whole else (b"", False, "")
     first = sorted(head.fields, key=lambda field: field[0] not in READ)
     fields = tuple(
         (one_line(name, 100), one_line(_text(name, value), VALUE_LIMIT))
@@ -242,7 +279,7 @@ def _read(stream: _Stream, url: str, *, status_suffices: bool) -> tuple[HttpRepl
     )
     text = _unpacked(body, head.all("content-encoding"))
     reply = HttpReply(
-        url=url,
+        url=question.url,
         status=head.status,
         reason=one_line(head.reason.decode("latin-1"), 100),
         headers=fields,
@@ -250,6 +287,7 @@ def _read(stream: _Stream, url: str, *, status_suffices: bool) -> tuple[HttpRepl
         size=len(body),
         excerpt=body[:RAW_LIMIT],
         complete=complete,
+        cut=cut,
     )
     return reply, text
 
@@ -265,13 +303,14 @@ def _final_head(stream: _Stream, *, status_suffices: bool) -> _Head:
     for _ in range(INTERIM_LIMIT):
         stream.allow(HEADER_LIMIT)
         head = _head(stream, status_suffices=status_suffices)
-        if head.status >= 200:  # noqa: PLR2004 - the first final status
+        if head.status >= FINAL:
             return head
     raise MalformedError("interim responses without end")
 
 
 def _head(stream: _Stream, *, status_suffices: bool) -> _Head:
     """Read a status line and its header fields (RFC 9112 sections 4 and 5)."""
+    stream.pass_empty_lines()
     if not stream.begins_with(b"HTTP/"):
         raise MalformedError(f"no HTTP: {stream.some(100).decode('latin-1')}")
     line = stream.line()
@@ -280,6 +319,8 @@ def _head(stream: _Stream, *, status_suffices: bool) -> _Head:
         raise MalformedError(f"no status line of HTTP/1: {line[:100].decode('latin-1')}")
     head = _Head(int(status[1]), status[2] or b"", [])
     try:
+        if status_suffices and head.status >= FINAL:
+            stream.wait_no_longer_than(BODY_WAIT_S)
         _add_fields(stream, head.fields)
     except (OSError, MalformedError):
         if not status_suffices:
@@ -299,17 +340,26 @@ def _add_fields(stream: _Stream, fields: list[tuple[str, bytes]]) -> None:
             fields.append((name.strip().decode("latin-1").lower(), value.strip()))
 
 
-def _body(stream: _Stream, head: _Head) -> tuple[bytes, bool]:
-    """Read the body as far as it comes; the status line alone proves the path."""
+def _body(stream: _Stream, head: _Head) -> tuple[bytes, bool, str]:
+    """Read the body as far as it comes, whether that is all, and how it broke off if it did.
+
+    Where our own limits end the reading it did not break off. Silence is a break only where the
+    header has promised how much would come: some bodies are meant to go on for ever.
+    """
     body = bytearray()
+    cut = ""
     try:
         for piece in _pieces(stream, head):
             body += piece
             if len(body) > BODY_LIMIT:
-                return bytes(body[:BODY_LIMIT]), False
-    except (OSError, MalformedError):
-        return bytes(body), False
-    return bytes(body), True
+                return bytes(body[:BODY_LIMIT]), False, ""
+    except TooMuchError:
+        return bytes(body[:BODY_LIMIT]), False, ""
+    except TimeoutError:
+        return bytes(body), False, "it stopped coming" if head.all("content-length") else ""
+    except (OSError, MalformedError) as error:
+        cut = one_line(error, 200) or type(error).__name__
+    return bytes(body), not cut, cut
 
 
 def _pieces(stream: _Stream, head: _Head) -> Iterator[bytes]:
@@ -325,8 +375,9 @@ def _pieces(stream: _Stream, head: _Head) -> Iterator[bytes]:
     elif re.fullmatch("[0-9]{1,18}", length):
         yield from _exactly(stream, int(length))
         return
-    while piece := stream.some(CHUNK):
-        yield piece
+    with contextlib.suppress(ssl.SSLEOFError):  # many servers close without a farewell
+        while piece := stream.some(CHUNK):
+            yield piece
 
 
 def _exactly(stream: _Stream, count: int) -> Iterator[bytes]:

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import errno
+import socket
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cube_acceptance.evidence import Trouble
-from cube_acceptance.probes.net import http1
+from cube_acceptance.probes.net import alerts, http1
 from cube_acceptance.probes.net.errors import ReachError
+from cube_acceptance.text.foreign import one_line
 
 if TYPE_CHECKING:
-    import socket
-
     from cube_acceptance.probes.net.deadline import Patience
 
-NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD", "LENGTH", "UNEXPECTED_MESSAGE")
-"""In OpenSSL's words for bytes that are no TLS, or no sensible one."""
+RECORD_TYPES = range(20, 25)
+"""Change cipher spec, alert, handshake, application data (RFC 8446 section 5.1), heartbeat."""
+RECORD_LIMIT = 2**14 + 2048
+"""Bytes that a record may hold at most (RFC 5246 section 6.2.3)."""
+HEADER = 5
+"""Bytes of a record's header: type, version, length."""
 
 CIPHERS = "DEFAULT:@SECLEVEL=2"
 """OpenSSL's own choice, and its level since 3.2 and Python's since 3.10: 112 bits and more."""
 
 
-class _Connected(ssl.SSLSocket):
-    """A TLS socket that is closed where the connection was reset before TLS began."""
+class HandshakeError(ReachError):
+    """A handshake that did not come about; carries what the peer said in it as well."""
 
-    def getpeername(self) -> Any:  # noqa: ANN401 - as in ssl
-        """Ask first whether the connection still stands; ssl would leave the socket open."""
-        try:
-            return super().getpeername()
-        except OSError as error:
-            self.close()
-            raise ConnectionResetError(errno.ECONNRESET, "reset before TLS") from error
+    def __init__(self, trouble: Trouble, heard: alerts.Heard) -> None:
+        """Keep what the wire showed."""
+        super().__init__(trouble)
+        self.heard = heard
 
 
 def client_context() -> ssl.SSLContext:
@@ -46,7 +46,7 @@ def client_context() -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.maximum_version = ssl.TLSVersion.MAXIMUM_SUPPORTED
     context.options &= ~(ssl.OP_NO_TLSv1_2 | ssl.OP_NO_TLSv1_3)
-    context.sslsocket_class = _Connected
+    alerts.overhear(context)
     return context
 
 
@@ -71,8 +71,9 @@ def handshake(
 
     Raises:
         SSLCertVerificationError: the certificate is not believed.
-        ReachError: silence, a refusal, or something that is no TLS; phase ``tls``.
+        HandshakeError: silence, a refusal, or something that is no TLS; phase ``tls``.
     """
+    heard = alerts.Heard()
     with contextlib.ExitStack() as undone:
         try:
             secure = context.wrap_socket(
@@ -82,15 +83,29 @@ def handshake(
                 do_handshake_on_connect=False,
             )
             undone.enter_context(secure)
+            heard = alerts.heard_by(secure)
+            _begin(secure, wire, patience)
             _finish(secure, patience)
         except ssl.SSLCertVerificationError:
             raise
         except ssl.SSLError as error:
-            raise ReachError(tls_trouble(error)) from error
+            raise HandshakeError(tls_trouble(error, heard, wire), heard) from error
         except OSError as error:
-            raise ReachError(http1.cut_off(wire, error, "tls")) from error
+            raise HandshakeError(http1.cut_off(wire, error, "tls"), heard) from error
         undone.pop_all()
         return secure
+
+
+def _begin(secure: ssl.SSLSocket, wire: socket.socket, patience: Patience) -> None:
+    """Send the greeting and look at how the answer begins, without taking it from OpenSSL."""
+    secure.settimeout(0.0)
+    with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError, TimeoutError):
+        secure.do_handshake()
+    while left_s := patience.left():
+        wire.settimeout(left_s)
+        with contextlib.suppress(TimeoutError):
+            alerts.heard_by(secure).first = wire.recv(HEADER, socket.MSG_PEEK)
+            return
 
 
 def _finish(secure: ssl.SSLSocket, patience: Patience) -> None:
@@ -106,14 +121,19 @@ def _finish(secure: ssl.SSLSocket, patience: Patience) -> None:
             return
 
 
-def tls_trouble(error: ssl.SSLError) -> Trouble:
-    """Say what a failed handshake was: a refusal, or no TLS at all.
+def tls_trouble(error: ssl.SSLError, heard: alerts.Heard, wire: socket.socket) -> Trouble:
+    """Say what a failed handshake was: no TLS where nothing like a record came, else a refusal."""
+    if heard.first and not begins_record(heard.first):
+        detail = one_line(f"no TLS: {heard.first.decode('latin-1')}", 200)
+        return Trouble(kind="malformed", phase="tls", detail=detail)
+    return alerts.ended(error, heard, "tls", wire)
 
-    The peer's alerts, an early farewell and TLS before 1.2 are refusals: TLS was spoken, or at
-    least nothing else. OpenSSL's words for an alert begin with the version that defined it.
-    """
-    reason = http1.tls_reason(error)
-    alert = reason.startswith(("TLSV1_", "TLSV13_", "SSLV3_ALERT_"))
-    if not alert and any(word in reason for word in NO_TLS):
-        return Trouble(kind="malformed", phase="tls", detail=reason)
-    return Trouble(kind="refused", phase="tls", detail=reason)
+
+def begins_record(data: bytes) -> bool:
+    """Whether a record can begin with these bytes (RFC 8446 section 5.1)."""
+    kind, version, length = data[0], data[1:2], data[3:HEADER]
+    return (
+        kind in RECORD_TYPES
+        and version in {b"", b"\x03"}
+        and not (len(length) > 1 and int.from_bytes(length, "big") > RECORD_LIMIT)
+    )
