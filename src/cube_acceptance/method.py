@@ -56,8 +56,10 @@ LIMITS: dict[str, dict[str, str]] = {
     },
     "https": {
         "connect_limit_s": "connect_limit_s",
-        "limit_s": "limit_s",
-        "stagger_s": "stagger_s",
+        "doubt_s": "doubt_s",
+        "limit_s": "status_limit_s",
+        "second_try_s": "second_try_s",
+        "stagger_s": "turn_s",
         "tls_limit_s": "tls_limit_s",
     },
     "icmp": {
