@@ -45,6 +45,10 @@ ANSWERS = {
     Behaviour.SLOW: 404,
     Behaviour.STATUS_ONLY: 404,
     Behaviour.CUT_SHORT: 200,
+    Behaviour.MUTE_AT_FIRST: 404,
+    Behaviour.RESET_AT_FIRST: 404,
+    Behaviour.CLOSE_AT_FIRST: 404,
+    Behaviour.LIGHT_ONLY: 404,
 }
 
 OBJECTIONS = {
@@ -69,6 +73,9 @@ TROUBLES = {
     Behaviour.HTTP_MUTE: ("no-answer", "http"),
     Behaviour.HTTP_RESET: ("refused", "http"),
     Behaviour.HTTP_CLOSE: ("no-answer", "http"),
+    Behaviour.BAD_RECORD_MAC: ("refused", "tls"),
+    Behaviour.INTERNAL_ERROR: ("refused", "tls"),
+    Behaviour.STARTING: ("no-answer", "http"),
 }
 
 
