@@ -10,7 +10,7 @@ import pytest
 
 from cube_acceptance.probes.net import alerts, tls
 from cube_acceptance.probes.net.deadline import Patience
-from cube_acceptance.probes.net.sockets import ReachError
+from cube_acceptance.probes.net.errors import ReachError
 from fixtures.simulator.tcp import TcpServer, reset
 
 NO_WIRE = SimpleNamespace()
