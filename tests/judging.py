@@ -201,7 +201,7 @@ def cloud_offset(seen: HttpsObserved) -> float | None:
 def givers(judge: Judge, setup: Setup, host: str, *given: str) -> tuple[str, ...]:
     """List the DNS servers that gave one of these addresses for a host; a filter may be one."""
     found = []
-    for server in name_servers(setup.site, handed_out(judge)).addresses:
+    for server in name_servers(setup.site, handed_out(setup, judge)).addresses:
         answer = dns_seen(judge, server, host)
         if answer and set(given) & set(usable_addresses(setup, answer)):
             found.append(server)
