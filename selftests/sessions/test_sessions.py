@@ -682,6 +682,20 @@ class TestUsage:
         assert session.status == 4
         assert f"cd {sessions.PROJECT}" in session.output
 
+    def test_a_computer_that_allows_too_few_threads(self, tmp_path: Path) -> None:
+        """It is said before anything starts, and no simulated site is rejected for it."""
+        (tmp_path / "meagre.py").write_text(
+            "import threading\n"
+            "def start(thread):\n"
+            '    raise RuntimeError("can\'t start new thread")\n'
+            "threading.Thread.start = start\n"
+        )
+        session = start(tmp_path, "-p", "meagre", environment={"PYTHONPATH": str(tmp_path)})
+
+        assert session.status == 4
+        assert "this computer allows 0 more threads" in session.output
+        assert not session.folders
+
     def test_reports_that_cannot_be_written(self, tmp_path: Path) -> None:
         """A folder that cannot be made is named."""
         (tmp_path / "file").write_text("")

@@ -98,6 +98,20 @@ class TestRunner:
         assert running.progress() == (2, 2, ())
 
 
+def allow(patch: pytest.MonkeyPatch, threads: int) -> None:
+    """Let this process start only so many threads more."""
+    start = threading.Thread.start
+    left = [None] * threads
+
+    def grudging(thread: threading.Thread) -> None:
+        if not left:
+            raise RuntimeError("can't start new thread")
+        left.pop()
+        start(thread)
+
+    patch.setattr(threading.Thread, "start", grudging)
+
+
 class TestThreads:
     """How many there are, and when they end."""
 
@@ -106,7 +120,35 @@ class TestThreads:
     )
     def test_files_are_enough_for_what_is_under_way(self, files: int | None, at_once: int) -> None:
         """A probe that finds no socket left would be inconclusive; one that waits is not."""
-        assert runner.places(files) == at_once
+        assert runner.places(files, runner.THREADS_SOUGHT) == at_once
+
+    @pytest.mark.parametrize(("threads", "at_once"), [(64, 512), (63, 51), (16, 4), (3, 1)])
+    def test_threads_are_left_to_others(self, threads: int, at_once: int) -> None:
+        """Where there are few, a probe must find those that it starts beside itself."""
+        assert runner.places(None, threads) == at_once
+
+    @pytest.mark.parametrize(("allowed", "found"), [(0, 0), (5, 5), (40, 16)])
+    def test_tries_how_many_there_may_be(self, allowed: int, found: int) -> None:
+        """No number says what others have taken; and none that was tried stays."""
+        before = threading.active_count()
+        with pytest.MonkeyPatch.context() as patch:
+            allow(patch, allowed)
+            assert runner.threads_to_be_had(16) == found
+
+        assert threading.active_count() == before
+
+    @pytest.mark.parametrize(("simulated", "needed"), [(False, 16), (True, 24)])
+    def test_too_few_are_said_beforehand(
+        self, monkeypatch: pytest.MonkeyPatch, *, simulated: bool, needed: int
+    ) -> None:
+        """How many there are, how many it takes, and what grants more."""
+        monkeypatch.setattr(runner, "threads_to_be_had", lambda wanted: min(wanted, needed - 1))
+        words = rf"allows {needed - 1} more threads, and a run needs {needed}: .*ulimit -u"
+        with pytest.raises(runner.NoRoomError, match=words):
+            runner.check_room(simulated=simulated)
+
+        monkeypatch.setattr(runner, "threads_to_be_had", lambda wanted: min(wanted, needed))
+        runner.check_room(simulated=simulated)
 
     def test_asks_the_system_how_many_files_there_may_be(
         self, monkeypatch: pytest.MonkeyPatch
@@ -214,8 +256,8 @@ class TestThreads:
             assert go.wait(LIMIT_S)
             return cannot()
 
-        monkeypatch.setattr(threading.Thread, "start", grudging)
         running = Runner(measure)
+        monkeypatch.setattr(threading.Thread, "start", grudging)
         for number in range(6):
             running.submit(FakeProbe(f"probe/{number}"))
         go.set()

@@ -169,6 +169,7 @@ def pytest_configure(config: pytest.Config) -> None:
         check_session(config, simulated=state.simulated is not None)
         _spare_the_cache(config)
         _find_tools(config, state)
+        _find_room(state)
         _make_folder(config, state)
 
 
@@ -247,6 +248,18 @@ def _find_tools(config: pytest.Config, state: State) -> None:
         raise pytest.UsageError(f"--pdf: {error}") from error
     except signature.SignatureError as error:
         raise pytest.UsageError(f"--sign: {error}") from error
+
+
+def _find_room(state: State) -> None:
+    """Make sure that this computer lets the run have the threads it needs."""
+    from cube_acceptance.runner import NoRoomError, check_room
+
+    if state.replay:
+        return
+    try:
+        check_room(simulated=state.simulated is not None)
+    except NoRoomError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def _make_folder(config: pytest.Config, state: State) -> None:

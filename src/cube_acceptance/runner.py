@@ -29,8 +29,21 @@ FILES_EACH = 2
 FILES_KEPT = 64
 """Files that are left to everything else."""
 
+THREADS_SOUGHT = 64
+"""Who may start so many threads is taken to have no limit that matters."""
+THREADS_KEPT = 12
+"""Threads that are left to the survey itself and to what a probe starts beside itself."""
+THREADS_NEEDED = THREADS_KEPT + 4
+"""With fewer a run would take longer than anybody waits."""
+THREADS_SIMULATED = 8
+"""Threads that the embedded site takes on top."""
+
 STACK_SIZE = 256 * 1024
 """Bytes of stack for each probe's thread."""
+
+
+class NoRoomError(Exception):
+    """This computer does not let the run have what it needs; says what, and how to grant it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +54,52 @@ class Finished:
     observation: Observation
 
 
-def places(files: int | None) -> int:
-    """Compute how many probes may be under way for a process that may open so many files.
+def places(files: int | None, threads: int) -> int:
+    """Compute how many probes may be under way for a process that may have so many of each.
 
-    Some systems allow 256; a probe without a socket would be inconclusive, one that waits is not.
+    Some systems allow 256 files; a probe without a socket would be inconclusive, one that waits is
+    not. The same holds for one that cannot start a thread of its own.
     """
-    if files is None:
-        return WORKERS
-    return max(1, min(WORKERS, (files - FILES_KEPT) // FILES_EACH))
+    by_files = WORKERS if files is None else (files - FILES_KEPT) // FILES_EACH
+    by_threads = WORKERS if threads >= THREADS_SOUGHT else threads - THREADS_KEPT
+    return max(1, min(WORKERS, by_files, by_threads))
+
+
+def threads_to_be_had(wanted: int) -> int:
+    """Try how many threads this process may start, at most ``wanted``; none of them stays.
+
+    The limits, of a user (``ulimit -u``) or of a group of processes (``pids.max``), count what
+    others have started as well, so there is no number to read.
+    """
+    end = threading.Event()
+    started: list[threading.Thread] = []
+    try:
+        for _ in range(wanted):
+            thread = threading.Thread(target=end.wait, name="trial", daemon=True)
+            thread.start()
+            started.append(thread)
+    except RuntimeError:
+        pass
+    finally:
+        end.set()
+        for thread in started:
+            thread.join()
+    return len(started)
+
+
+def check_room(*, simulated: bool) -> None:
+    """Make sure that a run can have the threads it needs.
+
+    Raises:
+        NoRoomError: it cannot.
+    """
+    needed = THREADS_NEEDED + THREADS_SIMULATED * simulated
+    found = threads_to_be_had(needed)
+    if found < needed:
+        raise NoRoomError(
+            f"this computer allows {found} more threads, and a run needs {needed}: raise the"
+            " limit of processes (ulimit -u, TasksMax, --pids-limit) or end other programs"
+        )
 
 
 def file_limit() -> int | None:
@@ -86,7 +137,7 @@ class Runner:
         self._seen: set[str] = set()
         self._tasks: queue.SimpleQueue[Probe] = queue.SimpleQueue()
         self._threads = 0
-        self._places = places(file_limit())
+        self._places = places(file_limit(), threads_to_be_had(THREADS_SOUGHT))
 
     def submit(self, probe: Probe) -> bool:
         """Run a probe as soon as there is a place; False where its question was asked before.
