@@ -34,7 +34,6 @@ def rule_on_closed_shell(judge: Judge, seen: SshObserved) -> None:
     own = trouble.icmp_code is None or trouble.icmp_source == seen.address
     if trouble.kind == "refused" and own:
         judge.passes(address=seen.address, state="disabled")
-        return
     detail = on_the_wire(trouble)
     text = "" if trouble.kind == "no-answer" else "ambiguous.filtered"
     judge.inconclusive("ambiguous", text, address=seen.address, detail=detail)

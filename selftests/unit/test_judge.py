@@ -25,6 +25,7 @@ from cube_acceptance.judge import (
     Judge,
     Judgement,
     Note,
+    PassedError,
     RulingError,
     Word,
     fact,
@@ -71,6 +72,13 @@ def judge() -> Judge:
             }
         ),
     )
+
+
+def passed(judge: Judge, **facts: object) -> PassedError:
+    """How a case ends that passes."""
+    with pytest.raises(PassedError) as end:
+        judge.passes(**facts)
+    return end.value
 
 
 class TestFact:
@@ -142,24 +150,20 @@ class TestJudgement:
 
     def test_a_pass_without_reading_anything_is_a_defect(self, judge: Judge) -> None:
         """A pass that rests on nothing is the false pass itself."""
-        judge.passes()
-
-        assert judge.judgement(None).cause == "internal-error"
+        assert judge.judgement(passed(judge)).cause == "internal-error"
 
     def test_a_pass_from_obstacles_alone_is_a_defect(self, judge: Judge) -> None:
         """What could not be asked is no observation."""
         judge.get("lease")
-        judge.passes()
 
-        assert judge.judgement(None).outcome == "inconclusive"
+        assert judge.judgement(passed(judge)).outcome == "inconclusive"
 
     def test_a_pass_with_an_observation_passes(self, judge: Judge) -> None:
         """One real observation carries a pass, whatever else was in the way."""
         judge.get("lease")
         judge.get("dhcp")
-        judge.passes(server=SERVER)
 
-        result = judge.judgement(None)
+        result = judge.judgement(passed(judge, server=SERVER))
 
         assert (result.outcome, result.cause, result.text, result.facts) == ("pass", "", "", {})
         assert result.observed == {"server": SERVER}
@@ -176,19 +180,17 @@ class TestJudgement:
         ],
     )
     def test_any_other_exception_is_a_defect(self, judge: Judge, end: BaseException) -> None:
-        """A bug of ours is inconclusive: neither fail nor pass, even after a pass."""
+        """A bug of ours is inconclusive: neither fail nor pass."""
         judge.get("dhcp")
-        judge.passes()
 
         result = judge.judgement(end)
 
         assert (result.outcome, result.cause) == ("inconclusive", "internal-error")
         assert type(end).__name__ in str(result.facts["detail"])
 
-    def test_a_failure_after_a_pass_is_a_failure(self, judge: Judge) -> None:
+    def test_a_failure_is_a_failure(self, judge: Judge) -> None:
         """What ends a case decides."""
         judge.get("dhcp")
-        judge.passes()
 
         assert judge.judgement(FailedError("refused")).outcome == "fail"
 
@@ -229,8 +231,7 @@ class TestJudgement:
         """A judgement reaches the controller as one JSON string."""
         judge.get("dhcp")
         judge.note("server-failed", server=SERVER, detail=Word("silence"))
-        judge.passes(offset_s=0.5, servers=(SERVER,))
-        result = judge.judgement(None)
+        result = judge.judgement(passed(judge, offset_s=0.5, servers=(SERVER,)))
 
         there = msgspec.json.decode(msgspec.json.encode(result), type=Judgement)
 

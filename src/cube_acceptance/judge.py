@@ -1,7 +1,7 @@
 """What a case says about a requirement: a ruling, reached from observations and from nothing else.
 
 A case holds a :class:`Judge`. It reads observations through it, adds notes, and ends in one of
-three ways: :meth:`Judge.passes`, :class:`FailedError` or :class:`InconclusiveError`. What it
+three ways: :meth:`Judge.passes`, :meth:`Judge.fail` or :meth:`Judge.inconclusive`. What it
 says is a cause with facts, never a sentence: sentences are made for the reader's language later.
 """
 
@@ -72,16 +72,22 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RulingError(Exception):
-    """A case's end that is no pass; ``cause`` from the closed list, ``text`` a catalogue key."""
+    """A case's end; ``cause`` from the closed list, ``text`` a catalogue key."""
 
     outcome: CaseOutcome
 
-    def __init__(self, cause: str, text: str = "", /, **facts: object) -> None:
+    def __init__(self, cause: str = "", text: str = "", /, **facts: object) -> None:
         """Keep the cause, the text's key (default: the cause) and the facts for its sentence."""
         super().__init__(text or cause)
         self.cause = cause
         self.text = text or cause
         self.facts = {name: fact(value) for name, value in facts.items()}
+
+
+class PassedError(RulingError):
+    """The requirement is met; an error in form only, so that nothing of a case comes after it."""
+
+    outcome: CaseOutcome = "pass"
 
 
 class FailedError(RulingError):
@@ -118,7 +124,6 @@ class Judge:
         self._read: dict[str, Observed] = {}
         self._notes: list[Note] = []
         self._observed: dict[str, Fact] = {}
-        self._passed = False
 
     def get(self, key: str) -> Observation:
         """Read an observation, or the obstacle that kept it from being made.
@@ -154,10 +159,10 @@ class Judge:
         """Add key facts of what was observed, for the certificate's evidence."""
         self._observed |= {name: fact(value) for name, value in facts.items()}
 
-    def passes(self, **facts: object) -> None:
+    def passes(self, **facts: object) -> NoReturn:
         """Rule that the requirement is met; ``facts`` are shown as observed."""
         self.show(**facts)
-        self._passed = True
+        raise PassedError
 
     def fail(self, cause: str, text: str = "", /, **facts: object) -> NoReturn:
         """Rule that the requirement is not met."""
@@ -173,17 +178,14 @@ class Judge:
         Only an explicit pass that rests on at least one real observation is a pass. Whatever
         else happens in a case is a defect of ours and therefore inconclusive.
         """
-        if isinstance(end, RulingError):
-            outcome, cause, text, facts = end.outcome, end.cause, end.text, end.facts
-        elif end is not None:
-            return self._defect(f"{type(end).__name__}: {end}")
-        elif not self._passed:
+        if end is None:
             return self._defect("the case ended without a ruling")
-        elif all(isinstance(read, CannotMeasure) for read in self._read.values()):
+        if not isinstance(end, RulingError):
+            return self._defect(f"{type(end).__name__}: {end}")
+        blind = all(isinstance(read, CannotMeasure) for read in self._read.values())
+        if end.outcome == "pass" and blind:
             return self._defect("the case passed without an observation")
-        else:
-            outcome, cause, text, facts = "pass", "", "", {}
-        return self._close(outcome, cause, text, facts)
+        return self._close(end.outcome, end.cause, end.text, end.facts)
 
     def _defect(self, detail: str) -> Judgement:
         text = "internal-error"

@@ -21,7 +21,7 @@ import pytest
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import evidence_file, expected, sentences, store, survey
-from cube_acceptance.judge import Judge, Judgement
+from cube_acceptance.judge import Judge, Judgement, PassedError
 from cube_acceptance.ledger import (
     CASE_PROPERTY,
     JUDGEMENT_PROPERTY,
@@ -405,6 +405,8 @@ def _judged(item: pytest.Function, parameters: Mapping[str, object]) -> Callable
         end: BaseException | None = None
         try:
             case(**given)
+        except PassedError as error:
+            end = error
         except BaseException as error:
             end = error
             raise
