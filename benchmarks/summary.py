@@ -26,6 +26,7 @@ import msgspec
 
 from cube_acceptance import evidence_file, run
 from cube_acceptance.certificate import build, signature
+from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 
 PROJECT = Path(__file__).parents[1]
 FORMATS = ("table", "csv", "json", "html")
@@ -55,7 +56,7 @@ def twin(  # noqa: PLR0913 - everything that tells one certificate from another
     certificate = json.loads((original / "certificate.json").read_bytes())
     saved = evidence_file.load(original / "evidence.json")
     page = (original / "certificate.html").read_bytes().decode()
-    annex = page.replace(run.certificate_part(certificate, saved), run.CERTIFICATE_MARK, 1)
+    annex = page.replace(run.certificate_part(certificate, saved), CERTIFICATE_MARK, 1)
     if annex == page:
         raise ValueError(f"{original}: its page was rendered by another version")
 
@@ -82,7 +83,7 @@ def twin(  # noqa: PLR0913 - everything that tells one certificate from another
         }
     certificate |= changes
     certificate["content_sha256"] = build.content_sha256(certificate)
-    shown = annex.replace(run.CERTIFICATE_MARK, run.certificate_part(certificate, saved), 1)
+    shown = annex.replace(CERTIFICATE_MARK, run.certificate_part(certificate, saved), 1)
     (target / "certificate.html").write_bytes(shown.encode())
     for file in certificate["files"]:
         certificate["files"][file] = run.sha256((target / file).read_bytes())

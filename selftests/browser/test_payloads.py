@@ -15,6 +15,7 @@ from payloads import PAYLOADS, VECTORS
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import evidence_file, expected, method, run
 from cube_acceptance.certificate import build
+from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.evidence import Observation
 from cube_acceptance.ledger import Ledger
 from selftests.support import cases, sessions
@@ -89,7 +90,7 @@ def annex(certificate: Callable[[str, str], Path]) -> bytes:
     page = (certificate("accepted", "en") / "certificate.html").read_text("utf-8")
     begin, rest = page.index("<style"), page.index(LAST) + len(LAST)
     begin = page.rindex("<style", 0, page.index('<main class="certificate"'))
-    return (page[:begin] + run.CERTIFICATE_MARK + page[rest:]).encode()
+    return (page[:begin] + CERTIFICATE_MARK + page[rest:]).encode()
 
 
 def test_the_corpus_is_large() -> None:

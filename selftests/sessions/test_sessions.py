@@ -711,8 +711,8 @@ class TestUsage:
             "import pytest\n"
             "@pytest.hookimpl(trylast=True)\n"
             "def pytest_configure(config):\n"
-            "    page = Path(config.option.htmlpath)\n"
-            "    page.with_name(f'.{page.name}.part').mkdir()\n"
+            "    page = Path(config.option.xmlpath)\n"
+            "    page.with_name('.certificate.html.part').mkdir()\n"
         )
         session = run(tmp_path, "-p", "hostile", environment={"PYTHONPATH": str(tmp_path)})
 
@@ -813,7 +813,7 @@ class TestFiles:
             "from pathlib import Path\n"
             "import pytest\n"
             "def pytest_sessionfinish(session):\n"
-            "    page = Path(session.config.option.htmlpath)\n"
+            "    page = Path(session.config.option.xmlpath)\n"
             f"    {code}\n"
         )
         session = run(tmp_path, "-p", "hostile", environment={"PYTHONPATH": str(tmp_path)})

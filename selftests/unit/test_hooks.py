@@ -14,6 +14,7 @@ import pytest
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import entry, plugin, refusals
+from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.judge import Judge, Judgement
 from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, SEAL_PROPERTY, Ledger, sealed
 from cube_acceptance.run import Run
@@ -163,6 +164,7 @@ class Manager:
     def __init__(self, blocked: tuple[str, ...] = ()) -> None:
         """Block these plugins, and have no others."""
         self._blocked = blocked
+        self.registered: list[Any] = []
 
     def is_blocked(self, name: str) -> bool:
         """Return whether ``-p no:`` was said of it."""
@@ -170,6 +172,10 @@ class Manager:
 
     def get_plugin(self, name: str) -> None:
         """Have none."""
+
+    def register(self, plugin: object, _name: str) -> None:
+        """Keep it."""
+        self.registered.append(plugin)
 
 
 class Config:
@@ -263,6 +269,24 @@ class TestOptions:
         with pytest.raises(pytest.UsageError, match=r"--reports: .*file: "):
             plugin._make_folder(Config(tmp_path, reports="file"), state_of(catalogue))
 
+    def test_pytest_html_writes_the_annex(self, tmp_path: Path, catalogue: Catalogue) -> None:
+        """With our template, in the run's folder, and no second report of its own beside it."""
+        config, state = Config(tmp_path, reports="reports"), state_of(catalogue)
+        config.settings = {
+            "max_asset_filename_length": "255",
+            "render_collapsed": "passed",
+            "initial_sort": "result",
+        }
+        config.option.htmlpath = "wish.html"
+        plugin._make_folder(config, state)
+        (report,) = config.pluginmanager.registered
+        report._generate_report()
+
+        (page,) = (tmp_path / "reports").glob("*/certificate.html")
+        assert CERTIFICATE_MARK in page.read_text("utf-8")
+        assert config.option.htmlpath is None
+        assert state.wishes == {"certificate.html": tmp_path / "wish.html"}
+
     def test_a_folder_that_cannot_be_written_to(
         self, tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -273,7 +297,7 @@ class TestOptions:
 
         monkeypatch.setattr(Run, "open", refuse)
         config, state = Config(tmp_path), state_of(catalogue)
-        config.option.htmlpath = str(tmp_path / "certificate.html")
+        config.option.xmlpath = str(tmp_path / "junit.xml")
         config.stash[plugin.STATE] = state
         state.replay = Replay(healthy.saved())
         with pytest.raises(pytest.UsageError, match=r"--reports: .*Permission denied"):
@@ -628,3 +652,16 @@ class TestEnd:
         plugin.pytest_metadata(metadata)
 
         assert metadata == {"Python": "3.11"}
+
+    def test_the_page_has_the_runs_title(self, tmp_path: Path, catalogue: Catalogue) -> None:
+        """A report that is not the run's, of ``--collect-only``, keeps its own."""
+        config, state = Config(tmp_path), state_of(catalogue)
+        report = SimpleNamespace(config=config, title="page.html")
+        plugin.pytest_html_report_title(report)
+        config.stash[plugin.STATE] = state
+        plugin.pytest_html_report_title(report)
+        assert report.title == "page.html"
+
+        state.run = SimpleNamespace(title="Abnahme")  # type: ignore[assignment]
+        plugin.pytest_html_report_title(report)
+        assert report.title == "Abnahme"

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import subprocess
-import sys
 import time
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -17,11 +16,12 @@ import pytest
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import evidence_file, expected, method, run
 from cube_acceptance.certificate import build, pdf, signature
+from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.evidence import NtpObserved, VerifyError
 from cube_acceptance.ledger import Ledger
-from cube_acceptance.run import CERTIFICATE_MARK, Run
+from cube_acceptance.run import Run
 from cube_acceptance.site import Plant, Site
-from selftests.support import cases
+from selftests.support import annexes, cases
 from selftests.support.healthy import ENDED, HOSTS, NTP_REPLY, SITE, STARTED, https, saved
 
 if TYPE_CHECKING:
@@ -36,18 +36,7 @@ DISBELIEVED = VerifyError(code=19, message="self-signed certificate in certifica
 @pytest.fixture(scope="session")
 def annex(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A page that pytest-html itself has written, with the mark in its place."""
-    folder = tmp_path_factory.mktemp("annex")
-    (folder / "conftest.py").write_text(
-        f"def pytest_html_results_summary(prefix):\n    prefix.append({CERTIFICATE_MARK!r})\n"
-    )
-    (folder / "test_it.py").write_text("def test_it():\n    pass\n")
-    subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--html=page.html", "--self-contained-html"],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
-    return (folder / "page.html").read_text("utf-8")
+    return annexes.written(tmp_path_factory.mktemp("annex"), "def test_it():\n    pass\n")
 
 
 @pytest.fixture
@@ -187,13 +176,6 @@ class TestWholePage:
         assert page.endswith("<p>after</p>")
         assert certificate["certificate_id"] in page
         assert CERTIFICATE_MARK not in page
-
-    def test_needs_a_place(self) -> None:
-        """A page without a certificate must not be called one."""
-        evidence = saved()
-
-        with pytest.raises(ValueError, match="no place"):
-            next(run.whole_page(b"<p>before</p>", certificate_of(evidence), evidence))
 
 
 def certificate_of(evidence: evidence_file.Saved) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cube_acceptance import again, evidence_file, run, siblings, suite, verify
+from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.evidence import DhcpObserved
 from cube_acceptance.siblings import BrokenError
 from selftests.support import healthy, sessions
@@ -334,7 +335,7 @@ def forge(folder: Path, page: Callable[[str], str] = str, **changes: object) -> 
     certificate |= changes
     certificate["content_sha256"] = verify.build.content_sha256(certificate)
     fragment = run.certificate_part(certificate, saved)
-    whole = annex.replace(run.CERTIFICATE_MARK, fragment, 1)
+    whole = annex.replace(CERTIFICATE_MARK, fragment, 1)
     (folder / "certificate.html").write_bytes(whole.encode())
     rehash(folder, certificate)
 

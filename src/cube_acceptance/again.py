@@ -20,7 +20,8 @@ import msgspec
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import evidence_file, expected, run, suite
-from cube_acceptance.certificate import build, mend
+from cube_acceptance.certificate import annex as annexes
+from cube_acceptance.certificate import build
 from cube_acceptance.certificate.markup import text
 from cube_acceptance.judge import Judgement
 from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, Ledger
@@ -69,7 +70,7 @@ def annex_of(certificate: dict[str, Any], saved: Saved, folder: Path) -> str:
     fragment = run.certificate_part(certificate, saved)
     if html.count(fragment) != 1:
         raise BrokenError("certificate.html does not show this certificate")
-    return html.replace(fragment, run.CERTIFICATE_MARK, 1)
+    return html.replace(fragment, annexes.CERTIFICATE_MARK, 1)
 
 
 def judge_again(language: str, folder: Path) -> Again:
@@ -164,14 +165,14 @@ def check_annex(certificate: dict[str, Any], annex: str, again: str) -> None:
     """
     name, number = certificate["site"]["name"], certificate["certificate_id"]
     title = text(run.title(certificate, name, number, certificate["language"]))
-    if mend.frame(annex) != mend.frame(again) or f"<title>{title}</title>" not in annex:
+    if annexes.frame(annex) != annexes.frame(again) or f"<title>{title}</title>" not in annex:
         made_with = certificate["method"]["packages"].get("pytest-html")
         raise BrokenError(
             "certificate.html holds something beside the certificate and pytest-html's report "
             f"(made with pytest-html {made_with}, checked with {metadata.version('pytest-html')})"
         )
-    known = mend.shown(again)
-    for test, results in mend.shown(annex).items():
+    known = annexes.shown(again)
+    for test, results in annexes.shown(annex).items():
         if "Passed" in results - known.get(test, set()):
             raise BrokenError(f"certificate.html calls {test} passed, and it is not")
 

@@ -282,9 +282,20 @@ def _make_folder(config: pytest.Config, state: State) -> None:
         )
         if wish
     }
-    config.option.htmlpath = str(folder / "certificate.html")
-    config.option.self_contained_html = True
     config.option.xmlpath = str(folder / "junit.xml")
+    _report_as_annex(config, state, folder / "certificate.html")
+
+
+def _report_as_annex(config: pytest.Config, state: State, path: Path) -> None:
+    """Let pytest-html write its report with our template, and not one of its own beside it."""
+    from pytest_html.report_data import ReportData
+    from pytest_html.selfcontained_report import SelfContainedReport
+
+    from cube_acceptance.certificate.annex import Annex
+
+    config.option.htmlpath = None
+    report = SelfContainedReport(str(path), config, ReportData(config), Annex(state.language), "")
+    config.pluginmanager.register(report, "cube-acceptance-annex")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -307,7 +318,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     state.run = Run(
         state.catalogue,
         state.setup,
-        Path(config.option.htmlpath).parent,
+        Path(config.option.xmlpath).parent,
         state.language,
         (*_options_from_outside(), *config.invocation_params.args),
         replayed=bool(state.replay),
@@ -595,20 +606,6 @@ def pytest_report_teststatus(
 # The end: certificate, exit status, last lines.
 
 
-@pytest.hookimpl(optionalhook=True, wrapper=True, tryfirst=True)
-def pytest_html_results_summary(
-    prefix: list[str], summary: list[str], postfix: list[str]
-) -> Generator[None, Any, Any]:
-    """Leave a mark in pytest-html's page where the certificate will stand, and nothing else."""
-    from cube_acceptance.run import CERTIFICATE_MARK
-
-    said = yield
-    prefix[:] = [CERTIFICATE_MARK]
-    summary.clear()
-    postfix.clear()
-    return said
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_metadata(metadata: dict[str, Any]) -> None:
     """Take out what pytest-metadata read from the environment of a CI system.
@@ -621,8 +618,10 @@ def pytest_metadata(metadata: dict[str, Any]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_html_report_title(report: Any) -> None:  # noqa: ANN401 - pytest-html's own
-    """Name the report by what it is."""
-    report.title = "cube-acceptance"
+    """Name the report by what it is, where it is ours."""
+    state = report.config.stash.get(STATE, None)
+    if state and state.run:
+        report.title = state.run.title
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

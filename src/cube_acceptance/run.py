@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cube_acceptance import evidence_file, method, network
-from cube_acceptance.certificate import build, front, mend, page, pdf, signature
+from cube_acceptance.certificate import build, front, page, pdf, signature
+from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.evidence import HttpsObserved, NtpObserved, timestamp
 
 if TYPE_CHECKING:
@@ -26,12 +27,6 @@ if TYPE_CHECKING:
     from cube_acceptance.ledger import Ledger
     from cube_acceptance.setup import Setup
     from cube_acceptance.site import Site
-
-CERTIFICATE_MARK = (
-    '<p class="unfinished"><strong>Dieser Lauf ist noch nicht beendet. '
-    "This run has not finished yet.</strong></p>"
-)
-"""What holds the certificate's place in pytest-html's page."""
 
 
 def slug(text: str) -> str:
@@ -96,14 +91,8 @@ def title(kind: dict[str, Any], name: str, number: str, language: Language) -> s
 
 
 def whole_page(annex: bytes, certificate: dict[str, Any], saved: Saved) -> Iterator[bytes]:
-    """Put the certificate into its place in the mended page of pytest-html; give it in pieces.
-
-    Raises:
-        ValueError: the page has no place for it.
-    """
-    before, mark, after = annex.partition(CERTIFICATE_MARK.encode())
-    if not mark:
-        raise ValueError("pytest-html's page has no place for the certificate")
+    """Put the certificate into its place in the page that pytest-html wrote; in pieces."""
+    before, _, after = annex.partition(CERTIFICATE_MARK.encode())
     yield before
     for piece in page.render(certificate, certificate["language"], saved.observations):
         yield piece.encode()
@@ -153,9 +142,16 @@ class Run:
         self._replayed = replayed
         self._key = key
         self._browser = browser
+        self.number = str(uuid.uuid4())
         self.failings: list[str] = []
         """What was asked for beside the certificate and could not be made, a line each."""
         self._started = timestamp()
+
+    @property
+    def title(self) -> str:
+        """The title of the run's page."""
+        kind = {"simulated": self.setup.simulated, "stage": self.setup.site.stage}
+        return title(kind, self.setup.site.site.name, self.number, self.language)
 
     def open(self) -> None:
         """Make the folder, with a page that says that the run has not finished."""
@@ -173,20 +169,14 @@ class Run:
             return self._conclude(ledger, saved)
 
     def _conclude(self, ledger: Ledger, saved: Saved) -> dict[str, Any]:
+        annex = self._annex()
         self._write("evidence.json", [evidence_file.dump(saved)])
-        kind = {"simulated": self.setup.simulated, "stage": self.setup.site.stage}
-        number = str(uuid.uuid4())
-        annex = mend.mend(
-            (self.folder / "certificate.html").read_text("utf-8"),
-            self.language,
-            title(kind, self.setup.site.site.name, number, self.language),
-        ).encode()
         files = {
             name: sha256((self.folder / name).read_bytes())
             for name in ("evidence.json", "junit.xml")
         }
         facts = build.Facts(
-            certificate_id=number,
+            certificate_id=self.number,
             language=self.language,
             replayed=self._replayed,
             method=method.facts(self._arguments),
@@ -217,6 +207,17 @@ class Run:
         data = build.dump(build.build(self.catalogue, ledger, saved, facts))
         certificate: dict[str, Any] = msgspec.json.decode(data)
         return certificate
+
+    def _annex(self) -> bytes:
+        """Read the page that pytest-html wrote.
+
+        Raises:
+            ValueError: it has no place for the certificate, as that of an unfinished run.
+        """
+        annex = (self.folder / "certificate.html").read_text("utf-8")
+        if CERTIFICATE_MARK not in annex:
+            raise ValueError("pytest-html's page has no place for the certificate")
+        return annex.encode()
 
     def _print(self, *, signed: bool) -> None:
         """Print the page to PDF where that was asked for; a signed run signs it as well."""
