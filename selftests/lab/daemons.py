@@ -400,7 +400,7 @@ def fake(number: int, line: str, plant: Plant) -> Server:
     words = [*usual, *arguments]
     addresses = ["", *(value for key, value in pairwise(words) if key == "--address")]
     where = f"PYTHONPATH={PROJECT}:{PROJECT / 'src'}"
-    program = ("-m", f"fixtures.simulator.{protocol}", "--behaviour", behaviour)
+    program = ("-m", "fixtures.simulator", protocol, "--behaviour", behaviour)
     return Server(
         host=host,
         name=f"fake-{number}-{protocol}",
