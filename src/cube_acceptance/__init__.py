@@ -1,3 +1,3 @@
 """Proves that a network gives a HOMAG CUBE what its documented prerequisites ask for."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
