@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
+from clocks import OWN_CLOCK, Clock, cloud_clocks, margin
 
-from cube_acceptance.evidence import CannotMeasure, HttpsObserved, NtpObserved, Trouble
+from cube_acceptance.evidence import CannotMeasure, NtpObserved, Trouble
 from cube_acceptance.judge import Word, obstacle
 from cube_acceptance.network import handed_out, time_servers
-from judging import Flaw, cloud_offset, flaw_of, none_works, other_way, some, stand_in_the_segment
+from judging import Flaw, flaw_of, none_works, other_way, some, stand_in_the_segment
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import NtpReply
     from cube_acceptance.judge import InconclusiveError, Judge
     from cube_acceptance.setup import Setup
-    from cube_acceptance.site import Site
 
 UNSYNCHRONISED_LEAP = 3
 LAST_STRATUM = 15
 ROOT_DISTANCE_LIMIT_S = 5.0
-DATE_RESOLUTION_S = 1.0
 
 TURNED_AWAY = {"RATE": "refused.rate", "DENY": "refused.denied", "RSTR": "refused.denied"}
 """Sentences for the kiss codes by which a server turns a client away (RFC 5905 section 7.4)."""
 
 RANKING = ("wrong-time", "unsynchronised", "refused", "no-route", "no-answer")
 """Causes in the order of how close a server came to working."""
-
-
-class Clock(NamedTuple):
-    """A clock to compare with: how far it is ahead of this computer's, and how sure that is."""
-
-    offset_s: float
-    uncertainty_s: float
-    name: Word
-
-
-OWN_CLOCK = Clock(0.0, 0.0, Word("own-clock"))
 
 
 @pytest.mark.requirement("NTP-01")
@@ -135,28 +123,6 @@ def unsynchronised(server: str, reply: NtpReply) -> Flaw | None:
         facts = {"distance": distance, "limit": ROOT_DISTANCE_LIMIT_S}
         return Flaw(server, cause, "unsynchronised.distance", f"root distance {distance} s", facts)
     return None
-
-
-def cloud_clocks(judge: Judge, site: Site) -> list[Clock]:
-    """List the clocks of the cloud hosts, as their ``Date`` over verified TLS told them."""
-    clocks = []
-    for host in site.cloud.hosts:
-        try:
-            observed = judge.get(f"https/{host}")
-        except LookupError:  # without an address for the host there was nothing to ask
-            continue
-        if not isinstance(observed, HttpsObserved):
-            continue
-        offset_s = cloud_offset(observed)
-        if offset_s is not None:
-            uncertainty_s = DATE_RESOLUTION_S + observed.date_uncertainty_s
-            clocks.append(Clock(offset_s, uncertainty_s, Word("cloud-time")))
-    return clocks
-
-
-def margin(reply: NtpReply) -> float:
-    """Give how far an offset can be off by the exchange alone, in seconds (RFC 5905 section 8)."""
-    return abs(reply.delay_s) / 2
 
 
 def agree(reply: NtpReply, clock: Clock, tolerance_s: float) -> bool:

@@ -68,6 +68,14 @@ MISSED = Trouble(kind="no-route", phase="udp", detail=NOBODY)
 TOO_LATE = (Ignored(at_s=3.5, source=f"{SERVER}:123", reason="too late, after 3.500 s"),)
 
 
+NOW = "Mon, 23 Nov 2026 09:00:00 GMT"
+TWO_DAYS_AGO = "Sat, 21 Nov 2026 09:00:00 GMT"
+IN_AN_HOUR = "Mon, 23 Nov 2026 10:00:03 GMT"
+OLDEST_FORM = "Sat Nov 21 09:00:00 2026"
+NO_DAY = "Mon, 33 Nov 2026 09:00:00 GMT"
+"""What a CUBE's pages may say of the time (STARTED is the first of them)."""
+CLOCK = ("cube-clock",)
+
 KISS_CODES = (
     *("ACST", "AUTH", "AUTO", "BCST", "CRYP", "DENY", "DROP"),
     *("RSTR", "INIT", "MCST", "NKEY", "RATE", "RMOT", "STEP"),
@@ -199,6 +207,20 @@ def answered(status: int, *headers: tuple[str, str]) -> dict[str, Observation | 
 def page(port: int, **changes: object) -> dict[str, Observation | None]:
     """A page of the CUBE, bent."""
     return {f"page/{CUBE}:{port}": healthy.page(port, **changes)}
+
+
+def stamped(port: int, fields: tuple[tuple[str, str], ...], status: int = 200) -> HttpReply:
+    """A page's response with these header fields."""
+    return HttpReply(url=f"http://{CUBE}:{port}/", status=status, headers=fields)
+
+
+def dated(
+    diagnosis: tuple[tuple[str, str], ...], connector: tuple[tuple[str, str], ...]
+) -> dict[str, Observation | None]:
+    """The CUBE's two pages, with header fields."""
+    return page(80, replies=(stamped(80, diagnosis),)) | page(
+        5555, replies=(stamped(5555, connector),)
+    )
 
 
 def page_trouble(port: int, kind: str, phase: str = "tcp") -> dict[str, Observation | None]:
@@ -2199,5 +2221,32 @@ ROWS = [
             routed=(Routed(cube="line-1", address=CUBE, gateway=gateway),),
         )
         for known, gateway in (("behind a router", OTHER), ("behind nobody knows what", ""))
+    ),
+    # The CUBE's own clock
+    *(
+        Row(f"the CUBE's pages: {what}", dated(diagnosis, connector), {}, notes, **more)
+        for what, diagnosis, connector, notes, more in (
+            ("right", (("date", NOW),), (("date", NOW),), (), {}),
+            ("two days behind", (("date", TWO_DAYS_AGO),), (("date", TWO_DAYS_AGO),), CLOCK, {}),
+            ("an hour ahead", (("date", IN_AN_HOUR),), (), CLOCK, {}),
+            ("one of them kept by a cache", (("date", TWO_DAYS_AGO), ("age", "7")), (), (), {}),
+            ("handed on by a proxy", (("date", TWO_DAYS_AGO), ("via", "1.1 box")), (), (), {}),
+            ("of different times", (("date", NOW),), (("date", TWO_DAYS_AGO),), (), {}),
+            ("with a date of no known form", (("date", "2026-11-21 09:00:00"),), (), (), {}),
+            ("with a date that no calendar has", (("date", NO_DAY),), (), (), {}),
+            ("in the oldest form, and wrong", (("date", OLDEST_FORM),), (), CLOCK, {}),
+            ("without a date", (), (), (), {}),
+        )
+    ),
+    Row(
+        "the CUBE's pages: an error page is somebody's",
+        page(80, replies=(stamped(80, (("date", TWO_DAYS_AGO),), status=500),)),
+        {"DIAG-01[line-1]": "fail wrong-answer"},
+    ),
+    Row(
+        "the CUBE's pages: behind the time server, where no cloud tells the time",
+        dated((("date", TWO_DAYS_AGO),), ()) | no_cloud(),
+        {},
+        CLOCK,
     ),
 ]
