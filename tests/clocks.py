@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
     from cube_acceptance.evidence import HttpReply, NtpReply
     from cube_acceptance.judge import Judge
+    from cube_acceptance.setup import Setup
     from cube_acceptance.site import Cube, Site
 
 DATE_RESOLUTION_S = 1.0
 """An HTTP date has whole seconds (RFC 9110 section 5.6.7)."""
 HOUR_S = 3600.0
+ZONES_S = 14 * HOUR_S
+"""No time zone is further from UTC."""
 PAGES = frozenset({401, 403})
 """Statuses of 400 and above by which the CUBE itself answers."""
 
@@ -40,14 +43,15 @@ class Clock(NamedTuple):
 
     offset_s: float
     uncertainty_s: float
-    name: Word
+    name: Word | None = None
+    """What it is called where it serves as the reference."""
 
 
 OWN_CLOCK = Clock(0.0, 0.0, Word("own-clock"))
 
 
 def margin(reply: NtpReply) -> float:
-    """Return how far an offset can be off by the exchange alone, in seconds (RFC 5905 section 8)."""
+    """Return how far off an offset can be by the exchange alone, in s (RFC 5905 section 8)."""
     return abs(reply.delay_s) / 2
 
 
@@ -63,10 +67,10 @@ def cloud_clocks(judge: Judge, site: Site) -> list[Clock]:
     return clocks
 
 
-def server_clocks(judge: Judge, site: Site) -> list[Clock]:
+def server_clocks(judge: Judge, setup: Setup) -> list[Clock]:
     """List the clocks of the time servers that call themselves synchronised."""
     try:
-        servers = time_servers(site, handed_out(judge)).addresses
+        servers = time_servers(setup.site, handed_out(setup, judge)).addresses
     except LookupError:  # not part of this session
         return []
     seen = [look(judge, f"ntp/{server}") for server in servers]
@@ -77,25 +81,24 @@ def server_clocks(judge: Judge, site: Site) -> list[Clock]:
     ]
 
 
-def note_cube_clock(judge: Judge, site: Site, cube: Cube, ports: Sequence[int]) -> None:
+def note_cube_clock(judge: Judge, setup: Setup, cube: Cube, ports: Sequence[int]) -> None:
     """Note a clock of the CUBE's that its own pages show to be wrong.
 
     Whatever was measured from here: where the CUBE's clock is wrong, the time does not reach it.
     """
     pages = [look(judge, f"page/{cube.address}:{port}") for port in ports]
     told = [clock for page in pages if (clock := page_clock(page))]
-    tolerance_s = site.ntp.tolerance_s
+    tolerance_s = setup.site.ntp.tolerance_s
     if not told or not all(within(told[0], other, tolerance_s) for other in told):
         return  # nobody tells, or the pages do not agree
     own = told[0]
-    references = cloud_clocks(judge, site) or server_clocks(judge, site) or [OWN_CLOCK]
+    references = cloud_clocks(judge, setup.site) or server_clocks(judge, setup) or [OWN_CLOCK]
     if any(within(own, reference, tolerance_s) for reference in references):
         return
     offset_s = own.offset_s - references[0].offset_s
-    hours = (
-        abs(offset_s) >= HOUR_S / 2
-        and abs(offset_s - round(offset_s / HOUR_S) * HOUR_S)
-        <= tolerance_s + own.uncertainty_s + references[0].uncertainty_s
+    beside_s = abs(offset_s - round(offset_s / HOUR_S) * HOUR_S)
+    hours = HOUR_S / 2 <= abs(offset_s) <= ZONES_S + HOUR_S / 2 and beside_s <= tolerance_s + (
+        own.uncertainty_s + references[0].uncertainty_s
     )
     judge.note(
         "cube-clock",
@@ -123,7 +126,7 @@ def page_clock(page: object) -> Clock | None:
     began = datetime.fromisoformat(page.started).timestamp()
     first, last = began + page.tries[-1].at_s, began + page.duration_s
     offset_s = moment.timestamp() - (first + last) / 2
-    return Clock(offset_s, DATE_RESOLUTION_S + (last - first) / 2, Word("own-page"))
+    return Clock(offset_s, DATE_RESOLUTION_S + (last - first) / 2)
 
 
 def date_of(reply: HttpReply) -> datetime | None:

@@ -31,7 +31,7 @@ RANKING = (
 def test_the_diagnosis_page_answers(judge: Judge, setup: Setup, cube: Cube) -> None:
     """The CUBE's diagnosis page answers on the port of its version; unknown: on either."""
     ports = setup.ports.diag(cube.version)
-    note_cube_clock(judge, setup.site, cube, (*ports, setup.ports.conn))
+    note_cube_clock(judge, setup, cube, (*ports, setup.ports.conn))
     seen = [judge.get(page_key(cube.address, port)) for port in ports]
     failures = []
     for port, page in zip(ports, seen, strict=True):

@@ -313,6 +313,7 @@ def nginx(plant: Plant, host: str, name: str, sections: list[str], sockets: list
     configuration = folder / "nginx.conf"
     configuration.write_text(
         "daemon off; master_process off; user root;\n"
+        "env FAKETIME; env FAKETIME_DONT_FAKE_MONOTONIC;\n"
         f"pid {folder}/nginx.pid; error_log {folder}/error.log;\n"
         "events { worker_connections 64; }\n"
         f"http {{ access_log {folder}/access.log; server_tokens off; root {folder}/root;\n"

@@ -318,6 +318,26 @@ class TestFront:
         assert "and 194 more" in front
         assert "unknown (1 times)" in front
 
+    def test_says_for_whom_it_was_measured(self) -> None:
+        """The test computer stands in for the CUBE, and whoever signs has to know."""
+        made = samples.accepted("de")
+
+        assert "an Stelle des CUBE gemessen" in render(made, "de")
+        assert "gilt für das Netz" in render(samples.readiness("de"), "de")
+        made["vantage"]["address"] = ""
+        assert "Für wen gemessen wurde" not in render(made, "de")
+
+    def test_a_doubtful_cube_is_on_it(self) -> None:
+        """A wrong clock of the CUBE's belongs before the signatures; the rest is counted."""
+        made = samples.accepted("en")
+        seen = {"requirement": "DIAG-01", "code": "cube-clock", "text": "Two days behind."}
+        made["observations"] = [seen | {"subject": f"line-{number}"} for number in range(9)]
+        front = render(made, "en").partition('id="part-')[0]
+
+        assert "line-5: Two days behind." in front
+        assert "line-6: Two days behind." not in front
+        assert "and 3 more" in front
+
 
 class TestRunningLines:
     """What stands on every printed page."""

@@ -26,6 +26,10 @@ VERSIONS_ON_FRONT = 6
 """How many software versions the first page's summary counts one by one."""
 
 
+ON_FRONT = frozenset({"cube-clock", "other-device"})
+"""Observations that whoever signs has to know: what was tested may not be what is installed."""
+
+
 def title(certificate: Mapping[str, Any], language: Language) -> str:
     """Name the document by what it is: certificate, readiness report, or neither."""
     if certificate["simulated"]:
@@ -126,6 +130,18 @@ def standings(certificate: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], O
         if result["level"] == "required":
             outcomes.setdefault(result["subject"], []).append(result["outcome"])
     return [(cube, worst(outcomes.get(cube["name"], ()))) for cube in certificate["item"]["cubes"]]
+
+
+def remarks(reading: Reading) -> list[str]:
+    """Return the observations that belong on the first page, and how many more there are."""
+    texts = [
+        f"{entry['subject']}: {entry['text']}"
+        for entry in reading.certificate["observations"]
+        if entry["code"] in ON_FRONT
+    ]
+    rest = len(texts) - CUBES_ON_FRONT
+    more = [reading.say("cube.others", count=rest)] if rest > 0 else []
+    return texts[:CUBES_ON_FRONT] + more
 
 
 def by_outcome(certificate: Mapping[str, Any]) -> list[tuple[Outcome, list[str]]]:
