@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import entry, plugin, refusals
+from cube_acceptance import entry, plugin, refusals, runner
 from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.judge import Judge, Judgement
 from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, SEAL_PROPERTY, Ledger, sealed
@@ -35,6 +35,18 @@ UNMEASURED = healthy.saved({"ntp/10.20.0.1": None, "dhcp": dhcp(NO_ROUTER)})
 """DHCP-01 fails, NTP-01 was not asked, all else passes."""
 
 
+class TestRoom:
+    """What this computer must let the run have."""
+
+    def test_too_few_threads(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """They are a usage error, and none where nothing is measured."""
+        monkeypatch.setattr(runner, "threads_to_be_had", lambda _: 3)
+        with pytest.raises(pytest.UsageError, match="allows 3 more threads"):
+            plugin._find_room(SimpleNamespace(replay=None, simulated=None))
+
+        plugin._find_room(SimpleNamespace(replay=object(), simulated=None))
+
+
 class TestSession:
     """Sessions of every kind: judged again, measured, spread, only looked at."""
 
@@ -48,6 +60,18 @@ class TestSession:
         assert lines[-2:] == ["Verdict: Accepted", str(session.folder / "certificate.html")]
         assert html.read_bytes() == (session.folder / "certificate.html").read_bytes()
         assert junit.read_bytes() == (session.folder / "junit.xml").read_bytes()
+
+    @pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["alone", "spread"])
+    def test_a_folder_named_as_a_variable_is_written(
+        self, tmp_path: Path, spread: tuple[str, ...]
+    ) -> None:
+        """Nobody replaces it, and no report lands elsewhere."""
+        session = run(tmp_path / "in $HOME", *spread)
+
+        assert (session.status, session.verdict) == (0, "accepted")
+        written = {path.name for path in session.folder.iterdir()}
+        assert {"certificate.html", "junit.xml"} <= written
+        assert [path.name for path in tmp_path.iterdir()] == ["in $HOME"]
 
     def test_spread(self, tmp_path: Path) -> None:
         """Over processes; what fails and what was not measured is told apart."""

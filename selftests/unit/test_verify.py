@@ -361,6 +361,20 @@ def judged(rejected: Path) -> again.Again:
     return again.judge_again("de", rejected)
 
 
+class TestJudgingAgain:
+    """The cases judge again, wherever they lie."""
+
+    def test_in_a_folder_named_as_a_variable_is_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rejected: Path
+    ) -> None:
+        """Variables in the path of its root are replaced by pytest."""
+        link = tmp_path / "in $HOME"
+        link.symlink_to(suite.PROJECT, target_is_directory=True)
+        monkeypatch.setattr(suite, "PROJECT", link)
+
+        assert again.judge_again("de", rejected).judgements["DHCP-01"].cause == "no-answer"
+
+
 class TestForged:
     """A folder in which everything was changed to fit, but for the evidence."""
 

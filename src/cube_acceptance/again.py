@@ -85,7 +85,7 @@ def judge_again(language: str, folder: Path) -> Again:
     with tempfile.TemporaryDirectory(prefix="cube-acceptance-verify-") as reports:
         try:
             asked = subprocess.run(  # noqa: S603 - fixed program, arguments are passed as they are
-                replay_command(project, folder, language, reports),
+                replay_command(folder, language, reports),
                 capture_output=True,
                 text=True,
                 timeout=REPLAY_LIMIT_S,
@@ -114,14 +114,18 @@ def judge_again(language: str, folder: Path) -> Again:
         return Again(judgements, annex)
 
 
-def replay_command(project: Path, folder: Path, language: str, reports: str) -> list[str]:
-    """Write the command that judges a folder's evidence again, without its certificate's say."""
+def replay_command(folder: Path, language: str, reports: str) -> list[str]:
+    """Write the command that judges a folder's evidence again, without its certificate's say.
+
+    It is for the project's folder as working directory: pytest replaces variables in the path of
+    its root (os.path.expandvars), and a dollar sign may stand in the name of any folder.
+    """
     return [
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
-        *("--rootdir", str(project), "-c", str(project / "pyproject.toml")),
+        *("--rootdir", ".", "-c", "pyproject.toml"),
         *("--replay", str((folder / "evidence.json").resolve())),
         *("--lang", language, "--reports", reports),
-        str(project / "tests"),
+        "tests",
     ]
 
 

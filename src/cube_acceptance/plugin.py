@@ -95,6 +95,20 @@ class HookSpecs:
         raise NotImplementedError  # pragma: no cover - a specification is never called
 
 
+class AsItStands(str):
+    """A path in which nobody finds a variable to replace.
+
+    pytest and pytest-html read theirs as a shell would (os.path.expandvars), and would write their
+    reports elsewhere where the name of a folder holds a dollar sign.
+    """
+
+    __slots__ = ()
+
+    def __contains__(self, part: str) -> bool:  # type: ignore[override]
+        """Whether a text stands in it that is not the sign of a variable."""
+        return part not in {"$", "%"} and super().__contains__(part)
+
+
 class State:
     """What one process of the session holds."""
 
@@ -282,7 +296,7 @@ def _make_folder(config: pytest.Config, state: State) -> None:
         )
         if wish
     }
-    config.option.xmlpath = str(folder / "junit.xml")
+    config.option.xmlpath = AsItStands(folder / "junit.xml")
     _report_as_annex(config, state, folder / "certificate.html")
 
 
@@ -294,7 +308,9 @@ def _report_as_annex(config: pytest.Config, state: State, path: Path) -> None:
     from cube_acceptance.certificate.annex import Annex
 
     config.option.htmlpath = None
-    report = SelfContainedReport(str(path), config, ReportData(config), Annex(state.language), "")
+    report = SelfContainedReport(
+        AsItStands(path), config, ReportData(config), Annex(state.language), ""
+    )
     config.pluginmanager.register(report, "cube-acceptance-annex")
 
 
@@ -308,6 +324,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     from cube_acceptance.method import make_setup
     from cube_acceptance.run import Run
 
+    # Who was to read it has; xdist hands on to its workers what is nothing but text.
+    config.option.xmlpath = str(config.option.xmlpath)
     if state.replay:
         state.setup = state.replay.evidence.setup
     elif state.simulated:
