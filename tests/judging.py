@@ -16,6 +16,7 @@ from cube_acceptance.network import (
     name_servers,
     network_of,
     next_hops,
+    server_of,
     usable_addresses,
     way_key,
 )
@@ -124,7 +125,7 @@ def other_way(
         "other-route",
         "other-route.router",
         target=target,
-        server=offer.server_id or offer.source,
+        server=server_of(offer),
         mine=way.gateway or Word("directly"),
         theirs=[router or Word("directly") for router in sorted(routers)],
     )
@@ -165,7 +166,7 @@ def stop_at_obstacle(judge: Judge, servers: Servers) -> None:
 
 def stranger_facts(offers: Sequence[DhcpMessage]) -> dict[str, object]:
     """Name servers and networks of offers that are of another network than this one."""
-    servers = dict.fromkeys(offer.server_id or offer.source for offer in offers)
+    servers = dict.fromkeys(map(server_of, offers))
     return {
         "server": list(servers),
         "network": list(dict.fromkeys(str(network_of(offer)) for offer in offers)),

@@ -10,6 +10,7 @@ import pytest
 from cube_acceptance.evidence import CannotMeasure, DhcpObserved, LeaseObserved, Vantage
 from cube_acceptance.judge import Word, obstacle
 from cube_acceptance.network import (
+    CUBE_LIMIT,
     DNS_OPTION,
     NTP_OPTION,
     default_routers,
@@ -18,6 +19,7 @@ from cube_acceptance.network import (
     leading_offer,
     missing,
     real_offers,
+    server_of,
     silence_is_doubtful,
     ways_out,
 )
@@ -48,13 +50,13 @@ def test_a_dhcp_server_offers_an_address(judge: Judge, setup: Setup) -> None:
     note_rivals(judge, real_offers(offers))
     if not fits(setup, offer):
         judge.inconclusive("ambiguous", **stranger_facts(real_offers(offers)))
+    note_own_offers(judge, site, offers)
+    note_taken(judge, setup, offers)
     note_values(judge, offer, site)
     if isinstance(setup.vantage, Vantage) and offer.address == setup.vantage.address:
         judge.note("own-address", address=offer.address)
     if lacking := missing(offer):
-        judge.fail(
-            "wrong-answer", server=offer.server_id or offer.source, missing=list(map(Word, lacking))
-        )
+        judge.fail("wrong-answer", server=server_of(offer), missing=list(map(Word, lacking)))
     note_routers(judge, offer)
     judge.passes(
         server=offer.server_id,
@@ -70,13 +72,17 @@ def test_a_dhcp_server_offers_an_address(judge: Judge, setup: Setup) -> None:
 def rule_on_silence(judge: Judge, setup: Setup, offers: DhcpObserved) -> NoReturn:
     """Rule where nobody offered an address."""
     if offers.offers:
-        servers = dict.fromkeys(offer.server_id or offer.source for offer in offers.offers)
+        servers = dict.fromkeys(server_of(offer) for offer in offers.offers)
         judge.fail("wrong-answer", "wrong-answer.nothing", server=list(servers))
     if silence_is_doubtful(setup, offers):
         text = {"wsl": "not-permitted.wsl", "udp-socket": "not-permitted.unheard"}
         variant = text.get(offers.deaf, "not-permitted.blocked")
         judge.inconclusive("not-permitted", variant, command=offers.command)
-    judge.fail("no-answer", seconds=round(offers.duration_s))
+    asked = [cube.mac for cube in setup.site.cubes if cube.mac][:CUBE_LIMIT]
+    seconds = round(offers.duration_s)
+    if asked:
+        judge.fail("no-answer", "no-answer.registered", seconds=seconds, macs=asked)
+    judge.fail("no-answer", seconds=seconds)
 
 
 def own_lease_proves_a_server(judge: Judge, blocked: CannotMeasure, site: Site) -> None:
@@ -104,7 +110,7 @@ def note_rivals(judge: Judge, offers: tuple[DhcpMessage, ...]) -> None:
 
     The order in which they name the same routers or DNS servers shares the load, no more.
     """
-    servers = {offer.server_id or offer.source: offer for offer in offers}
+    servers = {server_of(offer): offer for offer in offers}
     if len(servers) < 2:
         return
     judge.note("second-server", servers=list(servers))
@@ -112,6 +118,46 @@ def note_rivals(judge: Judge, offers: tuple[DhcpMessage, ...]) -> None:
         judge.note("servers-disagree", what=Word("routers"))
     if len({frozenset(offer.dns) for offer in servers.values()}) > 1:
         judge.note("servers-disagree", what=Word("name-servers"))
+
+
+def note_own_offers(judge: Judge, site: Site, offers: DhcpObserved) -> None:
+    """Note the address that each CUBE would get, where DHCP was asked for it."""
+    for cube in site.cubes:
+        own = [offer for offer in real_offers(offers) if cube.mac and offer.hardware == cube.mac]
+        for offer in {(server_of(offer), offer.address): offer for offer in own}.values():
+            judge.note(
+                "own-offer",
+                cube=cube.name,
+                mac=cube.mac,
+                server=server_of(offer),
+                address=offer.address,
+                match=Word("as-in-site-file" if offer.address == cube.address else "other-address"),
+                expected=cube.address,
+            )
+
+
+def note_taken(judge: Judge, setup: Setup, offers: DhcpObserved) -> None:
+    """Note an address that is offered although somebody has it.
+
+    A CUBE has its own by the site file. Others answer an ARP question for theirs, and so does a
+    router that answers for every address (proxy ARP): it is known by answering for several.
+    """
+    of_own = {setup.vantage.address} if isinstance(setup.vantage, Vantage) else set()
+    answered = [hardware for _, hardware in offers.holders]
+    for offer in {(one.address, one.hardware): one for one in real_offers(offers)}.values():
+        if offer.address in of_own:
+            continue
+        cubes = [cube for cube in setup.site.cubes if cube.address == offer.address]
+        known = [cube.name for cube in cubes if not cube.mac or cube.mac != offer.hardware]
+        others = [
+            hardware
+            for address, hardware in offers.holders
+            if address == offer.address
+            and hardware != offer.hardware
+            and answered.count(hardware) == 1
+        ]
+        if known or others:
+            judge.note("address-taken", address=offer.address, holder=known or others)
 
 
 def note_values(judge: Judge, offer: DhcpMessage, site: Site) -> None:

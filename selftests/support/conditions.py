@@ -321,6 +321,9 @@ STRAY = replace(
     address="192.168.178.20",
     routers=("192.168.178.1",),
 )
+OWN_MAC, OTHER_MAC, ROUTER_MAC = (f"02:00:00:00:00:{last}" for last in (50, 99, 11))
+OWN_OFFER = replace(OFFER, address=CUBE, hardware=OWN_MAC)
+REGISTERED = one_cube(mac=OWN_MAC)
 NO_SERVERS = {
     "NTP-01": "fail not-offered",
     **every(DNS_CASES + HTTPS_CASES, "fail not-offered"),
@@ -423,6 +426,80 @@ ROWS = [
         {"dhcp": dhcp(STRAY, replace(OFFER, routers=()))},
         {"DHCP-01": "fail wrong-answer"},
         ("second-server", "servers-disagree"),
+    ),
+    Row(
+        "the CUBE's own offer names other servers than the one to this computer",
+        {
+            "dhcp": dhcp(replace(OFFER, ntp=(SECOND,), dns=(SECOND,)), OWN_OFFER),
+        },
+        {},
+        ("own-offer",),
+        REGISTERED,
+    ),
+    Row(
+        "the CUBE's own offer is of another address than the site file's",
+        {"dhcp": dhcp(replace(OWN_OFFER, address="10.20.0.77"))},
+        {},
+        ("own-offer",),
+        REGISTERED,
+    ),
+    Row(
+        "the CUBE's own offer has no router, unlike the one to this computer",
+        {"dhcp": dhcp(OFFER, replace(OWN_OFFER, routers=()))},
+        {"DHCP-01": "fail wrong-answer"},
+        ("own-offer",),
+        REGISTERED,
+    ),
+    Row(
+        "a stray server offers to the CUBE as well",
+        {"dhcp": dhcp(replace(STRAY, hardware=OWN_MAC), OFFER)},
+        {},
+        ("own-offer", "second-server", "servers-disagree"),
+        REGISTERED,
+    ),
+    Row(
+        "the CUBE's own address is held by the CUBE",
+        {"dhcp": replace(dhcp(OWN_OFFER), holders=((CUBE, OWN_MAC),))},
+        {},
+        ("own-offer",),
+        REGISTERED,
+    ),
+    Row(
+        "the CUBE's own address is held by somebody else",
+        {"dhcp": replace(dhcp(OWN_OFFER), holders=((CUBE, OTHER_MAC), (CUBE, OWN_MAC)))},
+        {},
+        ("own-offer", "address-taken"),
+        REGISTERED,
+    ),
+    Row(
+        "the offered address is the CUBE's by the site file",
+        {"dhcp": offer(address=CUBE)},
+        {},
+        ("address-taken",),
+    ),
+    Row(
+        "the offered address is the CUBE's by the site file, which was asked for, too",
+        {"dhcp": dhcp(replace(OFFER, address=CUBE), replace(OWN_OFFER, address="10.20.0.77"))},
+        {},
+        ("own-offer", "address-taken"),
+        REGISTERED,
+    ),
+    Row(
+        "the offered address is somebody's",
+        {"dhcp": replace(dhcp(OFFER), holders=((OFFER.address, OTHER_MAC), (SERVER, ROUTER_MAC)))},
+        {},
+        ("address-taken",),
+    ),
+    Row(
+        "a router answers ARP for every address",
+        {"dhcp": replace(dhcp(OFFER), holders=((OFFER.address, ROUTER_MAC), (SERVER, ROUTER_MAC)))},
+        {},
+    ),
+    Row(
+        "silence for this computer and for the CUBE",
+        {"dhcp": dhcp(), **no_cloud()},
+        {"DHCP-01": "fail no-answer", **NO_SERVERS},
+        site=REGISTERED,
     ),
     Row(
         "the offered address is the network's broadcast address",

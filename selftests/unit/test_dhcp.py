@@ -12,6 +12,7 @@ import socket
 import struct
 import time
 from dataclasses import replace
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import psutil
@@ -135,10 +136,27 @@ class TestUnwrap:
 
         assert dhcp.unwrap(packet + bytes(20)).payload == b"payload"
 
+    def test_drops_a_wrong_checksum(self) -> None:
+        """As every client does (RFC 1122 section 4.1.3.4): the CUBE does not see that OFFER."""
+        packet = bytearray(dhcp.wrap(b"payload", ("255.255.255.255", 67), 68))
+        packet[26:28] = b"\x12\x34"
+
+        dropped = dhcp.unwrap(bytes(packet) + bytes(20))
+
+        assert dropped.defect == "a wrong UDP checksum"
+        assert dropped.source == "0.0.0.0:68"
+
     def test_accepts_an_unfinished_checksum(self) -> None:
         """Checksum offload: the network card or the veth pair would have filled it in."""
         packet = bytearray(dhcp.wrap(b"payload", ("255.255.255.255", 67), 68))
         packet[26:28] = b"\x12\x34"
+
+        assert dhcp.unwrap(bytes(packet), unsummed=True).defect == ""
+
+    def test_accepts_a_datagram_without_a_checksum(self) -> None:
+        """RFC 768: all zero means that none was computed."""
+        packet = bytearray(dhcp.wrap(b"payload", ("255.255.255.255", 67), 68))
+        packet[26:28] = bytes(2)
 
         assert dhcp.unwrap(bytes(packet)).defect == ""
 
@@ -206,6 +224,7 @@ class _FakeSocket:
     def __init__(self, fails: dict[str, OSError] | None = None, arrives: object = None) -> None:
         self.fails = fails or {}
         self.arrives = arrives
+        self.notes: list[tuple[int, int, bytes]] = []
         self.options: list[tuple[int, int]] = []
         self.bound: object = None
         self.sent: list[tuple[bytes, object]] = []
@@ -234,6 +253,11 @@ class _FakeSocket:
     def recvfrom(self, _limit: int) -> object:
         self._do("recvfrom")
         return self.arrives
+
+    def recvmsg(self, _limit: int, _size: int) -> object:
+        self._do("recvfrom")
+        packet, sender = self.arrives
+        return packet, self.notes, 0, sender
 
     def close(self) -> None:
         self.closed = True
@@ -425,6 +449,29 @@ class TestWires:
 
         assert wire.receive(0.1) == Datagram(b"payload", "0.0.0.0", 67)
 
+    @pytest.mark.parametrize(
+        ("notes", "defect"),
+        [
+            ([(263, 8, struct.pack("=IIIHHHH", 1, 38, 38, 0, 0, 0, 0))], "a wrong UDP checksum"),
+            ([(263, 8, struct.pack("=IIIHHHH", 9, 38, 38, 0, 0, 0, 0))], ""),
+            ([(1, 8, b"\0" * 20), (263, 9, b"\0" * 20)], ""),
+            ([], ""),
+        ],
+    )
+    def test_believes_the_kernel_about_checksums(
+        self, notes: list[tuple[int, int, bytes]], defect: str
+    ) -> None:
+        """Bit 3 of the status says that the sum is still to come (packet(7)); without it, wrong."""
+        packet = bytearray(dhcp.wrap(b"payload", ("255.255.255.255", 68), 67))
+        packet[26:28] = b"\x12\x34"
+        fake = _FakeSocket(arrives=(bytes(packet), ("eth0", 0x0800, 1, 1, bytes(6))))
+        fake.notes = notes
+
+        received = dhcp.PacketWire(fake, "eth0", ("", 67), 68).receive(0.1)
+
+        assert received is not None
+        assert received.defect == defect
+
     @pytest.mark.parametrize(("protocol", "kind"), [(0x86DD, 1), (0x0800, 4)])
     def test_receives_replies_only(self, protocol: int, kind: int) -> None:
         """Neither another protocol nor what a server on this computer sends counts."""
@@ -540,6 +587,7 @@ def ask_by(wire: _FakeWire, /, **changes: object) -> DhcpObserved | CannotMeasur
         "after_offer_s": 0.02,
         "wire": lambda *_: wire,
         "is_up": lambda _interface: True,
+        "asker": lambda *_: None,
     }
     return DhcpProbe(**{**settings, **changes}).run()
 
@@ -749,7 +797,9 @@ class TestRun:
         """The answer belongs to a DISCOVER that was on the wire."""
         findings = dhcp._Findings(Log(Stopwatch()), 0x01020304, HARDWARE)
         for result in ("silence", "silence", "not-sent", "not-sent"):
-            findings.log.end(findings.log.begin("", b""), result)
+            number = findings.log.begin("", b"")
+            findings.log.end(number, result)
+            findings.tries.setdefault(findings.transaction, []).append(number)
         packet = reply(REQUEST, LISTED, write(options_of(LISTED)))
 
         DhcpProbe(vantage=PLANT)._take(Datagram(packet, "10.20.0.1", 67), findings)
@@ -900,6 +950,203 @@ class TestEvents:
     def test_has_nothing_to_tell_without_a_complete_offer(self, behaviour: Behaviour) -> None:
         """What there is stands in the observation."""
         assert told_by(_FakeWire(DhcpServer(behaviour)))[1] == []
+
+
+class _FakeAsker:
+    """Notes whom it asks about."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.closed = False
+
+    def ask(self, addresses: list[str]) -> None:
+        self.asked += addresses
+
+    def answers(self) -> tuple[tuple[str, str], ...]:
+        return (("10.20.0.50", "02:00:00:00:00:99"),)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class TestHolders:
+    """Whoever has an address that is offered."""
+
+    def test_are_asked_for(self) -> None:
+        """For the offered address, and for the router, by which one for everything is known."""
+        asker = _FakeAsker()
+
+        observed = ask_by(_FakeWire(DhcpServer(offered=LISTED)), asker=lambda *_: asker)
+
+        assert isinstance(observed, DhcpObserved)
+        assert asker.asked == ["10.20.0.50", "10.20.0.1", "10.20.0.2"]
+        assert asker.closed
+        assert observed.holders == (("10.20.0.50", "02:00:00:00:00:99"),)
+
+    def test_are_not_asked_for_half_an_offer(self) -> None:
+        """Nobody lives by it."""
+        asker = _FakeAsker()
+
+        ask_by(_FakeWire(DhcpServer(offered=replace(LISTED, mask=None))), asker=lambda *_: asker)
+
+        assert asker.asked == []
+
+    @pytest.mark.parametrize("deaf", [True, False])
+    def test_are_asked_over_a_packet_socket_only(self, *, deaf: bool) -> None:
+        """Without the right to one there is none for ARP either; the embedded site has no link."""
+        wire = _FakeWire(DhcpServer(offered=LISTED))
+        wire.deaf = deaf
+        vantage = PLANT if deaf else LOCAL
+
+        observed = ask_by(wire, vantage=vantage, asker=lambda *_: pytest.fail("asked"))
+
+        assert isinstance(observed, DhcpObserved)
+        assert observed.holders == ()
+
+
+class TestCubes:
+    """A DISCOVER for each CUBE's own hardware address."""
+
+    MACS = ("02:00:00:00:00:51", "02:00:00:00:00:52")
+
+    def ask(self, wire: _FakeWire, **changes: object) -> DhcpObserved:
+        """Run the probe for two CUBEs."""
+        observed = ask_by(wire, **{"cubes": self.MACS, "cube_pause_s": 0.005, **changes})
+        assert isinstance(observed, DhcpObserved)
+        return observed
+
+    def test_is_sent_without_an_identifier(self) -> None:
+        """The hardware address alone says whom it is for; each has a transaction of its own."""
+        observed = self.ask(_FakeWire(DhcpServer(offered=LISTED)))
+
+        sent = [attempt.sent for attempt in observed.tries]
+        assert [packet[28:34].hex(":") for packet in sent] == ["02:42:0a:14:00:09", *self.MACS]
+        assert [b"cube-acceptance-" in packet for packet in sent] == [True, False, False]
+        assert len({packet[4:8] for packet in sent}) == 3
+        assert [attempt.detail for attempt in observed.tries[1:]] == [
+            f"for {mac}: fake" for mac in self.MACS
+        ]
+
+    def test_brings_offers_of_their_own(self) -> None:
+        """They are kept apart from those to this computer."""
+        observed = self.ask(_FakeWire(DhcpServer(offered=LISTED)))
+
+        assert [offer.hardware for offer in observed.offers] == ["", *self.MACS]
+        assert [attempt.result for attempt in observed.tries] == ["answer"] * 3
+
+    def test_counts_as_an_offer_to_us(self) -> None:
+        """A server that serves registered devices only has answered then."""
+
+        class Registered(DhcpServer):
+            def respond(self, request: bytes) -> list[Reply]:
+                known = request[28:34].hex(":") == TestCubes.MACS[1]
+                return super().respond(request) if known else []
+
+        told = SimpleQueue()
+        observed = self.ask(_FakeWire(Registered(offered=LISTED)), outbox=told)
+
+        assert [offer.hardware for offer in observed.offers] == [self.MACS[1]]
+        assert told.get_nowait().offer == observed.offers[0]
+        results = [attempt.result for attempt in observed.tries]
+        assert results[:3] == ["silence", "silence", "answer"]
+
+    def test_must_be_answered_by_its_own_transaction(self) -> None:
+        """An OFFER of our transaction to the CUBE's address is nobody's."""
+
+        class Mixed(DhcpServer):
+            def respond(self, request: bytes) -> list[Reply]:
+                mac = bytes.fromhex(TestCubes.MACS[0].replace(":", ""))
+                return [Reply(reply(request, LISTED, write(options_of(LISTED)), hardware=mac))]
+
+        observed = self.ask(_FakeWire(Mixed(offered=LISTED)), cubes=self.MACS[:1])
+
+        assert [offer.hardware for offer in observed.offers] == [self.MACS[0]]
+        assert "is not ours" in observed.ignored[0].reason
+
+    def test_is_sent_for_eight_at_most(self) -> None:
+        """Each of them half a second after the one before."""
+        macs = tuple(f"02:00:00:00:01:{number:02x}" for number in range(10))
+
+        observed = self.ask(_FakeWire(DhcpServer(offered=LISTED)), cubes=macs)
+
+        moments_s = [attempt.at_s for attempt in observed.tries]
+        pauses_s = [after - before for before, after in itertools.pairwise(moments_s)]
+        assert len(moments_s) == 9
+        assert min(pauses_s) >= 0.005
+
+    def test_does_not_lengthen_silence(self) -> None:
+        """The end is counted from our own last DISCOVER."""
+        observed = self.ask(_FakeWire(DhcpServer(Behaviour.SILENT)), cube_pause_s=0.05)
+
+        own = [attempt for attempt in observed.tries if attempt.detail == "fake"]
+        assert len(own) == 4
+        assert observed.duration_s < own[-1].at_s + 0.3 + 0.2
+
+
+class TestDeaf:
+    """Where silence proves nothing."""
+
+    def silence(self, *, deaf: bool, **changes: object) -> DhcpObserved:
+        """Ask where nobody answers."""
+        wire = _FakeWire(DhcpServer(Behaviour.SILENT))
+        wire.deaf = deaf
+        observed = ask_by(wire, **changes)
+        assert isinstance(observed, DhcpObserved)
+        return observed
+
+    def test_says_which_command_helps(self) -> None:
+        """A packet socket misses nothing."""
+        unheard, heard = self.silence(deaf=True), self.silence(deaf=False)
+
+        assert (unheard.deaf, unheard.command) == ("udp-socket", dhcp.hearing_command())
+        assert (heard.deaf, heard.command) == ("", "")
+
+    @pytest.mark.parametrize("deaf", [True, False])
+    def test_knows_wsl(self, *, deaf: bool) -> None:
+        """No DHCP server's OFFER comes through to it."""
+        assert self.silence(deaf=deaf, in_wsl=lambda: True).deaf == "wsl"
+
+    def test_leaves_the_embedded_site_alone(self) -> None:
+        """It runs in WSL as well as anywhere."""
+        assert self.silence(deaf=False, vantage=LOCAL, in_wsl=lambda: True).deaf == ""
+
+    def test_says_nothing_beside_an_offer(self) -> None:
+        """There was no silence."""
+        wire = _FakeWire(DhcpServer(offered=LISTED))
+        wire.deaf = True
+
+        observed = ask_by(wire, in_wsl=lambda: True)
+
+        assert isinstance(observed, DhcpObserved)
+        assert (observed.deaf, observed.command) == ("", "")
+
+    @pytest.mark.parametrize(
+        ("release", "expected"),
+        [
+            ("5.15.167.4-microsoft-standard-WSL2", True),
+            ("4.4.0-19041-Microsoft", True),
+            ("6.1.0-18-amd64", False),
+        ],
+    )
+    def test_tells_wsl_by_its_kernel(self, release: str, *, expected: bool) -> None:
+        """Microsoft builds it."""
+        assert dhcp.in_wsl(release) is expected
+
+
+class TestHearingCommand:
+    """`hearing_command` lets every OFFER be heard."""
+
+    def test_is_the_firewalls_on_macos(self) -> None:
+        """Root has no other socket there."""
+        command = dhcp.hearing_command("darwin", "/opt/my venv/python")
+
+        assert command.startswith("sudo /usr/libexec/ApplicationFirewall/socketfilterfw --add ")
+        assert command.endswith("'/opt/my venv/python'")
+
+    @pytest.mark.parametrize("platform", ["linux", "win32"])
+    def test_is_the_right_to_ask_elsewhere(self, platform: str) -> None:
+        """A packet socket on Linux, a rule of the firewall on Windows."""
+        assert dhcp.hearing_command(platform) == dhcp.grant_command(platform)
 
 
 def ask_server(server: DhcpServer, **changes: object) -> DhcpObserved:

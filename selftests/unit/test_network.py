@@ -136,6 +136,26 @@ class TestLeadingOffer:
         assert network.leading_offer(setup(), dhcp(nothing, OFFER)) is OFFER
         assert network.leading_offer(setup(), dhcp(nothing)) is None
 
+    def test_is_a_cubes_own_whoever_was_first(self) -> None:
+        """And of the server that made it nothing else counts."""
+        own = offer(hardware="02:00:00:00:00:50", dns=(SECOND,))
+        poor = offer(hardware="02:00:00:00:00:50", routers=())
+        other = offer(server_id=SECOND, source=SECOND)
+
+        assert network.leading_offer(setup(), dhcp(OFFER, own)) is own
+        assert network.leading_offer(setup(), dhcp(OFFER, poor)) is poor
+        assert network.leading_offer(setup(), dhcp(OFFER, poor, other)) is other
+        assert network.leading_offer(setup(), dhcp(other, own)) is own
+
+
+class TestServerOf:
+    """Whose an offer is."""
+
+    def test_by_its_identifier_else_by_its_source(self) -> None:
+        """Behind a relay the identifier is the server's, and the source is not."""
+        assert network.server_of(offer(server_id=SECOND)) == SECOND
+        assert network.server_of(offer(server_id=None)) == SERVER
+
 
 class TestFits:
     """Whether a CUBE here can live by an offer."""

@@ -140,6 +140,8 @@ class DhcpMessage(Record, frozen=True, kw_only=True):
     """Option 121 (RFC 3442): pairs of destination ``a.b.c.d/n`` and router."""
     defects: tuple[str, ...] = ()
     """Options whose length or content breaks the RFC, for instance ``option 3: length 5``."""
+    hardware: str = ""
+    """The CUBE's hardware address that was asked for; empty where it is this computer's."""
     raw: bytes = b""
 
 
@@ -152,6 +154,9 @@ class DhcpObserved(Observed, tag="dhcp", frozen=True, kw_only=True):
     or that this computer's firewall drops; to WSL no OFFER comes through."""
     command: str = ""
     """The exact command that lets every OFFER be heard, where there is one."""
+    holders: tuple[tuple[str, str], ...] = ()
+    """Who answered an ordinary ARP question for an address that was offered, or for a router's:
+    pairs of address and hardware address."""
 
 
 class LeaseObserved(Observed, tag="lease", frozen=True, kw_only=True):

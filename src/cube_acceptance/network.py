@@ -41,6 +41,9 @@ NO_ROUTER = "0.0.0.0"  # noqa: S104 - an address in a packet, nothing is bound t
 """What option 121 says in the place of a router where the destination is on the link (RFC 3442)."""
 UNSPECIFIED = "0.0.0.0"  # noqa: S104 - what an OFFER of nothing offers
 
+CUBE_LIMIT = 8
+"""How many CUBEs' own hardware addresses DHCP is asked for."""
+
 ADDRESS_LIMIT = 16
 """How many addresses of one name are kept."""
 
@@ -188,11 +191,22 @@ def will_do(setup: Setup, offer: DhcpMessage) -> bool:
 def leading_offer(setup: Setup, observed: DhcpObserved) -> DhcpMessage | None:
     """Choose the offer that everything follows: one that fits and is complete, whoever was first.
 
-    If there is none, one that fits; one of another network comes last. None where nobody offers
-    an address.
+    A CUBE's own leads, and stands in place of what the same server offers to this computer. If
+    there is none that is complete, one that fits; one of another network comes last. None where
+    nobody offers an address.
     """
     offers = real_offers(observed)
-    return min(offers, key=lambda one: (not fits(setup, one), not complete(one)), default=None)
+    own = {server_of(offer) for offer in offers if offer.hardware}
+    return min(
+        (offer for offer in offers if offer.hardware or server_of(offer) not in own),
+        key=lambda one: (not fits(setup, one), not complete(one), not one.hardware),
+        default=None,
+    )
+
+
+def server_of(offer: DhcpMessage) -> str:
+    """Name the server of an offer."""
+    return offer.server_id or offer.source
 
 
 def handed_out(setup: Setup, evidence: Evidence) -> HandedOut:

@@ -220,7 +220,7 @@ class Survey:
         self._place: Place
         self._awaited: set[str] = set()
         self._then: dict[str, Callable[[Observation], None]] = {}
-        self._followed = False
+        self._followed: tuple[tuple[str, ...], tuple[str, ...]] | None = None
         self._unasked: list[tuple[set[str], tuple[str, ...]]] = []
         """Time servers that come first, and the DNS servers that are asked after them."""
         self._servers: tuple[str, ...] = ()
@@ -333,6 +333,7 @@ class Survey:
             server_address="127.0.0.1" if vantage.loopback else "255.255.255.255",
             suffices=partial(network.will_do, self._setup),
             outbox=self._runner.events,
+            cubes=tuple(cube.mac for cube in self._setup.site.cubes if cube.mac),
         )
         self._submit(probe, self._dhcp_done)
 
@@ -376,13 +377,19 @@ class Survey:
         )
 
     def _follow(self, given: HandedOut) -> None:
-        """Ask the servers that the network named; the first word of it counts."""
-        if self._followed:
-            return
-        self._followed = True
+        """Ask the servers that the network named.
+
+        The first word of it counts, unless a CUBE's own offer names others afterwards.
+        """
         site = self._setup.site
-        self._servers = network.name_servers(site, given).addresses
-        self._ask_servers(network.time_servers(site, given).addresses, self._servers)
+        naming = network.name_servers(site, given).addresses
+        timed = network.time_servers(site, given).addresses
+        late = self._followed is not None and given.origin != "dhcp"
+        if late or self._followed == (naming, timed):
+            return
+        self._followed = (naming, timed)
+        self._servers = naming
+        self._ask_servers(timed, naming)
         for host in self._named:
             self._lead_on(host)
 

@@ -26,8 +26,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 
 from cube_acceptance.evidence import CannotMeasure, DhcpMessage, DhcpObserved, Try, Vantage
-from cube_acceptance.network import complete
+from cube_acceptance.network import CUBE_LIMIT, complete, ways_out
 from cube_acceptance.probes import Offered, unread
+from cube_acceptance.probes.net.arp import Asker, open_asker
 from cube_acceptance.probes.net.bpf import (
     AF_PACKET,
     ETH_P_ALL,
@@ -36,7 +37,7 @@ from cube_acceptance.probes.net.bpf import (
     assemble,
     attach_filter,
 )
-from cube_acceptance.probes.net.checksum import checksum
+from cube_acceptance.probes.net.checksum import INTACT, checksum
 from cube_acceptance.probes.net.dhcp_message import (
     MESSAGE_NAMES,
     OFFER,
@@ -55,11 +56,17 @@ from cube_acceptance.probes.net.errors import (
 from cube_acceptance.probes.net.local import can_broadcast, interface_networks, link_is_up
 from cube_acceptance.probes.net.log import Log
 from cube_acceptance.probes.net.measuring import Stopwatch, measured
-from cube_acceptance.probes.net.receive import RECEIVE_LIMIT, Inbox, UnwantedError, receive_from_any
+from cube_acceptance.probes.net.receive import (
+    RECEIVE_LIMIT,
+    Inbox,
+    UnwantedError,
+    receive_from_any,
+    receive_with_notes,
+)
 from cube_acceptance.probes.net.sockets import bind_interface
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from cube_acceptance.probes import Outbox
 
@@ -78,6 +85,9 @@ LISTEN_S = 4.0
 AFTER_OFFER_S = 1.0
 """How long others may follow it at least."""
 
+CUBE_PAUSE_S = 0.5
+"""How long after the first DISCOVER the first of them is, and each after the one before."""
+
 OFFER_LIMIT = 32
 """How many OFFERs are kept, beside the first that tells enough."""
 
@@ -89,6 +99,12 @@ _TTL = 64
 _NOBODY = bytes(4)
 """The address of a sender that has none yet, 0.0.0.0 (RFC 1122 section 3.2.1.3)."""
 _EVERYBODY = b"\xff" * 6
+
+_SOL_PACKET = 263  # linux/socket.h
+_AUXDATA = 8  # linux/if_packet.h, PACKET_AUXDATA
+_CSUM_NOT_READY = 1 << 3  # linux/if_packet.h, TP_STATUS_CSUMNOTREADY
+_NOTES_SIZE = 64
+"""Bytes of auxiliary data that are read with a packet; what the kernel tells takes 36."""
 
 _GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVAIL})
 
@@ -152,11 +168,12 @@ def wrap(payload: bytes, target: tuple[str, int], port_client: int) -> bytes:
     return header(checksum(header(0))) + udp + payload
 
 
-def unwrap(packet: bytes) -> Datagram:
+def unwrap(packet: bytes, *, unsummed: bool = False) -> Datagram:
     """Read an IPv4 packet down to its UDP payload.
 
-    Checksums are not verified: a sender on the same computer, or a network card that computes
-    them late, hands them over unfinished.
+    One with a wrong checksum is dropped, as every client drops it (RFC 1122 section 4.1.3.4), and
+    one without a checksum is not (RFC 768). ``unsummed`` says that its kernel has not computed it
+    yet, as on virtual links, where there is nothing to go wrong.
     """
     if len(packet) < _IPV4_HEADER.size:
         return Datagram(packet, defect="too short for an IPv4 packet")
@@ -168,8 +185,20 @@ def unwrap(packet: bytes) -> Datagram:
     datagram = packet[header_size:total]
     if protocol != _UDP or fragment & _FRAGMENT or len(datagram) < _UDP_HEADER.size:
         return Datagram(packet, address, defect="not a whole UDP datagram")
-    port, _, length, _ = _UDP_HEADER.unpack_from(datagram)
+    port, _, length, summed = _UDP_HEADER.unpack_from(datagram)
+    pseudo = packet[12:20] + struct.pack("!HH", _UDP, length)
+    if summed and not unsummed and checksum(pseudo + datagram[:length]) != INTACT:
+        return Datagram(packet, address, port, defect="a wrong UDP checksum")
     return Datagram(datagram[_UDP_HEADER.size : length], address, port)
+
+
+def is_unsummed(notes: Iterable[tuple[int, int, bytes]]) -> bool:
+    """Whether a packet's checksum is still to be computed, as its auxiliary data say (packet(7)).
+
+    Without them nobody knows, and no OFFER is dropped for that.
+    """
+    status = [note for level, kind, note in notes if (level, kind) == (_SOL_PACKET, _AUXDATA)]
+    return not status or bool(int.from_bytes(status[0][:4], sys.byteorder) & _CSUM_NOT_READY)
 
 
 def port_filter(port: int) -> bytes:
@@ -211,11 +240,13 @@ class PacketWire:
 
     def receive(self, limit_s: float) -> Datagram | None:
         """Wait for one packet that the filter lets pass; None also for one that is no reply."""
-        received = receive_from_any(self.sock, limit_s)
+        received = receive_with_notes(self.sock, limit_s, _NOTES_SIZE)
         if received is None:
             return None
-        packet, (_, protocol, kind, *_) = received
-        return unwrap(packet) if protocol == ETH_P_IP and kind != OUTGOING else None
+        packet, notes, (_, protocol, kind, *_) = received
+        if protocol != ETH_P_IP or kind == OUTGOING:
+            return None
+        return unwrap(packet, unsummed=is_unsummed(notes))
 
     def close(self) -> None:
         """Close the socket."""
@@ -352,6 +383,8 @@ def _packet_socket(
     sock = new_socket(AF_PACKET, socket.SOCK_DGRAM, 0)
     try:
         attach_filter(sock, port_filter(port_client))
+        with contextlib.suppress(OSError):
+            sock.setsockopt(_SOL_PACKET, _AUXDATA, 1)
         # Every protocol: so it hears a packet first, before a bridge takes it or a filter.
         sock.bind((interface, ETH_P_ALL))
     except BaseException:
@@ -402,6 +435,13 @@ class _Findings:
     log: Log
     transaction: int
     hardware: bytes
+    waiting: list[bytes] = field(default_factory=list)
+    """The CUBEs' hardware addresses that are still to be asked for."""
+    cubes: dict[int, bytes] = field(default_factory=dict)
+    """Those that were asked for, by transaction id."""
+    tries: dict[int, list[int]] = field(default_factory=dict)
+    """The numbers of the tries, by transaction id."""
+    asker: Asker | None = None
     offers: list[DhcpMessage] = field(default_factory=list)
     enough: DhcpMessage | None = None
     """The first OFFER that suffices."""
@@ -413,6 +453,8 @@ class DhcpProbe:
 
     Repeated with the same transaction id while no OFFER has come that suffices: half an OFFER,
     of a boot server for instance, does not mean that the other server heard the DISCOVER as well.
+    Between the tries each CUBE's own hardware address is asked for once, in ``chaddr`` and never as
+    the frame's source, by which a switch would learn it at our port; its silence proves nothing.
     The outbox is told of the first that does, as soon as it is there.
     """
 
@@ -423,7 +465,10 @@ class DhcpProbe:
     suffices: Callable[[DhcpMessage], bool] = field(default=complete, compare=False, repr=False)
     """Whether a CUBE could use an OFFER, so that no better one needs to be waited for."""
     outbox: Outbox = field(default_factory=unread, compare=False, repr=False)
+    cubes: tuple[str, ...] = ()
+    """The hardware addresses of CUBEs, ``aa:bb:cc:dd:ee:ff``; :data:`CUBE_LIMIT` are asked for."""
     send_at_s: tuple[float, ...] = SEND_AT_S
+    cube_pause_s: float = CUBE_PAUSE_S
     silence_s: float = SILENCE_S
     listen_s: float = LISTEN_S
     after_offer_s: float = AFTER_OFFER_S
@@ -432,6 +477,9 @@ class DhcpProbe:
     )
     is_up: Callable[[str], bool | None] = field(default=link_is_up, compare=False, repr=False)
     in_wsl: Callable[[], bool] = field(default=in_wsl, compare=False, repr=False)
+    asker: Callable[[Vantage, bytes], Asker | None] = field(
+        default=open_asker, compare=False, repr=False
+    )
 
     @property
     def key(self) -> str:
@@ -443,10 +491,21 @@ class DhcpProbe:
         return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> DhcpObserved:
-        findings = _Findings(Log(watch), secrets.randbits(32), hardware_of(self.vantage))
+        cubes = [bytes.fromhex(mac.replace(":", "")) for mac in self.cubes[:CUBE_LIMIT]]
+        hardware = hardware_of(self.vantage)
+        findings = _Findings(Log(watch), secrets.randbits(32), hardware, waiting=cubes)
         target = (self.server_address, self.port_server)
-        with contextlib.closing(self.wire(self.vantage, target, self.port_client)) as wire:
+        holders: tuple[tuple[str, str], ...] = ()
+        with contextlib.ExitStack() as open_now:
+            wire = self.wire(self.vantage, target, self.port_client)
+            open_now.callback(wire.close)
+            if self.vantage.address and not (wire.deaf or self.vantage.loopback):
+                findings.asker = self.asker(self.vantage, hardware)
+            if findings.asker:
+                open_now.callback(findings.asker.close)
             self._converse(wire, findings)
+            if findings.asker:
+                holders = findings.asker.answers()
         if not findings.offers:
             self._check_silence(findings.log.tries)
         return DhcpObserved(
@@ -457,6 +516,7 @@ class DhcpProbe:
             offers=tuple(findings.offers),
             deaf="" if findings.offers else self._deaf(wire),
             command="" if findings.offers or not wire.deaf else hearing_command(),
+            holders=holders,
         )
 
     def _deaf(self, wire: Wire) -> Literal["", "udp-socket", "wsl"]:
@@ -469,18 +529,33 @@ class DhcpProbe:
         while not inbox.over(self._end_s(findings)):
             if not findings.log.watch.left(self._next_s(findings)):
                 self._send(wire, findings)
-            datagram = inbox.receive(min(self._end_s(findings), self._next_s(findings)))
+            if not findings.log.watch.left(self._next_cube_s(findings)):
+                self._send_for_cube(wire, findings)
+            next_s = min(self._next_s(findings), self._next_cube_s(findings))
+            datagram = inbox.receive(min(self._end_s(findings), next_s))
             if datagram is not None:
                 self._take(datagram, findings)
 
     def _next_s(self, findings: _Findings) -> float:
         """Give when the next DISCOVER is due, as long after the one before as was planned."""
-        tries = findings.log.tries
+        tries = self._own_tries(findings)
         sent = len(tries)
         if findings.enough or sent == len(self.send_at_s):
             return math.inf
         late_s = tries[-1].at_s - self.send_at_s[sent - 1] if sent else 0.0
         return self.send_at_s[sent] + late_s
+
+    def _next_cube_s(self, findings: _Findings) -> float:
+        """Return when the next CUBE is asked for: a pause after the one before, or after us."""
+        asked = [findings.log.tries[findings.tries[one][0]] for one in findings.cubes]
+        before = asked or self._own_tries(findings)[:1]
+        if not findings.waiting or not before:
+            return math.inf
+        return before[-1].at_s + self.cube_pause_s
+
+    def _own_tries(self, findings: _Findings) -> list[Try]:
+        numbers = findings.tries.get(findings.transaction, [])
+        return [findings.log.tries[number] for number in numbers]
 
     def _check_silence(self, tries: list[Try]) -> None:
         """Refuse to call it silence when this computer's own link went away meanwhile."""
@@ -491,18 +566,35 @@ class DhcpProbe:
             _check_link(self.vantage.interface, self.is_up(self.vantage.interface))
 
     def _end_s(self, findings: _Findings) -> float:
-        tries = findings.log.tries
+        tries = self._own_tries(findings)
         if findings.enough:
             # A busy computer can be late with the first DISCOVER; a server that first looks
             # whether its address is free needs its time from then on.
-            return max(tries[0].at_s + self.listen_s, findings.enough.at_s + self.after_offer_s)
+            last_s = max(findings.log.tries[-1].at_s, findings.enough.at_s)
+            return max(tries[0].at_s + self.listen_s, last_s + self.after_offer_s)
         last_s = tries[-1].at_s if tries else self.send_at_s[-1]
         return last_s + self.silence_s - self.send_at_s[-1]
 
     def _send(self, wire: Wire, findings: _Findings) -> None:
+        discover = build_discover(
+            findings.transaction, findings.hardware, findings.log.watch.elapsed()
+        )
+        self._put(wire, findings, findings.transaction, discover)
+
+    def _send_for_cube(self, wire: Wire, findings: _Findings) -> None:
+        hardware = findings.waiting.pop(0)
+        transaction = secrets.randbits(32)
+        findings.cubes[transaction] = hardware
+        elapsed_s = findings.log.watch.elapsed()
+        discover = build_discover(transaction, hardware, elapsed_s, identified=False)
+        self._put(wire, findings, transaction, discover, f"for {hardware.hex(':')}")
+
+    def _put(
+        self, wire: Wire, findings: _Findings, transaction: int, discover: bytes, whom: str = ""
+    ) -> None:
         log = findings.log
-        discover = build_discover(findings.transaction, findings.hardware, log.watch.elapsed())
-        number = log.begin(f"{self.server_address}:{self.port_server}", discover)
+        number = log.begin(f"{self.server_address}:{self.port_server}", discover, whom)
+        findings.tries.setdefault(transaction, []).append(number)
         try:
             wire.send(discover)
         except OSError as error:
@@ -518,30 +610,44 @@ class DhcpProbe:
         except UnwantedError as reason:
             findings.log.ignore(datagram.source, reason, datagram.payload)
             return
-        # All tries share one transaction id; the answer stands at the last that was sent.
-        unanswered = [
-            at for at, attempt in enumerate(findings.log.tries) if attempt.result == "silence"
-        ]
-        if unanswered and not findings.offers:
-            findings.log.end(unanswered[-1], "answer", received=message.raw, source=datagram.source)
+        _note_answer(findings, message, datagram)
         findings.offers.append(message)
-        if not findings.enough and self.suffices(message):
+        if not self.suffices(message):
+            return
+        if findings.asker:
+            findings.asker.ask([message.address, *ways_out(message)])
+        if not findings.enough:
             findings.enough = message
             self.outbox.put(Offered(self.key, message))
+
+
+def _note_answer(findings: _Findings, message: DhcpMessage, datagram: Datagram) -> None:
+    """Note the first answer at the last try that was sent; those alike share a transaction id."""
+    transaction, _ = header_of(datagram.payload)
+    tries = [(number, findings.log.tries[number]) for number in findings.tries.get(transaction, ())]
+    unanswered = [number for number, attempt in tries if attempt.result == "silence"]
+    if unanswered and all(attempt.result != "answer" for _, attempt in tries):
+        findings.log.end(unanswered[-1], "answer", received=message.raw, source=datagram.source)
 
 
 def _read_offer(
     datagram: Datagram, findings: _Findings, suffices: Callable[[DhcpMessage], bool]
 ) -> DhcpMessage:
-    """Read an OFFER to us (RFC 2131 section 4.4.1: the transaction id must be ours)."""
+    """Read an OFFER to us, or to a CUBE that we asked for.
+
+    RFC 2131 section 4.4.1: the transaction id must be that of the DISCOVER.
+    """
     if datagram.defect:
         raise UnwantedError(datagram.defect)
     message = parse(datagram.payload, datagram.address, findings.log.watch.elapsed())
     transaction, hardware = header_of(datagram.payload)
-    if transaction != findings.transaction:
+    asked = {findings.transaction: findings.hardware, **findings.cubes}
+    if transaction not in asked:
         raise UnwantedError(f"transaction id {transaction:08x} is not ours")
-    if hardware != findings.hardware:
+    if hardware != asked[transaction]:
         raise UnwantedError(f"hardware address {hardware.hex(':')} is not ours")
+    if transaction in findings.cubes:
+        message = msgspec.structs.replace(message, hardware=hardware.hex(":"))
     if message.kind is None:
         raise UnwantedError("no readable message type")
     if message.kind != OFFER:

@@ -140,7 +140,7 @@ class Cube(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Text,
         Meta(
             pattern=f"^({MAC})?$",
-            description="Hardware address.",
+            description="Hardware address; DHCP is asked for it, too.",
             examples=["aa:bb:cc:dd:ee:ff"],
             extra={"check": check_mac},
         ),

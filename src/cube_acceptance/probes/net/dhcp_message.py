@@ -281,8 +281,14 @@ def hardware_of(vantage: Vantage) -> bytes:
     return address
 
 
-def build_discover(transaction: int, hardware: bytes, elapsed_s: float) -> bytes:
-    """Write a DISCOVER with the broadcast flag (RFC 2131 sections 2, 4.1 and 4.4.1)."""
+def build_discover(
+    transaction: int, hardware: bytes, elapsed_s: float, *, identified: bool = True
+) -> bytes:
+    """Write a DISCOVER with the broadcast flag (RFC 2131 sections 2, 4.1 and 4.4.1).
+
+    With an identifier of our own a server has to find a free address; without one it goes by the
+    hardware address, which may be another device's.
+    """
     fixed = _MESSAGE.pack(
         _BOOTREQUEST,
         _ETHERNET,
@@ -297,9 +303,10 @@ def build_discover(transaction: int, hardware: bytes, elapsed_s: float) -> bytes
         b"",
         _COOKIE,
     )
+    identifier = ((61, b"\0" + CLIENT_NAME + hardware),) if identified else ()
     options = (
         (53, bytes((DISCOVER,))),
-        (61, b"\0" + CLIENT_NAME + hardware),
+        *identifier,
         (57, MESSAGE_SIZE.to_bytes(2, "big")),
         (55, bytes(REQUESTED)),
     )

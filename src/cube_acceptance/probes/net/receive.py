@@ -63,6 +63,18 @@ def receive_from_any(sock: socket.socket, limit_s: float) -> tuple[bytes, Any] |
         return None
 
 
+def receive_with_notes(
+    sock: socket.socket, limit_s: float, size: int
+) -> tuple[bytes, list[tuple[int, int, bytes]], Any] | None:
+    """Likewise, with what the kernel notes of the datagram in up to ``size`` bytes (recvmsg(2))."""
+    try:
+        received = receive(sock, limit_s, lambda: sock.recvmsg(RECEIVE_LIMIT, size))
+    except OSError:
+        time.sleep(min(max(limit_s, 0.0), PAUSE_S))
+        return None
+    return None if received is None else (received[0], received[1], received[3])
+
+
 class Inbox(Generic[T]):
     """What arrives for one measurement, and until when it is known that nothing came."""
 

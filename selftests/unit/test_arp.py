@@ -1,0 +1,197 @@
+"""Asking who holds an address: what is asked, what counts as an answer, and what is left alone."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cube_acceptance.evidence import Vantage
+from cube_acceptance.probes.net import arp
+from selftests.support.filters import run_filter
+
+VANTAGE = Vantage(interface="eth0", address="10.20.0.20", prefix=24, mac="02:00:00:00:00:20")
+OWN = bytes.fromhex("020000000020")
+THEIRS = bytes.fromhex("020000000050")
+HOST, OTHER_HOST = 0, 1
+OUTGOING = 4
+
+
+def reply(address: str, hardware: bytes = THEIRS, head: bytes = b"\0\1\x08\0\6\4\0\2") -> bytes:
+    """Write a reply, RFC 826 by the number."""
+    asking = OWN + socket.inet_aton("10.20.0.20")
+    return head + hardware + socket.inet_aton(address) + asking
+
+
+class _FakeSocket:
+    """A packet socket that notes what is sent, and hands out what has come."""
+
+    def __init__(self, *arrived: tuple[bytes, int], fails: str = "") -> None:
+        self.arrived = list(arrived)
+        self.fails = fails
+        self.sent: list[tuple[bytes, object]] = []
+        self.bound: object = None
+        self.limit_s: float | None = None
+        self.closed = False
+
+    def _do(self, name: str) -> None:
+        if name == self.fails:
+            raise OSError(errno.ENETDOWN, "Network is down")
+
+    def setsockopt(self, *_: object) -> None:
+        self._do("setsockopt")
+
+    def bind(self, address: object) -> None:
+        self._do("bind")
+        self.bound = address
+
+    def sendto(self, data: bytes, target: object) -> None:
+        self._do("sendto")
+        self.sent.append((data, target))
+
+    def settimeout(self, limit_s: float) -> None:
+        self.limit_s = limit_s
+
+    def recvfrom(self, _limit: int) -> tuple[bytes, tuple[object, ...]]:
+        if not self.arrived:
+            raise BlockingIOError
+        packet, kind = self.arrived.pop(0)
+        return packet, ("eth0", 0x0806, kind, 1, b"")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def asker(fake: _FakeSocket) -> arp.Asker:
+    """Open an asker over a fake socket."""
+    opened = arp.open_asker(VANTAGE, OWN, lambda *_: fake)
+    assert opened is not None
+    return opened
+
+
+class TestAsk:
+    """One ordinary question an address."""
+
+    def test_bears_this_computers_own_address(self) -> None:
+        """Never 0.0.0.0: a probe makes some devices give up the address that they hold."""
+        fake = _FakeSocket()
+
+        asker(fake).ask(["10.20.0.123"])
+
+        question = b"\0\1\x08\0\6\4\0\1" + OWN + socket.inet_aton("10.20.0.20") + bytes(6)
+        everybody = ("eth0", 0x0806, 0, 0, b"\xff" * 6)
+        assert fake.sent == [(question + socket.inet_aton("10.20.0.123"), everybody)]
+        assert fake.bound == ("eth0", 0x0806)
+
+    def test_asks_for_each_address_once(self) -> None:
+        """However often it is offered; not for this computer's own, nor beyond the link."""
+        fake = _FakeSocket()
+        ours = asker(fake)
+
+        ours.ask(["10.20.0.123", "10.20.0.20", "10.20.1.1", "10.20.0.1"])
+        ours.ask(["10.20.0.123"])
+
+        assert [packet[-4:] for packet, _ in fake.sent] == [b"\x0a\x14\0\x7b", b"\x0a\x14\0\x01"]
+
+    def test_is_bounded(self) -> None:
+        """Whoever offers ever new addresses makes no storm of questions."""
+        fake = _FakeSocket()
+
+        asker(fake).ask(f"10.20.0.{number}" for number in range(100, 200))
+
+        assert len(fake.sent) == arp.QUESTION_LIMIT
+
+    def test_survives_a_link_that_goes_down(self) -> None:
+        """Nobody is known to have the address then."""
+        asker(_FakeSocket(fails="sendto")).ask(["10.20.0.123"])
+
+
+class TestAnswers:
+    """What counts as an answer."""
+
+    def test_names_who_answered(self) -> None:
+        """Each once, at the end and without waiting."""
+        fake = _FakeSocket(
+            (reply("10.20.0.123"), HOST),
+            (reply("10.20.0.123"), HOST),
+            (reply("10.20.0.123", OWN), OTHER_HOST),
+            (reply("10.20.0.99"), HOST),
+            (reply("10.20.0.123", b"\1" * 6), OUTGOING),
+        )
+        ours = asker(fake)
+        ours.ask(["10.20.0.123"])
+
+        assert ours.answers() == (
+            ("10.20.0.123", "02:00:00:00:00:50"),
+            ("10.20.0.123", "02:00:00:00:00:20"),
+        )
+        assert fake.limit_s == 0.0
+
+    def test_reads_no_flood(self) -> None:
+        """Whoever answers without end keeps nobody reading."""
+        fake = _FakeSocket(*[(reply("10.20.0.9"), HOST)] * (arp.READ_LIMIT + 5))
+
+        asker(fake).answers()
+
+        assert len(fake.arrived) == 5
+
+    @pytest.mark.parametrize(
+        "packet",
+        [
+            b"",
+            reply("10.20.0.123")[:-1],
+            reply("10.20.0.123", head=b"\0\1\x08\0\6\4\0\1"),
+            reply("10.20.0.123", head=b"\0\6\x08\0\6\4\0\2"),
+            reply("10.20.0.123", head=b"\0\1\x86\xdd\6\4\0\2"),
+            reply("10.20.0.123", head=b"\0\1\x08\0\x08\4\0\2"),
+        ],
+    )
+    def test_knows_what_is_no_reply(self, packet: bytes) -> None:
+        """A question, another kind of link, half a packet."""
+        assert arp.read_reply(packet) is None
+
+    @settings(max_examples=100, deadline=None, database=None)
+    @given(st.binary(max_size=60))
+    def test_survives_any_bytes(self, packet: bytes) -> None:
+        """Whoever is on the link can send them."""
+        answer = arp.read_reply(packet)
+
+        assert answer is None or len(answer) == 2
+
+
+class TestOpenAsker:
+    """`open_asker` opens what is permitted."""
+
+    def test_gives_the_socket_back(self) -> None:
+        """At the end of the run."""
+        fake = _FakeSocket()
+
+        asker(fake).close()
+
+        assert fake.closed
+
+    @pytest.mark.parametrize("fails", ["setsockopt", "bind"])
+    def test_is_none_where_it_fails(self, fails: str) -> None:
+        """Then nobody is asked, and nothing is said of it."""
+        fake = _FakeSocket(fails=fails)
+
+        assert arp.open_asker(VANTAGE, OWN, lambda *_: fake) is None
+        assert fake.closed
+
+    def test_is_none_without_the_right(self) -> None:
+        """An ordinary user has no packet socket."""
+
+        def refuse(*_: int) -> socket.socket:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        assert arp.open_asker(VANTAGE, OWN, refuse) is None
+
+    @pytest.mark.parametrize(("operation", "passes"), [(1, False), (2, True), (3, False)])
+    def test_lets_replies_pass(self, operation: int, *, passes: bool) -> None:
+        """Every ARP question of the link would fill its buffer."""
+        packet = reply("10.20.0.1", head=b"\0\1\x08\0\6\4\0" + bytes([operation]))
+
+        assert bool(run_filter(arp.reply_filter(), packet)) is passes
