@@ -411,10 +411,10 @@ class TestForged:
             ("</head>", "<style>main { display: none }</style></head>", "something beside"),
             ("<body>", "<body><h1>Abgenommen</h1>", "something beside"),
             (" · Werk Ulm · ", " · Abgenommen · ", "something beside"),
-            ("&quot;Failed&quot;", "&quot;Passed&quot;", "dhcp_server_offers_an_address passed"),
+            ("&#34;Failed&#34;", "&#34;Passed&#34;", "dhcp_server_offers_an_address passed"),
             (
-                "&quot;environment&quot;: {",
-                "&quot;environment&quot;: {&quot;x&quot;: &quot;&lt;h1&gt;&quot;, ",
+                "&#34;environment&#34;: {",
+                "&#34;environment&#34;: {&#34;x&#34;: &#34;&lt;h1&gt;&#34;, ",
                 "more than text",
             ),
         ],
