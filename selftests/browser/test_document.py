@@ -11,7 +11,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from pypdf import PdfReader
 
-from cube_acceptance.certificate import pdf, wording
+from cube_acceptance.certificate import pdf
+from cube_acceptance.text import wording
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cube_acceptance import catalogue, sentences
+from cube_acceptance import catalogue
 from cube_acceptance.catalogue import LEVELS
+from cube_acceptance.text import sentences
 from cube_acceptance.verdict import decide, worst
 
 if TYPE_CHECKING:

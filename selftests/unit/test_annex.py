@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cube_acceptance.certificate import annex, wording
+from cube_acceptance.certificate import annex
+from cube_acceptance.text import wording
 from selftests.support import annexes
 
 if TYPE_CHECKING:

@@ -13,10 +13,11 @@ import jinja2
 import pytest
 from markupsafe import Markup
 
-from cube_acceptance.certificate import front, page, sections, wording
+from cube_acceptance.certificate import front, page, sections
 from cube_acceptance.certificate.markup import VOID, element, text
 from cube_acceptance.certificate.reading import Reading
 from cube_acceptance.evidence import Ignored, NtpObserved, Try
+from cube_acceptance.text import wording
 from selftests.support import samples
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import sentences
 from cube_acceptance.catalogue import placeholders
 from cube_acceptance.judge import Word, fact
+from cube_acceptance.text import sentences
 
 if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue, Language, Text

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cube_acceptance.certificate import wording
+from cube_acceptance.text import wording
 
 ROOT = Path(__file__).parents[2]
 CET = {"zone": "CET", "utc_offset_min": 60}

@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import evidence_file, expected, sentences, store, survey
+from cube_acceptance import evidence_file, expected, store, survey
 from cube_acceptance.judge import Judge, Judgement, PassedError
 from cube_acceptance.ledger import (
     CASE_PROPERTY,
@@ -32,6 +32,7 @@ from cube_acceptance.ledger import (
 from cube_acceptance.refusals import check_collected, check_session
 from cube_acceptance.setup import Setup
 from cube_acceptance.site import SiteError, load_site, site_for_cube
+from cube_acceptance.text import sentences
 from cube_acceptance.verdict import EXIT_STATUS
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from markupsafe import Markup, escape
 
 from cube_acceptance.certificate import page
 from cube_acceptance.certificate.markup import element, text
-from cube_acceptance.certificate.wording import say
 from cube_acceptance.text.foreign import plain
+from cube_acceptance.text.wording import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cube_acceptance import expected, network, sentences
+from cube_acceptance import expected, network
 from cube_acceptance.catalogue import LEVELS, SITE, Language
 from cube_acceptance.evidence import NtpObserved, Vantage
 from cube_acceptance.site import Ntp
 from cube_acceptance.store import NotMeasuredError, Replay
+from cube_acceptance.text import sentences
 from cube_acceptance.verdict import decide, worst
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections import Counter
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
-from cube_acceptance.certificate.wording import say
+from cube_acceptance.text.wording import say
 from cube_acceptance.verdict import OUTCOMES, worst
 
 if TYPE_CHECKING:

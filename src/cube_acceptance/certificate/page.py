@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from cube_acceptance.certificate import front, picture, sections, wording
+from cube_acceptance.certificate import front, picture, sections
 from cube_acceptance.certificate.reading import Reading
-from cube_acceptance.certificate.wording import say
+from cube_acceptance.text import wording
 from cube_acceptance.text.foreign import plain
+from cube_acceptance.text.wording import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cube_acceptance.certificate.markup import element, join
-from cube_acceptance.certificate.wording import say
+from cube_acceptance.text.wording import say
 from cube_acceptance.verdict import OUTCOMES, worst
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cube_acceptance import catalogue
-from cube_acceptance.certificate.wording import say
+from cube_acceptance.text.wording import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,8 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cube_acceptance import catalogue
-from cube_acceptance.certificate import picture, wording
+from cube_acceptance.certificate import picture
+from cube_acceptance.text import wording
 from cube_acceptance.text.foreign import plain
 
 if TYPE_CHECKING:

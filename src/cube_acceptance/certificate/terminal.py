@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from cube_acceptance.catalogue import SITE
 from cube_acceptance.certificate import front
-from cube_acceptance.certificate.wording import say
 from cube_acceptance.text.foreign import plain
+from cube_acceptance.text.wording import say
 
 if TYPE_CHECKING:
     from pathlib import Path

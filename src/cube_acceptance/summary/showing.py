@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from markupsafe import Markup
 
 from cube_acceptance.certificate.markup import element, join
-from cube_acceptance.certificate.wording import say
 from cube_acceptance.summary.rows import ORDER, REASON_LIMIT, Row, Stage, counts, status
 from cube_acceptance.text.foreign import one_line, plain
+from cube_acceptance.text.wording import say
 from cube_acceptance.verdict import OUTCOMES, Outcome
 
 if TYPE_CHECKING:
@@ -38,36 +38,8 @@ SIGNS: dict[Outcome, str] = {
 }
 """Outcomes in the terminal's table."""
 
-WORDS: dict[str, dict[Language, str]] = {
-    "title": {
-        "de": "Netzwerkabnahme HOMAG CUBE: Übersicht der Standorte",
-        "en": "Network Acceptance for the HOMAG CUBE: Summary of Sites",
-    },
-    "caption": {
-        "de": "Neuestes Protokoll je Standort, die schlechtesten zuerst. Zeiten in UTC.",
-        "en": "The newest certificate of each site, the worst first. Times are UTC.",
-    },
-    "unsigned": {
-        "de": "Geprüft ist, dass die Dateien zusammengehören, nicht, wer sie gemacht hat "
-        "(--allowed-signers).",
-        "en": "What was checked is that the files belong together, not who made them "
-        "(--allowed-signers).",
-    },
-    "signed": {
-        "de": "Geprüft ist auch, dass ein zugelassener Schlüssel unterschrieben hat.",
-        "en": "It was also checked that an allowed key has signed.",
-    },
-    "remark": {"de": "Bemerkung", "en": "Remark"},
-    "folder": {"de": "Ordner", "en": "Folder"},
-    "untrusted": {"de": "Nicht vertrauenswürdig", "en": "Not trusted"},
-    "unfinished": {"de": "Nicht beendet", "en": "Not finished"},
-    "missing": {"de": "Kein Protokoll", "en": "No certificate"},
-    "not-counted": {"de": "Zählt nicht als Abnahme", "en": "Does not count as acceptance"},
-    "superseded": {"de": "Überholt", "en": "Superseded"},
-    "replayed": {"de": "Erneut ausgewertet", "en": "Judged again"},
-    "readiness": {"de": "Nur Vorprüfung", "en": "Readiness only"},
-}
-"""What the summary says beyond the certificate's own words."""
+OWN_WORDS = frozenset({"untrusted", "unfinished", "missing", "not-counted"})
+"""What a row can be that no certificate says of itself."""
 
 COLUMNS = (
     "site",
@@ -119,7 +91,7 @@ class Table(NamedTuple):
 
     def say(self, key: str) -> str:
         """Say a word of the summary."""
-        return WORDS[key][self.language]
+        return say(f"summary.{key}", self.language)
 
     @property
     def status(self) -> int:
@@ -129,7 +101,7 @@ class Table(NamedTuple):
 
 def word(row: Row, table: Table) -> str:
     """Say what a folder says; in brackets an acceptance that is none."""
-    if row.state in WORDS:
+    if row.state in OWN_WORDS:
         return table.say(row.state)
     verdict = say(f"verdict.{row.state}", table.language)
     if row.simulated:
@@ -163,7 +135,7 @@ def total(table: Table) -> str:
     """Count the current rows by what they say, the worst first as in the table."""
     tally = Counter(kind(row, table) for row in table.current)
     return " · ".join(
-        f"{table.say(key) if key in WORDS else say(f'verdict.{key}', table.language)}: {count}"
+        f"{table.say(key) if key in OWN_WORDS else say(f'verdict.{key}', table.language)}: {count}"
         for key, count in tally.items()
     )
 

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from cube_acceptance import sentences
+from cube_acceptance.text import sentences
 from cube_acceptance.text.foreign import plain
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ GERMAN_ZONES = {"CET": "MEZ", "CEST": "MESZ"}
 @cache
 def words() -> dict[str, dict[Language, str]]:
     """Load every word as ``section.key``, in both languages."""
-    data = files("cube_acceptance.certificate").joinpath("wording.toml").read_text("utf-8")
+    data = files("cube_acceptance.text").joinpath("wording.toml").read_text("utf-8")
     return {
         f"{section}.{key}": texts
         for section, entries in tomllib.loads(data).items()
