@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 from clocks import note_cube_clock
 
-from cube_acceptance.evidence import CannotMeasure, PageObserved
+from cube_acceptance.evidence import CannotMeasure, DnsObserved, PageObserved
 from cube_acceptance.judge import FailedError, obstacle, on_the_wire
-from cube_acceptance.network import page_key
+from cube_acceptance.network import dns_key, handed_out, name_servers, page_key, redirect_name
 from cube_acceptance.survey import CONNECTOR_UNREACHABLE
+from judging import look
 
 if TYPE_CHECKING:
+    from cube_acceptance.evidence import HttpReply
     from cube_acceptance.judge import Judge
     from cube_acceptance.setup import Setup
     from cube_acceptance.site import Cube
 
-LOGIN_STATUSES = frozenset({401, 403})
+ASKS_FOR_LOGIN, REFUSES_VISITOR = 401, 403
 FIRST_ERROR = 400
 
 RANKING = (
@@ -38,7 +40,7 @@ def test_the_diagnosis_page_answers(judge: Judge, setup: Setup, cube: Cube) -> N
         if not isinstance(page, PageObserved):
             continue
         try:
-            rule_on_page(judge, page, cube.page_contains)
+            rule_on_page(judge, setup, page, cube.page_contains)
         except FailedError as failure:
             failures.append(failure)
             continue
@@ -55,9 +57,47 @@ def test_the_diagnosis_page_answers(judge: Judge, setup: Setup, cube: Cube) -> N
 def test_the_cloud_connector_page_answers(judge: Judge, setup: Setup, cube: Cube) -> None:
     """The Cloud-Connector's diagnosis page answers on TCP 5555."""
     page = judge.measured(page_key(cube.address, setup.ports.conn), PageObserved)
-    rule_on_page(judge, page, "")
+    rule_on_page(judge, setup, page, "")
+    page = under_its_name(judge, setup, page)
     if CONNECTOR_UNREACHABLE in page.found:
         judge.note("connector-unreachable")
+
+
+def under_its_name(judge: Judge, setup: Setup, page: PageObserved) -> PageObserved:
+    """Follow a page that leads to a name where the site's DNS servers give the CUBE that name."""
+    names: set[str] = set()
+    while (name := redirect_name(page)) and name not in names and is_own(judge, setup, page, name):
+        names.add(name)
+        other = look(judge, page_key(page.address, page.port, name))
+        if isinstance(other, CannotMeasure):
+            raise obstacle(other)
+        if not isinstance(other, PageObserved):
+            break
+        page = other
+    return page
+
+
+def is_own(judge: Judge, setup: Setup, page: PageObserved, name: str) -> bool:
+    """Whether one of the site's DNS servers gives a page's address for a name."""
+    if look(judge, "dhcp") is None:  # nobody knows whom to ask
+        return False
+    answers = (
+        look(judge, dns_key(server, name))
+        for server in name_servers(setup.site, handed_out(setup, judge)).addresses
+    )
+    return any(
+        isinstance(answer, DnsObserved) and page.address in answer.addresses for answer in answers
+    )
+
+
+def mark_of_a_proxy(replies: tuple[HttpReply, ...]) -> str:
+    """Name the field by which a proxy marks a response as its own; empty where none does."""
+    for reply in replies:
+        for name, value in reply.headers:
+            own = name == "x-squid-error" or name.startswith("proxy-")
+            if own or (name == "via" and reply.status >= FIRST_ERROR):
+                return f"{name}: {value}"
+    return ""
 
 
 def port_text(port: int) -> str:
@@ -77,8 +117,9 @@ def asked_port(page: PageObserved) -> str:
     return last or port_text(page.port)
 
 
-def rule_on_page(judge: Judge, page: PageObserved, text: str) -> None:
-    """Rule on one page: any status below 400, or a request to log in, proves it."""
+def rule_on_page(judge: Judge, setup: Setup, page: PageObserved, text: str) -> None:
+    """Rule on one page: any status below 400, a request to log in or a refusal proves it."""
+    page = under_its_name(judge, setup, page)
     where = {"address": page.address, "port": asked_port(page)}
     if page.trouble:
         cause = page.trouble.kind
@@ -86,12 +127,18 @@ def rule_on_page(judge: Judge, page: PageObserved, text: str) -> None:
         text = f"{cause}.http" if accepted else cause
         judge.fail(cause, text, **where, detail=on_the_wire(page.trouble))
     last = page.replies[-1]
+    if mark := mark_of_a_proxy(page.replies):
+        judge.fail("wrong-answer", "wrong-answer.proxy", **where, status=last.status, mark=mark)
     if page.redirect:
         judge.fail("wrong-answer", "wrong-answer.redirect", **where, location=page.redirect)
-    if last.status in LOGIN_STATUSES:
+    if last.status == ASKS_FOR_LOGIN:
         judge.note("login-required", port=where["port"], status=last.status)
+    elif last.status == REFUSES_VISITOR:
+        judge.note("refuses-visitor", port=where["port"], status=last.status)
     elif last.status >= FIRST_ERROR:
         judge.fail("wrong-answer", **where, status=last.status)
+    elif page.familiar is False and not text:
+        judge.note("unfamiliar-page", port=where["port"], title=last.title)
     if text and text not in page.found:
         judge.fail("wrong-answer", "wrong-answer.content", **where, text=text)
     judge.passes(**where, status=last.status, title=last.title)

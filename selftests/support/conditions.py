@@ -223,6 +223,15 @@ def dated(
     )
 
 
+def named_page(name: str, **changes: object) -> dict[str, Observation | None]:
+    """A diagnosis page that leads to a name, what DNS says of it, and the page under it."""
+    return {
+        **page(80, redirect=f"http://{name}/ui/"),
+        f"dns/{SERVER}/{name}": dns(name, **changes),
+        f"page/{CUBE}:80/{name}": healthy.page(80),
+    }
+
+
 def page_trouble(port: int, kind: str, phase: str = "tcp") -> dict[str, Observation | None]:
     """A page of the CUBE that did not come."""
     return page(port, replies=(), trouble=Trouble(kind=kind, phase=phase))
@@ -1816,7 +1825,7 @@ ROWS = [
             f"{case}: status {code}",
             status(port, code),
             {case: "fail wrong-answer"} if code >= 400 and code not in {401, 403} else {},
-            ("login-required",) if code in {401, 403} else (),
+            {401: ("login-required",), 403: ("refuses-visitor",)}.get(code, ()),
         )
         for case, port in (("DIAG-01[line-1]", 80), ("CONN-01[line-1]", 5555))
         for code in (200, 204, 304, 399, 400, 401, 403, 404, 407, 500, 503)
@@ -1846,6 +1855,65 @@ ROWS = [
             ("refused", "tls"),
             ("malformed", "tls"),
         )
+    ),
+    Row(
+        "the page leads to the CUBE's full name, which the site's DNS knows",
+        named_page("cube-4711.plant.example", addresses=(CUBE,)),
+        {},
+    ),
+    Row(
+        "the page leads to a name that the site's DNS gives another host",
+        named_page("portal.plant.example", addresses=(OTHER,)),
+        {"DIAG-01[line-1]": "fail wrong-answer"},
+    ),
+    Row(
+        "the page leads to a name that the site's DNS does not know",
+        named_page("portal.plant.example", rcode="NXDOMAIN", addresses=()),
+        {"DIAG-01[line-1]": "fail wrong-answer"},
+    ),
+    Row(
+        "the page under the CUBE's full name could not be asked for",
+        named_page("cube.plant.example", addresses=(CUBE,))
+        | {f"page/{CUBE}:80/cube.plant.example": cannot("not-permitted")},
+        {"DIAG-01[line-1]": "inconclusive not-permitted"},
+    ),
+    Row(
+        "the page under the CUBE's full name is not on record",
+        named_page("cube.plant.example", addresses=(CUBE,))
+        | {f"page/{CUBE}:80/cube.plant.example": None},
+        {"DIAG-01[line-1]": "fail wrong-answer"},
+    ),
+    *(
+        Row(
+            f"{case}: {field} of a proxy, status {code}",
+            page(
+                port,
+                replies=(
+                    HttpReply(url=f"http://{CUBE}:{port}/", status=code, headers=((field, value),)),
+                ),
+            ),
+            {case: "fail wrong-answer"} if proxied else {},
+        )
+        for case, port in (("DIAG-01[line-1]", 80), ("CONN-01[line-1]", 5555))
+        for field, value, code, proxied in (
+            ("x-squid-error", "ERR_ACCESS_DENIED 0", 403, True),
+            ("proxy-authenticate", "Basic", 401, True),
+            ("proxy-status", "corp; error=http_request_denied", 200, True),
+            ("via", "1.1 proxy.example (squid)", 401, True),
+            ("via", "1.1 proxy.example (squid)", 200, False),
+        )
+    ),
+    Row(
+        "an unfamiliar page",
+        page(80, familiar=False) | page(5555, familiar=True),
+        {},
+        ("unfamiliar-page",),
+    ),
+    Row(
+        "an unfamiliar page whose text is known",
+        page(80, familiar=False, found=("Diagnose",)),
+        {},
+        site=one_cube(page_contains="Diagnose"),
     ),
     Row("a page whose tries are not on record", page(80, tries=()), {}),
     Row(

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cube_acceptance.evidence import CannotMeasure, HttpReply, PageObserved
+from cube_acceptance.evidence import CannotMeasure, HttpReply, PageObserved, Trouble
 from cube_acceptance.probes import http
 from cube_acceptance.probes.http import PageProbe
 from cube_acceptance.probes.net import http1
 from cube_acceptance.probes.net.deadline import Patience
 from cube_acceptance.probes.net.measuring import Stopwatch
 from cube_acceptance.probes.net.vantage import find_vantage
-from fixtures.simulator.http import CONNECTOR_AWAY, NAME, Behaviour, PageServer
+from fixtures.simulator.http import CONNECTOR_AWAY, NAME, Behaviour, PageServer, response
+from fixtures.simulator.tcp import reset
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
 VANTAGE = find_vantage("127.0.0.1")
@@ -39,6 +41,16 @@ STATUSES = {
     Behaviour.REDIRECT_NAME: 200,
     Behaviour.REDIRECT_UMLAUT: 200,
     Behaviour.REDIRECT_COOKIE: 200,
+    Behaviour.REFRESH_AWAY: 200,
+    Behaviour.META_AWAY: 200,
+    Behaviour.SCRIPT_AWAY: 200,
+    Behaviour.REFRESH_SAME: 200,
+    Behaviour.RELOAD: 200,
+    Behaviour.RESETS_AT_FIRST: 200,
+    Behaviour.CLOSES_AT_FIRST: 200,
+    Behaviour.EMPTY_LINES: 200,
+    Behaviour.NAME_ONLY: 200,
+    Behaviour.SQUID: 403,
     Behaviour.WRONG_PAGE: 200,
     Behaviour.CONNECTOR_AWAY: 200,
     Behaviour.HTTP_10: 200,
@@ -68,7 +80,12 @@ TROUBLES = {
 
 def probe(server: PageServer, **changes: object) -> PageProbe:
     """The probe that a session makes, with less patience."""
-    values = {"limit_s": 1.0, "look_for": ("cube", CONNECTOR_AWAY), "own_names": (NAME,)} | changes
+    values = {
+        "limit_s": 1.0,
+        "second_try_s": 0.0,
+        "look_for": ("cube", CONNECTOR_AWAY),
+        "own_names": (NAME,),
+    } | changes
     return PageProbe(vantage=VANTAGE, address=server.address, port=server.port, **values)
 
 
@@ -384,6 +401,166 @@ class TestRedirects:
         assert len(observed.tries) == 1
         assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == ("no-answer", "http")
+
+
+class TestInsideThePage:
+    """What sends on from within is followed as a status is."""
+
+    @pytest.mark.parametrize(
+        "behaviour", [Behaviour.REFRESH_AWAY, Behaviour.META_AWAY, Behaviour.SCRIPT_AWAY]
+    )
+    def test_away(self, behaviour: Behaviour) -> None:
+        """A portal answers with status 200 as well."""
+        observed = fetch(behaviour)
+
+        assert observed.redirect == "http://portal.example.net/login"
+        assert len(observed.replies) == 1
+
+    def test_on_the_same_host(self) -> None:
+        """It is the page."""
+        observed = fetch(Behaviour.REFRESH_SAME, limit_s=10.0)
+
+        assert [reply.url.rpartition(":")[2].partition("/")[2] for reply in observed.replies] == [
+            "",
+            "ui/",
+        ]
+        assert (observed.redirect, observed.found) == ("", ("cube",))
+
+    def test_to_itself(self) -> None:
+        """A page that is loaded again from time to time is no circle."""
+        observed = fetch(Behaviour.RELOAD)
+
+        assert (observed.redirect, observed.trouble) == ("", None)
+        assert len(observed.replies) == 1
+        assert observed.found == ("cube",)
+
+    def test_in_turns(self) -> None:
+        """Neither are pages that take turns; what any of them shows was shown."""
+
+        class Turns(PageServer):
+            def _whole(self, request: bytes) -> bytes:
+                first = b"GET / " in request
+                fields = {"Refresh": "9; url=/b" if first else "9; url=/"}
+                return response("CUBE" if first else "weather", fields=fields)
+
+        with Turns() as server:
+            observed = probe(server, limit_s=10.0).run()
+
+        assert isinstance(observed, PageObserved)
+        assert (observed.redirect, observed.found) == ("", ("cube",))
+        assert [reply.url.rpartition("/")[2] for reply in observed.replies] == ["", "b"]
+
+
+class TestChance:
+    """One failure is no finding."""
+
+    @pytest.mark.parametrize("behaviour", [Behaviour.RESETS_AT_FIRST, Behaviour.CLOSES_AT_FIRST])
+    def test_the_second_works(self, behaviour: Behaviour) -> None:
+        """Small servers have room for one connection."""
+        observed = fetch(behaviour, limit_s=10.0)
+
+        assert observed.trouble is None
+        assert len(observed.tries) == 2
+
+    def test_comes_a_little_later(self) -> None:
+        """When there may be room again."""
+        observed = fetch(Behaviour.RESETS_AT_FIRST, limit_s=10.0, second_try_s=0.3)
+
+        assert observed.tries[1].at_s >= 0.3
+
+    def test_once_altogether(self) -> None:
+        """What fails twice has failed."""
+        observed = fetch(Behaviour.RESETS)
+
+        assert observed.trouble is not None
+        assert observed.trouble.kind == "refused"
+        assert len(observed.tries) == 2
+
+    @pytest.mark.parametrize(
+        ("problem", "chance"),
+        [
+            (Trouble(kind="refused", phase="tcp"), True),
+            (Trouble(kind="refused", phase="tcp", icmp_code=13, icmp_source="10.0.0.1"), False),
+            (Trouble(kind="no-route", phase="tcp"), True),
+            (Trouble(kind="no-route", phase="tcp", icmp_code=1, icmp_source="127.0.0.1"), True),
+            (Trouble(kind="no-route", phase="tcp", icmp_code=1, icmp_source="10.0.0.1"), False),
+            (Trouble(kind="no-answer", phase="tcp"), False),
+            (Trouble(kind="no-answer", phase="http"), False),
+            (Trouble(kind="no-answer", phase="http", sign="TCP FIN"), True),
+            (Trouble(kind="refused", phase="http", sign="TCP RST"), True),
+            (Trouble(kind="malformed", phase="http"), False),
+        ],
+    )
+    def test_what_may_be(self, problem: Trouble, *, chance: bool) -> None:
+        """A router knows what it says, and silence has been waited for."""
+        asked = PageProbe(vantage=VANTAGE, address="127.0.0.1")
+
+        assert asked._may_be_chance(problem) == chance
+
+
+class TestNames:
+    """A server may know itself by its name only."""
+
+    def test_asked_by_its_name(self) -> None:
+        """Then it is asked once more."""
+        observed = fetch(Behaviour.NAME_ONLY)
+
+        assert [reply.status for reply in observed.replies] == [421, 200]
+        assert observed.found == ("cube",)
+
+    def test_nobody_knows_its_name(self) -> None:
+        """Then that is its answer."""
+        assert [one.status for one in fetch(Behaviour.NAME_ONLY, own_names=()).replies] == [421]
+
+    def test_the_second_fails(self) -> None:
+        """Then the first one was its answer."""
+
+        class Tired(PageServer):
+            def serve(self, connection: socket.socket) -> None:
+                if self.requests:
+                    reset(connection)
+                    return
+                super().serve(connection)
+
+        with Tired(Behaviour.NOT_FOUND) as server:
+            observed = probe(server).run()
+
+        assert isinstance(observed, PageObserved)
+        assert observed.trouble is None
+        assert [reply.status for reply in observed.replies] == [404]
+
+    def test_a_name_of_the_sites_dns(self) -> None:
+        """It is the CUBE's as well, and the key says which was the last."""
+        asked = PageProbe(
+            vantage=VANTAGE, address="127.0.0.1", dns_names=("a.example", "B.example")
+        )
+        place = http.Place("http", "127.0.0.1", 80)
+
+        assert asked.key == "page/127.0.0.1:80/B.example"
+        assert asked._onward(place, "http://b.example/") is not None
+        assert asked._onward(place, "http://c.example/") is None
+
+
+class TestFamiliar:
+    """Whether a page shows what a CUBE's shows."""
+
+    @pytest.mark.parametrize(
+        ("body", "familiar"),
+        [
+            ("<title>IoT Cube</title>", True),
+            ("<h1>TAPIO</h1>", True),
+            ("the cloud con<b>nector</b>", True),
+            ("<title>Printer</title><script>var cube</script><!-- tapio -->", False),
+            ("", False),
+        ],
+    )
+    def test_words(self, body: str, *, familiar: bool) -> None:
+        """In its title or text, in any case."""
+        with PageServer(body=body) as server:
+            observed = probe(server).run()
+
+        assert isinstance(observed, PageObserved)
+        assert observed.familiar is familiar
 
 
 class TestFields:

@@ -21,6 +21,7 @@ from cube_acceptance.evidence import (
 from cube_acceptance.network import HandedOut, Servers
 from cube_acceptance.setup import Setup
 from cube_acceptance.site import Cloud, Dns, LoadedSite, Ntp, Site, VantageWish
+from selftests.support import healthy
 from selftests.support.builders import SECOND, Known, cannot, dhcp, lease
 from selftests.support.healthy import CUBE, HOSTS, OFFER, SERVER, SITE, STARTED, VANTAGE
 
@@ -639,6 +640,7 @@ class TestKeys:
         """Saved evidence is found by these names for years."""
         assert network.dns_key(SERVER, TAPIO) == f"dns/10.20.0.1/{TAPIO}"
         assert network.page_key(CUBE, 80) == "page/10.20.0.50:80"
+        assert network.page_key(CUBE, 80, "cube.example") == "page/10.20.0.50:80/cube.example"
         assert list(HOSTS) == [TAPIO, HOMAG]
 
 
@@ -670,3 +672,34 @@ class TestNextHops:
     ) -> None:
         """The most specific route counts, and option 3 only where there is no option 121."""
         assert network.next_hops(offer(**changes), target) == routers
+
+
+class TestRedirectName:
+    """The name that a page leads away to."""
+
+    @pytest.mark.parametrize(
+        ("location", "name"),
+        [
+            ("http://Cube.Plant.example./ui", "cube.plant.example"),
+            ("//cube/", "cube"),
+            ("", ""),
+            ("/ui", ""),
+            ("http://10.20.0.1/", ""),
+            ("http://[2001:db8::1]/", ""),
+            ("http://[", ""),
+            ("http://b\u00fcro.example/", ""),
+            (f"http://{'a' * 254}/", ""),
+            ("mailto:somebody", ""),
+        ],
+    )
+    def test_of_a_location(self, location: str, name: str) -> None:
+        """Only what DNS can be asked for."""
+        page = msgspec.structs.replace(healthy.page(80), redirect=location)
+
+        assert network.redirect_name(page) == name
+
+    def test_without_a_response(self) -> None:
+        """There is nothing that it could be relative to."""
+        page = msgspec.structs.replace(healthy.page(80), replies=(), redirect="http://cube/")
+
+        assert network.redirect_name(page) == "cube"

@@ -252,6 +252,76 @@ class TestWhatIsAsked:
         """A run of one requirement has its evidence, and leaves everybody else alone."""
         assert run(Network(), *requirements)[1] == keys
 
+    @pytest.mark.parametrize("before", ["page", "dhcp"])
+    def test_a_page_leads_to_the_cubes_name(self, before: str) -> None:
+        """The site's DNS servers are asked whose name it is, and the page by it; both only once."""
+        name, away = "cube.plant.example", "http://cube.plant.example/"
+        lead = {
+            f"page/{CUBE}:{port}": msgspec.structs.replace(
+                observations()[f"page/{CUBE}:{port}"], redirect=away
+            )
+            for port in (80, 5555)
+        }
+        told = msgspec.structs.replace(
+            observations()[f"dns/{SERVER}/{TAPIO}"], name=name, addresses=(CUBE,)
+        )
+        again = {f"{key}/{name}": observations()[key] for key in lead}
+        network = Network(lead | again | {f"dns/{SERVER}/{name}": told})
+        network.waits = (
+            {"dhcp": f"page/{CUBE}:80"}
+            if before == "page"
+            else {
+                f"page/{CUBE}:80": "dhcp",
+                f"page/{CUBE}:5555": f"dns/{SERVER}/{name}",
+            }
+        )
+        _, asked = run(network, "DHCP-01", "DIAG-01", "CONN-01")
+
+        assert asked == {*lead, *again, "dhcp", f"dns/{SERVER}/{name}"}
+        assert network.probe(f"page/{CUBE}:80/{name}").dns_names == (name,)
+
+    @pytest.mark.parametrize(
+        ("location", "addresses", "asks"),
+        [
+            ("http://portal.example/", ("11.20.0.9",), True),
+            ("http://10.20.0.1/", (), False),
+            ("http://[", (), False),
+        ],
+    )
+    def test_a_page_leads_elsewhere(
+        self, location: str, addresses: tuple[str, ...], *, asks: bool
+    ) -> None:
+        """Then it is not asked again."""
+        page = msgspec.structs.replace(observations()[f"page/{CUBE}:80"], redirect=location)
+        told = msgspec.structs.replace(
+            observations()[f"dns/{SERVER}/{TAPIO}"], name="portal.example", addresses=addresses
+        )
+        key = f"dns/{SERVER}/portal.example"
+        network = Network({f"page/{CUBE}:80": page, key: told})
+        _, asked = run(network, "DIAG-01")
+
+        assert asked == {f"page/{CUBE}:80"} | ({"dhcp", key} if asks else set())
+
+    def test_a_page_that_leads_on_and_on(self) -> None:
+        """From name to name, as far as three."""
+        page = observations()[f"page/{CUBE}:80"]
+        answers: dict[str, Observation | None] = {}
+        for number in range(5):
+            key = f"page/{CUBE}:80" + (f"/n{number}.example" if number else "")
+            away = f"http://n{number + 1}.example/"
+            answers[key] = msgspec.structs.replace(page, redirect=away)
+            answers[f"dns/{SERVER}/n{number}.example"] = msgspec.structs.replace(
+                observations()[f"dns/{SERVER}/{TAPIO}"],
+                name=f"n{number}.example",
+                addresses=(CUBE,),
+            )
+        _, asked = run(Network(answers), "DIAG-01")
+
+        assert {key for key in asked if key.startswith("page/")} == {
+            f"page/{CUBE}:80",
+            *(f"page/{CUBE}:80/n{number}.example" for number in (1, 2, 3)),
+        }
+
     def test_one_host_alone(self) -> None:
         """Selecting one case must not ask for the other host."""
         network = Network()

@@ -334,7 +334,10 @@ class PageObserved(Observed, tag="page", frozen=True, kw_only=True):
     redirect: str = ""
     """Where a redirect led that was not followed (another host, or one too many)."""
     found: tuple[str, ...] = ()
-    """Which of the texts looked for stand in the last response's body."""
+    """Which of the texts looked for stand in a response's body."""
+    familiar: bool | None = None
+    """Whether a page of a CUBE's shows one of the words that such pages have; None where nobody
+    looked for them."""
     trouble: Trouble | None = None
 
 

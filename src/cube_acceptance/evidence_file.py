@@ -153,7 +153,8 @@ def belongs(key: str, observation: Observation) -> bool:
         case WayObserved():
             return key == way_key(observation.over, observation.target, observation.port)
         case PageObserved():
-            return key == page_key(observation.address, observation.port)
+            own = page_key(observation.address, observation.port)
+            return key == own or key.startswith(f"{own}/")
         case PingObserved():  # of a cloud host, the key has the name
             return about == observation.address or not is_host(about)
     return True

@@ -68,7 +68,11 @@ LIMITS: dict[str, dict[str, str]] = {
         "patience_s": "patience_s",
         "wait_s": "wait_s",
     },
-    "http": {"connect_limit_s": "connect_limit_s", "limit_s": "limit_s"},
+    "http": {
+        "connect_limit_s": "connect_limit_s",
+        "limit_s": "limit_s",
+        "second_try_s": "second_try_s",
+    },
     "mdns": {"tries": "tries", "window_s": "window_s"},
     "llmnr": {"tcp_wait_s": "tcp_wait_s", "tries": "tries", "window_s": "window_s"},
     "ssh": {

@@ -7,7 +7,9 @@ handed out and which addresses a cloud name has. They all ask here.
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
@@ -18,6 +20,7 @@ from cube_acceptance.evidence import (
     DhcpObserved,
     DnsObserved,
     LeaseObserved,
+    PageObserved,
     Vantage,
 )
 
@@ -44,6 +47,9 @@ UNSPECIFIED = "0.0.0.0"  # noqa: S104 - what an OFFER of nothing offers
 CUBE_LIMIT = 8
 """How many CUBEs' own hardware addresses DHCP is asked for."""
 
+NAME_LIMIT = 253
+"""Characters of a host name (RFC 1035 section 2.3.4, without the last dot)."""
+_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 ADDRESS_LIMIT = 16
 """How many addresses of one name are kept."""
 
@@ -397,9 +403,20 @@ def way_key(over: str, target: str, port: int) -> str:
     return f"way/{over}/{target}:{port}"
 
 
-def page_key(address: str, port: int) -> str:
-    """Name the observation of one page of a CUBE."""
-    return f"page/{address}:{port}"
+def page_key(address: str, port: int, name: str = "") -> str:
+    """Name the observation of one page of a CUBE; ``name`` is one that a first look led to."""
+    return f"page/{address}:{port}" + (f"/{name}" if name else "")
+
+
+def redirect_name(page: PageObserved) -> str:
+    """The host name that a page leads away to; empty where it leads nowhere, or to an address."""
+    came_from = page.replies[-1].url if page.replies else ""
+    try:
+        name = (urlsplit(urljoin(came_from, page.redirect)).hostname or "").rstrip(".").lower()
+    except ValueError:
+        return ""
+    legible = len(name) <= NAME_LIMIT and _NAME.fullmatch(name) is not None
+    return name if page.redirect and legible and not is_host(name) else ""
 
 
 def addresses(setup: Setup, evidence: Evidence, host: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from cube_acceptance.evidence import (
     DhcpObserved,
     DnsObserved,
     Observation,
+    PageObserved,
     Vantage,
     timestamp,
 )
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from cube_acceptance.expected import Owed
     from cube_acceptance.network import HandedOut
     from cube_acceptance.probes import Probe
+    from cube_acceptance.probes.http import PageProbe
     from cube_acceptance.probes.mdns import Listing
     from cube_acceptance.setup import Setup
     from cube_acceptance.site import Cube, Site
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
 CONNECTOR_UNREACHABLE = "Connection to CloudConnector could not be established"
 """What the Cloud-Connector's page says when its service is away (tapio's documentation)."""
 
+
+NAMES_LIMIT = 3
+"""How many names one page may lead to, one after the other."""
 
 # What a requirement rests on. Probes are imported where they are made: DHCP listens meanwhile.
 
@@ -226,6 +231,8 @@ class Survey:
         self._servers: tuple[str, ...] = ()
         """The DNS servers that count; none before the network has told."""
         self._named: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._led_to: dict[str, list[PageProbe]] = {}
+        """The names that pages lead to."""
 
     def start(self) -> None:
         """Send out the first probes; returns at once."""
@@ -361,7 +368,36 @@ class Survey:
         for cube in cubes:
             for ask in asked.get(cube.name, ()):
                 for probe in ask(self._place, cube):
-                    self._submit(probe)
+                    self._submit(probe, partial(self._cube_seen, probe))
+
+    def _cube_seen(self, probe: Probe, observation: Observation) -> None:
+        """Where a page leads to a name, ask the site's DNS servers whether it is the CUBE's own."""
+        from cube_acceptance.probes.http import PageProbe
+
+        if not (isinstance(observation, PageObserved) and isinstance(probe, PageProbe)):
+            return
+        name = network.redirect_name(observation)
+        if name and len(probe.dns_names) < NAMES_LIMIT:
+            self._led_to.setdefault(name, []).append(probe)
+            self._ask_dhcp(self._place.vantage)
+            self._ask_whose(name)
+
+    def _ask_whose(self, name: str) -> None:
+        """Ask for a name that pages lead to, as soon as it is known whom."""
+        from cube_acceptance.probes.dns import DnsProbe
+
+        vantage, port = self._place.vantage, self._setup.ports.dns
+        for server in self._servers:
+            probe = DnsProbe(vantage=vantage, server=server, name=name, port=port)
+            if not self._submit(probe, partial(self._told_whose, name)):
+                self._told_whose(name, self._store.all().get(probe.key))
+
+    def _told_whose(self, name: str, answer: Observation | None) -> None:
+        """Ask for the pages again that lead to a name of the CUBE's own."""
+        for probe in self._led_to[name]:
+            if isinstance(answer, DnsObserved) and probe.address in answer.addresses:
+                again = replace(probe, dns_names=(*probe.dns_names, name))
+                self._submit(again, partial(self._cube_seen, again))
 
     def _dhcp_done(self, observation: Observation) -> None:
         if isinstance(observation, DhcpObserved) and not network.silence_is_doubtful(
@@ -392,6 +428,8 @@ class Survey:
         self._ask_servers(timed, naming)
         for host in self._named:
             self._lead_on(host)
+        for name in self._led_to:
+            self._ask_whose(name)
 
     def _ask_servers(self, timed: tuple[str, ...], naming: tuple[str, ...]) -> None:
         """Ask servers for the time, and then others for names.

@@ -16,6 +16,7 @@ from cube_acceptance.probes.net import http1, tls
 from cube_acceptance.probes.net.deadline import Patience
 from cube_acceptance.probes.net.errors import ReachError
 from cube_acceptance.probes.net.measuring import Stopwatch, measured
+from cube_acceptance.probes.net.onward import onward
 from cube_acceptance.probes.net.sockets import open_tcp
 
 if TYPE_CHECKING:
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 CONNECT_LIMIT_S = 4.0
 """Long enough for two repetitions of a lost SYN, at 1 s and 3 s (RFC 6298)."""
 PAGE_LIMIT_S = 10.0
+SECOND_TRY_S = 2.0
+"""From the beginning of a try that may have failed by chance to the next one."""
+UNKNOWN_HOST = frozenset({400, 404, 421})
+"""What servers say that do not know themselves by the name that they were asked under."""
+FAMILIAR = ("CUBE", "tapio", "Connector")
+"""What a page of a CUBE says somewhere."""
 REDIRECT_LIMIT = 5
 """Redirects to where has been asked before: a circle, but for a cookie (RFC 9110 section 15.4)."""
 STEP_LIMIT = 20
@@ -81,14 +88,17 @@ class PageProbe:
     """Likewise texts that only count where the page says them, not where its program could."""
     own_names: tuple[str, ...] = ()
     """Host names that mean the CUBE as well."""
+    dns_names: tuple[str, ...] = ()
+    """Further ones, by the word of the site's DNS servers; the last is new."""
     connect_limit_s: float = CONNECT_LIMIT_S
     limit_s: float = PAGE_LIMIT_S
+    second_try_s: float = SECOND_TRY_S
     redirect_tries: int = REDIRECT_LIMIT
 
     @property
     def key(self) -> str:
-        """``page/<address>:<port>``."""
-        return f"page/{self.address}:{self.port}"
+        """``page/<address>:<port>``, and behind it the name that a first look led to."""
+        return "/".join((f"page/{self.address}:{self.port}", *self.dns_names[-1:]))
 
     def run(self) -> PageObserved | CannotMeasure:
         """Fetch the page; ends after :attr:`limit_s` at the latest."""
@@ -96,28 +106,18 @@ class PageProbe:
 
     def _measure(self, watch: Stopwatch) -> PageObserved:
         course = _Course(watch, Patience(self.limit_s))
-        text = redirect = ""
+        redirect = ""
         problem: Trouble | None = None
-        place = Place("http", self.address, self.port)
+        place: Place | None = Place("http", self.address, self.port)
         try:
-            while True:
-                reply, body = self._get(course, place)
-                course.replies.append(reply)
-                fields = dict(reply.headers)
-                text = http1.decoded(body, fields.get("content-type", ""))
-                location = fields.get("location", "") if reply.status in http1.REDIRECTS else ""
-                if not location:
-                    break
-                onward = self._onward(place, location)
-                if onward is None or course.circling(self.redirect_tries):
-                    redirect = location
-                    break
-                if not course.patience.left():
-                    problem = OUT_OF_TIME
-                    break
-                place = onward
+            while place:
+                self._ask(course, place)
+                place, redirect = self._next(course, place)
+                if place and not course.patience.left():
+                    problem, place = OUT_OF_TIME, None
         except ReachError as error:
             problem = error.trouble
+        said = [_UNSAID.sub(" ", text) for text in course.texts]
         return PageObserved(
             started=watch.started,
             duration_s=watch.elapsed(),
@@ -127,11 +127,59 @@ class PageProbe:
             replies=tuple(course.replies),
             redirect=redirect,
             found=(
-                *(look for look in self.look_for if shows(text, look)),
-                *(look for look in self.listen_for if shows(_UNSAID.sub(" ", text), look)),
+                *(look for look in self.look_for if shown(look, course.texts)),
+                *(look for look in self.listen_for if shown(look, said)),
             ),
+            familiar=any(shown(word, said) for word in FAMILIAR),
             trouble=problem,
         )
+
+    def _ask(self, course: _Course, place: Place) -> None:
+        """Get one response; what may have been chance, once on the way, is tried once more.
+
+        Where the CUBE does not know itself by its address, it is asked again by its name.
+        """
+        begun = Stopwatch()
+        try:
+            answer = self._get(course, place)
+        except ReachError as error:
+            if course.forgiven or not self._may_be_chance(error.trouble):
+                raise
+            course.forgiven = True
+            begun.wait_until(min(self.second_try_s, course.patience.left()))
+            answer = self._get(course, place)
+        course.keep(answer)
+        if answer[0].status in UNKNOWN_HOST and is_address(place.host) and self.own_names:
+            with contextlib.suppress(ReachError):
+                course.keep(self._get(course, place._replace(host=self.own_names[0])))
+
+    def _may_be_chance(self, problem: Trouble) -> bool:
+        """Whether one failure of this kind is no finding.
+
+        Small servers have room for one connection and reset the next one; this computer's own
+        kernel says for a while that there is no way to a host that it has just looked for in vain.
+        """
+        if problem.phase != "tcp":
+            return bool(problem.sign)
+        own = problem.icmp_code is None or problem.icmp_source == self.vantage.address
+        return own and problem.kind in {"refused", "no-route"}
+
+    def _next(self, course: _Course, place: Place) -> tuple[Place | None, str]:
+        """Find where the last response sends: on to a place of the CUBE, or away.
+
+        A page that sends to itself, or to where it was come from, shows itself: it is loaded again
+        from time to time, or takes turns with others.
+        """
+        reply = course.replies[-1]
+        lead = onward(reply, course.texts[-1])
+        if lead is None:
+            return None, ""
+        there = self._onward(place, lead.location)
+        if there and lead.inside and there.url in {one.url for one in course.replies}:
+            return None, ""
+        if there is None or course.circling(self.redirect_tries):
+            return None, lead.location
+        return there, ""
 
     def _get(self, course: _Course, place: Place) -> tuple[HttpReply, bytes]:
         at_s, to = course.watch.elapsed(), f"{self.address}:{place.port}"
@@ -162,7 +210,8 @@ class PageProbe:
             host = (there.hostname or "").rstrip(".").lower()
         except ValueError:
             return None
-        known = {self.address, *(name.lower() for name in self.own_names)}
+        names = (*self.own_names, *self.dns_names)
+        known = {self.address, *(name.lower() for name in names)}
         if not port or there.scheme not in PORTS or host not in known:
             return None
         target = (there.path or "/") + (f"?{there.query}" if there.query else "")
@@ -177,6 +226,14 @@ class _Course:
         self.patience = patience
         self.tries: list[Try] = []
         self.replies: list[HttpReply] = []
+        self.texts: list[str] = []
+        self.forgiven = False
+
+    def keep(self, answer: tuple[HttpReply, bytes]) -> None:
+        """Keep a response and its text."""
+        reply, body = answer
+        self.replies.append(reply)
+        self.texts.append(http1.decoded(body, dict(reply.headers).get("content-type", "")))
 
     def circling(self, limit: int) -> bool:
         """Tell whether the redirects lead nowhere: to the same places, or ever on."""
@@ -212,6 +269,11 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def shown(text: str, pages: list[str]) -> bool:
+    """Whether one of several pages shows a text."""
+    return any(shows(page, text) for page in pages)
 
 
 def shows(page: str, text: str) -> bool:

@@ -42,7 +42,7 @@ INTERIM_LIMIT = 8
 """Interim (1xx) responses that are passed over."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """The statuses whose ``Location`` a browser follows (RFC 9110 section 15.4)."""
-READ = ("location", "set-cookie", "date", "content-type")
+READ = ("location", "set-cookie", "date", "content-type", "refresh", "via", "x-squid-error")
 """The fields that somebody reads; they are kept, however many others there are."""
 CHUNK = 16 * 1024
 
@@ -272,7 +272,7 @@ def _read(stream: _Stream, question: Question) -> tuple[HttpReply, bytes]:
     if question.status_suffices:
         stream.wait_no_longer_than(BODY_WAIT_S)
     body, complete, cut = _body(stream, head) if head.whole else (b"", False, "")
-    first = sorted(head.fields, key=lambda field: field[0] not in READ)
+    first = sorted(head.fields, key=lambda field: not is_read(field[0]))
     fields = tuple(
         (one_line(name, 100), one_line(_text(name, value), VALUE_LIMIT))
         for name, value in first[:FIELD_LIMIT]
@@ -290,6 +290,11 @@ def _read(stream: _Stream, question: Question) -> tuple[HttpReply, bytes]:
         cut=cut,
     )
     return reply, text
+
+
+def is_read(name: str) -> bool:
+    """Whether somebody reads a field: one of a few, or one that proxies write of themselves."""
+    return name in READ or name.startswith("proxy-")
 
 
 def _text(name: str, value: bytes) -> str:
