@@ -40,13 +40,13 @@ def test_the_diagnosis_page_answers(judge: Judge, setup: Setup, cube: Cube) -> N
         if not isinstance(page, PageObserved):
             continue
         try:
-            rule_on_page(judge, setup, page, cube.page_contains)
+            shown = rule_on_page(judge, setup, page, cube.page_contains)
         except FailedError as failure:
             failures.append(failure)
             continue
         if len(ports) > 1:
             judge.note("port-used", port=port_text(port))
-        return
+        judge.passes(**shown)
     blocked = [page for page in seen if isinstance(page, CannotMeasure)]
     if blocked:
         raise obstacle(blocked[0])
@@ -57,10 +57,10 @@ def test_the_diagnosis_page_answers(judge: Judge, setup: Setup, cube: Cube) -> N
 def test_the_cloud_connector_page_answers(judge: Judge, setup: Setup, cube: Cube) -> None:
     """The Cloud-Connector's diagnosis page answers on TCP 5555."""
     page = judge.measured(page_key(cube.address, setup.ports.conn), PageObserved)
-    rule_on_page(judge, setup, page, "")
-    page = under_its_name(judge, setup, page)
-    if CONNECTOR_UNREACHABLE in page.found:
+    shown = rule_on_page(judge, setup, page, "")
+    if CONNECTOR_UNREACHABLE in under_its_name(judge, setup, page).found:
         judge.note("connector-unreachable")
+    judge.passes(**shown)
 
 
 def under_its_name(judge: Judge, setup: Setup, page: PageObserved) -> PageObserved:
@@ -117,10 +117,13 @@ def asked_port(page: PageObserved) -> str:
     return last or port_text(page.port)
 
 
-def rule_on_page(judge: Judge, setup: Setup, page: PageObserved, text: str) -> None:
-    """Rule on one page: any status below 400, a request to log in or a refusal proves it."""
+def rule_on_page(judge: Judge, setup: Setup, page: PageObserved, text: str) -> dict[str, object]:
+    """Rule on one page unless it proves what is wanted; then return what it shows.
+
+    Any status below 400 proves it, and so does a request to log in or a refusal.
+    """
     page = under_its_name(judge, setup, page)
-    where = {"address": page.address, "port": asked_port(page)}
+    where: dict[str, object] = {"address": page.address, "port": asked_port(page)}
     if page.trouble:
         cause = page.trouble.kind
         accepted = page.trouble.phase != "tcp" and cause in {"no-answer", "refused"}
@@ -141,4 +144,4 @@ def rule_on_page(judge: Judge, setup: Setup, page: PageObserved, text: str) -> N
         judge.note("unfamiliar-page", port=where["port"], title=last.title)
     if text and text not in page.found:
         judge.fail("wrong-answer", "wrong-answer.content", **where, text=text)
-    judge.passes(**where, status=last.status, title=last.title)
+    return where | {"status": last.status, "title": last.title}
