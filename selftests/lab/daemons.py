@@ -26,7 +26,8 @@ PROGRAMS = (
 """Everything that the lab starts by name and that is installed."""
 
 SECOND = (
-    "busybox", "dropbear", "dropbearkey", "kea-dhcp4", "llmnrd", "named", "ntpd", "unbound",
+    "busybox", "dhcpd", "dropbear", "dropbearkey", "kea-dhcp4", "llmnrd", "named", "ntpd",
+    "unbound",
 )  # fmt: skip
 """Servers by other authors, for the rows in which they serve instead; unpacked is enough."""
 
