@@ -136,6 +136,14 @@ class TestSpool:
 
         assert {key: worker.get(key) for key in observations()} == observations()
 
+    def test_hands_over_saved_evidence(self, ends: tuple[Spool, Spool]) -> None:
+        """All of it at once, and an impossible vantage in the place of everything."""
+        controller, worker = ends
+        controller.put_all(saved(vantage=cannot("off-link")))
+
+        assert worker.get("vantage") == cannot("off-link")
+        assert worker.get("dhcp") == cannot("off-link")
+
     def test_waits_for_what_comes(
         self, ends: tuple[Spool, Spool], monkeypatch: pytest.MonkeyPatch
     ) -> None:

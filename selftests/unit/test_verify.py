@@ -717,6 +717,18 @@ class TestSignature:
         with pytest.raises(BrokenError, match="not by SHA256:x"):
             verify.check_signature(certificate, data, folder, None)
 
+    def test_print_by_the_same_key(
+        self, folder: Path, certificate: dict[str, Any], sign: Callable[[str], str], tmp_path: Path
+    ) -> None:
+        """Certificate and print belong together."""
+        fingerprint = sign("certificate.json")
+        certificate["signature"] = {"fingerprint": fingerprint, "command": ""}
+        (folder / "certificate.pdf").write_bytes(b"%PDF-1.4")
+        verify.signature.sign(folder / "certificate.pdf", tmp_path / "key for certificate.json")
+        data = (folder / "certificate.json").read_bytes()
+
+        verify.check_signature(certificate, data, folder, None)
+
     def test_print_by_another_key(
         self, folder: Path, certificate: dict[str, Any], sign: Callable[[str], str]
     ) -> None:
