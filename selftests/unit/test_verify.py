@@ -399,6 +399,13 @@ class TestForged:
 
         assert self.wrong(spoiled) == {}
 
+    def test_made_with_other_packages(self, spoiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Another release of pytest-html frames the certificate differently; that is no forgery."""
+        forge(spoiled, lambda page: page.replace("<body>", "<body><div></div>"))
+        monkeypatch.setattr(verify.method, "packages", lambda: {"pytest-html": "99"})
+
+        assert self.wrong(spoiled) == {}
+
     def test_simulation_made_real(self, spoiled: Path) -> None:
         """And the other way round: they differ."""
         forge(spoiled, simulated=True)
