@@ -38,6 +38,35 @@ lease {
   expire 2 2026/11/24 10:00:00;
 }
 """
+DHCLIENT_LOCAL = """\
+lease {
+  interface "eth0";
+  fixed-address 10.20.0.20;
+  option rfc3442-classless-static-routes 0,10,20,0,1,16,10,30,10,20,0,9;
+  option ntp-servers 112.111.111.108,46.110.116.112;
+  renew epoch 1795447939; # Mon Nov 23 15:32:19 2026
+  expire epoch 4102444800; # Fri Jan  1 00:00:00 2100
+}
+"""
+DHCLIENT_CONF = "request subnet-mask, domain-name-servers;\nalso request ntp-servers; # later\n"
+WICKED = (
+    "<lease><state>granted</state><acquired>1795446139</acquired><ipv4:dhcp>"
+    "<server-address>10.20.0.1</server-address><lease-time>3600</lease-time>"
+    "<address>10.20.0.20</address><netmask>255.255.255.0</netmask>"
+    "<routes><route><nexthop><gateway>10.20.0.1</gateway></nexthop></route></routes>"
+    "<dns><server>10.20.0.1</server></dns><ntp><server>10.20.0.1</server></ntp>"
+    "</ipv4:dhcp></lease>"
+)
+CONNMAN = (
+    "*AO Wired                ethernet_be_cable\n"
+    "  Ethernet = [ Method=auto, Interface=eth0, MTU=1500 ]\n"
+    "  IPv4 = [ Method=dhcp, Address=10.20.0.20, Netmask=255.255.255.0, Gateway=10.20.0.1 ]\n"
+    "  Nameservers = [ 10.20.0.1 ]\n  Timeservers = [ 10.20.0.1 ]\n"
+)
+UDHCPC = (
+    "export interface=eth0\nip=10.20.0.20\nsubnet=255.255.255.0\nserverid=10.20.0.1\nlease=3600\n"
+    "staticroutes='0.0.0.0/0 10.20.0.1'\ndns=10.20.0.1\nntpsrv=10.20.0.1\n"
+)
 NMCLI = "DHCP4.OPTION[1]:ip_address = 10.20.0.20\nDHCP4.OPTION[2]:expiry = 1795514400\n"
 IPCONFIG = """\
 yiaddr = 10.20.0.20
@@ -124,7 +153,10 @@ def _icmp() -> list[bytes]:
 
 
 def _leases() -> list[bytes]:
-    texts = (NETWORKD, DHCLIENT, NMCLI, IPCONFIG, WINDOWS)
+    texts = (
+        *(NETWORKD, DHCLIENT, DHCLIENT_LOCAL, DHCLIENT_CONF, NMCLI, IPCONFIG, WINDOWS),
+        *(WICKED, CONNMAN, UDHCPC),
+    )
     return [*(text.encode() for text in texts), _dhcp_message()]
 
 
