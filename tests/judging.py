@@ -246,6 +246,13 @@ def one_address(judge: Judge, setup: Setup, server: str) -> tuple[str, ...]:
     return invented.addresses if led == {("NOERROR", frozenset(invented.addresses))} else ()
 
 
+def note_one_address(judge: Judge, setup: Setup, servers: Sequence[str]) -> None:
+    """Note beside a failure that its address is the one that every name is led to."""
+    for server in servers:
+        if everything := one_address(judge, setup, server):
+            judge.note("one-address", server=server, addresses=everything)
+
+
 def leads_somewhere(address: str) -> bool:
     """Whether another host than this computer itself can have an address."""
     return is_host(address) and not is_loopback(address)

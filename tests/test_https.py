@@ -17,6 +17,7 @@ from judging import (
     cloud_offset,
     fail_without_address,
     givers,
+    note_one_address,
     other_way,
     stand_in_the_segment,
 )
@@ -72,16 +73,16 @@ def test_a_cloud_host_answers_over_tls(judge: Judge, setup: Setup, host: str) ->
     for address in seen.addresses:
         if elsewhere := other_way(judge, setup, "tcp", address, setup.ports.https):
             raise elsewhere
+    servers = givers(judge, setup, host, *((seen.connected and [seen.connected]) or seen.addresses))
     where = {
         "host": host,
         "addresses": seen.addresses,
         "address": seen.connected,
-        "servers": givers(
-            judge, setup, host, *((seen.connected and [seen.connected]) or seen.addresses)
-        ),
+        "servers": servers,
     }
     if seen.tls:
         judge.show(issuer=seen.tls.issuer, version=seen.tls.version, not_after=seen.tls.not_after)
+    note_where_it_ended(judge, setup, seen, servers)
     if seen.verify_error:
         rule_on_certificate(judge, setup, seen, seen.verify_error, where)
     reply, trouble = seen.reply, seen.trouble
@@ -101,6 +102,14 @@ def test_a_cloud_host_answers_over_tls(judge: Judge, setup: Setup, host: str) ->
     note_expiry(judge, setup, seen)
     said = reply.status if reply else on_the_wire(trouble) if trouble else ""
     judge.passes(host=host, address=seen.connected, status=said)
+
+
+def note_where_it_ended(
+    judge: Judge, setup: Setup, seen: HttpsObserved, servers: tuple[str, ...]
+) -> None:
+    """Note beside a failure that the DNS servers lead every name to where it ended."""
+    if seen.reply is None and not seen.certificate_asked:
+        note_one_address(judge, setup, servers)
 
 
 def rule_on_a_box(judge: Judge, setup: Setup, reply: HttpReply, where: dict[str, object]) -> None:

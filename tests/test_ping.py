@@ -9,7 +9,7 @@ import pytest
 from cube_acceptance.evidence import PingObserved
 from cube_acceptance.judge import on_the_wire
 from cube_acceptance.network import addresses
-from judging import fail_without_address, other_way, stand_in_the_segment
+from judging import fail_without_address, givers, note_one_address, other_way, stand_in_the_segment
 
 if TYPE_CHECKING:
     from cube_acceptance.judge import Judge
@@ -27,6 +27,8 @@ def test_the_cloud_answers_pings(judge: Judge, setup: Setup) -> None:
     seen = judge.measured(f"ping/{host}", PingObserved)
     if elsewhere := other_way(judge, setup, "icmp", seen.address, 0):
         raise elsewhere
+    if seen.trouble:
+        note_one_address(judge, setup, givers(judge, setup, host, seen.address))
     rule_on_echoes(judge, seen)
 
 

@@ -1178,6 +1178,26 @@ ROWS = [
         ("one-address",),
     ),
     Row(
+        "a portal that shows its own certificate and answers no pings",
+        {f"dns/{SERVER}/{host}": dns(host, addresses=("11.20.0.99",)) for host in HOSTS}
+        | {f"dns/{SERVER}/invalid": dns("x.invalid")}
+        | {
+            f"https/{host}": healthy.https(
+                host,
+                addresses=("11.20.0.99",),
+                connected="11.20.0.99",
+                tls=replace(TLS, version="", issuer="CN=portal.example.com"),
+                verify_error=VerifyError(code=62, message="hostname mismatch"),
+                reply=None,
+                date_offset_s=None,
+            )
+            for host in HOSTS
+        }
+        | ping(TAPIO, "11.20.0.99", *["silence"] * 4),
+        {**every(HTTPS_CASES, "fail untrusted"), "PING-01": "fail no-answer"},
+        ("one-address",),
+    ),
+    Row(
         "a filter for everything: every name is 0.0.0.0, an invented one too",
         all_dns(addresses=("0.0.0.0",))
         | {f"dns/{SERVER}/invalid": dns("x.invalid", addresses=("0.0.0.0",))},
