@@ -24,7 +24,7 @@ from cube_acceptance import catalogue, evidence_file, site
 from cube_acceptance.evidence import Vantage
 from cube_acceptance.probes import dhcp, icmp, leases, llmnr, mdns, ntp, ssh
 from cube_acceptance.probes import dns as dns_probe
-from cube_acceptance.probes.net import http1, lease_texts, multicast
+from cube_acceptance.probes.net import http1, lease_texts, multicast, onward
 from cube_acceptance.probes.net.deadline import Patience
 from cube_acceptance.probes.net.dns_message import text_of
 from cube_acceptance.probes.net.errors import ReachError
@@ -152,7 +152,7 @@ def fuzz_llmnr(data: bytes) -> None:
 
 
 def fuzz_http(data: bytes) -> None:
-    """Read a response, its body and its title."""
+    """Read a response, its body and its title, and where it leads."""
     with contextlib.suppress(ReachError):
         reply, body = http1.fetch(
             in_pieces(data),
@@ -160,7 +160,10 @@ def fuzz_http(data: bytes) -> None:
             Patience(LIMIT_S),
         )
         kept(reply)
-        http1.decoded(body, dict(reply.headers).get("content-type", "")).encode()
+        text = http1.decoded(body, dict(reply.headers).get("content-type", ""))
+        if lead := onward.onward(reply, text):
+            text += lead.location
+        text.encode()
 
 
 def fuzz_ssh(data: bytes) -> None:

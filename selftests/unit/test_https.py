@@ -485,6 +485,28 @@ class TestFullSize:
         assert isinstance(observed, HttpsObserved)
         assert observed.trouble is None
 
+    def test_a_long_one_is_refused_while_it_is_doubted(self) -> None:
+        """The others decide then, too."""
+
+        class Odd(Narrow):
+            def serve(self, connection: socket.socket) -> None:
+                with self._context.wrap_socket(connection, server_side=True) as secure:
+                    heavy = len(read_request(secure)) > 1000
+                    self.heavy += heavy
+                    if heavy and self.heavy == 1:
+                        self.stopping.wait(0.5)
+                        reset(secure)
+                        return
+                    self.stopping.wait(0.5)
+                    secure.sendall(self._answer())
+
+        with Odd() as server:
+            observed = probe(server.port, doubt_s=0.2, status_limit_s=5.0).run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.trouble is None
+        assert [one.result for one in observed.tries] == ["answer"]
+
     def test_a_long_one_that_is_refused_late(self) -> None:
         """Silence that ends in a reset is no silence."""
 

@@ -76,7 +76,7 @@ class Patience:
         """Give the same as a socket's time limit, to which nothing would mean never to wait."""
         return max(self.left(), 0.001)
 
-    def receive(self, sock: socket.socket, size: int) -> bytes:
+    def receive(self, sock: socket.socket, size: int, *flags: int) -> bytes:
         """Wait for something until the time is over, also where this program was stopped in it.
 
         Raises:
@@ -86,5 +86,5 @@ class Patience:
         while left_s := self.left():
             sock.settimeout(left_s)
             with contextlib.suppress(TimeoutError):
-                return sock.recv(size)
+                return sock.recv(size, *flags)
         raise TimeoutError

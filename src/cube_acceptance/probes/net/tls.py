@@ -101,11 +101,7 @@ def _begin(secure: ssl.SSLSocket, wire: socket.socket, patience: Patience) -> No
     secure.settimeout(0.0)
     with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError, TimeoutError):
         secure.do_handshake()
-    while left_s := patience.left():
-        wire.settimeout(left_s)
-        with contextlib.suppress(TimeoutError):
-            alerts.heard_by(secure).first = wire.recv(HEADER, socket.MSG_PEEK)
-            return
+    alerts.heard_by(secure).first = patience.receive(wire, HEADER, socket.MSG_PEEK)
 
 
 def _finish(secure: ssl.SSLSocket, patience: Patience) -> None:
