@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 import pytest
-from clocks import OWN_CLOCK, Clock, cloud_clocks, margin
 
+from clocks import OWN_CLOCK, Clock, cloud_clocks, margin
 from cube_acceptance.evidence import CannotMeasure, NtpObserved, Trouble
 from cube_acceptance.judge import Word, obstacle
 from cube_acceptance.network import handed_out, time_servers

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from clocks import note_cube_clock
 
-from cube_acceptance.evidence import CannotMeasure, DnsObserved, PageObserved
+from clocks import note_cube_clock
+from cube_acceptance.evidence import CannotMeasure, DnsObserved, NeighboursObserved, PageObserved
 from cube_acceptance.judge import FailedError, obstacle, on_the_wire
 from cube_acceptance.network import dns_key, handed_out, name_servers, page_key, redirect_name
 from cube_acceptance.survey import CONNECTOR_UNREACHABLE
@@ -33,6 +33,7 @@ RANKING = (
 def test_the_diagnosis_page_answers(judge: Judge, setup: Setup, cube: Cube) -> None:
     """The CUBE's diagnosis page answers on the port of its version; unknown: on either."""
     ports = setup.ports.diag(cube.version)
+    note_other_device(judge, cube)
     note_cube_clock(judge, setup, cube, (*ports, setup.ports.conn))
     seen = [judge.get(page_key(cube.address, port)) for port in ports]
     failures = []
@@ -98,6 +99,15 @@ def mark_of_a_proxy(replies: tuple[HttpReply, ...]) -> str:
             if own or (name == "via" and reply.status >= FIRST_ERROR):
                 return f"{name}: {value}"
     return ""
+
+
+def note_other_device(judge: Judge, cube: Cube) -> None:
+    """Note that another hardware address answers for the CUBE than the site file has."""
+    seen = look(judge, "neighbours")
+    known = dict(seen.hardware) if isinstance(seen, NeighboursObserved) else {}
+    hardware = known.get(cube.address, "")
+    if cube.mac and hardware and hardware != cube.mac:
+        judge.note("other-device", address=cube.address, mac=cube.mac, seen=hardware)
 
 
 def port_text(port: int) -> str:

@@ -2415,4 +2415,20 @@ ROWS = [
         {},
         CLOCK,
     ),
+    # Who is at the CUBE's address
+    *(
+        Row(
+            f"the site file names {what} hardware address of the CUBE",
+            {},
+            {},
+            notes,
+            site=replace(
+                healthy.SITE, cubes=tuple(replace(cube, mac=mac) for cube in healthy.SITE.cubes)
+            ),
+        )
+        for what, mac, notes in (
+            ("the", healthy.CUBE_HARDWARE, ()),
+            ("another", "02:00:00:00:00:51", ("other-device",)),
+        )
+    ),
 ]

@@ -15,6 +15,7 @@ from cube_acceptance.evidence import (
     LlmnrObserved,
     MdnsObserved,
     NameReply,
+    NeighboursObserved,
     NtpObserved,
     NtpReply,
     PageObserved,
@@ -38,6 +39,7 @@ CUBE = "10.20.0.50"
 LAPTOP = "10.20.0.20"
 HOSTS = {"disco.tapio.one": "11.20.0.10", "connect.homag.cloud": "11.20.0.20"}
 
+CUBE_HARDWARE = "02:00:00:00:00:50"
 VANTAGE = Vantage(interface="eth0", address=LAPTOP, prefix=24, mac="02:00:00:00:00:20")
 
 SITE = Site(
@@ -196,6 +198,7 @@ def observations() -> dict[str, Observation]:
             **common, server=SERVER, name=host, rcode="NOERROR", addresses=(address,)
         )
         seen[f"https/{host}"] = https(host)
+    seen["neighbours"] = NeighboursObserved(**common, hardware=((CUBE, CUBE_HARDWARE),))
     return seen | ways()
 
 

@@ -22,6 +22,7 @@ from selftests.support import cases
 from selftests.support.builders import cannot, dhcp, failed, passed, unclear
 from selftests.support.healthy import (
     CUBE,
+    CUBE_HARDWARE,
     NTP_REPLY,
     OFFER,
     SERVER,
@@ -512,6 +513,16 @@ class TestDeviations:
             "site-dns",
             "site-ntp",
         }
+
+
+class TestItem:
+    """What was tested."""
+
+    def test_has_the_hardware_address_that_answered(self) -> None:
+        """A device is told by more than its address, where somebody saw it."""
+        assert certificate()["item"]["cubes"][0]["mac_seen"] == CUBE_HARDWARE
+        unseen = saved({"neighbours": None})
+        assert certificate(evidence=unseen)["item"]["cubes"][0]["mac_seen"] == ""
 
 
 class TestRequests:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cube_acceptance.evidence import NeighboursObserved, Vantage
+from cube_acceptance.probes.neighbours import NeighboursProbe
 from cube_acceptance.probes.net import neighbours
 from cube_acceptance.probes.net.neighbours import (
     NO_ARP,
@@ -16,6 +18,7 @@ from cube_acceptance.probes.net.neighbours import (
     Neighbour,
     ask_neighbours,
     knows_no_arp,
+    learned,
     read_neighbour,
     told_by_hand,
 )
@@ -94,6 +97,52 @@ class TestToldByHand:
     def test_an_entry_as_the_command_writes_it(self) -> None:
         """A state that is neither stands as its number, and no hardware address as nothing."""
         assert str(Neighbour(7, CUBE, "", STALE)) == f"{CUBE} 4"
+
+
+class TestLearned:
+    """Who answers for which address, as ARP has told."""
+
+    def test_on_one_interface(self, table: list[Neighbour]) -> None:
+        """Other interfaces, entries by hand and those without an answer tell nothing."""
+        table += [
+            Neighbour(7, CUBE, "02:00:00:00:00:99", REACHABLE),
+            Neighbour(7, "10.20.0.51", "", STALE),
+            Neighbour(7, "10.20.0.52", "02:00:00:00:00:98", PERMANENT),
+            Neighbour(8, "10.20.0.53", "02:00:00:00:00:97", REACHABLE),
+        ]
+
+        assert learned("eth0") == {CUBE: "02:00:00:00:00:99"}
+
+    def test_elsewhere(self, table: list[Neighbour], monkeypatch: pytest.MonkeyPatch) -> None:
+        """Other systems are not asked."""
+        table.append(Neighbour(7, CUBE, "02:00:00:00:00:99", REACHABLE))
+        monkeypatch.setattr(neighbours.sys, "platform", "win32")
+
+        assert learned("eth0") == {}
+
+    def test_interface_has_gone(
+        self, table: list[Neighbour], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whoever unplugs it meanwhile meets no traceback."""
+        table.append(Neighbour(7, CUBE, "02:00:00:00:00:99", REACHABLE))
+
+        def gone(_name: str) -> int:
+            raise OSError
+
+        monkeypatch.setattr(neighbours.socket, "if_nametoindex", gone)
+
+        assert learned("eth9") == {}
+
+    def test_the_probe_keeps_those_that_it_was_asked_for(self, table: list[Neighbour]) -> None:
+        """The rest of the plant is nobody's business."""
+        table += [Neighbour(7, f"10.20.0.{n}", f"02:00:00:00:00:{n}", STALE) for n in (50, 60)]
+        vantage = Vantage(interface="eth0", address="127.0.0.1", prefix=8, loopback=True)
+        probe = NeighboursProbe(vantage=vantage, addresses=(CUBE, "10.20.0.51"))
+        seen = probe.run()
+
+        assert probe.key == "neighbours"
+        assert isinstance(seen, NeighboursObserved)
+        assert seen.hardware == ((CUBE, "02:00:00:00:00:50"),)
 
 
 class TestKnowsNoArp:

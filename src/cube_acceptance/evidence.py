@@ -191,6 +191,13 @@ class WayObserved(Observed, tag="way", frozen=True, kw_only=True):
     the system does not say."""
 
 
+class NeighboursObserved(Observed, tag="neighbours", frozen=True, kw_only=True):
+    """Which hardware addresses answer for the CUBEs, as this computer has learned by ARP."""
+
+    hardware: tuple[tuple[str, str], ...] = ()
+    """Pairs of IPv4 address and hardware address, lower case with colons."""
+
+
 class DnsObserved(Observed, tag="dns", frozen=True, kw_only=True):
     """What one DNS server said to the question for one name's A records."""
 
@@ -425,6 +432,7 @@ Observation = (
     | DhcpObserved
     | LeaseObserved
     | WayObserved
+    | NeighboursObserved
     | DnsObserved
     | NtpObserved
     | HttpsObserved

@@ -220,6 +220,8 @@ class Survey:
         self._spool = spool
         self._store = Store(setup.vantage)
         self._runner = Runner(run)
+        self._talking: set[str] = set()
+        """What is still being asked of the CUBEs themselves."""
         self._done = threading.Event()
         # What follows belongs to the thread that reads the events.
         self._place: Place
@@ -365,15 +367,21 @@ class Survey:
             from cube_acceptance.probes.mdns import Listing
 
             self._place = replace(self._place, listing=Listing(listed))
-        for cube in cubes:
-            for ask in asked.get(cube.name, ()):
-                for probe in ask(self._place, cube):
-                    self._submit(probe, partial(self._cube_seen, probe))
+        probes = [
+            probe
+            for cube in cubes
+            for ask in asked.get(cube.name, ())
+            for probe in ask(self._place, cube)
+        ]
+        self._talking = {probe.key for probe in probes}
+        for probe in probes:
+            self._submit(probe, partial(self._cube_seen, probe))
 
     def _cube_seen(self, probe: Probe, observation: Observation) -> None:
         """Where a page leads to a name, ask the site's DNS servers whether it is the CUBE's own."""
         from cube_acceptance.probes.http import PageProbe
 
+        self._talked(probe.key)
         if not (isinstance(observation, PageObserved) and isinstance(probe, PageProbe)):
             return
         name = network.redirect_name(observation)
@@ -398,6 +406,16 @@ class Survey:
             if isinstance(answer, DnsObserved) and probe.address in answer.addresses:
                 again = replace(probe, dns_names=(*probe.dns_names, name))
                 self._submit(again, partial(self._cube_seen, again))
+
+    def _talked(self, key: str) -> None:
+        """Look who the CUBEs are, as soon as all of them have been talked to."""
+        last = self._talking == {key}
+        self._talking.discard(key)
+        if last:
+            from cube_acceptance.probes.neighbours import NeighboursProbe
+
+            addresses = tuple(cube.address for cube in self._setup.site.cubes)
+            self._submit(NeighboursProbe(vantage=self._place.vantage, addresses=addresses))
 
     def _dhcp_done(self, observation: Observation) -> None:
         if isinstance(observation, DhcpObserved) and not network.silence_is_doubtful(

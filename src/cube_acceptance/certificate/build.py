@@ -12,7 +12,7 @@ import msgspec
 
 from cube_acceptance import expected, network
 from cube_acceptance.catalogue import LEVELS, SITE, Language
-from cube_acceptance.evidence import NtpObserved, Vantage
+from cube_acceptance.evidence import NeighboursObserved, NtpObserved, Vantage
 from cube_acceptance.site import Ntp
 from cube_acceptance.store import NotMeasuredError, Replay
 from cube_acceptance.text import sentences
@@ -125,10 +125,12 @@ def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> d
 def about(catalogue: Catalogue, saved: Saved) -> dict[str, Any]:
     """Write what is tested, and by which document; it follows from the evidence alone."""
     loaded, site = saved.setup.loaded, saved.setup.site
+    neighbours = saved.observations.get("neighbours")
+    seen = dict(neighbours.hardware) if isinstance(neighbours, NeighboursObserved) else {}
     return {
         "stage": site.stage,
         "simulated": saved.setup.simulated,
-        "item": {"cubes": [_cube(cube) for cube in site.cubes]},
+        "item": {"cubes": [_cube(cube, seen.get(cube.address, "")) for cube in site.cubes]},
         "site": msgspec.to_builtins(site.site),
         "people": msgspec.to_builtins(site.people),
         "requirements_document": {
@@ -254,7 +256,7 @@ def _case(
     }
 
 
-def _cube(cube: Cube) -> dict[str, Any]:
+def _cube(cube: Cube, mac_seen: str) -> dict[str, Any]:
     return {
         "name": cube.name,
         "address": cube.address,
@@ -262,6 +264,7 @@ def _cube(cube: Cube) -> dict[str, Any]:
         "hostname": cube.hostname,
         "serial": cube.serial,
         "mac": cube.mac,
+        "mac_seen": mac_seen,
         "ssh": cube.ssh,
     }
 

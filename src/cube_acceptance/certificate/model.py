@@ -49,6 +49,8 @@ class CubeEntry(Form, frozen=True, kw_only=True):
     hostname: str
     serial: str
     mac: str
+    mac_seen: str = ""
+    """The hardware address that answered for it; empty where nobody saw one."""
     ssh: Literal["disabled", "enabled"]
 
 

@@ -70,6 +70,24 @@ def told_by_hand(interface: str, address: str) -> Neighbour | None:
         return None
 
 
+def learned(interface: str) -> dict[str, str]:
+    """Return which hardware address answers for which address on an interface, as far as known.
+
+    Empty where this system cannot be asked so.
+    """
+    if not sys.platform.startswith("linux"):
+        return {}
+    try:
+        index = socket.if_nametoindex(interface)
+        return {
+            one.address: one.hardware
+            for one in ask_neighbours()
+            if one.interface == index and one.hardware and not one.by_hand
+        }
+    except OSError:
+        return {}
+
+
 def knows_no_arp(interface: str, root: Path = INTERFACES) -> bool:
     """Whether an interface works without ARP, as far as Linux says."""
     try:
