@@ -701,6 +701,7 @@ class TestWhole:
             "hostname",
             "serial",
             "mac",
+            "mac_seen",
             "ssh",
         }
         assert built["site"] == {"name": "Werk Ulm", "customer": "Holz AG", "location": "Ulm"}
