@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 
 import psutil
 import pytest
@@ -553,6 +554,21 @@ class TestReaders:
         )
 
         assert all(one is None or isinstance(one, Lease) for one in found)
+
+    @pytest.mark.parametrize("piece", ["\n", '"', '\\"', "lease{", "request ", "option ", "AO a_ "])
+    def test_are_quick_about_any_file(self, piece: str) -> None:
+        """A file as long as is read must not keep the run waiting, whatever was repeated in it."""
+        text = piece * (60_000 // len(piece))
+        begin_s = time.process_time()
+
+        lease_texts.read_dhclient(text, "eth0")
+        lease_texts.read_connman(text, "eth0")
+        lease_texts.connman_services(text)
+        lease_texts.asked_by_networkd(text)
+        lease_texts.asked_by_dhclient(text)
+        lease_texts.asked_by_dhcpcd(text)
+
+        assert time.process_time() - begin_s < 3
 
     @settings(max_examples=200, deadline=None, database=None)
     @given(st.lists(st.sampled_from(DHCLIENT_WORDS), max_size=30).map("".join))

@@ -85,7 +85,7 @@ def read_networkd(text: str, written_s: float, client: str = "systemd-networkd")
 
 def asked_by_networkd(configuration: str) -> tuple[int, ...]:
     """Read in systemd.network(5) files which of the options 6 and 42 they ask for: both, if let."""
-    settings = re.findall(r"^\s*(\w+)\s*=\s*(\w+)", configuration, re.MULTILINE)
+    settings = re.findall(r"^[ \t]*(\w+)[ \t]*=[ \t]*(\w+)", configuration, re.MULTILINE)
     denied = {name for name, value in settings if value.lower() in _NO}
     if any(name == "Anonymize" and name not in denied for name, _ in settings):
         return ()
@@ -125,7 +125,7 @@ def read_dhclient(text: str, interface: str) -> Lease | None:
     The file is a log: every renewal is written behind the ones before.
     """
     found: Lease | None = None
-    for block in re.findall(r'\blease\s*\{((?:"(?:\\.|[^"\\])*+"|[^"}])*+)\}', _uncommented(text)):
+    for block in re.findall(r'\blease\s*\{((?:"(?:\\.|[^"\\])*+"|[^"{}])*+)\}', _uncommented(text)):
         statements = re.findall(r'((?:"(?:\\.|[^"\\])*+"|[^";])++);?', block)
         values = {}
         for statement in statements:
@@ -141,7 +141,7 @@ def _uncommented(text: str) -> str:
 
     With ``db-time-format local`` dhclient writes ``renew epoch 1795973987; # Sun Nov 29 ...``.
     """
-    return re.sub(r'("(?:\\.|[^"\\])*+")|#[^\n]*', lambda found: found[1] or ";", text)
+    return re.sub(r'("(?:\\.|[^"\\])*+"?)|#[^\n]*', lambda found: found[1] or ";", text)
 
 
 def _read_dhclient_block(values: Mapping[str, str]) -> Lease | None:
@@ -170,9 +170,9 @@ def asked_by_dhclient(configuration: str) -> tuple[int, ...]:
     text = _uncommented(configuration)
     if re.search(r"\binterface\s", text):
         return ()
-    lists = re.findall(r"\b(also\s+)?request\s([^;]*);", text)
-    whole = [_names(names) for also, names in lists if not also]
-    more = [_names(names) for also, names in lists if also]
+    statements = [statement.split() for statement in text.split(";")[:-1]]
+    whole = [_names(" ".join(said[1:])) for said in statements if said[:1] == ["request"]]
+    more = [_names(" ".join(said[2:])) for said in statements if said[:2] == ["also", "request"]]
     first = set.intersection(*whole) if whole else {"domain_name_servers"}
     return _options(first.union(*more))
 
@@ -205,9 +205,11 @@ def asked_by_dhcpcd(configuration: str) -> tuple[int, ...]:
 
     What holds for one interface or network only is not followed.
     """
-    if re.search(r"^\s*(?:interface|ssid|profile|arping|nooption)\b", configuration, re.MULTILINE):
+    if re.search(
+        r"^[ \t]*(?:interface|ssid|profile|arping|nooption)\b", configuration, re.MULTILINE
+    ):
         return ()
-    lists = re.findall(r"^\s*option\s+([^#\n]*)", configuration, re.MULTILINE)
+    lists = re.findall(r"^[ \t]*option[ \t]+([^#\n]*)", configuration, re.MULTILINE)
     return _options(set().union(*map(_names, lists)))
 
 
@@ -291,7 +293,7 @@ def read_wicked(text: str, written_s: float) -> Lease | None:
 
 def connman_services(text: str) -> tuple[str, ...]:
     """Read which services are connected in what ``connmanctl services`` prints."""
-    return tuple(re.findall(r"^\*?A[RO]\b.*\s([a-z]+_\w+)$", text, re.MULTILINE))
+    return tuple(re.findall(r"^\*?A[RO]\b.*[ \t]([a-z]+_\w+)$", text, re.MULTILINE))
 
 
 def read_connman(text: str, interface: str) -> Lease | None:
@@ -299,7 +301,7 @@ def read_connman(text: str, interface: str) -> Lease | None:
 
     It keeps neither the server nor the end of the lease, and gives the address up with it.
     """
-    values = dict(re.findall(r"^\s*([\w.]+) = \[ (.*) \]$", text, re.MULTILINE))
+    values = dict(re.findall(r"^[ \t]*([\w.]+) = \[ (.*) \]$", text, re.MULTILINE))
     link = _pairs(values.get("Ethernet", ""))
     ipv4 = _pairs(values.get("IPv4", ""))
     if link.get("Interface") != interface or ipv4.get("Method") != "dhcp":
