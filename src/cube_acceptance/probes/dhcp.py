@@ -455,7 +455,7 @@ class DhcpProbe:
     of a boot server for instance, does not mean that the other server heard the DISCOVER as well.
     Between the tries each CUBE's own hardware address is asked for once, in ``chaddr`` and never as
     the frame's source, by which a switch would learn it at our port; its silence proves nothing.
-    The outbox is told of the first that does, as soon as it is there.
+    The outbox is told of the first OFFER that suffices, as soon as it is there.
     """
 
     vantage: Vantage
