@@ -11,6 +11,7 @@ import pytest
 from cube_acceptance.probes.net import alerts, tls
 from cube_acceptance.probes.net.deadline import Patience
 from cube_acceptance.probes.net.errors import ReachError
+from fixtures.simulator.https import HttpsServer
 from fixtures.simulator.tcp import TcpServer, reset
 
 NO_WIRE = SimpleNamespace()
@@ -111,6 +112,25 @@ class TestHandshake:
             trouble = shake_hands(server).trouble
 
         assert (trouble.kind, trouble.phase, trouble.sign) == ("refused", "tls", sign)
+
+    def test_an_answer_that_is_there_already(self) -> None:
+        """A busy computer finds the whole of it at its first look; nothing more will come."""
+
+        class Eager(alerts.Overheard):
+            def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as in ssl
+                self.settimeout(2.0)
+                super().do_handshake(block)
+
+        context = tls.unverified_context()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2  # nothing follows its handshake
+        context.sslsocket_class = Eager
+        with HttpsServer() as server:
+            plain = socket.create_connection((server.address, server.port))
+            with (
+                plain.dup() as wire,
+                tls.handshake(plain, wire, context, None, Patience(2.0)) as secure,
+            ):
+                assert secure.version() == "TLSv1.2"
 
     def test_silence(self) -> None:
         """Nothing was said, so nothing is quoted."""

@@ -97,11 +97,16 @@ def handshake(
 
 
 def _begin(secure: ssl.SSLSocket, wire: socket.socket, patience: Patience) -> None:
-    """Send the greeting and look at how the answer begins, without taking it from OpenSSL."""
+    """Send the greeting and look at how the answer begins, without taking it from OpenSSL.
+
+    Where the answer has come already, OpenSSL has taken it, and there may be nothing more to come.
+    """
+    heard = alerts.heard_by(secure)
     secure.settimeout(0.0)
-    with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError, TimeoutError):
+    try:
         secure.do_handshake()
-    alerts.heard_by(secure).first = patience.receive(wire, HEADER, socket.MSG_PEEK)
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError, TimeoutError):
+        heard.first = heard.first or patience.receive(wire, HEADER, socket.MSG_PEEK)
 
 
 def _finish(secure: ssl.SSLSocket, patience: Patience) -> None:
