@@ -177,13 +177,20 @@ class TestMeasuring:
         assert session.verdict == "accepted"
 
     def test_only_what_is_needed_is_measured(self, tmp_path: Path) -> None:
-        """A run without cases sends nothing."""
+        """A run of one requirement's cases asks nothing for the others."""
+        session = start(tmp_path, "-k", "LLMNR-01")
+
+        assert session.status == 10
+        evidence = json.loads((session.folder / "evidence.json").read_bytes())
+        asked = {key.partition("/")[0] for key in evidence["observations"]}
+        assert asked - {"vantage", "neighbours"} == {"llmnr"}
+
+    def test_a_selection_that_fits_nothing(self, tmp_path: Path) -> None:
+        """It sends nothing and leaves no folder."""
         session = start(tmp_path, "--cube", "10.255.255.1", "-k", "nothing_at_all")
 
         assert session.status == 5
-        assert session.verdict == "incomplete"
-        evidence = json.loads((session.folder / "evidence.json").read_bytes())
-        assert evidence["observations"] == {}
+        assert session.folders == []
 
     def test_collecting_needs_no_site(self, tmp_path: Path) -> None:
         """Looking at the cases starts no server."""

@@ -5,7 +5,6 @@ Whether a session can be cheated is tested in ``sessions/``, by hundreds of them
 
 from __future__ import annotations
 
-import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -92,13 +91,35 @@ class TestSession:
         assert session.certificate is not None
         assert session.certificate["simulated"] is True
 
-    def test_that_needs_nothing(self, tmp_path: Path) -> None:
-        """A run without cases sends nothing."""
-        session = start(tmp_path, "--cube", "10.255.255.1", "-k", "nothing_at_all")
+    @pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["alone", "spread"])
+    def test_that_selects_nothing(self, tmp_path: Path, spread: tuple[str, ...]) -> None:
+        """It leaves no folder, and ends as pytest ends where nothing was selected."""
+        session = run(tmp_path, *spread, "-k", "nothing_at_all", "--lang", "en")
 
-        assert (session.status, session.verdict) == (5, "incomplete")
-        evidence = json.loads((session.folder / "evidence.json").read_bytes())
-        assert evidence["observations"] == {}
+        assert session.status == 5
+        assert session.folders == []
+        assert session.output.count("No case fits this selection") == 1
+
+    @pytest.mark.parametrize(
+        ("words", "cases"),
+        [
+            ("NTP-01", {"NTP-01"}),
+            ("dns-01 and disco", {"DNS-01"}),
+            ("PING-02 or DIAG-01", {"PING-02", "DIAG-01"}),
+        ],
+    )
+    def test_selected_by_requirement(self, tmp_path: Path, words: str, cases: set[str]) -> None:
+        """``-k`` knows a case by its requirement, together with its host or CUBE."""
+        session = run(tmp_path, "-k", words)
+
+        assert session.certificate is not None
+        tested = {
+            result["requirement"]
+            for result in session.certificate["results"]
+            if any(case["outcome"] != "not-run" for case in result["cases"])
+        }
+        assert tested == cases
+        assert f"{len(cases)} passed" in session.output
 
     def test_of_readiness(self, tmp_path: Path) -> None:
         """Before a CUBE is there, internal requirements do not apply."""

@@ -39,7 +39,9 @@ from cube_acceptance.site import (
 from cube_acceptance.site import load as loading
 from cube_acceptance.site import schema as schemas
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "fixtures" / "sites").glob("*.toml"))
+PROJECT = Path(__file__).parents[2]
+EXAMPLES = sorted((PROJECT / "fixtures" / "sites").glob("*.toml"))
+DESK_EXAMPLES = sorted((PROJECT / "examples" / "sites").glob("*.toml"))
 REQUIRED = frozenset({"DHCP-01", "NTP-01", "DNS-01", "HTTPS-01", "DIAG-01", "CONN-01"})
 CUBE = '[[cube]]\naddress = "10.20.0.50"\n'
 WAIVER = """
@@ -118,7 +120,23 @@ class TestExamples:
         )
         assert loaded.site.vantage.network == "10.20.0.0/24"
         assert loaded.site.cubes[0].hostname == "cube-4711"
-        assert loaded.site.waivers[0].expires == dt.date(2027, 6, 30)
+
+    @pytest.mark.parametrize("path", [*EXAMPLES, *DESK_EXAMPLES], ids=lambda path: path.stem)
+    def test_accept_nothing(self, path: Path) -> None:
+        """Who copies an example must not accept a failure that nobody has looked at."""
+        assert load_site(path, IDS, REQUIRED).site.waivers == ()
+
+    def test_the_waiver_shown_is_a_right_one(self, load: Load) -> None:
+        """It is a comment, and loads once somebody takes the signs of comment away."""
+        path = next(path for path in EXAMPLES if path.stem == "werk-ulm")
+        before, shown = path.read_text("utf-8").split("# [[waiver]]\n")
+        table = "[[waiver]]\n" + "".join(
+            line.removeprefix("# ") for line in shown.splitlines(keepends=True)
+        )
+
+        (waiver,) = load(before + table).site.waivers
+
+        assert waiver.expires == dt.date(2027, 6, 30)
 
 
 class TestDefaults:

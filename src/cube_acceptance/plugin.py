@@ -32,7 +32,7 @@ from cube_acceptance.ledger import (
 from cube_acceptance.refusals import check_collected, check_session
 from cube_acceptance.setup import Setup
 from cube_acceptance.site import SiteError, load_site, site_for_cube
-from cube_acceptance.text import sentences
+from cube_acceptance.text import sentences, wording
 from cube_acceptance.verdict import EXIT_STATUS
 
 if TYPE_CHECKING:
@@ -414,6 +414,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             host=host,
         )
         item.stash[OWED] = owing
+        item.extra_keyword_matches.add(owing.case)  # -k NTP-01, and node ids stay what they are
         item.user_properties.append((CASE_PROPERTY, owing.case))
         item.add_marker(requirement.level)
         item.add_marker(requirement.direction)
@@ -656,12 +657,21 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
         return (yield)
     try:
         yield
-        _conclude(session, state, state.run)
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            _leave_nothing(config, state, state.run)
+        else:
+            _conclude(session, state, state.run)
     except Exception as error:
         if not isinstance(error, OSError):  # a full disk is nobody's defect
             config.notify_exception(pytest.ExceptionInfo.from_exception(error), config.option)
         reason = f"the certificate could not be written: {type(error).__name__}: {error}"
         raise pytest.exit.Exception(reason, pytest.ExitCode.INTERNAL_ERROR) from error
+
+
+def _leave_nothing(config: pytest.Config, state: State, run: Run) -> None:
+    """Take back the folder of a run whose selection fits no case: there is nothing to report."""
+    shutil.rmtree(run.folder, ignore_errors=True)
+    _say(config, wording.say("progress.nothing", state.language))
 
 
 def _conclude(session: pytest.Session, state: State, run: Run) -> None:
