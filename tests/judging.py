@@ -22,7 +22,7 @@ from cube_acceptance.network import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from ipaddress import IPv4Network
 
     from cube_acceptance.evidence import (
@@ -88,10 +88,14 @@ def cause_of(trouble: Trouble) -> tuple[str, str]:
     return trouble.kind, trouble.kind
 
 
-def stand_in_the_segment(judge: Judge, setup: Setup) -> None:
-    """Rule that what is measured here does not speak for a CUBE of another segment."""
-    if setup.routed and isinstance(setup.vantage, Vantage):
-        first = setup.routed[0]
+def stand_in_the_segment(judge: Judge, setup: Setup, spoken_for: Collection[str] = ()) -> None:
+    """Rule that what is measured here does not speak for a CUBE of another segment.
+
+    Those that are ``spoken_for`` were measured themselves.
+    """
+    routed = [one for one in setup.routed if one.cube not in spoken_for]
+    if routed and isinstance(setup.vantage, Vantage):
+        first = routed[0]
         judge.inconclusive(
             "off-link",
             "off-link.routed" if first.gateway else "off-link.elsewhere",

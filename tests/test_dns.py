@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from own_path import Way, rule, ways
 
 from cube_acceptance.evidence import CannotMeasure, DnsObserved
 from cube_acceptance.judge import Word, obstacle
@@ -37,7 +39,22 @@ CODES = {"REFUSED": "wrong-answer.refused", "SERVFAIL": "wrong-answer.servfail"}
 @pytest.mark.requirement("DNS-01")
 def test_a_cloud_name_resolves(judge: Judge, setup: Setup, host: str) -> None:
     """A DNS server that DHCP hands out resolves the cloud host's name to a usable address."""
-    stand_in_the_segment(judge, setup)
+    own = [way for way in ways(judge, setup, host) if way.resolves is not None]
+    here = partial(judge_resolvers, judge, setup, host, [way.cube.name for way in own])
+    rule(judge, setup, own, partial(judge_own_resolver, judge), here)
+
+
+def judge_own_resolver(judge: Judge, way: Way) -> NoReturn:
+    """Rule on a CUBE's own resolver, by whether a name led anywhere."""
+    if way.resolves is False and way.seen.by_name and way.seen.by_address:
+        words, target = way.seen.by_name.words, way.seen.by_address.target
+        judge.fail("wrong-answer", "wrong-answer.own", **way.where(), target=target, detail=words)
+    judge.passes()
+
+
+def judge_resolvers(judge: Judge, setup: Setup, host: str, spoken_for: list[str]) -> NoReturn:
+    """Rule on what the DNS servers tell this computer."""
+    stand_in_the_segment(judge, setup, spoken_for)
     servers = some(judge, name_servers(setup.site, handed_out(setup, judge)))
     found, flaws, blocked = [], [], []
     for server in servers:

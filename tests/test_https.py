@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
 import pytest
+from own_path import Way, note_no_forwarding, rule, ways
 
 from cube_acceptance.evidence import HttpsObserved, NtpObserved
 from cube_acceptance.judge import Word, on_the_wire
@@ -23,7 +25,7 @@ from judging import (
 )
 
 if TYPE_CHECKING:
-    from cube_acceptance.evidence import HttpReply, TlsSession, VerifyError
+    from cube_acceptance.evidence import Channel, HttpReply, TlsSession, Trouble, VerifyError
     from cube_acceptance.judge import Judge
     from cube_acceptance.setup import Setup
     from cube_acceptance.site import Site
@@ -62,11 +64,80 @@ LOGIN_WORDS = (
 IDENTITY_PROVIDERS = ("login.microsoftonline.com", "login.mytapio.one")
 """Where tapio's own services send a browser to log in."""
 
+SHELL_WORDS = {
+    "refused": "refused",
+    "reset": "refused",
+    "no route": "no-route",
+    "host is unreachable": "no-route",
+    "network is unreachable": "no-route",
+}
+"""What a shell says of a connection that did not come about, and the cause that it tells."""
+
 
 @pytest.mark.requirement("HTTPS-01")
 def test_a_cloud_host_answers_over_tls(judge: Judge, setup: Setup, host: str) -> None:
     """The cloud host answers on TCP 443 with a certificate of a public authority."""
-    stand_in_the_segment(judge, setup)
+    found = ways(judge, setup, host)
+    note_no_forwarding(judge, found)
+    own = [way for way in found if way.decides]
+    here = partial(judge_path, judge, setup, host, [way.cube.name for way in own])
+    rule(judge, setup, own, partial(judge_own_path, judge, setup), here)
+
+
+def judge_own_path(judge: Judge, setup: Setup, way: Way) -> NoReturn:
+    """Rule on what a CUBE itself reaches through its shell."""
+    channel = way.decides
+    assert channel is not None
+    where = way.where()
+    seen = as_seen_here(way, channel)
+    if channel.verify_error:
+        if channel.verify_error.code in {EXPIRED, NOT_YET_VALID}:
+            rule_on_expiry(judge, setup, seen, where | validity(seen))
+        issuer = channel.tls.issuer if channel.tls else ""
+        detail = channel.verify_error.message
+        judge.fail("untrusted", "untrusted.own", **where, issuer=issuer, detail=detail)
+    if channel.trouble and not channel.certificate_asked:
+        cause = cause_of_channel(channel)
+        judge.fail(cause, f"{cause}.own", **where, detail=sign_of(channel, channel.trouble))
+    if channel.reply and setup.site.cloud.ca_file:
+        rule_on_a_box(judge, setup, channel.reply, where)
+    rule_on_validity(judge, setup, seen)
+    judge.passes()
+
+
+def cause_of_channel(channel: Channel) -> str:
+    """Name the cause of a failed channel, where the shell gave none by its own words."""
+    assert channel.trouble is not None
+    if channel.opened or channel.code is None:
+        return channel.trouble.kind
+    words = channel.words.lower()
+    return next((cause for text, cause in SHELL_WORDS.items() if text in words), "no-answer")
+
+
+def sign_of(channel: Channel, trouble: Trouble) -> object:
+    """Say what was seen of a failed channel: the shell's words, silence, or the wire's signs."""
+    if not channel.opened:
+        return channel.words or TROUBLE_WORDS[trouble.kind]
+    return on_the_wire(trouble)
+
+
+def as_seen_here(way: Way, channel: Channel) -> HttpsObserved:
+    """Describe a channel's end as if it were a connection of this computer's own."""
+    return HttpsObserved(
+        started=way.seen.started,
+        duration_s=way.seen.duration_s,
+        host=way.seen.host,
+        addresses=(),
+        connected=way.cube.address,
+        tls=channel.tls,
+        reply=channel.reply,
+        date_offset_s=channel.date_offset_s,
+    )
+
+
+def judge_path(judge: Judge, setup: Setup, host: str, spoken_for: list[str]) -> NoReturn:
+    """Rule on what this computer reaches."""
+    stand_in_the_segment(judge, setup, spoken_for)
     if not addresses(setup, judge, host):
         fail_without_address(judge, setup, host)
     seen = judge.measured(f"https/{host}", HttpsObserved)

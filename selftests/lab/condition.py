@@ -110,6 +110,8 @@ class Condition(Row, frozen=True, kw_only=True):
     llmnr_name: str = "cube-4711"
     sshd: tuple[str, ...] | None = None
     """Turn the CUBE's shell on, with these further lines of configuration."""
+    resolver: str = ""
+    """The DNS server that the CUBE's shell asks, where it is not the gateway."""
     clocks: dict[str, str] = {}
     """Servers whose clock is wrong, and by how much: ``cloud = "+1d"``."""
     hosts: dict[str, str] = {}

@@ -376,19 +376,43 @@ def llmnr(plant: Plant, hostname: str, host: str = "cube") -> Server:
     )
 
 
+def account(plant: Plant, resolver: str) -> None:
+    """The user of the CUBE's shell: a key to log in with, no shell to give, a resolver to ask.
+
+    Whoever starts a shell binds these files over the computer's own, where only it sees them.
+    """
+    folder = plant.folder / "shell"
+    authorised = folder / "home" / ".ssh" / "authorized_keys"
+    authorised.parent.mkdir(parents=True)
+    key = plant.folder / "cube_key"
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])
+    authorised.write_text(key.with_suffix(".pub").read_text())
+    user = f"service:x:65533:65534::{folder}/home:/usr/sbin/nologin\n"
+    (folder / "passwd").write_text(Path("/etc/passwd").read_text() + user)
+    (folder / "shadow").write_text(Path("/etc/shadow").read_text() + "service:*:20000::::::\n")
+    (folder / "shells").write_text("/usr/sbin/nologin\n")
+    (folder / "resolv.conf").write_text(f"nameserver {resolver}\n")
+    binds = (
+        f"mount --bind {folder}/{name} $(readlink -f /etc/{name})\n"
+        for name in ("passwd", "shadow", "shells", "resolv.conf")
+    )
+    (folder / "enter").write_text("set -e\n" + "".join(binds))
+
+
 def sshd(plant: Plant, lines: tuple[str, ...]) -> Server:
-    """The CUBE's maintenance shell, switched on; nobody can log in."""
+    """The CUBE's maintenance shell, switched on; who may log in there, if anybody, see above."""
     key = plant.folder / "ssh_host_ed25519_key"
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])
     configuration = plant.folder / "sshd.conf"
     configuration.write_text(
         f"ListenAddress {CUBE}\nHostKey {key}\nPidFile none\nUsePAM no\n" + "\n".join(lines) + "\n"
     )
+    entered = plant.folder / "shell" / "enter"
     return alone(
         host="cube",
         name="sshd",
         hostname="cube-4711",
-        setup="mkdir -m 0755 /run/sshd",
+        setup="mkdir -m 0755 /run/sshd" + (f"; . {entered}" if entered.exists() else ""),
         command=f"{shutil.which('sshd', path=search_path())} -D -e -f {configuration}",
         sockets=("tcp 22",),
     )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import dns.flags
 import dns.message
 
-from selftests.lab.daemons import clock_environment, further_servers, real_servers
+from selftests.lab.daemons import account, clock_environment, further_servers, real_servers
 from selftests.lab.plant import CUBE, GATEWAY, Plant, compiled_once, run
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ def plant_under(condition: Condition, authorities: Authorities) -> Iterator[Plan
         for line in condition.sysctl:
             plant.sysctl(*line.split(" ", 1))
         (plant.folder / "dnsmasq.leases").write_text("".join(f"{x}\n" for x in condition.leases))
+        if "login" in condition.site.get("cube", {}):
+            account(plant, condition.resolver or GATEWAY)
         plant.start(
             [*real_servers(plant, condition, authorities), *further_servers(plant, condition)]
         )

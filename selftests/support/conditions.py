@@ -14,6 +14,7 @@ import msgspec
 from cube_acceptance.evidence import (
     NOBODY,
     CannotMeasure,
+    Channel,
     DhcpObserved,
     DnsObserved,
     Echo,
@@ -29,11 +30,12 @@ from cube_acceptance.evidence import (
     SshObserved,
     Trouble,
     Try,
+    TunnelObserved,
     VerifyError,
     WayObserved,
 )
 from cube_acceptance.setup import Routed
-from cube_acceptance.site import Cloud, Cube, Dns, Ntp, Site, VantageWish
+from cube_acceptance.site import Cloud, Cube, Dns, Login, Ntp, Site, VantageWish
 from selftests.support import healthy
 from selftests.support.healthy import CUBE, HOSTS, NTP_REPLY, OFFER, SERVER, STARTED, TLS
 
@@ -283,6 +285,56 @@ def ssh_trouble(kind: str, phase: str = "tcp", **changes: object) -> dict[str, O
     return ssh(trouble=Trouble(kind=kind, phase=phase, **changes))
 
 
+def channel(target: str = TAPIO, **changes: object) -> Channel:
+    """A channel through a shell, as far as the tapio Cloud's page."""
+    values = {"target": target, "tls": TLS, "reply": healthy.https(TAPIO).reply} | changes
+    return Channel(**values)
+
+
+def not_opened(target: str = TAPIO, code: int | None = 2, words: str = "") -> Channel:
+    """A channel that a shell did not open."""
+    kind = "no-answer" if code is None else "refused"
+    return Channel(
+        target=target, code=code, words=words, trouble=Trouble(kind=kind, phase="channel")
+    )
+
+
+def broken(kind: str, phase: str, **changes: object) -> Channel:
+    """A channel whose other end did not answer as the tapio Cloud does."""
+    trouble = Trouble(kind=kind, phase=phase, sign="TCP FIN/RST")
+    return channel(tls=None, reply=None, trouble=trouble, **changes)
+
+
+def tunnel(
+    by_name: Channel | None = None,
+    by_address: Channel | None = None,
+    *,
+    cube: str = "line-1",
+    host: str = TAPIO,
+    ended: str = "",
+) -> dict[str, Observation | None]:
+    """What a CUBE itself reached."""
+    seen = TunnelObserved(
+        **COMMON,
+        cube=cube,
+        address=CUBE,
+        host=host,
+        shell=Trouble(kind="refused", phase=ended) if ended else None,
+        by_name=by_name,
+        by_address=by_address,
+    )
+    return {f"tunnel/{cube}/{host}": seen}
+
+
+def through(
+    by_name: Channel | None = None, by_address: Channel | None = None, **changes: object
+) -> dict[str, Observation | None]:
+    """What a CUBE itself reached, with a shell that is in order and a good way to HOMAG's cloud."""
+    shell = ssh(banner=BANNER, key_exchange=True, fingerprint=PIN, key_type="ssh-ed25519")
+    good = tunnel(channel(HOMAG), host=HOMAG)
+    return shell | good | tunnel(by_name, by_address, **changes)
+
+
 def one_cube(**changes: object) -> Site:
     """The healthy site with its CUBE described differently."""
     values = {"name": "line-1", "address": CUBE, "version": "0.131.0", "hostname": "cube-4711"}
@@ -309,6 +361,8 @@ PRIVATE_CA = replace(healthy.SITE, cloud=Cloud(ca_file="own-ca.pem"))
 SSH_ON = one_cube(ssh="enabled")
 PIN = "SHA256:" + "A" * 43
 SSH_PINNED = one_cube(ssh="enabled", ssh_fingerprint=PIN)
+LOGIN = {"ssh": "enabled", "ssh_fingerprint": PIN, "login": Login(user="service", key="cube")}
+WITH_LOGIN = one_cube(**LOGIN)
 SITE_SERVERS = replace(healthy.SITE, dns=Dns(servers=(SERVER,)), ntp=Ntp(servers=(SERVER,)))
 BANNER = "SSH-2.0-OpenSSH_9.2"
 NAME = ("cube-4711.local", CUBE)
@@ -2430,5 +2484,172 @@ ROWS = [
             ("the", healthy.CUBE_HARDWARE, ()),
             ("another", "02:00:00:00:00:51", ("other-device",)),
         )
+    ),
+    # From the CUBE itself
+    Row("own way: as from here", through(channel()), {}, site=WITH_LOGIN),
+    Row(
+        "own way: the firewall lets only the CUBE through",
+        through(channel()) | https_trouble("no-answer", "tcp"),
+        {},
+        ("own-path",),
+        site=WITH_LOGIN,
+    ),
+    Row(
+        "own way: DNS answers only the CUBE",
+        through(channel()) | {f"dns/{SERVER}/{TAPIO}": no_dns(TAPIO, SILENT)},
+        {"PING-01": "fail no-answer"},
+        ("own-path",),
+        site=WITH_LOGIN,
+    ),
+    Row(
+        "own way: this computer stands in another segment",
+        through(channel()),
+        every(("DHCP-01", "NTP-01", "PING-01"), "inconclusive off-link"),
+        site=WITH_LOGIN,
+        routed=(Routed(cube="line-1", address=CUBE, gateway=OTHER),),
+    ),
+    Row(
+        "own way: this computer takes another router",
+        through(channel()) | ways_out(OTHER),
+        {"PING-01": "inconclusive other-route"},
+        ("own-path",),
+        site=WITH_LOGIN,
+    ),
+    *(
+        Row(
+            f"own way: {what}",
+            through(by_name, by_address),
+            {f"HTTPS-01[{TAPIO}]": f"fail {cause}"},
+            ("own-path",),
+            site=WITH_LOGIN,
+        )
+        for what, by_name, by_address, cause in (
+            ("silence", not_opened(code=None), not_opened("11.20.0.10", None), "no-answer"),
+            (
+                "the shell gets no answer",
+                not_opened(words="Connection timed out"),
+                not_opened("11.20.0.10", words="Connection timed out"),
+                "no-answer",
+            ),
+            (
+                "the shell is refused",
+                not_opened(words="Connection refused"),
+                not_opened("11.20.0.10", words="Connection refused"),
+                "refused",
+            ),
+            (
+                "the shell knows no route",
+                not_opened(words="Network is unreachable"),
+                not_opened("11.20.0.10", words="Network is unreachable"),
+                "no-route",
+            ),
+            (
+                "neither by name nor by an address that the shell allows",
+                not_opened(words="Connection refused"),
+                not_opened("11.20.0.10", 1),
+                "refused",
+            ),
+            ("a reset in the handshake", broken("refused", "tls"), None, "refused"),
+            ("no TLS", broken("malformed", "tls"), None, "malformed"),
+            ("silence after the handshake", broken("no-answer", "http"), None, "no-answer"),
+            (
+                "TLS inspection",
+                channel(reply=None, verify_error=VerifyError(code=20, message="local issuer")),
+                None,
+                "untrusted",
+            ),
+            (
+                "a certificate that nobody saw",
+                channel(
+                    reply=None, tls=None, verify_error=VerifyError(code=62, message="mismatch")
+                ),
+                None,
+                "untrusted",
+            ),
+            (
+                "a certificate that has expired",
+                channel(
+                    reply=None,
+                    tls=replace(TLS, not_after="2026-01-01T00:00:00.000Z"),
+                    verify_error=VerifyError(code=10, message="expired"),
+                ),
+                None,
+                "expired",
+            ),
+        )
+    ),
+    Row(
+        "own way: a host that wants a certificate of the client",
+        through(broken("refused", "http", certificate_asked=True)),
+        {},
+        site=WITH_LOGIN,
+    ),
+    Row(
+        "own way: a proxy under the site's own authority",
+        through(channel(reply=HttpReply(url=f"https://{TAPIO}/", status=407))),
+        {f"HTTPS-01[{TAPIO}]": "fail wrong-answer"},
+        ("own-path",),
+        site=replace(WITH_LOGIN, cloud=Cloud(ca_file="lab-ca.pem")),
+    ),
+    *(
+        Row(
+            f"own way: the CUBE's resolver says {words}",
+            through(not_opened(words=words), channel("11.20.0.10")),
+            {f"DNS-01[{TAPIO}]": "fail wrong-answer"},
+            ("own-path",),
+            site=WITH_LOGIN,
+        )
+        for words in (
+            "Name or service not known",
+            "Temporary failure in name resolution",
+            "Name does not resolve",
+            "Error resolving 'disco.tapio.one' port '443'. Try again",
+        )
+    ),
+    *(
+        Row(
+            f"own way: only by address, since {what}",
+            through(by_name, channel("11.20.0.10")),
+            {},
+            ("own-path",),
+            site=WITH_LOGIN,
+        )
+        for what, by_name in (
+            ("the shell forbids the name", not_opened(code=1)),
+            ("the name leads to a dead IPv6 way", not_opened(code=None)),
+            ("the name leads to a refusal", not_opened(words="Connection refused")),
+        )
+    ),
+    *(
+        Row(
+            f"own way: no session, {phase}",
+            through(ended=phase),
+            {},
+            ("no-forwarding",),
+            site=WITH_LOGIN,
+        )
+        for phase in ("tcp", "ssh", "host-key", "login")
+    ),
+    *(
+        Row(
+            f"own way: the shell forbids forwarding, {what}",
+            through(not_opened(code=1), by_address),
+            {},
+            ("no-forwarding",),
+            site=WITH_LOGIN,
+        )
+        for what, by_address in (("by both", not_opened("11.20.0.10", 1)), ("by name", None))
+    ),
+    Row(
+        "own way: a name that does not resolve, and no address known",
+        through(not_opened(words="Name or service not known")),
+        {},
+        site=WITH_LOGIN,
+    ),
+    Row(
+        "own way: could not be asked",
+        through() | {f"tunnel/line-1/{TAPIO}": cannot("not-permitted")},
+        {},
+        site=WITH_LOGIN,
     ),
 ]

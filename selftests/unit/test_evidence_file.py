@@ -17,6 +17,7 @@ from cube_acceptance.setup import Ports
 from cube_acceptance.site import Cube
 from selftests.support import healthy
 from selftests.support.builders import cannot
+from selftests.support.conditions import tunnel
 from selftests.support.healthy import ENDED, STARTED, observations, saved
 
 if TYPE_CHECKING:
@@ -48,6 +49,15 @@ class TestBelongs:
     def test_what_was_moved_does_not(self, key: str, under: str) -> None:
         """It says itself what it is about."""
         assert not evidence_file.belongs(under, healthy.observations()[key])
+
+    def test_what_a_cube_itself_reached(self) -> None:
+        """It is of one CUBE and one host."""
+        (key, seen) = next(iter(tunnel().items()))
+        assert seen
+
+        assert evidence_file.belongs(key, seen)
+        assert not evidence_file.belongs(key.replace("line-1", "line-2"), seen)
+        assert not evidence_file.belongs("tunnel/line-1/connect.homag.cloud", seen)
 
 
 class TestDumpAndLoad:

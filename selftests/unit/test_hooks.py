@@ -17,7 +17,7 @@ from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.judge import Judge, Judgement
 from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, SEAL_PROPERTY, Ledger, sealed
 from cube_acceptance.run import Run
-from cube_acceptance.site import LoadedSite
+from cube_acceptance.site import Cube, LoadedSite, Login, Site
 from cube_acceptance.store import Replay
 from selftests.support import healthy, sessions
 from selftests.support.builders import dhcp
@@ -307,6 +307,14 @@ class TestOptions:
         """Likewise."""
         with pytest.raises(pytest.UsageError, match="--sign: there is no key"):
             plugin._find_tools(Config(tmp_path, sign="nowhere"), state_of(catalogue))
+
+    def test_nothing_to_log_in_with(self, tmp_path: Path, catalogue: Catalogue) -> None:
+        """Likewise, by the site file's key."""
+        login = Login(user="service", key="nowhere")
+        cube = Cube(address="10.20.0.50", ssh="enabled", login=login)
+        state = plugin.State(catalogue, LoadedSite(site=Site(cubes=(cube,))), "en")
+        with pytest.raises(pytest.UsageError, match=r"cube\[1\]\.login\.key: .*nowhere"):
+            plugin._find_tools(Config(tmp_path, site=[str(tmp_path / "site.toml")]), state)
 
     def test_reports_in_a_file(self, tmp_path: Path, catalogue: Catalogue) -> None:
         """A folder that cannot be made is named."""

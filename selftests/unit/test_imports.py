@@ -17,6 +17,7 @@ ROOMS = (
     "evidence",
     "catalogue",
     "site",
+    "logins",
     "setup",
     "judge",
     "network",

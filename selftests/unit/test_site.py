@@ -44,6 +44,7 @@ EXAMPLES = sorted((PROJECT / "fixtures" / "sites").glob("*.toml"))
 DESK_EXAMPLES = sorted((PROJECT / "examples" / "sites").glob("*.toml"))
 REQUIRED = frozenset({"DHCP-01", "NTP-01", "DNS-01", "HTTPS-01", "DIAG-01", "CONN-01"})
 CUBE = '[[cube]]\naddress = "10.20.0.50"\n'
+ENABLED = f'ssh = "enabled"\nssh_fingerprint = "SHA256:{"A" * 43}"\n'
 WAIVER = """
 [[waiver]]
 requirement = "NTP-01"
@@ -89,7 +90,7 @@ class TestExamples:
         """An empty folder would make the next tests vacuous."""
         names = [path.stem for path in EXAMPLES]
 
-        assert names == ["fleet", "lab", "minimal", "readiness", "werk-ulm"]
+        assert names == ["fleet", "lab", "login", "minimal", "readiness", "werk-ulm"]
 
     @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
     def test_load(self, path: Path) -> None:
@@ -588,6 +589,50 @@ class TestValues:
     def test_cube_accepts(self, load: Load, line: str) -> None:
         """Strict is not the same as narrow."""
         assert load(CUBE + line).site.cubes
+
+    @pytest.mark.parametrize(
+        ("lines", "expected"),
+        [
+            ('ssh = "disabled"', "login: has no shell to log in at. Write ssh = "),
+            ('ssh = "enabled"', "login: has no pinned host key, so anybody could take the login."),
+        ],
+    )
+    def test_login_at_nobody_known(self, complaint: Complain, lines: str, expected: str) -> None:
+        """A login goes to the shell that is meant, or nowhere."""
+        login = 'login = { user = "service", key = "keys/cube" }'
+
+        assert complaint(f"{CUBE}{lines}\n{login}").startswith(f"cube[1].{expected}")
+
+    @pytest.mark.parametrize(
+        ("login", "expected"),
+        [
+            ('user = "service"', "login: names neither key nor password."),
+            (
+                'user = "service", key = "k", password_env = "P"',
+                "login: names a key and a password.",
+            ),
+            ('key = "k"', 'login.user: is missing. Write user = "service".'),
+            ('user = "service", password = "geheim"', "login.password: there is no such key."),
+            (
+                'user = "service", password_env = "gehe1m!"',
+                "login.password_env: is not the name of an environment variable.",
+            ),
+        ],
+    )
+    def test_login(self, complaint: Complain, login: str, expected: str) -> None:
+        """One secret, and none of it in the file or in a complaint about it."""
+        text = complaint(f"{CUBE}{ENABLED}login = {{ {login} }}")
+
+        assert text.startswith(f"cube[1].{expected}")
+        assert "gehe" not in text
+
+    @pytest.mark.parametrize("secret", ['key = "keys/cube"', 'password_env = "CUBE_PASSWORD"'])
+    def test_login_accepts(self, load: Load, secret: str) -> None:
+        """By key or by password."""
+        loaded = load(f'{CUBE}{ENABLED}login = {{ user = "service", {secret} }}')
+
+        assert loaded.site.cubes[0].login
+        assert loaded.site.cubes[0].login.user == "service"
 
     @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "3601", "inf", "0x" + "f" * 9000])
     def test_tolerance(self, complaint: Complain, seconds: str) -> None:

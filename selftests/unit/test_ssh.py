@@ -251,7 +251,7 @@ class TestHostKeys:
     def test_a_packet_without_end_is_not_swallowed(self) -> None:
         """A hostile shell cannot fill our memory: paramiko believes any length."""
         here, there = socket.socketpair()
-        with there, ssh._Rationed(fileno=here.detach()) as rationed:
+        with there, ssh.Rationed(fileno=here.detach()) as rationed:
             rationed.ration = 5
             there.sendall(b"0123456789")
 

@@ -14,15 +14,24 @@ import pytest
 
 from cube_acceptance import __version__, expected, network, probes, survey
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance.evidence import CannotMeasure, DhcpObserved, DnsObserved, Try, Vantage
+from cube_acceptance.evidence import (
+    CannotMeasure,
+    DhcpObserved,
+    DnsObserved,
+    Try,
+    TunnelObserved,
+    Vantage,
+)
+from cube_acceptance.logins import Credentials
 from cube_acceptance.probes import Asked, Offered
 from cube_acceptance.probes.dhcp import DhcpProbe
 from cube_acceptance.probes.https import HttpsProbe
 from cube_acceptance.probes.neighbours import NeighboursProbe
 from cube_acceptance.probes.ntp import NtpProbe
+from cube_acceptance.probes.tunnel import TunnelProbe
 from cube_acceptance.probes.way import WayProbe
 from cube_acceptance.setup import Ports, Setup
-from cube_acceptance.site import Cube, Dns, LoadedSite, Ntp, Site
+from cube_acceptance.site import Cube, Dns, LoadedSite, Login, Ntp, Site
 from cube_acceptance.store import NotMeasuredError, Spool
 from cube_acceptance.survey import Survey
 from fixtures.simulator.dhcp import DhcpServer
@@ -644,6 +653,75 @@ class TestWhatFollowsFromWhat:
 
         assert "ping/ping.tapio.one" in asked
         assert "https/ping.tapio.one" not in asked
+
+
+PIN = "SHA256:" + "A" * 43
+OPEN = Cube(
+    name="line-1",
+    address=CUBE,
+    ssh="enabled",
+    ssh_fingerprint=PIN,
+    login=Login(user="service", key="cube"),
+)
+WITH_LOGIN = msgspec.structs.replace(SITE, cubes=(OPEN, Cube(address="10.20.0.51")))
+
+
+def through(*hosts: str) -> dict[str, Observation | None]:
+    """What the CUBE itself reaches."""
+    common = {"started": STARTED, "duration_s": 0.01, "cube": "line-1", "address": CUBE}
+    return {f"tunnel/line-1/{host}": TunnelObserved(**common, host=host) for host in hosts}
+
+
+class TestFromTheCube:
+    """What is asked through the shells that somebody can log in at."""
+
+    def measured(
+        self, network: Network, *requirements: str, login: bool = True
+    ) -> dict[str, TunnelProbe]:
+        """Which hosts are asked for, by key."""
+        logins = {"line-1": Credentials(user="service")} if login else None
+        needs = owed(*requirements, site=WITH_LOGIN)
+        surveyed = Survey(setup(WITH_LOGIN), needs, run=network, logins=logins)
+        surveyed.start()
+        assert surveyed.wait(LIMIT_S)
+        return {one.key: one for one in network.probes if isinstance(one, TunnelProbe)}
+
+    @pytest.mark.parametrize("requirement", ["DNS-01", "HTTPS-01"])
+    def test_each_host_through_each_shell(self, requirement: str) -> None:
+        """At the address that DNS gives here, should the name fail."""
+        found = self.measured(Network(through(*HOSTS)), requirement)
+
+        assert found.keys() == through(*HOSTS).keys()
+        assert {one.host: one.address for one in found.values()} == HOSTS
+        shell = found[f"tunnel/line-1/{TAPIO}"].shell
+        assert (shell.address, shell.port, shell.fingerprint) == (CUBE, 22, PIN)
+        assert shell is found[f"tunnel/line-1/{HOMAG}"].shell
+
+    def test_without_a_login(self) -> None:
+        """Nobody goes there."""
+        assert self.measured(Network(), "DNS-01", "HTTPS-01", login=False) == {}
+
+    def test_for_nothing_else(self) -> None:
+        """Time is asked of the clouds, and not through the CUBE."""
+        assert self.measured(Network(), "NTP-01") == {}
+
+    def test_a_name_without_an_address_here(self) -> None:
+        """The CUBE may have a better resolver; it is asked when DNS here has had its say."""
+        network = Network(through(*HOSTS) | {f"dns/{SERVER}/{TAPIO}": answer(SERVER)})
+
+        found = self.measured(network, "DNS-01")
+
+        assert found[f"tunnel/line-1/{TAPIO}"].address == ""
+        assert f"dns/{SERVER}/{TAPIO}" in network.known[f"tunnel/line-1/{TAPIO}"]
+
+    def test_no_server_named_here(self) -> None:
+        """Likewise."""
+        offer = msgspec.structs.replace(OFFER, dns=())
+        network = Network(through(*HOSTS) | {"dhcp": dhcp(offer)})
+
+        found = self.measured(network, "DNS-01")
+
+        assert {one.address for one in found.values()} == {""}
 
 
 class TestHowItIsRun:

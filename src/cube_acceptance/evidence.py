@@ -427,6 +427,47 @@ class SshObserved(Observed, tag="ssh", frozen=True, kw_only=True):
     trouble: Trouble | None = None
 
 
+class Channel(Record, frozen=True, kw_only=True):
+    """One cloud host through a forwarded channel: TLS end to end, and one GET of ``/``."""
+
+    target: str
+    """The name or the address that the shell was asked to connect to."""
+    code: int | None = None
+    """Why the shell did not open the channel (RFC 4254 section 5.1): 1 administratively
+    prohibited, 2 connect failed."""
+    words: str = ""
+    """What the shell said beside it."""
+    tls: TlsSession | None = None
+    verify_error: VerifyError | None = None
+    reply: HttpReply | None = None
+    date_offset_s: float | None = None
+    """The response's ``Date`` minus this computer's clock in the middle of the exchange."""
+    certificate_asked: bool = False
+    """The host proved who it is, and ended with a TLS alert for want of a certificate of ours."""
+    trouble: Trouble | None = None
+    """Its phase is ``channel`` where the shell opened none."""
+
+    @property
+    def opened(self) -> bool:
+        """Whether the CUBE reached the host's port."""
+        return self.trouble is None or self.trouble.phase != "channel"
+
+
+class TunnelObserved(Observed, tag="tunnel", frozen=True, kw_only=True):
+    """A cloud host as a CUBE itself reaches it, through its maintenance shell."""
+
+    cube: str
+    """The CUBE's name in the site file."""
+    address: str
+    host: str
+    shell: Trouble | None = None
+    """Why nothing was asked through the shell; the phase is ``tcp``, ``ssh``, ``host-key`` or
+    ``login``."""
+    by_name: Channel | None = None
+    by_address: Channel | None = None
+    """What came of the address, where no channel was opened by the name."""
+
+
 Observation = (
     CannotMeasure
     | DhcpObserved
@@ -441,6 +482,7 @@ Observation = (
     | MdnsObserved
     | LlmnrObserved
     | SshObserved
+    | TunnelObserved
 )
 """Everything that can stand behind a key of ``evidence.json``."""
 

@@ -21,10 +21,11 @@ from cube_acceptance.evidence import (
     PageObserved,
     PingObserved,
     SshObserved,
+    TunnelObserved,
     WayObserved,
     timestamp,
 )
-from cube_acceptance.network import is_host, page_key, way_key
+from cube_acceptance.network import is_host, page_key, tunnel_key, way_key
 from cube_acceptance.setup import Ports, Setup
 from cube_acceptance.site import SiteError, check_together
 
@@ -150,14 +151,20 @@ def belongs(key: str, observation: Observation) -> bool:
             return about in {f"{server}/{one}" for one in names}
         case NtpObserved(server=told) | HttpsObserved(host=told) | SshObserved(address=told):
             return about == told
-        case WayObserved():
-            return key == way_key(observation.over, observation.target, observation.port)
+        case WayObserved() | TunnelObserved():
+            return key == _key_of(observation)
         case PageObserved():
             own = page_key(observation.address, observation.port)
             return key == own or key.startswith(f"{own}/")
         case PingObserved():  # of a cloud host, the key has the name
             return about == observation.address or not is_host(about)
     return True
+
+
+def _key_of(observation: WayObserved | TunnelObserved) -> str:
+    if isinstance(observation, WayObserved):
+        return way_key(observation.over, observation.target, observation.port)
+    return tunnel_key(observation.cube, observation.host)
 
 
 def check_belonging(path: Path) -> None:

@@ -403,6 +403,11 @@ def way_key(over: str, target: str, port: int) -> str:
     return f"way/{over}/{target}:{port}"
 
 
+def tunnel_key(cube: str, host: str) -> str:
+    """Return the key of what a CUBE's own way to a cloud host showed."""
+    return f"tunnel/{cube}/{host}"
+
+
 def page_key(address: str, port: int, name: str = "") -> str:
     """Name the observation of one page of a CUBE; ``name`` is one that a first look led to."""
     return f"page/{address}:{port}" + (f"/{name}" if name else "")

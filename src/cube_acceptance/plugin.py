@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import evidence_file, expected, store, survey
+from cube_acceptance import evidence_file, expected, logins, store, survey
 from cube_acceptance.judge import Judge, Judgement, PassedError
 from cube_acceptance.ledger import (
     CASE_PROPERTY,
@@ -77,6 +77,8 @@ class SimulatedSite(Protocol):
     """What the embedded site has to offer to the plugin; made by a hook of the fixtures."""
 
     loaded: LoadedSite
+    logins: logins.Logins
+    """What logs in at its CUBE's shell; known as soon as it is started."""
 
     def start(self) -> Setup:
         """Start the servers and say where they are."""
@@ -132,6 +134,8 @@ class State:
         """What the session's processes mark judgements with."""
         self.stopped = False
         """Whether a rule of the session's ended it (``-x``, ``--maxfail``) and no person did."""
+        self.logins: logins.Logins = {}
+        """What logs in at the CUBEs' shells; nobody else is told."""
         self.wishes: dict[str, Path] = {}
         self.browser = ""
         self.key: Path | None = None
@@ -250,7 +254,7 @@ def _spare_the_cache(config: pytest.Config) -> None:
 
 
 def _find_tools(config: pytest.Config, state: State) -> None:
-    """Find what prints and what signs, before anything is measured."""
+    """Find what prints, what signs and what logs in, before anything is measured."""
     from cube_acceptance.certificate import pdf, signature
 
     try:
@@ -259,8 +263,12 @@ def _find_tools(config: pytest.Config, state: State) -> None:
         if config.getoption("sign"):
             state.key = config.invocation_params.dir / config.getoption("sign")
             signature.fingerprint(state.key)
+        if path := _one(config, "site"):
+            state.logins = logins.load(state.loaded.site, Path(path))
     except pdf.PdfError as error:
         raise pytest.UsageError(f"--pdf: {error}") from error
+    except SiteError as error:
+        raise pytest.UsageError(str(error)) from error
     except signature.SignatureError as error:
         raise pytest.UsageError(f"--sign: {error}") from error
 
@@ -331,6 +339,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         state.setup = state.replay.evidence.setup
     elif state.simulated:
         state.setup = state.simulated.start()
+        state.logins = state.simulated.logins
     else:
         state.setup = make_setup(state.loaded)
     state.settled = True
@@ -464,7 +473,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     elif state.replay:
         state.evidence = state.replay
     else:
-        state.survey = survey.Survey(state.setup, needs)
+        state.survey = survey.Survey(state.setup, needs, logins=state.logins)
         state.evidence = state.survey
         state.survey.start()
 
@@ -475,7 +484,9 @@ def pytest_xdist_node_collection_finished(node: Any) -> None:  # noqa: ANN401 - 
     state = node.config.stash[STATE]
     if state.replay or state.survey or not state.spool:
         return
-    state.survey = survey.Survey(state.setup, state.spool.asked() or (), state.spool)
+    state.survey = survey.Survey(
+        state.setup, state.spool.asked() or (), state.spool, logins=state.logins
+    )
     state.survey.start()
 
 

@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cube_acceptance.expected import Owed
+    from cube_acceptance.logins import Logins
     from cube_acceptance.network import HandedOut
     from cube_acceptance.probes import Probe
     from cube_acceptance.probes.http import PageProbe
     from cube_acceptance.probes.mdns import Listing
+    from cube_acceptance.probes.tunnel import Shell
     from cube_acceptance.setup import Setup
     from cube_acceptance.site import Cube, Site
 
@@ -171,6 +173,38 @@ def _cloud_page(place: Place, host: str, addresses: tuple[str, ...]) -> list[Pro
     ]
 
 
+def _tunnel(place: Place, through: Shell, host: str, addresses: tuple[str, ...]) -> Probe:
+    from cube_acceptance.probes.tunnel import TunnelProbe
+
+    return TunnelProbe(
+        vantage=place.vantage,
+        shell=through,
+        host=host,
+        address=addresses[0] if addresses else "",
+        port=place.setup.ports.https,
+        ca_pem=place.setup.loaded.ca_pem,
+    )
+
+
+def _shells(setup: Setup, logins: Logins) -> tuple[Shell, ...]:
+    """Return the shells that somebody can log in at."""
+    if not logins:
+        return ()
+    from cube_acceptance.probes.tunnel import Shell
+
+    return tuple(
+        Shell(
+            cube=cube.name,
+            address=cube.address,
+            port=setup.ports.ssh,
+            fingerprint=cube.ssh_fingerprint,
+            credentials=logins[cube.name],
+        )
+        for cube in setup.site.cubes
+        if cube.name in logins
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What the cases of one requirement read."""
@@ -185,13 +219,15 @@ class Needs:
     """The handed-out time servers."""
     invented: bool = False
     """The handed-out DNS servers, for a name that does not exist."""
+    from_cube: bool = False
+    """The host of each such name, from every CUBE that somebody can log in at."""
 
 
 NEEDS = {
     "DHCP-01": Needs(names=lambda _site, _owed: ()),
     "NTP-01": Needs(names=lambda site, _owed: site.cloud.hosts, host=_cloud_page, time=True),
-    "DNS-01": Needs(names=lambda _site, owed: (owed.host,), invented=True),
-    "HTTPS-01": Needs(names=lambda _site, owed: (owed.host,), host=_cloud_page),
+    "DNS-01": Needs(names=lambda _site, owed: (owed.host,), invented=True, from_cube=True),
+    "HTTPS-01": Needs(names=lambda _site, owed: (owed.host,), host=_cloud_page, from_cube=True),
     "PING-01": Needs(names=lambda site, _owed: (site.cloud.ping_target,), host=_cloud_echoes),
     "DIAG-01": Needs(cube=diagnosis_pages),
     "CONN-01": Needs(cube=connector_page),
@@ -212,8 +248,12 @@ class Survey:
         owed: Iterable[Owed],
         spool: Spool | None = None,
         run: Callable[[Probe], Observation] = run_probe,
+        logins: Logins | None = None,
     ) -> None:
-        """Prepare to measure what cases rest on; worker processes read from the spool."""
+        """Prepare to measure what cases rest on; worker processes read from the spool.
+
+        ``logins`` are for the shells of CUBEs, and are handed to nobody but the probes.
+        """
         self.started = timestamp()
         self._setup = setup
         self._owed = tuple((NEEDS[owing.requirement], owing) for owing in owed)
@@ -222,6 +262,7 @@ class Survey:
         self._runner = Runner(run)
         self._talking: set[str] = set()
         """What is still being asked of the CUBEs themselves."""
+        self._shells = _shells(setup, logins or {})
         self._done = threading.Event()
         # What follows belongs to the thread that reads the events.
         self._place: Place
@@ -448,6 +489,18 @@ class Survey:
             self._lead_on(host)
         for name in self._led_to:
             self._ask_whose(name)
+        if not self._servers:
+            for host in self._hosts_from_cubes():
+                self._ask_from_cubes(host, ())
+
+    def _hosts_from_cubes(self) -> set[str]:
+        owed = [(needs, owing) for needs, owing in self._owed if needs.from_cube]
+        return {host for needs, owing in owed for host in self._hosts(needs, owing)}
+
+    def _ask_from_cubes(self, host: str, addresses: tuple[str, ...]) -> None:
+        """Let each CUBE reach a host itself, once it is certain what DNS gives for it here."""
+        for one in self._shells:
+            self._submit(_tunnel(self._place, one, host, addresses))
 
     def _ask_servers(self, timed: tuple[str, ...], naming: tuple[str, ...]) -> None:
         """Ask servers for the time, and then others for names.
@@ -517,6 +570,9 @@ class Survey:
     def _lead_on(self, host: str) -> None:
         """Ask a host at the addresses that a client would use, as soon as they are certain."""
         addresses = network.leading(self._servers, self._named[host])
+        settled = addresses or self._named[host].keys() >= set(self._servers)
+        if self._servers and settled and host in self._hosts_from_cubes():
+            self._ask_from_cubes(host, addresses)
         for needs, owing in self._owed:
             if addresses and needs.host and host in self._hosts(needs, owing):
                 for probe in needs.host(self._place, host, addresses):

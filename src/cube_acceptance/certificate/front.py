@@ -91,13 +91,32 @@ def speaks(certificate: Mapping[str, Any], language: Language) -> str:
     if not vantage["address"]:
         return ""
     readiness = certificate["stage"] == "readiness"
-    return say(
+    said = say(
         "front.speaks_readiness" if readiness else "front.speaks",
         language,
         address=vantage["address"],
         interface=vantage["interface"],
         **({"network": _network(vantage)} if readiness else {}),
     )
+    own = [
+        say("front.speaks_own", language, entries=", ".join(entries), cubes=_few(cubes, language))
+        for entries, cubes in from_cubes(certificate).items()
+    ]
+    return " ".join([said, *own])
+
+
+def from_cubes(certificate: Mapping[str, Any]) -> dict[tuple[str, ...], list[str]]:
+    """Return which entries were measured from which CUBEs themselves: in all of their cases."""
+    entries: dict[str, tuple[str, ...]] = {}
+    for result in certificate["results"]:
+        cases = [case["observed"].get("from_cubes", ()) for case in result["cases"]]
+        for cube in cases[0] if cases else ():
+            if all(cube in names for names in cases):
+                entries[cube] = (*entries.get(cube, ()), result["requirement"])
+    found: dict[tuple[str, ...], list[str]] = {}
+    for cube, measured in entries.items():
+        found.setdefault(measured, []).append(cube)
+    return found
 
 
 def _network(vantage: Mapping[str, Any]) -> str:
@@ -154,9 +173,13 @@ def by_outcome(certificate: Mapping[str, Any]) -> list[tuple[Outcome, list[str]]
 
 def some(reading: Reading, names: Sequence[str]) -> str:
     """List names, and how many more there are."""
+    return _few(names, reading.language)
+
+
+def _few(names: Sequence[str], language: Language) -> str:
     shown = ", ".join(names[:NAMES_ON_FRONT])
     rest = len(names) - NAMES_ON_FRONT
-    return f"{shown} {reading.say('cube.others', count=rest)}" if rest > 0 else shown
+    return f"{shown} {say('cube.others', language, count=rest)}" if rest > 0 else shown
 
 
 def versions(reading: Reading) -> str:

@@ -87,5 +87,5 @@ def load_probes() -> None:
     do so in two threads at once: it then takes one's progress for the other's and gives up
     (pytest-dev/pytest#10763).
     """
-    for name in (*PROBES, "leases", "neighbours", "way"):
+    for name in (*PROBES, "leases", "neighbours", "tunnel", "way"):
         importlib.import_module(f"{__name__}.{name}")

@@ -167,7 +167,7 @@ class SshProbe:
             )
         except (ReachError, CannotAskError):
             return []
-        rationed = _Rationed(fileno=sock.detach())
+        rationed = Rationed(fileno=sock.detach())
         transport = paramiko.Transport(rationed)
         try:
             transport.set_log_channel(_SILENT.name)
@@ -199,7 +199,7 @@ class _Heard(NamedTuple):
         return not self.trouble, bool(self.banner), bool(self.turned_away)
 
 
-class _Rationed(socket.socket):
+class Rationed(socket.socket):
     """A socket that has no more to read after so many bytes, whatever a packet claims to hold."""
 
     ration = KEY_SIZE_LIMIT

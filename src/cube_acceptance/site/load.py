@@ -24,6 +24,7 @@ from cube_acceptance.site.model import (
     Cube,
     Dns,
     LoadedSite,
+    Login,
     Ntp,
     People,
     Plant,
@@ -299,10 +300,27 @@ def _check_cubes(place: _Place, site: Site) -> None:
     for key in _ONE_CUBE_ONLY:
         values = [(index, getattr(cube, key)) for index, cube in enumerate(site.cubes)]
         _check_doubles(cubes, ((index, value) for index, value in values if value), key)
+    for index, cube in enumerate(site.cubes):
+        _check_login(cubes.item(index).at("login"), cube)
     if site.vantage.network:
         network = ipaddress.IPv4Network(site.vantage.network)
         for index, cube in enumerate(site.cubes):
             _object_to(cubes.item(index).at("address"), _check_inside(cube.address, network))
+
+
+def _check_login(place: _Place, cube: Cube) -> None:
+    """Accept a login only where it is certain whom it goes to, and by one secret."""
+    login = cube.login
+    if login is None:
+        return
+    if cube.ssh != "enabled":
+        raise place.error("has no shell to log in at", 'Write ssh = "enabled" beside it')
+    if not cube.ssh_fingerprint:
+        problem = "has no pinned host key, so anybody could take the login"
+        raise place.error(problem, 'Write ssh_fingerprint = "SHA256:..." beside it')
+    if bool(login.key) == bool(login.password_env):
+        problem = "names a key and a password" if login.key else "names neither key nor password"
+        raise place.error(problem, "Write either key or password_env")
 
 
 def _check_inside(text: str, network: ipaddress.IPv4Network) -> Complaint | None:
@@ -369,6 +387,7 @@ _TABLES: dict[str, type[msgspec.Struct]] = {
     "into [people]": People,
     "into [vantage]": VantageWish,
     "into [[cube]]": Cube,
+    "into login = { ... } of [[cube]]": Login,
     "into [cloud]": Cloud,
     "into [dns]": Dns,
     "into [ntp]": Ntp,
@@ -382,6 +401,7 @@ _HOMES = {
 
 _EXAMPLES = {
     "address": '"10.20.0.50"',
+    "user": '"service"',
     "requirement": '"NTP-01"',
     "justification": '"..."',
     "approver": '"..."',

@@ -20,6 +20,7 @@ from cube_acceptance.site.values import (
     QUAD,
     TEXT_LIMIT,
     TOLERANCE_LIMITS_S,
+    VARIABLE,
     check_address,
     check_cube_name,
     check_fingerprint,
@@ -28,6 +29,7 @@ from cube_acceptance.site.values import (
     check_mac,
     check_network,
     check_tolerance,
+    check_variable,
     check_version,
     parse_version,
 )
@@ -103,6 +105,29 @@ class VantageWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = ""
 
 
+class Login(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to log in at a CUBE's maintenance shell; it holds no secret, only where one is."""
+
+    user: Annotated[Text, Meta(description="User name at the shell.", examples=["service"])]
+    key: Annotated[
+        Text,
+        Meta(
+            description="File of the private key. One that is encrypted is asked for on the "
+            "terminal. Either this or `password_env`.",
+            examples=["keys/cube"],
+        ),
+    ] = ""
+    password_env: Annotated[
+        Text,
+        Meta(
+            pattern=f"^({VARIABLE})?$",
+            description="Environment variable that holds the password. Either this or `key`.",
+            examples=["CUBE_PASSWORD"],
+            extra={"check": check_variable},
+        ),
+    ] = ""
+
+
 class Cube(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One CUBE."""
 
@@ -157,6 +182,13 @@ class Cube(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             extra={"check": check_fingerprint},
         ),
     ] = ""
+    login: Annotated[
+        Login | None,
+        Meta(
+            description="Measure the way to the cloud from the CUBE itself, through its "
+            'maintenance shell. Needs `ssh = "enabled"` and `ssh_fingerprint`.'
+        ),
+    ] = None
     page_contains: Annotated[
         Text, Meta(description="Text that the diagnosis page must contain, to identify it.")
     ] = ""

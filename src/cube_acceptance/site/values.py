@@ -141,6 +141,16 @@ def check_fingerprint(text: str) -> Complaint | None:
     )
 
 
+def check_variable(text: str) -> Complaint | None:
+    """Accept the name of an environment variable; a password itself rarely is one."""
+    if re.fullmatch(VARIABLE, text):
+        return None
+    return Complaint(
+        "is not the name of an environment variable",
+        "Write capital letters, digits and underscores only; the password itself belongs into it",
+    )
+
+
 def check_version(text: str) -> Complaint | None:
     """Accept what :func:`parse_version` can read."""
     if parse_version(text) is not None:
@@ -184,6 +194,7 @@ _NO_HOST_NAMES = (
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 MAC = r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{2}(-[0-9A-Fa-f]{2}){5}"
 FINGERPRINT = r"SHA256:[A-Za-z0-9+/]{43}"
+VARIABLE = r"[A-Z_][A-Z0-9_]*"
 QUAD = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
 _VERSION = re.compile(
     r"(?:v|version)?\.?\s*([0-9]{1,9}(?:\.[0-9]{1,9})+)(?:[-+~_ ].*)?", re.IGNORECASE
