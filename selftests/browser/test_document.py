@@ -25,7 +25,7 @@ WORDS = {
     "rejected": {"de": "Nicht abgenommen", "en": "Rejected"},
     "incomplete": {"de": "Unvollständig", "en": "Incomplete"},
     "reserved": {"de": "Abgenommen mit Vorbehalt", "en": "Accepted with reservations"},
-    "simulated": {"de": "Simuliert: ", "en": "Simulated: "},
+    "simulated": {"de": "Simulation bestanden", "en": "Simulation passed"},
 }
 """How the verdict begins; written here once more, since it is what matters most."""
 

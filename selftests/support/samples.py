@@ -153,7 +153,7 @@ def certificate(
         "deviations": [],
         "waivers": [],
         "totals": totals(results),
-        "decision_rule": book.common.decision.sentence(language),
+        "decision_rule": book.common.decisions.acceptance.sentence(language),
         "complaints": complaints,
         "files": {"evidence.json": "3a" * 32, "junit.xml": "c4" * 32},
         "signature": None,
@@ -357,6 +357,7 @@ def readiness(language: Language = "de") -> Certificate:
         count=1,
         outcomes={(key, "line-1"): ("not-applicable", "not-applicable") for key in inside},
         stage="readiness",
+        decision_rule=book.common.decisions.readiness.sentence(language),
     )
 
 

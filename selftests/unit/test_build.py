@@ -765,8 +765,13 @@ class TestWhole:
 
     def test_explains_its_verdict(self, catalogue: Catalogue) -> None:
         """The decision rule in words."""
-        assert certificate(language="de")["decision_rule"] == catalogue.common.decision.de
-        assert certificate(language="en")["decision_rule"] == catalogue.common.decision.en
+        rules = catalogue.common.decisions
+        readiness = msgspec.structs.replace(SITE, stage="readiness", cubes=())
+
+        assert certificate(language="de")["decision_rule"] == rules.acceptance.de
+        assert certificate(language="en")["decision_rule"] == rules.acceptance.en
+        assert certificate(language="en", site=readiness)["decision_rule"] == rules.readiness.en
+        assert rules.of("simulated") == rules.simulated
 
     def test_tells_the_clocks_difference(self) -> None:
         """Times on the certificate are this computer's."""

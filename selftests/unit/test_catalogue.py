@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args, get_type_hints
 
+import msgspec
 import pytest
 
 from cube_acceptance import catalogue as catalogues
@@ -72,7 +73,8 @@ def every_text(catalogue: Catalogue) -> Iterator[tuple[str, Text]]:
     for section in ("texts", "words", "deviations", "complaints"):
         for key, text in getattr(common, section).items():
             yield f"common.{section}.{key}", text
-    yield "common.decision", common.decision
+    for kind, text in msgspec.structs.asdict(common.decisions).items():
+        yield f"common.decisions.{kind}", text
     for entry in catalogue.requirement:
         for section in ("texts", "notes"):
             for key, text in getattr(entry, section).items():
@@ -152,7 +154,7 @@ class TestParse:
                 "cube",
                 id="word",
             ),
-            pytest.param("“rejected”", "“{verdict}”", "decision", id="decision"),
+            pytest.param("“rejected”", "“{verdict}”", "acceptance", id="decision"),
             pytest.param("offers addresses: {servers}", "offers", "second-server", id="note"),
         ],
     )

@@ -196,7 +196,8 @@ class TestVerdict:
             ("rejected", "Nicht abgenommen"),
             ("incomplete", "Unvollständig \N{EN DASH} keine Aussage"),
             ("reserved", "Abgenommen mit Vorbehalt"),
-            ("simulated", "Simuliert: Abgenommen"),
+            ("simulated", "Simulation bestanden"),
+            ("readiness", "Netz bereit"),
         ],
     )
     def test_it_is_said_in_words(self, name: str, word: str) -> None:
@@ -261,7 +262,8 @@ class TestFront:
         html = rendered("readiness", "de")
 
         assert "<h1>Vorprüfungsprotokoll" in html
-        assert "Die Abnahme folgt nach dem Einbau des CUBE." in html
+        assert "Die Prüfung mit eingebautem CUBE steht noch aus." in html
+        assert "bgenommen" not in html
 
     def test_without_a_cube_it_says_so(self) -> None:
         """An empty table would look like a defect."""

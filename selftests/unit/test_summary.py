@@ -233,7 +233,7 @@ class TestCheck:
 
         assert found.state == "accepted"
         assert status(found, ACCEPTANCE) == 10
-        assert showing.word(found, table([found])) == "Simulated: Accepted"
+        assert showing.word(found, table([found])) == "Simulation passed"
 
     def test_replayed(self, original: Path) -> None:
         """Nor is one that was judged again."""
@@ -392,6 +392,11 @@ class TestCheck:
         assert (found.site, found.slug, found.cubes) == ("", "site", b"")
         assert status(found, ACCEPTANCE) == 10
         assert status(found, BOTH) == 0
+        alone = table([found])
+        assert showing.word(found, alone) == "(Network ready)"
+        counting = alone._replace(stages=BOTH)
+        assert showing.word(found, counting) == "Network ready"
+        assert showing.total(counting) == "Network ready: 1"
 
 
 class TestSignature:
@@ -723,7 +728,7 @@ class TestWriters:
             "Rejected: 1 · Not trusted: 1 · Does not count as acceptance: 2 · Accepted: 1"
         )
         assert sum("Superseded" in line for line in listed) == 1
-        assert "  (Accepted)  " in text
+        assert "  (Network ready)  " in text
         assert "Judged again. Readiness only. Does not count as acceptance" in text
 
     def test_german(self, shown: Table) -> None:
@@ -731,7 +736,7 @@ class TestWriters:
         text = "".join(showing.as_table(shown._replace(language="de", signers=True)))
 
         assert "Nicht abgenommen" in text
-        assert "Simuliert: Abgenommen" in text
+        assert "Simulation bestanden" in text
         assert "zugelassener Schlüssel" in text
 
     def test_csv(self, shown: Table) -> None:

@@ -64,7 +64,7 @@ class TestLastLines:
         """A simulated run is never mistaken for a certificate."""
         lines = terminal.last_lines(certificate(simulated=True), FOLDER, "de")
 
-        assert lines[-2] == "Gesamturteil: Simuliert: Abgenommen"
+        assert lines[-2] == "Gesamturteil: Simulation bestanden"
 
     def test_what_did_not_pass_comes_with_its_remedy(self) -> None:
         """The engineer reads on the spot what to do."""

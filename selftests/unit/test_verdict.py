@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cube_acceptance.verdict import EXIT_STATUS, OUTCOMES, Outcome, Verdict, decide, worst
+from cube_acceptance.verdict import (
+    EXIT_STATUS,
+    OUTCOMES,
+    Outcome,
+    Verdict,
+    decide,
+    verdict_kind,
+    worst,
+)
 
 if TYPE_CHECKING:
     from cube_acceptance.catalogue import Level
@@ -186,3 +194,20 @@ class TestTables:
             "incomplete": 10,
         }
         assert set(EXIT_STATUS) == set(get_args(Verdict))
+
+
+class TestKind:
+    """What a verdict is about."""
+
+    @pytest.mark.parametrize(
+        ("stage", "simulated", "kind"),
+        [
+            ("acceptance", False, "acceptance"),
+            ("readiness", False, "readiness"),
+            ("acceptance", True, "simulated"),
+            ("readiness", True, "simulated"),
+        ],
+    )
+    def test_names_it(self, stage: str, kind: str, *, simulated: bool) -> None:
+        """A simulated network is neither accepted nor ready, whatever the stage."""
+        assert verdict_kind(stage, simulated=simulated) == kind

@@ -18,6 +18,8 @@ import msgspec
 Language = Literal["de", "en"]
 Level = Literal["required", "optional"]
 Direction = Literal["outbound", "internal", "lan"]
+VerdictKind = Literal["acceptance", "readiness", "simulated"]
+"""What a verdict is about: network and CUBEs, the network before they come, or neither."""
 
 LEVELS: tuple[Level, ...] = ("required", "optional")
 DIRECTIONS: tuple[Direction, ...] = ("outbound", "internal", "lan")
@@ -107,12 +109,24 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     source: str
 
 
+class Decisions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The decision rule, in the words of each kind of verdict."""
+
+    acceptance: Text
+    readiness: Text
+    simulated: Text
+
+    def of(self, kind: VerdictKind) -> Text:
+        """Return the rule in the words of one kind."""
+        return {"readiness": self.readiness, "simulated": self.simulated}.get(kind, self.acceptance)
+
+
 class _Common(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     texts: dict[str, Text]
     words: dict[str, Text]
     deviations: dict[str, Text]
     complaints: dict[str, Text]
-    decision: Text
+    decisions: Decisions
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -194,7 +208,7 @@ def parse(data: bytes) -> Catalogue:
     common = catalogue.common
     for texts in (common.texts, common.words, common.deviations, common.complaints):
         _check_texts(texts)
-    _check_texts({"decision": common.decision})
+    _check_texts(msgspec.structs.asdict(common.decisions))
     for entry in catalogue.requirement:
         _check_texts(entry.texts)
         _check_texts(entry.notes)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cube_acceptance.catalogue import Level
+    from cube_acceptance.catalogue import Level, VerdictKind
 
 Outcome = Literal["pass", "fail", "inconclusive", "not-applicable", "waived", "not-run"]
 Verdict = Literal["accepted", "accepted-with-reservations", "rejected", "incomplete"]
@@ -53,3 +53,10 @@ def decide(results: Sequence[tuple[Level, Outcome]], complaints: Sequence[str]) 
     if not required or complaints or not {"inconclusive", "not-run"}.isdisjoint(required):
         return "incomplete"
     return "accepted-with-reservations" if "waived" in required else "accepted"
+
+
+def verdict_kind(stage: str, *, simulated: bool) -> VerdictKind:
+    """Return what a verdict is about; a simulated run says nothing about any real network."""
+    if simulated:
+        return "simulated"
+    return "readiness" if stage == "readiness" else "acceptance"

@@ -16,7 +16,7 @@ from cube_acceptance.evidence import NeighboursObserved, NtpObserved, Vantage
 from cube_acceptance.site import Ntp
 from cube_acceptance.store import NotMeasuredError, Replay
 from cube_acceptance.text import sentences
-from cube_acceptance.verdict import decide, worst
+from cube_acceptance.verdict import decide, verdict_kind, worst
 
 if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue, Requirement
@@ -86,6 +86,7 @@ def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> d
         )
         for complaint in ledger.complaints
     ]
+    kind = verdict_kind(site.stage, simulated=saved.setup.simulated)
     certificate = about(catalogue, saved) | {
         "schema": SCHEMA,
         "certificate_id": facts.certificate_id,
@@ -114,7 +115,7 @@ def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> d
             )
             for level in LEVELS
         },
-        "decision_rule": catalogue.common.decision.sentence(language),
+        "decision_rule": catalogue.common.decisions.of(kind).sentence(language),
         "complaints": complaints,
         "files": facts.files,
         "signature": facts.signature,

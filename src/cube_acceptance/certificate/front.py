@@ -6,8 +6,8 @@ from collections import Counter
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
-from cube_acceptance.text.wording import say
-from cube_acceptance.verdict import OUTCOMES, worst
+from cube_acceptance.text.wording import say, verdict_word
+from cube_acceptance.verdict import OUTCOMES, verdict_kind, worst
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,9 +39,9 @@ def title(certificate: Mapping[str, Any], language: Language) -> str:
 
 
 def verdict(certificate: Mapping[str, Any], language: Language) -> str:
-    """Say the verdict; a simulated one says so."""
-    word = say(f"verdict.{certificate['verdict']}", language)
-    return say("verdict.simulated", language, verdict=word) if certificate["simulated"] else word
+    """Say the verdict in the words of its kind."""
+    kind = verdict_kind(certificate["stage"], simulated=certificate["simulated"])
+    return verdict_word(certificate["verdict"], kind, language)
 
 
 def reason(certificate: Mapping[str, Any], language: Language) -> str:

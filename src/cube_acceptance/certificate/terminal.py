@@ -38,10 +38,7 @@ def last_lines(certificate: dict[str, Any], folder: Path, language: Language) ->
         )
     if speaks := front.speaks(certificate, language):
         lines += ["", f"  {speaks}"]
-    verdict = say(f"verdict.{certificate['verdict']}", language)
-    if certificate["simulated"]:
-        verdict = say("verdict.simulated", language, verdict=verdict)
-    lines += ["", f"{say('verdict.heading', language)}: {verdict}"]
+    lines += ["", f"{say('verdict.heading', language)}: {front.verdict(certificate, language)}"]
     lines.append(str(folder / "certificate.html"))
     return [plain(line) for line in lines]
 

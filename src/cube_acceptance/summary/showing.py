@@ -13,8 +13,8 @@ from markupsafe import Markup
 from cube_acceptance.certificate.markup import element, join
 from cube_acceptance.summary.rows import ORDER, REASON_LIMIT, Row, Stage, counts, status
 from cube_acceptance.text.foreign import one_line, plain
-from cube_acceptance.text.wording import say
-from cube_acceptance.verdict import OUTCOMES, Outcome
+from cube_acceptance.text.wording import say, verdict_word
+from cube_acceptance.verdict import OUTCOMES, Outcome, verdict_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -103,10 +103,10 @@ def word(row: Row, table: Table) -> str:
     """Say what a folder says; in brackets an acceptance that is none."""
     if row.state in OWN_WORDS:
         return table.say(row.state)
-    verdict = say(f"verdict.{row.state}", table.language)
-    if row.simulated:
-        return say("verdict.simulated", table.language, verdict=verdict)
-    return f"({verdict})" if kind(row, table) == "not-counted" else verdict
+    sort = verdict_kind(row.stage, simulated=row.simulated)
+    verdict = verdict_word(row.state, sort, table.language)
+    uncounted = kind(row, table) == "not-counted" and not row.simulated
+    return f"({verdict})" if uncounted else verdict
 
 
 def kind(row: Row, table: Table) -> str:
@@ -133,11 +133,9 @@ def remark(row: Row, table: Table, *, superseded: bool) -> str:
 
 def total(table: Table) -> str:
     """Count the current rows by what they say, the worst first as in the table."""
-    tally = Counter(kind(row, table) for row in table.current)
-    return " · ".join(
-        f"{table.say(key) if key in OWN_WORDS else say(f'verdict.{key}', table.language)}: {count}"
-        for key, count in tally.items()
-    )
+    kinds = [(row, kind(row, table)) for row in table.current]
+    tally = Counter(table.say(key) if key in OWN_WORDS else word(row, table) for row, key in kinds)
+    return " · ".join(f"{said}: {count}" for said, count in tally.items())
 
 
 def lines(table: Table) -> Iterator[tuple[Row, bool]]:

@@ -18,7 +18,7 @@ from cube_acceptance.text.foreign import plain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cube_acceptance.catalogue import Language
+    from cube_acceptance.catalogue import Language, VerdictKind
 
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 SPACE = "\N{NO-BREAK SPACE}"
@@ -46,6 +46,13 @@ def say(key: str, language: Language, **facts: object) -> str:
         KeyError: there is no such word, or a fact that it needs is missing.
     """
     return words()[key][language].format(**facts)
+
+
+def verdict_word(verdict: str, kind: VerdictKind, language: Language) -> str:
+    """Say a verdict: only a run with the CUBE there accepts, and only in a real network."""
+    return say(
+        f"verdict.{verdict}" if kind == "acceptance" else f"verdict.{kind}-{verdict}", language
+    )
 
 
 def label(section: str, key: str, language: Language) -> str:
