@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 BOUND = frozenset(
     {
         *("CannotMeasure.cause", "Computer.privilege", "Cube.ssh", "DhcpObserved.deaf"),
-        *("DnsObserved.tcp", "WayObserved.over"),
+        *("DnsObserved.tcp", "LeaseObserved.asked", "WayObserved.over"),
+        *("Login.password_env",),
         *("Echo.result", "NameReply.over", "PingObserved.method", "Site.language", "Site.stage"),
         *("Trouble.kind", "Waiver.expires"),
         *("Cloud.homag", "Cloud.ping", "Cloud.tapio", "Cube.address", "Cube.hostname", "Cube.mac"),

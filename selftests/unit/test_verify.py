@@ -825,3 +825,21 @@ class TestMain:
         folder = sessions.run(tmp_path, saved=saved).folder
 
         assert not any(finding.wrong for finding in verify.verify(folder))
+
+
+class TestOpened:
+    """A certificate as it lies in its folder."""
+
+    def test_beside_strangers(self, folder: Path) -> None:
+        """What else lies there is somebody else's question."""
+        (folder / "notes.txt").write_text("by hand")
+
+        assert verify.opened(folder)[1]["verdict"] == "accepted"
+
+    def test_with_other_line_ends(self, folder: Path) -> None:
+        """A mail program may have changed them."""
+        certificate = folder / "certificate.json"
+        certificate.write_bytes(certificate.read_bytes().replace(b"\n", b"\r\n"))
+
+        with pytest.raises(BrokenError, match="line ends changed"):
+            verify.opened(folder)

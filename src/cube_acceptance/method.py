@@ -42,6 +42,7 @@ PACKAGES = (
 LIMITS: dict[str, dict[str, str]] = {
     "dhcp": {
         "after_offer_s": "after_offer_s",
+        "cube_pause_s": "cube_pause_s",
         "listen_s": "listen_s",
         "silence_s": "silence_s",
     },
