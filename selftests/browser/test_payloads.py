@@ -79,7 +79,7 @@ def certificate_of(saved: Saved, language: Language) -> dict[str, Any]:
         replayed=True,
         method=method.facts(()),
         vantage=method.vantage_facts(saved.setup),
-        time=run.times(saved),
+        time=run.times(saved.started, saved.ended),
         today=run.day(saved),
     )
     made: dict[str, Any] = json.loads(build.dump(build.build(catalogue, ledger, saved, facts)))

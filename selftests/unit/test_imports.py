@@ -47,6 +47,7 @@ ROOMS = (
     "again",
     "verify",
     "summary",
+    "outside",
     "commands",
     "__main__",
 )

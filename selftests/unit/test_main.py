@@ -27,7 +27,9 @@ class TestMain:
         assert commands.main(["summary", str(tmp_path), "--lang", "en"]) == 10
         assert "No certificate: 1" in capsys.readouterr().out
 
-    @pytest.mark.parametrize("arguments", [[], ["other"], ["verify"], ["summary"]])
+    @pytest.mark.parametrize(
+        "arguments", [[], ["other"], ["verify"], ["summary"], ["outside", "10.20.0.50"]]
+    )
     def test_usage(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         """4, so that no pipeline takes a misspelt command for a rejected certificate."""
         assert commands.main(arguments) == 4

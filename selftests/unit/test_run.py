@@ -146,7 +146,7 @@ class TestTimes:
         monkeypatch.setenv("TZ", zone)
         time.tzset()
         try:
-            found = run.times(saved())
+            found = run.times(STARTED, ENDED)
         finally:
             monkeypatch.undo()
             time.tzset()
@@ -186,7 +186,7 @@ def certificate_of(evidence: evidence_file.Saved) -> dict[str, Any]:
         replayed=False,
         method=method.facts(()),
         vantage=method.vantage_facts(evidence.setup),
-        time=run.times(evidence),
+        time=run.times(evidence.started, evidence.ended),
         today=datetime(2026, 11, 23, tzinfo=UTC).date(),
     )
     return build.build(catalogues.load(), judged(evidence), evidence, facts)

@@ -9,6 +9,7 @@ usage: python -m cube_acceptance verify FOLDER [--allowed-signers FILE]
        python -m cube_acceptance summary FOLDER... [--format table|csv|json|html]
            [--allowed-signers FILE] [--lang de|en] [--output FILE] [--all]
            [--stage acceptance|readiness]
+       python -m cube_acceptance outside ADDRESS [--reports DIR] [--lang de|en]
 """
 
 USAGE_ERROR = 4
@@ -26,6 +27,10 @@ def main(arguments: list[str]) -> int:
             from cube_acceptance.summary import command  # noqa: PLC0415 - likewise
 
             return command.main(arguments[1:])
+        if arguments[:1] == ["outside"]:
+            from cube_acceptance import outside  # noqa: PLC0415 - likewise
+
+            return outside.main(arguments[1:])
     except SystemExit as stop:  # argparse ends a usage error with 2, and --help with 0
         return USAGE_ERROR if stop.code else 0
     sys.stderr.write(USAGE)

@@ -39,7 +39,11 @@ def slug(text: str) -> str:
 
 def folder_name(site: Site, moment: datetime) -> str:
     """Name a run's folder: UTC time, site, and a few random letters."""
-    name = site.site.name or (site.cubes[0].name if site.cubes else "")
+    return folder_of(site.site.name or (site.cubes[0].name if site.cubes else ""), moment)
+
+
+def folder_of(name: str, moment: datetime) -> str:
+    """Name a folder: UTC time, what it is about, and a few random letters."""
     return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}-{slug(name)}-{secrets.token_hex(3)}"
 
 
@@ -73,13 +77,13 @@ def day(saved: Saved) -> date:
         return date.max
 
 
-def times(saved: Saved) -> dict[str, Any]:
+def times(started: str, ended: str) -> dict[str, Any]:
     """Say when the measurements were made, and in which zone the reader's clock runs."""
-    here = datetime.fromisoformat(saved.started).astimezone()
+    here = datetime.fromisoformat(started).astimezone()
     offset = here.utcoffset()
     return {
-        "started": saved.started,
-        "ended": saved.ended,
+        "started": started,
+        "ended": ended,
         "zone": here.tzname() or "UTC",
         "utc_offset_min": int(offset.total_seconds() // 60) if offset else 0,
     }
@@ -181,7 +185,7 @@ class Run:
             replayed=self._replayed,
             method=method.facts(self._arguments),
             vantage=method.vantage_facts(saved.setup),
-            time=times(saved),
+            time=times(saved.started, saved.ended),
             today=day(saved),
             files=files,
         )
