@@ -217,6 +217,52 @@ class TestWhatIsSent:
         assert "DHCPREQUEST" not in plant.log("dnsmasq")
 
 
+WITH_LOGIN = Condition(
+    id="login",
+    field="The CUBE's shell lets the tester in.",
+    sshd=(),
+    site={
+        "cube": {
+            "ssh": "enabled",
+            "ssh_fingerprint": "{fingerprint}",
+            "login": {"user": "service", "key": "cube_key"},
+        }
+    },
+)
+
+
+class TestLogin:
+    """The CUBE's shell, and what logs in there."""
+
+    def test_no_secret_is_written_down(self, authorities: Authorities, name: str) -> None:
+        """Sessions stood, and no file of the run holds a line of the key."""
+        with plant_under(WITH_LOGIN, authorities) as plant:
+            ended = hold_and_finish(plant, WITH_LOGIN, name, ("-n", "2"))
+            secret = (plant.folder / "cube_key").read_text().splitlines()[1:-1]
+            log = plant.log("sshd")
+            written = [path.read_bytes() for path in run_folder(ended).iterdir()]
+
+        assert ended.verdict == "accepted"
+        assert log.count("Accepted publickey for service") == 2
+        assert secret
+        assert not [line for line in secret if any(line.encode() in data for data in written)]
+        assert not [line for line in secret if line in ended.terminal]
+
+    def test_nobody_logs_in_without_being_told_to(
+        self, authorities: Authorities, name: str
+    ) -> None:
+        """Host keys are read, as SSH-01 asks, and no session is begun."""
+        site = {"cube": {"ssh": "enabled", "ssh_fingerprint": "{fingerprint}"}}
+        condition = Condition(id="shell", field="The shell is on.", sshd=(), site=site)
+        with plant_under(condition, authorities) as plant:
+            ended = hold_and_finish(plant, condition, name)
+            log = plant.log("sshd")
+
+        assert ended.verdict == "accepted"
+        assert "preauth" in log
+        assert "Accepted" not in log
+
+
 @pytest.mark.quick
 class TestWhatIsLeft:
     """The run's folder and the terminal, as the contract fixes them."""

@@ -24,6 +24,7 @@ from selftests.support.conditions import (
 )
 
 if TYPE_CHECKING:
+    from cube_acceptance.catalogue import Language
     from cube_acceptance.evidence import Observation
     from cube_acceptance.judge import Judgement
     from cube_acceptance.site import Site
@@ -125,3 +126,26 @@ class TestFront:
             ("DNS-01", "HTTPS-01"): ["a"],
             ("DNS-01",): ["b"],
         }
+
+    @pytest.mark.parametrize(
+        ("language", "said"),
+        [
+            ("de", "DNS-01, HTTPS-01 sind auch vom CUBE selbst aus gemessen"),
+            ("en", "DNS-01, HTTPS-01 were also measured from the CUBE itself"),
+        ],
+    )
+    def test_it_is_said(self, language: Language, said: str) -> None:
+        """After the sentence about the test computer, and for few CUBEs by name."""
+        cubes = [f"line-{number}" for number in range(1, 21)]
+        certificate = self.results(("DNS-01", [cubes]), ("HTTPS-01", [cubes]))
+        certificate |= {
+            "stage": "acceptance",
+            "vantage": {"address": "10.20.0.20", "prefix": 24, "interface": "eth0"},
+        }
+
+        text = front.speaks(certificate, language)
+
+        assert said in text
+        assert "line-12" in text
+        assert "line-13" not in text
+        assert "10.20.0.20" in text

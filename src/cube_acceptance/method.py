@@ -83,6 +83,16 @@ LIMITS: dict[str, dict[str, str]] = {
         "second_try_s": "second_try_s",
         "talk_limit_s": "talk_limit_s",
     },
+    "tunnel": {
+        "channel_limit_s": "channel_limit_s",
+        "connect_limit_s": "connect_limit_s",
+        "handshake_limit_s": "handshake_limit_s",
+        "login_limit_s": "login_limit_s",
+        "second_try_s": "second_try_s",
+        "session_limit_s": "session_limit_s",
+        "status_limit_s": "status_limit_s",
+        "tls_limit_s": "tls_limit_s",
+    },
 }
 """Each protocol's tries and time limits by the names that certificates give them, and the fields of
 its probe that hold them. A field may be renamed; a published name stays."""

@@ -29,6 +29,7 @@ PROBES = {
     "mdns": "MdnsProbe",
     "llmnr": "LlmnrProbe",
     "ssh": "SshProbe",
+    "tunnel": "TunnelProbe",
 }
 """What asks over the network: the class of each protocol's probe, by its module."""
 
@@ -87,5 +88,5 @@ def load_probes() -> None:
     do so in two threads at once: it then takes one's progress for the other's and gives up
     (pytest-dev/pytest#10763).
     """
-    for name in (*PROBES, "leases", "neighbours", "tunnel", "way"):
+    for name in (*PROBES, "leases", "neighbours", "way"):
         importlib.import_module(f"{__name__}.{name}")
