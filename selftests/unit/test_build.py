@@ -763,6 +763,18 @@ class TestWhole:
         }
         assert sum(sum(each.values()) for each in built["totals"].values()) == len(built["results"])
 
+    @pytest.mark.parametrize(
+        ("version", "port"),
+        [("0.129.7", "TCP 45001"), ("0.131.0", "TCP 80"), ("", "TCP 45001 / 80")],
+    )
+    def test_names_the_port_of_the_version(self, version: str, port: str) -> None:
+        """Both ports stand there only where nobody knows which it is."""
+        cubes = tuple(msgspec.structs.replace(cube, version=version) for cube in SITE.cubes)
+        built = certificate(site=msgspec.structs.replace(SITE, cubes=cubes))
+
+        assert result_of(built, "DIAG-01")["port"] == port
+        assert result_of(built, "CONN-01")["port"] == "TCP 5555"
+
     def test_explains_its_verdict(self, catalogue: Catalogue) -> None:
         """The decision rule in words."""
         rules = catalogue.common.decisions

@@ -265,6 +265,12 @@ class TestFront:
         assert "Die Prüfung mit eingebautem CUBE steht noch aus." in html
         assert "bgenommen" not in html
 
+    def test_ports_of_two_versions_both_stand_there(self) -> None:
+        """Several CUBEs share a line of the table."""
+        results = [{"port": port} for port in ("TCP 80", "TCP 45001", "TCP 80")]
+
+        assert front.ports(results) == "TCP 80, TCP 45001"
+
     def test_without_a_cube_it_says_so(self) -> None:
         """An empty table would look like a defect."""
         made = samples.readiness("de")
@@ -550,8 +556,8 @@ class TestSpoken:
     @pytest.mark.parametrize(
         ("value", "said"),
         [
-            (True, "true"),
-            (None, "none"),
+            (True, "ja"),
+            (None, "keine Angabe"),
             (0.5, "0,5"),
             (["a", 1], "a, 1"),
             (list(range(20)), ", ".join(str(number) for number in range(16)) + ", …"),
@@ -566,6 +572,22 @@ class TestSpoken:
         """A case may show any JSON."""
         assert sections.spoken(value, "de") == said
 
+    @pytest.mark.parametrize(
+        ("name", "value", "said"),
+        [
+            ("state", "disabled", "Zustand: ausgeschaltet"),
+            ("method", "datagram", "Verfahren: ICMP-Socket (ohne besonderes Recht)"),
+            ("host", "disabled", "Host: disabled"),
+        ],
+    )
+    def test_a_word_of_the_code_is_said_in_the_language(
+        self, name: str, value: str, said: str
+    ) -> None:
+        """Only under the fact's name that it belongs to: a host may be called anything."""
+        case = {"observed": {name: value}, "evidence": []}
+
+        assert sections._facts(Reading(samples.accepted("de"), "de", {}), case) == [said]
+
 
 class TestRaw:
     """The bytes on the wire."""
@@ -579,7 +601,7 @@ class TestRaw:
             tries=(
                 Try(at_s=0.0, to="10.20.0.1:123", result="answer", sent=b"\x1b" + b"A" * 300,
                     received=b"<b>\x00", source="10.20.0.1:123", detail="<i>"),
-                Try(at_s=2.0, to="10.20.0.1:123", result="silence"),
+                Try(at_s=2.0, to="10.20.0.1:123", result="silence", detail="line-1: packet socket"),
             ),
             ignored=(Ignored(at_s=0.5, source="10.9.9.9:123", reason="id", raw=b"zz"),),
         )  # fmt: skip
@@ -596,6 +618,8 @@ class TestRaw:
         assert "3c 62 3e 00" in raw
         assert "&lt;b&gt;." in raw
         assert "nicht gewertet: id" in raw
+        assert "10.20.0.1:123  Antwort  10.20.0.1:123  &lt;i&gt;" in raw
+        assert "keine Antwort    line-1: am Betriebssystem vorbei gefragt" in raw
 
     def test_an_observation_without_packets_shows_none(self) -> None:
         """An empty fold would only be clicked in vain."""

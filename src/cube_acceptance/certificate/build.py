@@ -13,7 +13,7 @@ import msgspec
 from cube_acceptance import expected, network
 from cube_acceptance.catalogue import LEVELS, SITE, Language
 from cube_acceptance.evidence import NeighboursObserved, NtpObserved, Vantage
-from cube_acceptance.site import Ntp
+from cube_acceptance.site import Ntp, diag_ports
 from cube_acceptance.store import NotMeasuredError, Replay
 from cube_acceptance.text import sentences
 from cube_acceptance.verdict import decide, verdict_kind, worst
@@ -144,6 +144,14 @@ def about(catalogue: Catalogue, saved: Saved) -> dict[str, Any]:
     }
 
 
+def _port(requirement: Requirement, subject: str, site: Site) -> str:
+    """Name the port of a requirement; of the diagnosis page the one of the CUBE's version."""
+    if requirement.id != "DIAG-01" or subject == SITE:
+        return requirement.port
+    cube = expected.cube_named(site, subject)
+    return " / ".join(str(port) for port in diag_ports(cube.version))
+
+
 def verdict_of(results: list[dict[str, Any]], complaints: list[str]) -> Verdict:
     """Decide over the results of a certificate."""
     return decide([(result["level"], result["outcome"]) for result in results], complaints)
@@ -185,7 +193,7 @@ def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
         "subject": subject,
         "title": words.title,
         "direction": requirement.direction,
-        "port": f"{requirement.protocol} {requirement.port}".strip(),
+        "port": f"{requirement.protocol} {_port(requirement, subject, saved.setup.site)}".strip(),
         "expected": words.expected,
         "meaning": words.meaning,
         "waiver": None,

@@ -202,6 +202,11 @@ def aggregate(results: Sequence[Mapping[str, Any]]) -> tuple[Outcome, str]:
     return word, f"{sum(result['outcome'] == word for result in results)}/{len(results)}"
 
 
+def ports(results: Sequence[Mapping[str, Any]]) -> str:
+    """Name the ports of a requirement, each once; CUBEs of two versions can have two."""
+    return ", ".join(dict.fromkeys(result["port"] for result in results))
+
+
 def signatories(people: Mapping[str, Any]) -> list[tuple[str, Mapping[str, str] | None]]:
     """Return who signs, and in which role; a witness only where one is named."""
     roles = [("operator", people["operator"]), ("customer", people["approver"])]

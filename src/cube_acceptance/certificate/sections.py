@@ -219,17 +219,23 @@ def _timing(reading: Reading, case: Mapping[str, Any]) -> tuple[str, ...]:
 def _facts(reading: Reading, case: Mapping[str, Any]) -> list[str]:
     """Write what a case goes by, name and value, and the keys of its observations."""
     facts = {
-        wording.label("fact", name, reading.language): spoken(value, reading.language)
+        wording.label("fact", name, reading.language): _observed(name, value, reading.language)
         for name, value in case["observed"].items()
     }
     keys = {reading.say("evidence.keys"): ", ".join(case["evidence"])}
     return [f"{name}: {value}" for name, value in (facts | keys).items() if value]
 
 
+def _observed(name: str, value: object, language: Language) -> str:
+    """Write what was observed under a name; where that is a word of the code, in the language."""
+    texts = wording.words().get(f"observed.{name}-{value}")
+    return texts[language] if texts else spoken(value, language)
+
+
 def spoken(value: object, language: Language) -> str:
     """Write a fact: figures in the language's way, the catalogue's words translated."""
     if isinstance(value, bool) or value is None:
-        return str(value).lower()
+        return wording.say(f"value.{str(value).lower()}", language)
     if isinstance(value, int | float):
         return wording.decimal(value, language)
     if isinstance(value, list):
@@ -267,9 +273,10 @@ def raw(reading: Reading) -> Iterator[tuple[str, str]]:
 def _packets(reading: Reading, key: str) -> Iterator[str]:
     observation = reading.observations[key]
     for attempt in observation.tries:
+        result = wording.label("try", attempt.result, reading.language)
+        detail = ": ".join(_way(part, reading.language) for part in attempt.detail.split(": "))
         yield (
-            f"{attempt.at_s:8.3f} s  {attempt.to}  {attempt.result}  {attempt.source}"
-            f"  {attempt.detail}".rstrip()
+            f"{attempt.at_s:8.3f} s  {attempt.to}  {result}  {attempt.source}  {detail}".rstrip()
         )
         yield from _bytes(reading, "evidence.sent", attempt.sent)
         yield from _bytes(reading, "evidence.received", attempt.received)
@@ -277,6 +284,12 @@ def _packets(reading: Reading, key: str) -> Iterator[str]:
         reason = reading.say("evidence.ignored", reason=packet.reason)
         yield f"{packet.at_s:8.3f} s  {packet.source}  {reason}"
         yield from _bytes(reading, "evidence.received", packet.raw)
+
+
+def _way(text: str, language: Language) -> str:
+    """Write a part of a try's detail; our own names of the ways onto the wire in the language."""
+    texts = wording.words().get(f"try.{text.lower().replace(' ', '-')}")
+    return texts[language] if texts else text
 
 
 def _bytes(reading: Reading, word: str, data: bytes) -> Iterator[str]:
