@@ -108,7 +108,11 @@ def note_no_forwarding(judge: Judge, found: list[Way]) -> None:
     for way in found:
         seen, where = way.seen, way.where()
         if seen.shell:
-            judge.note("no-forwarding", **where, detail=NO_SESSION[seen.shell.phase])
+            judge.note(
+                "no-forwarding",
+                **where,
+                detail=NO_SESSION.get(seen.shell.phase, Word("shell-broken-off")),
+            )
         elif way.decides is None and seen.by_name and forbidden(seen.by_name):
             judge.note("no-forwarding", **where, detail=Word("prohibited"))
 
