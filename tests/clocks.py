@@ -92,9 +92,9 @@ def note_cube_clock(judge: Judge, setup: Setup, cube: Cube, ports: Sequence[int]
     if not told or not all(within(told[0], other, tolerance_s) for other in told):
         return  # nobody tells, or the pages do not agree
     own = told[0]
-    references = cloud_clocks(judge, setup.site) or server_clocks(judge, setup) or [OWN_CLOCK]
-    if any(within(own, reference, tolerance_s) for reference in references):
-        return
+    references = cloud_clocks(judge, setup.site) or server_clocks(judge, setup)
+    if not references or any(within(own, reference, tolerance_s) for reference in references):
+        return  # this computer's clock alone speaks against nobody
     offset_s = own.offset_s - references[0].offset_s
     beside_s = abs(offset_s - round(offset_s / HOUR_S) * HOUR_S)
     hours = HOUR_S / 2 <= abs(offset_s) <= ZONES_S + HOUR_S / 2 and beside_s <= tolerance_s + (

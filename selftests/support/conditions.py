@@ -2463,6 +2463,13 @@ ROWS = [
         {"DIAG-01[line-1]": "fail wrong-answer"},
     ),
     Row(
+        "the CUBE's pages: where this computer's clock alone speaks against them",
+        dated((("date", TWO_DAYS_AGO),), ())
+        | {f"https/{host}": healthy.https(host, date_offset_s=None) for host in HOSTS}
+        | {f"ntp/{SERVER}": ntp(trouble=SILENT)},
+        {"NTP-01": "fail no-answer"},
+    ),
+    Row(
         "the CUBE's pages: behind the time server, where no cloud tells the time",
         dated((("date", TWO_DAYS_AGO),), ())
         | {f"https/{host}": healthy.https(host, date_offset_s=None) for host in HOSTS},

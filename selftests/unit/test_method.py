@@ -416,6 +416,12 @@ class TestRoutedCubes:
 
         assert method.routed_cubes(site, VANTAGE) == ()
 
+    def test_from_nowhere(self) -> None:
+        """A card without an address stands in no network yet; DHCP can be asked all the same."""
+        vantage = msgspec.structs.replace(VANTAGE, address="")
+
+        assert method.routed_cubes(self.SITE, vantage) == ()
+
     def test_on_the_embedded_site(self) -> None:
         """Everything is on this computer there."""
         vantage = msgspec.structs.replace(VANTAGE, loopback=True)

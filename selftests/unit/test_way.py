@@ -48,6 +48,17 @@ def test_asks_for_the_very_packets(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [("127.0.0.9", Flow(protocol=socket.IPPROTO_TCP, port=443), "10.20.0.20")]
 
 
+def test_a_target_that_is_its_own_router(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules by source may send everything to the router, what is meant for it as well."""
+    route = Route(source="10.20.0.20", interface="eth0", gateway="127.0.0.9")
+    monkeypatch.setattr(way, "source_for", lambda *_question: "10.20.0.20")
+    monkeypatch.setattr(way, "route_to", lambda *_question: route)
+    seen = PROBE.run()
+
+    assert isinstance(seen, WayObserved)
+    assert not seen.gateway
+
+
 def test_a_way_that_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A route may vanish between two questions."""
     monkeypatch.setattr(way, "source_for", lambda *_question: "10.20.0.20")

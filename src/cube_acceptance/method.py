@@ -282,7 +282,7 @@ def routed_cubes(site: Site, vantage: Vantage) -> tuple[Routed, ...]:
     the link. Where the system does not say which router it takes, the networks of the interface
     have to do. Before the CUBEs are there, their segment is known by ``vantage.network`` only.
     """
-    if site.stage == "readiness" or vantage.loopback:
+    if site.stage == "readiness" or vantage.loopback or not vantage.address:
         return ()
     found = []
     for cube in site.cubes:

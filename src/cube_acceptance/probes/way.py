@@ -57,5 +57,6 @@ class WayProbe:
             target=self.target,
             over=self.over,
             port=self.port,
-            gateway=route.gateway,
+            # A route may name the target itself as the router to it.
+            gateway="" if route.gateway == self.target else route.gateway,
         )
