@@ -165,7 +165,7 @@ class TestMeasuring:
         assert session.status in {0, 10}
         assert session.certificate is not None
         assert session.certificate["simulated"] is True
-        assert "Verdict: Simulated" in session.output
+        assert "Verdict: Simulation passed" in session.output
         for requirement in ("DHCP-01", "NTP-01", "DNS-01", "HTTPS-01", "SSH-01"):
             assert session.outcome(requirement) == "pass"
 
@@ -968,7 +968,7 @@ class TestVerify:
         findings = verify.verify(*signed)
 
         assert [finding.wrong for finding in findings if finding.wrong] == []
-        assert len(findings) == 7
+        assert len(findings) == 8
 
     def test_the_printed_command_holds(self, signed: tuple[Path, Path]) -> None:
         """Anybody can check the signature with OpenSSH alone."""
@@ -1044,5 +1044,7 @@ class TestVerify:
         bad = subprocess.run(command, capture_output=True, text=True, check=False)
 
         assert (good.returncode, bad.returncode) == (0, 1)
-        assert good.stdout.startswith("holds: form, completeness, verdict, hashes, page, outcomes")
-        assert "does not hold: hashes: junit.xml" in bad.stdout
+        assert (
+            "\nholds: form, completeness, verdict, content, files, page, outcomes\n" in good.stdout
+        )
+        assert "does not hold: files: junit.xml" in bad.stdout

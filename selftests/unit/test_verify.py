@@ -501,6 +501,16 @@ class TestAnotherVersion:
 
         assert "would judge differently: DHCP-01 site fail instead of pass" in note
 
+    def test_with_a_level_of_its_own(
+        self, foreign: Path, spoil: Callable[..., dict[str, Any]]
+    ) -> None:
+        """Whoever calls a requirement optional is told apart, whatever came of it."""
+        certificate = spoil()
+        certificate["results"][0]["level"] = "optional"
+        note = verify.check_outcomes(certificate, foreign)
+
+        assert "DHCP-01 site required instead of optional" in note
+
     def test_with_a_requirement_of_its_own(
         self, foreign: Path, spoil: Callable[..., dict[str, Any]]
     ) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 REPLAY_LIMIT_S = 600.0
 """Seconds that judging the evidence again may take."""
 
-NOTHING = ("no result", "")
+NOTHING = ("no result", "", "")
 
 VOLATILE = ("started", "duration_s")
 """Keys of a case that tell when, not what; a replay may differ in them only where nothing was
@@ -219,18 +219,25 @@ def comparable(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def differing(again: dict[str, Any], certificate: dict[str, Any]) -> list[str]:
-    """Name the results whose outcome or cause differs, or that only one of two has."""
+    """Name the results whose outcome, cause or level differs, or that only one of two has."""
     theirs, mine = by_subject(certificate), by_subject(again)
-    return [
-        f"{' '.join(key)} {mine.get(key, NOTHING)[0]} instead of {theirs.get(key, NOTHING)[0]}"
-        for key in theirs | mine
-        if mine.get(key) != theirs.get(key)
-    ]
+    found = []
+    for key in theirs | mine:
+        new, old = mine.get(key, NOTHING), theirs.get(key, NOTHING)
+        if new[:2] != old[:2]:
+            found.append(f"{' '.join(key)} {new[0]} instead of {old[0]}")
+        elif new != old:
+            found.append(f"{' '.join(key)} {new[2]} instead of {old[2]}")
+    return found
 
 
-def by_subject(certificate: dict[str, Any]) -> dict[tuple[str, str], tuple[str, str]]:
-    """Return outcome and cause by requirement and subject."""
+def by_subject(certificate: dict[str, Any]) -> dict[tuple[str, str], tuple[str, str, str]]:
+    """Return outcome, cause and level by requirement and subject."""
     return {
-        (result["requirement"], result["subject"]): (result["outcome"], result["cause"])
+        (result["requirement"], result["subject"]): (
+            result["outcome"],
+            result["cause"],
+            result["level"],
+        )
         for result in certificate["results"]
     }
