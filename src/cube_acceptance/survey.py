@@ -414,8 +414,8 @@ class Survey:
             for ask in asked.get(cube.name, ())
             for probe in ask(self._place, cube)
         ]
-        # Whom this computer asks directly learns by its ARP which of its cards it is on; who is asked
-        # in a group has to find out, and of two cards in the plant may take the other one.
+        # Whom this computer asks directly learns by its ARP on which of its cards it is; who is
+        # asked in a group has to find out, and of two cards in the plant may take the other one.
         probes.sort(key=lambda probe: probe.key.startswith(("mdns/", "llmnr/")))
         self._talking = {probe.key for probe in probes}
         for probe in probes:
