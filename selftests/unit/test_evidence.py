@@ -20,6 +20,7 @@ from cube_acceptance.evidence import (
     Record,
     Trouble,
     Try,
+    TunnelObserved,
     Vantage,
     timestamp,
 )
@@ -29,7 +30,18 @@ from selftests.support.healthy import STARTED, VANTAGE, observations
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SAMPLES = observations() | {"lease": lease(), "none": cannot("off-link", "x", "ip address")}
+SAMPLES = observations() | {
+    "lease": lease(),
+    "none": cannot("off-link", "x", "ip address"),
+    "tunnel": TunnelObserved(
+        started=STARTED,
+        duration_s=0.1,
+        cube="line-1",
+        address="10.20.0.50",
+        host="disco.tapio.one",
+        shell=Trouble(kind="refused", phase="login"),
+    ),
+}
 KINDS = get_args(Observation)
 
 

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import entry, plugin, refusals, runner
+from cube_acceptance import entry, plugin, refusals, runner, survey
+from cube_acceptance.certificate import terminal
 from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.judge import Judge, Judgement
 from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, SEAL_PROPERTY, Ledger, sealed
@@ -129,9 +130,10 @@ class TestSession:
         assert session.status == 0
         assert session.outcome("DIAG-01") == "not-applicable"
 
-    def test_that_only_looks(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("site", [(), ("--cube", "10.20.0.5")], ids=["embedded", "real"])
+    def test_that_only_looks(self, tmp_path: Path, site: tuple[str, ...]) -> None:
         """It starts no server and leaves no folder."""
-        session = start(tmp_path, "--collect-only", "-q")
+        session = start(tmp_path, "--collect-only", "-q", *site)
 
         assert session.status == 0
         assert not session.folders
@@ -256,6 +258,64 @@ class Config:
 def state_of(catalogue: Catalogue) -> plugin.State:
     """A session on the healthy site."""
     return plugin.State(catalogue, LoadedSite(site=healthy.SITE), "en")
+
+
+class Surveyed:
+    """Stands in for a survey, and notes what it was asked for."""
+
+    def __init__(self, _setup: object, needs: object, *_spool: object, logins: object) -> None:
+        """Take what a survey takes."""
+        self.needs, self.logins, self.started = needs, logins, False
+
+    def start(self) -> None:
+        """Start."""
+        self.started = True
+
+
+class TestMeasuring:
+    """When the measurements start, and of what."""
+
+    def test_the_embedded_site_brings_its_logins(
+        self, tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody asks a person for them."""
+
+        def refuse(_: Run) -> NoReturn:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(Run, "open", refuse)
+        config, state = Config(tmp_path), state_of(catalogue)
+        config.option.xmlpath = str(tmp_path / "junit.xml")
+        config.stash[plugin.STATE] = state
+        logins = {"cube": object()}
+        state.simulated = SimpleNamespace(start=lambda: healthy.saved().setup, logins=logins)
+        with pytest.raises(pytest.UsageError, match="Permission denied"):
+            plugin.pytest_sessionstart(SimpleNamespace(config=config))
+
+        assert state.logins is logins
+
+    @pytest.mark.parametrize("spread", [False, True])
+    def test_starts_with_the_cases(
+        self,
+        tmp_path: Path,
+        catalogue: Catalogue,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        spread: bool,
+    ) -> None:
+        """In one process as soon as they are known, else once a worker has told them."""
+        monkeypatch.setattr(survey, "Survey", Surveyed)
+        config, state = Config(tmp_path), state_of(catalogue)
+        config.stash[plugin.STATE] = state
+        state.setup = healthy.saved().setup
+        if spread:
+            state.spool = SimpleNamespace(asked=lambda: ())
+            plugin.pytest_xdist_node_collection_finished(SimpleNamespace(config=config))
+        else:
+            plugin.pytest_collection_finish(SimpleNamespace(config=config, items=[]))
+
+        assert state.survey.started
+        assert state.survey.needs == ()
 
 
 class TestOptions:
@@ -665,6 +725,21 @@ class TestEnd:
         plugin.Ending(state).pytest_keyboard_interrupt(SimpleNamespace(value=end))
 
         assert state.stopped is stopped
+
+    def test_by_a_person_stays_an_interruption(
+        self, tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its certificate is written, and pytest's own exit status stays."""
+        monkeypatch.setattr(terminal, "last_lines", lambda *_: [])
+        config, state = Config(tmp_path), state_of(catalogue)
+        state.replay = Replay(healthy.saved())
+        ended = SimpleNamespace(exitstatus=pytest.ExitCode.INTERRUPTED, config=config)
+        written = SimpleNamespace(
+            conclude=lambda *_: {"verdict": "incomplete"}, failings=[], folder=tmp_path
+        )
+        plugin._conclude(ended, state, written)
+
+        assert ended.exitstatus == pytest.ExitCode.INTERRUPTED
 
     @pytest.mark.parametrize(
         ("error", "notified"), [(RuntimeError("broken"), 1), (OSError(28, "full"), 0)]

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,6 @@ from selftests.support import healthy, sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -835,6 +835,26 @@ class TestMain:
         folder = sessions.run(tmp_path, saved=saved).folder
 
         assert not any(finding.wrong for finding in verify.verify(folder))
+
+
+class TestKept:
+    """Parts of a check, on folders that released versions made."""
+
+    RELEASED = Path(__file__).parents[1] / "released"
+
+    def test_a_page_that_no_hash_binds(self) -> None:
+        """Versions before 0.1.0 gave none."""
+        folder = self.RELEASED / "before-0.1.0" / "accepted"
+        _, certificate = verify.opened(folder)
+
+        assert "no hash binds it" in verify.check_page(certificate, folder)
+
+    def test_a_signature_that_holds(self) -> None:
+        """Nothing more is to be said."""
+        folder = self.RELEASED / "0.1.0" / "signed"
+        data, certificate = verify.opened(folder)
+
+        assert verify.check_signed(certificate, data, folder, None) == ""
 
 
 class TestOpened:
