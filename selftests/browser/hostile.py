@@ -49,7 +49,12 @@ def bases() -> tuple[evidence_file.Saved, evidence_file.Saved]:
     A failure of CONN-01 is waived in both; in the second one DHCP could not be asked.
     """
     waiver = Waiver(requirement="CONN-01", justification="", approver="", expires=LAST_DAY)
-    site = msgspec.structs.replace(healthy.SITE, waivers=(waiver,))
+    pin = f"SHA256:{'A' * 43}"
+    cubes = tuple(  # whose shell can be logged in to: the payloads fill its login as well
+        msgspec.structs.replace(cube, ssh="enabled", ssh_fingerprint=pin)
+        for cube in healthy.SITE.cubes
+    )
+    site = msgspec.structs.replace(healthy.SITE, cubes=cubes, waivers=(waiver,))
     helpless = {"dhcp": builders.cannot(), "lease": builders.lease()}
     return healthy.saved(site=site), healthy.saved(helpless, site=site)
 

@@ -252,7 +252,7 @@ class TestOnPaper:
             words = seen.page.locator("main.certificate").inner_text().split()
             outside = seen.page.evaluate(
                 "[...document.body.querySelectorAll(':scope > *')]"
-                ".filter(one => !one.querySelector('main') && one.innerText.trim()"
+                ".filter(one => !one.matches('main') && one.innerText.trim()"
                 " && getComputedStyle(one).display != 'none').length"
             )
         whole = plain("".join(page.extract_text() for page in printed.pages))
