@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from clocks import OWN_CLOCK, Clock, cloud_clocks, margin
+from clocks import OWN_CLOCK, Clock, cloud_clocks, margin, within
 from cube_acceptance.evidence import CannotMeasure, NtpObserved, Trouble
 from cube_acceptance.judge import Word, obstacle
 from cube_acceptance.network import handed_out, time_servers
@@ -127,8 +127,7 @@ def unsynchronised(server: str, reply: NtpReply) -> Flaw | None:
 
 def agree(reply: NtpReply, clock: Clock, tolerance_s: float) -> bool:
     """Tell whether a server and a clock show the same time within the tolerance."""
-    allowed = tolerance_s + clock.uncertainty_s + margin(reply)
-    return abs(reply.offset_s - clock.offset_s) <= allowed
+    return within(clock, Clock(reply.offset_s, margin(reply)), tolerance_s)
 
 
 def compare(
