@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import entry, plugin, refusals, runner, survey
+from cube_acceptance import entry, method, plugin, refusals, runner, survey
 from cube_acceptance.certificate import terminal
 from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.judge import Judge, Judgement
@@ -204,6 +204,18 @@ class TestWatch:
 
         assert reporter.shown == []
 
+    def test_before_the_cases(self, tmp_path: Path, catalogue: Catalogue) -> None:
+        """The session waits for its measurements; one that judges again has none."""
+        config, reporter, state = Config(tmp_path), Reporter(isatty=False), state_of(catalogue)
+        config.pluginmanager = SimpleNamespace(get_plugin=lambda _: reporter)
+        config.stash[plugin.STATE] = state
+        plugin.pytest_runtestloop(SimpleNamespace(config=config))
+        assert reporter.shown == []
+
+        state.survey = Measuring()
+        plugin.pytest_runtestloop(SimpleNamespace(config=config))
+        assert len(reporter.shown) == 3
+
 
 class Manager:
     """A plugin manager that has what it was given."""
@@ -219,6 +231,11 @@ class Manager:
 
     def get_plugin(self, name: str) -> None:
         """Have none."""
+
+    def has_plugin(self, name: str) -> bool:
+        """Have none."""
+        del name
+        return False
 
     def register(self, plugin: object, _name: str) -> None:
         """Keep it."""
@@ -293,6 +310,20 @@ class TestMeasuring:
             plugin.pytest_sessionstart(SimpleNamespace(config=config))
 
         assert state.logins is logins
+
+    def test_a_real_site_is_settled_from_its_file(
+        self, tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What will be measured, and from where, is what its site file comes to."""
+        settled = healthy.saved().setup
+        monkeypatch.setattr(method, "make_setup", lambda loaded: settled if loaded else None)
+        config, state = Config(tmp_path), state_of(catalogue)
+        config.option.xmlpath = str(tmp_path / "junit.xml")
+        config.stash[plugin.STATE] = state
+        plugin.pytest_sessionstart(SimpleNamespace(config=config))
+
+        assert state.setup is settled
+        assert state.run.setup is settled
 
     @pytest.mark.parametrize("spread", [False, True])
     def test_starts_with_the_cases(
