@@ -1,4 +1,4 @@
-"""Measures ``python -m cube_acceptance summary`` over many certificates, each of its own.
+"""Measures ``cube-acceptance summary`` over many certificates, each of its own.
 
     python benchmarks/summary.py [--count 10000] [--signed] [--from FOLDER] [--keep DIR]
 

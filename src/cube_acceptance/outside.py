@@ -1,4 +1,4 @@
-"""The command ``python -m cube_acceptance outside ADDRESS``: what of a CUBE answers the Internet.
+"""The command ``cube-acceptance outside ADDRESS``: what of a CUBE answers the Internet.
 
 The source says that a CUBE's own ports need no opening towards the Internet. From a computer
 elsewhere in the world they are asked at the plant's public address, and a page tells what answered.
@@ -116,12 +116,12 @@ def main(
     ports: Ports = Ports(),  # noqa: B008 - frozen
     may_ask: Callable[[str], bool] = is_public,
 ) -> int:
-    """Run ``python -m cube_acceptance outside ADDRESS``.
+    """Run ``cube-acceptance outside ADDRESS``.
 
     On other ports, and at an address that is not public, only simulated servers are asked.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m cube_acceptance outside",
+        prog="cube-acceptance outside",
         description="Ask from elsewhere in the Internet whether anything of a CUBE answers there.",
         epilog="Exit status: 0 nothing of a CUBE answers; 1 something does, or a shell, whoever's; "
         "10 no statement; 4 usage.",

@@ -393,11 +393,11 @@ def lines(folder: Path, findings: list[Finding]) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Run ``python -m cube_acceptance verify FOLDER [--allowed-signers FILE]``."""
+    """Run ``cube-acceptance verify FOLDER [--allowed-signers FILE]``."""
     import argparse  # noqa: PLC0415 - only the command line needs it
 
     parser = argparse.ArgumentParser(
-        prog="python -m cube_acceptance verify",
+        prog="cube-acceptance verify",
         epilog="Exit status: 0 all holds; 1 something does not; 4 no such folder, or usage.",
     )
     parser.add_argument("folder", type=Path, help="the folder of one run")

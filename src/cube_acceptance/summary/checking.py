@@ -4,7 +4,7 @@ Checked is form, completeness, verdict, hashes, signature, and that certificate 
 of the same run. Nothing is rendered or judged again, so a certificate of any version proves
 nothing more than that its files belong together, unless it is signed by a key of
 ``--allowed-signers``.
-``python -m cube_acceptance verify`` judges again, one at a time.
+``cube-acceptance verify`` judges again, one at a time.
 
 Every text of a certificate is taken to be hostile: bounded and cleaned here, escaped for each
 format where it is shown.

@@ -1,4 +1,4 @@
-"""The command ``python -m cube_acceptance summary``: any number of certificates in one table."""
+"""The command ``cube-acceptance summary``: any number of certificates in one table."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ INTERNAL_ERROR = 3
 
 
 def main(arguments: list[str], now: datetime | None = None) -> int:
-    """Run ``python -m cube_acceptance summary FOLDER...``."""
+    """Run ``cube-acceptance summary FOLDER...``."""
     parser = argparse.ArgumentParser(
-        prog="python -m cube_acceptance summary",
+        prog="cube-acceptance summary",
         description="Check certificates and give one table by site and requirement.",
         epilog="Exit status: 0 every site is accepted; 1 one is rejected or does not verify; "
         "10 one is incomplete; 4 usage.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cube_acceptance import __main__ as commands
+from cube_acceptance import __main__, commands
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,9 +41,9 @@ class TestMain:
         assert "--allowed-signers" in capsys.readouterr().out
 
     def test_module(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """``python -m cube_acceptance`` hands the status on."""
+        """``python -m cube_acceptance`` reads its own arguments and hands the status on."""
         monkeypatch.setattr(sys, "argv", ["cube_acceptance"])
         with pytest.raises(SystemExit) as stop:
-            runpy.run_path(commands.__file__, run_name="__main__")
+            runpy.run_path(__main__.__file__, run_name="__main__")
 
         assert stop.value.code == 4

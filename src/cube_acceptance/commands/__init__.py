@@ -1,0 +1,43 @@
+"""The console command ``cube-acceptance``: its commands by name, each in a module of its own.
+
+``python -m cube_acceptance`` is the same thing where scripts are not on the path.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+USAGE = """\
+usage: cube-acceptance verify FOLDER [--allowed-signers FILE]
+       cube-acceptance summary FOLDER... [--format table|csv|json|html]
+           [--allowed-signers FILE] [--lang de|en] [--output FILE] [--all]
+           [--stage acceptance|readiness]
+       cube-acceptance outside ADDRESS [--reports DIR] [--lang de|en]
+"""
+
+MODULES = {
+    "outside": "cube_acceptance.outside",
+    "summary": "cube_acceptance.summary.command",
+    "verify": "cube_acceptance.verify",
+}
+"""Where each command stands; its ``main`` takes the arguments and returns the exit status."""
+
+USAGE_ERROR = 4
+"""pytest's word for it."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command that the first argument names, and return its exit status.
+
+    Without arguments given, those of this process count.
+    """
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
+    if name not in MODULES:
+        sys.stderr.write(USAGE)
+        return USAGE_ERROR
+    try:
+        status: int = importlib.import_module(MODULES[name]).main(rest)
+    except SystemExit as stop:  # argparse ends a usage error with 2, and --help with 0
+        return USAGE_ERROR if stop.code else 0
+    return status
