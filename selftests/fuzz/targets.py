@@ -25,7 +25,7 @@ from cube_acceptance.evidence import Vantage
 from cube_acceptance.probes import dhcp, icmp, leases, llmnr, mdns, ntp, ssh
 from cube_acceptance.probes import dns as dns_probe
 from cube_acceptance.probes.net import http1, lease_texts, multicast, onward
-from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.deadline import Deadline
 from cube_acceptance.probes.net.dns_message import text_of
 from cube_acceptance.probes.net.errors import ReachError
 from cube_acceptance.probes.net.log import Log
@@ -157,7 +157,7 @@ def fuzz_http(data: bytes) -> None:
         reply, body = http1.fetch(
             in_pieces(data),
             http1.Question(url="http://10.20.0.50/", host=HOST),
-            Patience(LIMIT_S),
+            Deadline(LIMIT_S),
         )
         kept(reply)
         text = http1.decoded(body, dict(reply.headers).get("content-type", ""))
@@ -168,7 +168,7 @@ def fuzz_http(data: bytes) -> None:
 
 def fuzz_ssh(data: bytes) -> None:
     """Read an identification and the key exchange message after it."""
-    talk = ssh._Talk(in_pieces(data), Patience(LIMIT_S))
+    talk = ssh._Talk(in_pieces(data), Deadline(LIMIT_S))
     with contextlib.suppress(ReachError):
         banner = talk.identification()
         msgspec.json.encode([banner, *talk.key_exchange(banner)])

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from cube_acceptance.probes.net import alerts, tls
-from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.deadline import Deadline
 from cube_acceptance.probes.net.errors import ReachError
 from fixtures.simulator.https import HttpsServer
 from fixtures.simulator.tcp import TcpServer, reset
@@ -38,7 +38,7 @@ def shake_hands(server: TcpServer) -> ReachError:
     """Why no handshake comes about."""
     plain = socket.create_connection((server.address, server.port))
     with plain, plain.dup() as wire, pytest.raises(ReachError) as ended:
-        tls.handshake(plain, wire, tls.unverified_context(), "disco.tapio.one", Patience(2.0))
+        tls.handshake(plain, wire, tls.unverified_context(), "disco.tapio.one", Deadline(2.0))
     return ended.value
 
 
@@ -128,7 +128,7 @@ class TestHandshake:
             plain = socket.create_connection((server.address, server.port))
             with (
                 plain.dup() as wire,
-                tls.handshake(plain, wire, context, None, Patience(2.0)) as secure,
+                tls.handshake(plain, wire, context, None, Deadline(2.0)) as secure,
             ):
                 assert secure.version() == "TLSv1.2"
 
@@ -142,7 +142,7 @@ class TestHandshake:
         with Mute() as server:
             plain = socket.create_connection((server.address, server.port))
             with plain, plain.dup() as wire, pytest.raises(ReachError) as ended:
-                tls.handshake(plain, wire, tls.unverified_context(), None, Patience(0.2))
+                tls.handshake(plain, wire, tls.unverified_context(), None, Deadline(0.2))
 
         assert (ended.value.trouble.kind, ended.value.trouble.sign) == ("no-answer", "")
 

@@ -10,7 +10,7 @@ import pytest
 
 from cube_acceptance.probes import ssh
 from cube_acceptance.probes.net import deadline, http1, tls
-from cube_acceptance.probes.net.deadline import Patience, Running
+from cube_acceptance.probes.net.deadline import Deadline, Running
 from cube_acceptance.probes.net.errors import ReachError
 from fixtures.simulator.https import Authority, Behaviour, HttpsServer
 from fixtures.simulator.tcp import reset
@@ -49,7 +49,7 @@ class TestPatience:
 
     def test_runs_out(self, clock: Clock) -> None:
         """Time that goes by while somebody listens is the peer's."""
-        limit = Patience(2.0)
+        limit = Deadline(2.0)
         pass_by(clock, 1.5)
         assert 0.3 < limit.left() < 0.7
 
@@ -60,19 +60,19 @@ class TestPatience:
     @pytest.mark.parametrize("stopped_s", [5.0, 3600.0])
     def test_time_in_which_we_were_stopped_is_nobodys(self, clock: Clock, stopped_s: float) -> None:
         """However long that was."""
-        limit = Patience(2.0)
+        limit = Deadline(2.0)
         clock.now += stopped_s
 
         assert 2.0 - deadline.GAP_LIMIT_S <= limit.left() < 2.0
 
     def test_lies_within_another(self, clock: Clock) -> None:
         """The one that ends first ends both."""
-        whole = Patience(1.0)
+        whole = Deadline(1.0)
 
-        assert Patience(9.0, whole).left() <= 1.0
-        assert Patience(0.5, whole).left() <= 0.5
+        assert Deadline(9.0, whole).left() <= 1.0
+        assert Deadline(0.5, whole).left() <= 0.5
         pass_by(clock, 1.5)
-        assert Patience(0.5, whole).left() == 0.0
+        assert Deadline(0.5, whole).left() == 0.0
 
     def test_beats_by_itself(self) -> None:
         """A long wait without a look at the clock is time that went by."""
@@ -115,13 +115,13 @@ class TestStopped:
         """The wait for a response goes on."""
         answer = b"HTTP/1.1 204 No Content\r\n\r\n"
         question = http1.Question(url="", host="cube")
-        reply, _ = http1.fetch(Stopped(answer), question, Patience(5.0))
+        reply, _ = http1.fetch(Stopped(answer), question, Deadline(5.0))
 
         assert reply.status == 204
 
     def test_shell(self) -> None:
         """The wait for an identification goes on."""
-        talk = ssh._Talk(Stopped(b"SSH-2.0-OpenSSH\r\n"), Patience(5.0))
+        talk = ssh._Talk(Stopped(b"SSH-2.0-OpenSSH\r\n"), Deadline(5.0))
 
         assert talk.identification() == "SSH-2.0-OpenSSH"
 
@@ -144,7 +144,7 @@ class TestStopped:
             plain = socket.create_connection((server.address, server.port))
             with (
                 plain.dup() as wire,
-                tls.handshake(plain, wire, context, None, Patience(5.0)) as secure,
+                tls.handshake(plain, wire, context, None, Deadline(5.0)) as secure,
             ):
                 assert secure.waited
                 assert secure.version()
@@ -160,6 +160,6 @@ class TestReset:
             reset(listening.accept()[0])
             threading.Event().wait(0.05)
             with plain.dup() as wire, pytest.raises(ReachError) as ended:
-                tls.handshake(plain, wire, tls.unverified_context(), None, Patience(1.0))
+                tls.handshake(plain, wire, tls.unverified_context(), None, Deadline(1.0))
 
         assert (ended.value.trouble.kind, ended.value.trouble.phase) == ("refused", "tls")

@@ -12,7 +12,7 @@ from cube_acceptance.evidence import CannotMeasure, HttpReply, PageObserved, Tro
 from cube_acceptance.probes import http
 from cube_acceptance.probes.http import PageProbe
 from cube_acceptance.probes.net import http1
-from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.deadline import Deadline
 from cube_acceptance.probes.net.measuring import Stopwatch
 from cube_acceptance.probes.net.vantage import find_vantage
 from fixtures.simulator.http import CONNECTOR_AWAY, NAME, Behaviour, PageServer, response
@@ -79,7 +79,7 @@ TROUBLES = {
 
 
 def probe(server: PageServer, **changes: object) -> PageProbe:
-    """The probe that a session makes, with less patience."""
+    """The probe that a session makes, with shorter time limits."""
     values = {
         "limit_s": 1.0,
         "second_try_s": 0.0,
@@ -320,12 +320,12 @@ class TestRedirects:
 
     def test_a_cookie_that_cannot_be_sent(self) -> None:
         """Only what fits into a request is sent back."""
-        course = http._Course(Stopwatch(), Patience(1.0))
+        visit = http._Visit(Stopwatch(), Deadline(1.0))
         pairs = ("a=1; Path=/", "b=\u00e4", "c=3", "a=2")
         fields = (("server", "x"), *(("set-cookie", pair) for pair in pairs))
-        course.replies.append(HttpReply(url="", status=302, headers=fields))
+        visit.replies.append(HttpReply(url="", status=302, headers=fields))
 
-        assert course.cookie() == "a=2; c=3"
+        assert visit.cookie() == "a=2; c=3"
 
     def test_away(self) -> None:
         """Not followed, and where it leads is said."""
@@ -386,9 +386,9 @@ class TestRedirects:
         """Redirects share the time; what took it all was HTTP, not TCP."""
 
         def slowly(
-            _sock: object, _question: object, patience: Patience, _wire: object
+            _sock: object, _question: object, deadline: Deadline, _wire: object
         ) -> tuple[HttpReply, bytes]:
-            while patience.left():
+            while deadline.left():
                 time.sleep(0.01)
             return HttpReply(url="", status=302, headers=(("location", "/next"),)), b""
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from cube_acceptance import __version__
 from cube_acceptance.probes.net import http1
-from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.deadline import Deadline
 from cube_acceptance.probes.net.errors import ReachError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def fetch(peer: object, limit_s: float = LIMIT_S, **more: object) -> tuple[HttpR
     """Exchange one GET with a peer."""
     wire = more.pop("wire", None)
     question = http1.Question(url="http://cube/", host="cube", **more)
-    return http1.fetch(peer, question, Patience(limit_s), wire)
+    return http1.fetch(peer, question, Deadline(limit_s), wire)
 
 
 def reply(*pieces: bytes) -> HttpReply:

@@ -80,7 +80,7 @@ TROUBLES = {
 
 
 def probe(port: int, *addresses: str, ca_pem: str = AUTHORITY.pem, **changes: object) -> HttpsProbe:
-    """The probe that a session makes, with less patience."""
+    """The probe that a session makes, with shorter time limits."""
     return HttpsProbe(
         **{
             "vantage": VANTAGE,

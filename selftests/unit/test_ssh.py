@@ -14,7 +14,7 @@ import pytest
 
 from cube_acceptance.evidence import CannotMeasure, SshObserved
 from cube_acceptance.probes import ssh
-from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.deadline import Deadline
 from cube_acceptance.probes.net.errors import ReachError
 from cube_acceptance.probes.net.vantage import find_vantage
 from cube_acceptance.probes.ssh import SshProbe
@@ -286,7 +286,7 @@ class TestReset:
     def test_at_any_step(self, step: Callable[[object], object]) -> None:
         """While it is listened to and while it is spoken to."""
         with pytest.raises(ReachError) as ended:
-            step(ssh._Talk(BrokenSocket(), Patience(1.0)))
+            step(ssh._Talk(BrokenSocket(), Deadline(1.0)))
 
         assert ended.value.trouble.kind == "refused"
 
@@ -322,14 +322,14 @@ class TestPieces:
         """However the message is cut, it is one message."""
         body = bytes(16) + b"\x00\x00\x00\x01a" + b"\x00\x00\x00\x01b"
         message = struct.pack(">IBB", len(body) + 2, 0, 20) + body
-        talk = ssh._Talk(PieceByPiece(message[:3], message[3:9], message[9:]), Patience(1.0))
+        talk = ssh._Talk(PieceByPiece(message[:3], message[3:9], message[9:]), Deadline(1.0))
 
         assert talk.key_exchange("SSH-2.0-x") == ("b",)
 
     def test_messages_without_meaning_are_passed_over(self) -> None:
         """IGNORE and DEBUG may come at any time (RFC 4253 section 11)."""
         pieces = packet(ssh.IGNORE, b""), packet(ssh.DEBUG, b""), packet(ssh.KEXINIT, LISTS)
-        talk = ssh._Talk(PieceByPiece(*pieces), Patience(1.0))
+        talk = ssh._Talk(PieceByPiece(*pieces), Deadline(1.0))
 
         assert talk.key_exchange("SSH-2.0-x") == ("b",)
 
@@ -345,7 +345,7 @@ class TestPieces:
         """A farewell is a refusal; anything else is not how SSH begins."""
         pieces = [packet(number, content) for number, content in packets]
         with pytest.raises(ReachError) as ended:
-            ssh._Talk(PieceByPiece(*pieces), Patience(1.0)).key_exchange("SSH-2.0-x")
+            ssh._Talk(PieceByPiece(*pieces), Deadline(1.0)).key_exchange("SSH-2.0-x")
 
         assert ended.value.trouble.kind == kind
         assert words in ended.value.trouble.detail
@@ -363,7 +363,7 @@ class TestPieces:
     )
     def test_no_room(self, said: bytes, words: str) -> None:
         """A shell turns away in plain words whom it has no room for; it is there all the same."""
-        talk = ssh._Talk(PieceByPiece(said, b""), Patience(1.0))
+        talk = ssh._Talk(PieceByPiece(said, b""), Deadline(1.0))
         with pytest.raises(ReachError) as ended:
             talk.identification()
 
@@ -384,7 +384,7 @@ class TestPieces:
     )
     def test_others_that_speak_first(self, said: bytes) -> None:
         """Neither a web server nor a mail server nor nonsense is a shell that is on."""
-        talk = ssh._Talk(PieceByPiece(said, b""), Patience(1.0))
+        talk = ssh._Talk(PieceByPiece(said, b""), Deadline(1.0))
         with pytest.raises(ReachError) as ended:
             talk.identification()
 
@@ -393,7 +393,7 @@ class TestPieces:
 
     def test_an_answer_to_our_own_words(self) -> None:
         """Who speaks only when spoken to does not turn anybody away."""
-        talk = ssh._Talk(PieceByPiece(b"unknown command\r\n", b""), Patience(1.0))
+        talk = ssh._Talk(PieceByPiece(b"unknown command\r\n", b""), Deadline(1.0))
         talk._introduce()
         with pytest.raises(ReachError) as ended:
             talk.identification()
@@ -403,7 +403,7 @@ class TestPieces:
     def test_time_is_up_however_much_comes(self) -> None:
         """A peer that always has one more byte does not hold us."""
         with pytest.raises(ReachError) as ended:
-            ssh._Talk(PieceByPiece(b"x"), Patience(0.0)).identification()
+            ssh._Talk(PieceByPiece(b"x"), Deadline(0.0)).identification()
 
         assert ended.value.trouble.kind == "no-answer"
 

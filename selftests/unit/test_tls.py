@@ -1,11 +1,11 @@
-"""Tests of the TLS handshake's patience; the handshake itself is met in the tests of HTTPS."""
+"""Tests of the TLS handshake's deadline; the handshake itself is met in the tests of HTTPS."""
 
 from __future__ import annotations
 
 import pytest
 
 from cube_acceptance.probes.net import tls
-from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.deadline import Deadline
 
 
 class Slow:
@@ -28,7 +28,7 @@ class Slow:
 def test_a_handshake_goes_on_while_there_is_time() -> None:
     """A socket's own time limit may end early, where this program was stopped meanwhile."""
     slow = Slow(2)
-    tls._finish(slow, Patience(60.0))  # type: ignore[arg-type]
+    tls._finish(slow, Deadline(60.0))  # type: ignore[arg-type]
 
     assert slow.times == -1
 
@@ -36,4 +36,4 @@ def test_a_handshake_goes_on_while_there_is_time() -> None:
 def test_a_handshake_ends_with_the_time() -> None:
     """Who says nothing is not waited for any longer."""
     with pytest.raises(TimeoutError):
-        tls._finish(Slow(1), Patience(0.0))  # type: ignore[arg-type]
+        tls._finish(Slow(1), Deadline(0.0))  # type: ignore[arg-type]

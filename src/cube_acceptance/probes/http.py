@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from cube_acceptance.evidence import CannotMeasure, PageObserved, Trouble, Try
 from cube_acceptance.probes.net import http1, tls
-from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.deadline import Deadline
 from cube_acceptance.probes.net.errors import ReachError
 from cube_acceptance.probes.net.measuring import Stopwatch, measured
 from cube_acceptance.probes.net.onward import onward
@@ -105,53 +105,53 @@ class PageProbe:
         return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> PageObserved:
-        course = _Course(watch, Patience(self.limit_s))
+        visit = _Visit(watch, Deadline(self.limit_s))
         redirect = ""
         problem: Trouble | None = None
         place: Place | None = Place("http", self.address, self.port)
         try:
             while place:
-                self._ask(course, place)
-                place, redirect = self._next(course, place)
-                if place and not course.patience.left():
+                self._ask(visit, place)
+                place, redirect = self._next(visit, place)
+                if place and not visit.deadline.left():
                     problem, place = OUT_OF_TIME, None
         except ReachError as error:
             problem = error.trouble
-        said = [_UNSAID.sub(" ", text) for text in course.texts]
+        said = [_UNSAID.sub(" ", text) for text in visit.texts]
         return PageObserved(
             started=watch.started,
             duration_s=watch.elapsed(),
-            tries=tuple(course.tries),
+            tries=tuple(visit.tries),
             address=self.address,
             port=self.port,
-            replies=tuple(course.replies),
+            replies=tuple(visit.replies),
             redirect=redirect,
             found=(
-                *(look for look in self.look_for if shown(look, course.texts)),
+                *(look for look in self.look_for if shown(look, visit.texts)),
                 *(look for look in self.listen_for if shown(look, said)),
             ),
             familiar=any(shown(word, said) for word in FAMILIAR),
             trouble=problem,
         )
 
-    def _ask(self, course: _Course, place: Place) -> None:
+    def _ask(self, visit: _Visit, place: Place) -> None:
         """Get one response; what may have been chance, once on the way, is tried once more.
 
         Where the CUBE does not know itself by its address, it is asked again by its name.
         """
         begun = Stopwatch()
         try:
-            answer = self._get(course, place)
+            answer = self._get(visit, place)
         except ReachError as error:
-            if course.forgiven or not self._may_be_chance(error.trouble):
+            if visit.forgiven or not self._may_be_chance(error.trouble):
                 raise
-            course.forgiven = True
-            begun.wait_until(min(self.second_try_s, course.patience.left()))
-            answer = self._get(course, place)
-        course.keep(answer)
+            visit.forgiven = True
+            begun.wait_until(min(self.second_try_s, visit.deadline.left()))
+            answer = self._get(visit, place)
+        visit.keep(answer)
         if answer[0].status in UNKNOWN_HOST and is_address(place.host) and self.own_names:
             with contextlib.suppress(ReachError):
-                course.keep(self._get(course, place._replace(host=self.own_names[0])))
+                visit.keep(self._get(visit, place._replace(host=self.own_names[0])))
 
     def _may_be_chance(self, problem: Trouble) -> bool:
         """Whether one failure of this kind is no finding.
@@ -164,42 +164,42 @@ class PageProbe:
         own = problem.icmp_code is None or problem.icmp_source == self.vantage.address
         return own and problem.kind in {"refused", "no-route"}
 
-    def _next(self, course: _Course, place: Place) -> tuple[Place | None, str]:
+    def _next(self, visit: _Visit, place: Place) -> tuple[Place | None, str]:
         """Find where the last response sends: on to a place of the CUBE, or away.
 
         A page that sends to itself, or to where it was come from, shows itself: it is loaded again
         from time to time, or takes turns with others.
         """
-        reply = course.replies[-1]
-        lead = onward(reply, course.texts[-1])
+        reply = visit.replies[-1]
+        lead = onward(reply, visit.texts[-1])
         if lead is None:
             return None, ""
         there = self._onward(place, lead.location)
-        if there and lead.inside and there.url in {one.url for one in course.replies}:
+        if there and lead.inside and there.url in {one.url for one in visit.replies}:
             return None, ""
-        if there is None or course.circling(self.redirect_tries):
+        if there is None or visit.circling(self.redirect_tries):
             return None, lead.location
         return there, ""
 
-    def _get(self, course: _Course, place: Place) -> tuple[HttpReply, bytes]:
-        at_s, to = course.watch.elapsed(), f"{self.address}:{place.port}"
-        limit_s = Patience(self.connect_limit_s, course.patience).timeout()
+    def _get(self, visit: _Visit, place: Place) -> tuple[HttpReply, bytes]:
+        at_s, to = visit.watch.elapsed(), f"{self.address}:{place.port}"
+        limit_s = Deadline(self.connect_limit_s, visit.deadline).timeout()
         then = "http" if place.scheme == "http" else "tls"
         try:
             with (
                 open_tcp(self.vantage, self.address, place.port, limit_s, then) as plain,
                 contextlib.closing(plain.dup()) as wire,
-                _spoken(plain, wire, place, course.patience) as sock,
+                _spoken(plain, wire, place, visit.deadline) as sock,
             ):
-                question = http1.Question(place.url, place.authority, place.target, course.cookie())
-                answer = http1.fetch(sock, question, course.patience, wire)
+                question = http1.Question(place.url, place.authority, place.target, visit.cookie())
+                answer = http1.fetch(sock, question, visit.deadline, wire)
         except ReachError as error:
             kind = error.trouble.kind
             result = "silence" if kind == "no-answer" else kind
             detail = error.trouble.detail
-            course.tries.append(Try(at_s=at_s, to=to, result=result, detail=detail))
+            visit.tries.append(Try(at_s=at_s, to=to, result=result, detail=detail))
             raise
-        course.tries.append(Try(at_s=at_s, to=to, result="answer", source=to))
+        visit.tries.append(Try(at_s=at_s, to=to, result="answer", source=to))
         return answer
 
     def _onward(self, place: Place, location: str) -> Place | None:
@@ -218,12 +218,12 @@ class PageProbe:
         return Place(there.scheme, host, port, target)
 
 
-class _Course:
+class _Visit:
     """What one page's requests have in common, and what came of them."""
 
-    def __init__(self, watch: Stopwatch, patience: Patience) -> None:
+    def __init__(self, watch: Stopwatch, deadline: Deadline) -> None:
         self.watch = watch
-        self.patience = patience
+        self.deadline = deadline
         self.tries: list[Try] = []
         self.replies: list[HttpReply] = []
         self.texts: list[str] = []
@@ -249,7 +249,7 @@ class _Course:
 
 
 def _spoken(
-    plain: socket.socket, wire: socket.socket, place: Place, patience: Patience
+    plain: socket.socket, wire: socket.socket, place: Place, deadline: Deadline
 ) -> socket.socket:
     """Give the socket that HTTP is spoken over: plain, or inside TLS.
 
@@ -259,7 +259,7 @@ def _spoken(
     if place.scheme == "http":
         return plain
     name = None if is_address(place.host) else place.host
-    return tls.handshake(plain, wire, tls.unverified_context(), name, patience)
+    return tls.handshake(plain, wire, tls.unverified_context(), name, deadline)
 
 
 def is_address(host: str) -> bool:

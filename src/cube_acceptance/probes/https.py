@@ -35,7 +35,7 @@ from cube_acceptance.evidence import (
     timestamp,
 )
 from cube_acceptance.probes.net import alerts, http1, tls
-from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.deadline import Deadline
 from cube_acceptance.probes.net.errors import CannotAskError, ReachError
 from cube_acceptance.probes.net.measuring import Stopwatch, measured
 from cube_acceptance.probes.net.sockets import open_tcp
@@ -131,9 +131,10 @@ class HttpsProbe:
         return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> HttpsObserved:
-        course = _Course(watch, self.addresses[: self.address_tries])
+        handshakes = _Handshakes(watch, self.addresses[: self.address_tries])
         under_way = [
-            started(partial(self._reach, course, rank)) for rank in range(len(course.addresses))
+            started(partial(self._reach, handshakes, rank))
+            for rank in range(len(handshakes.addresses))
         ]
         ways = [one.result() for one in under_way]
         reached = [way for way in ways if not way.obstacle]
@@ -141,13 +142,13 @@ class HttpsProbe:
         obstacle = next((way.obstacle for way in ways if way.obstacle), None)
         if obstacle and lead.met.trouble and not lead.certificate_asked:
             raise obstacle
-        tries = sorted(course.tries, key=lambda one: one.at_s)
+        tries = sorted(handshakes.tries, key=lambda one: one.at_s)
         return HttpsObserved(
             started=watch.started,
             duration_s=watch.elapsed(),
             tries=tuple(tries),
             host=self.host,
-            addresses=course.addresses,
+            addresses=handshakes.addresses,
             connected="" if lead.phase == "tcp" else lead.met.address,
             tls=lead.met.tls,
             verify_error=lead.met.verify_error,
@@ -160,35 +161,35 @@ class HttpsProbe:
             met=tuple(way.met for way in reached),
         )
 
-    def _reach(self, course: _Course, rank: int) -> _Way:
+    def _reach(self, handshakes: _Handshakes, rank: int) -> _Way:
         """Take one address as far as it goes; what may have been chance is tried once more."""
         watch = Stopwatch()
         try:
-            way = self._try(course, rank)
+            way = self._try(handshakes, rank)
             if not way.may_be_chance:
                 return way
-            course.settle(rank)
+            handshakes.settle(rank)
             watch.wait_until(self.second_try_s)
-            return max(way, self._try(course, rank, after=way), key=_Way.weight)
+            return max(way, self._try(handshakes, rank, after=way), key=_Way.weight)
         except CannotAskError as obstacle:
-            return _Way(Met(address=course.addresses[rank]), obstacle=obstacle)
+            return _Way(Met(address=handshakes.addresses[rank]), obstacle=obstacle)
         finally:
-            course.settle(rank)
+            handshakes.settle(rank)
 
-    def _try(self, course: _Course, rank: int, after: _Way | None = None) -> _Way:
-        address, at_s = course.addresses[rank], course.watch.elapsed()
+    def _try(self, handshakes: _Handshakes, rank: int, after: _Way | None = None) -> _Way:
+        address, at_s = handshakes.addresses[rank], handshakes.watch.elapsed()
         try:
             with self._connection(address, trusting(self.ca_pem)) as (secure, wire):
-                return self._ask(course, rank, secure, wire, at_s, after)
+                return self._ask(handshakes, rank, secure, wire, at_s, after)
         except ssl.SSLCertVerificationError as error:
-            course.note(self._to(address), at_s, "untrusted")
+            handshakes.note(self._to(address), at_s, "untrusted")
             return self._doubted(address, error)
         except ReachError as error:
-            return self._failed(course, address, at_s, error)
+            return self._failed(handshakes, address, at_s, error)
 
     def _ask(  # noqa: PLR0913, PLR0917 - what a connection is and where it stands among others
         self,
-        course: _Course,
+        handshakes: _Handshakes,
         rank: int,
         secure: ssl.SSLSocket,
         wire: socket.socket,
@@ -199,22 +200,24 @@ class HttpsProbe:
 
         One that broke off before has to do better now, whoever answered; with a short request.
         """
-        address, session = course.addresses[rank], session_of(secure)
+        address, session = handshakes.addresses[rank], session_of(secure)
         broke_off = after is not None and after.phase == "http"
-        if not broke_off and not course.may_ask(rank, self.turn_s):
-            course.note(self._to(address), at_s, "handshake")
+        if not broke_off and not handshakes.may_ask(rank, self.turn_s):
+            handshakes.note(self._to(address), at_s, "handshake")
             return _Way(Met(address=address, tls=session))
         try:
             if broke_off:
-                answer = self._get(secure, wire, Patience(self.status_limit_s))
+                answer = self._get(secure, wire, Deadline(self.status_limit_s))
             else:
                 answer = self._answer(secure, wire, address)
         except ReachError as error:
             heard = alerts.heard_by(secure)
             wanted = heard.certificate_asked or heard.alert in CERTIFICATE_ALERTS
-            return self._failed(course, address, at_s, error, session, bool(heard.alert) and wanted)
-        course.answer()
-        course.note(self._to(address), at_s, "answer")
+            return self._failed(
+                handshakes, address, at_s, error, session, bool(heard.alert) and wanted
+            )
+        handshakes.answer()
+        handshakes.note(self._to(address), at_s, "answer")
         return _Way(
             Met(address=address, tls=session),
             reply=answer.reply,
@@ -228,11 +231,11 @@ class HttpsProbe:
         Some services take long to begin, and only the first request has to wait for that. So the
         long one is waited for to the end, and tried again beside it.
         """
-        patience = Patience(self.status_limit_s)
-        long = started(partial(self._get, secure, wire, patience, FULL_SIZE))
+        deadline = Deadline(self.status_limit_s)
+        long = started(partial(self._get, secure, wire, deadline, FULL_SIZE))
         if wait([long], self.doubt_s).done:
             return long.result()
-        doubt = started(partial(self._doubt, address, patience))
+        doubt = started(partial(self._doubt, address, deadline))
         under_way: list[Future[Any]] = [long, doubt]
         wait(under_way, return_when=FIRST_COMPLETED)
         if doubt.done() and (answer := doubt.result()[1]):
@@ -250,15 +253,15 @@ class HttpsProbe:
                 raise ReachError(TOO_LARGE) from error
             raise
 
-    def _doubt(self, address: str, patience: Patience) -> tuple[bool, _Answer | None]:
+    def _doubt(self, address: str, deadline: Deadline) -> tuple[bool, _Answer | None]:
         """Try a short request, and after its answer a long one once more; say what came of both."""
         short_got_through = False
         try:
-            with self._connection(address, trusting(self.ca_pem), patience) as (secure, wire):
-                self._get(secure, wire, patience)
+            with self._connection(address, trusting(self.ca_pem), deadline) as (secure, wire):
+                self._get(secure, wire, deadline)
             short_got_through = True
-            with self._connection(address, trusting(self.ca_pem), patience) as (secure, wire):
-                return True, self._get(secure, wire, patience, FULL_SIZE)
+            with self._connection(address, trusting(self.ca_pem), deadline) as (secure, wire):
+                return True, self._get(secure, wire, deadline, FULL_SIZE)
         except (ReachError, CannotAskError, ssl.SSLCertVerificationError):
             return short_got_through, None
 
@@ -276,7 +279,7 @@ class HttpsProbe:
         ):
             session = session_of(secure)
             if objection.code in CLOCK_CODES:
-                answer = self._get(secure, wire, Patience(self.tls_limit_s))
+                answer = self._get(secure, wire, Deadline(self.tls_limit_s))
                 offset_s = date_offset(answer.reply, clock_s())
         return _Way(
             Met(address=address, tls=session, verify_error=objection), claimed_offset_s=offset_s
@@ -284,7 +287,7 @@ class HttpsProbe:
 
     def _failed(  # noqa: PLR0913, PLR0917 - what failed, where, when, how far, and why
         self,
-        course: _Course,
+        handshakes: _Handshakes,
         address: str,
         at_s: float,
         error: ReachError,
@@ -297,7 +300,7 @@ class HttpsProbe:
             session, certificate_asked = session_from(heard.certificate), True
         problem = error.trouble
         result = "silence" if problem.kind == "no-answer" else problem.kind
-        course.note(self._to(address), at_s, result, problem.detail)
+        handshakes.note(self._to(address), at_s, result, problem.detail)
         return _Way(
             Met(address=address, tls=session, trouble=problem),
             certificate_asked=certificate_asked,
@@ -305,27 +308,27 @@ class HttpsProbe:
 
     @contextlib.contextmanager
     def _connection(
-        self, address: str, context: ssl.SSLContext, within: Patience | None = None
+        self, address: str, context: ssl.SSLContext, within: Deadline | None = None
     ) -> Iterator[tuple[ssl.SSLSocket, socket.socket]]:
         """Make a secure connection; beside it the plain one, which can be asked for its errors."""
-        limit_s = Patience(self.connect_limit_s, within).timeout()
+        limit_s = Deadline(self.connect_limit_s, within).timeout()
         with (
             open_tcp(self.vantage, address, self.port, limit_s, "tls") as plain,
             contextlib.closing(plain.dup()) as wire,
             tls.handshake(
-                plain, wire, context, self.host, Patience(self.tls_limit_s, within)
+                plain, wire, context, self.host, Deadline(self.tls_limit_s, within)
             ) as secure,
         ):
             yield secure, wire
 
     def _get(
-        self, secure: ssl.SSLSocket, wire: socket.socket, patience: Patience, weight: int = 0
+        self, secure: ssl.SSLSocket, wire: socket.socket, deadline: Deadline, weight: int = 0
     ) -> _Answer:
         question = http1.Question(
             url=f"https://{self.host}/", host=self.host, weight=weight, status_suffices=True
         )
         sent, began = clock_s(), time.monotonic()
-        reply, _ = http1.fetch(secure, question, patience, wire)
+        reply, _ = http1.fetch(secure, question, deadline, wire)
         return _Answer(reply, sent, (time.monotonic() - began) / 2)
 
     def _to(self, address: str) -> str:
@@ -386,7 +389,7 @@ NO_WAY = _Way(Met(address="", trouble=Trouble(kind="no-answer", phase="tcp", det
 """Where there is no address."""
 
 
-class _Course:
+class _Handshakes:
     """What the addresses' ways have in common."""
 
     def __init__(self, watch: Stopwatch, addresses: tuple[str, ...]) -> None:

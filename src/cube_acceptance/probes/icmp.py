@@ -726,15 +726,15 @@ class PingProbe:
             contextlib.closing(self.wire(self.vantage, self.address, self.wait_s)) as wire,
             watching(self.vantage, self.address, ECHO, wire.identifier) as capture,
         ):
-            course = _Course(self, wire, watch)
-            course.run()
-            course.confirm(capture)
-        requests = course.requests
+            series = _Series(self, wire, watch)
+            series.run()
+            series.confirm(capture)
+        requests = series.requests
         return PingObserved(
             started=watch.started,
             duration_s=watch.elapsed(),
             tries=tuple(request.attempt(self.address) for request in requests),
-            ignored=tuple(course.log.ignored),
+            ignored=tuple(series.log.ignored),
             address=self.address,
             method=wire.method,
             echoes=tuple(request.echo() for request in requests),
@@ -742,8 +742,8 @@ class PingProbe:
         )
 
 
-class _Course:
-    """The course of one measurement: what was sent so far and what is known of it."""
+class _Series:
+    """One measurement's requests: what was sent so far and what is known of it."""
 
     def __init__(self, probe: PingProbe, wire: Wire, watch: Stopwatch) -> None:
         self.requests: list[_Request] = []

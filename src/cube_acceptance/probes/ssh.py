@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cube_acceptance import __version__
 from cube_acceptance.evidence import CannotMeasure, SshObserved, Trouble, Try
 from cube_acceptance.probes.net import http1
-from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.deadline import Deadline
 from cube_acceptance.probes.net.errors import CannotAskError, ReachError
 from cube_acceptance.probes.net.measuring import Stopwatch, measured
 from cube_acceptance.probes.net.sockets import open_tcp
@@ -124,7 +124,7 @@ class SshProbe:
             with contextlib.closing(
                 open_tcp(self.vantage, self.address, self.port, self.connect_limit_s, "ssh")
             ) as sock:
-                talk = _Talk(sock, Patience(self.talk_limit_s))
+                talk = _Talk(sock, Deadline(self.talk_limit_s))
                 talk.identification()
                 offered = talk.key_exchange(talk.banner)
         except ReachError as error:
@@ -142,11 +142,11 @@ class SshProbe:
     ) -> tuple[tuple[str, str], ...]:
         """Read every kind of host key that is offered: the site may have pinned any of them."""
         to = f"{self.address}:{self.port}"
-        patience = Patience(self.keys_limit_s)
+        deadline = Deadline(self.keys_limit_s)
         found = []
         for alike in KEY_TYPES:
             kind = next((kind for kind in alike if kind in offered), "")
-            limit_s = min(self.key_limit_s, patience.left())
+            limit_s = min(self.key_limit_s, deadline.left())
             if not kind or not limit_s:
                 continue
             at_s = watch.elapsed()
@@ -214,9 +214,9 @@ class Rationed(socket.socket):
 class _Talk:
     """The beginning of an SSH conversation, bounded in bytes and time."""
 
-    def __init__(self, sock: socket.socket, patience: Patience) -> None:
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._sock = sock
-        self._patience = patience
+        self._deadline = deadline
         self._buffer = b""
         self._introduced = False
         self._said: list[bytes] = []
@@ -240,11 +240,11 @@ class _Talk:
         We let the server speak first: bytes that it never reads would turn its farewell into a
         reset. Who says nothing for a while waits for us, as a web server does.
         """
-        patience = self._patience
+        deadline = self._deadline
         if not self._introduced:
-            patience = Patience(FIRST_WORD_S, within=self._patience)
+            deadline = Deadline(FIRST_WORD_S, within=self._deadline)
         try:
-            data = patience.receive(self._sock, 4096)
+            data = deadline.receive(self._sock, 4096)
         except TimeoutError as error:
             if self._introduced:
                 raise ReachError(http1.cut_off(self._sock, error, "ssh")) from error

@@ -39,7 +39,7 @@ from cube_acceptance.probes.https import (
     trusting,
 )
 from cube_acceptance.probes.net import alerts, http1, tls
-from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.deadline import Deadline
 from cube_acceptance.probes.net.errors import ReachError
 from cube_acceptance.probes.net.measuring import Stopwatch, measured
 from cube_acceptance.probes.net.sockets import open_tcp
@@ -137,7 +137,7 @@ class TunnelProbe:
         tries: list[Try] = []
         try:
             with self._logged_in() as transport:
-                session = _Session(transport, watch, tries, Patience(self.session_limit_s))
+                session = _Session(transport, watch, tries, Deadline(self.session_limit_s))
                 by_name, by_address = self._ways(session)
             seen = msgspec.structs.replace(seen, by_name=by_name, by_address=by_address)
         except ReachError as error:
@@ -179,12 +179,12 @@ class TunnelProbe:
         Raises:
             ReachError: nobody shows it.
         """
-        patience = Patience(self.handshake_limit_s)
+        deadline = Deadline(self.handshake_limit_s)
         shown = []
         for kinds in KEY_TYPES:
-            if not patience.left():
+            if not deadline.left():
                 break
-            with self._transport(kinds, patience) as (transport, fingerprint):
+            with self._transport(kinds, deadline) as (transport, fingerprint):
                 if fingerprint and fingerprint == self.shell.fingerprint:
                     yield transport
                     return
@@ -195,12 +195,12 @@ class TunnelProbe:
 
     @contextlib.contextmanager
     def _transport(
-        self, kinds: tuple[str, ...], patience: Patience
+        self, kinds: tuple[str, ...], deadline: Deadline
     ) -> Iterator[tuple[paramiko.Transport, str]]:
         """Connect and exchange keys; the fingerprint is empty where that did not come about."""
         import paramiko  # noqa: PLC0415 - see above
 
-        limit_s = Patience(self.connect_limit_s, patience).timeout()
+        limit_s = Deadline(self.connect_limit_s, deadline).timeout()
         sock = open_tcp(self.vantage, self.shell.address, self.shell.port, limit_s, "ssh")
         rationed = Rationed(fileno=sock.detach())
         rationed.ration = SESSION_SIZE_LIMIT
@@ -210,10 +210,10 @@ class TunnelProbe:
             fingerprint = ""
             with contextlib.suppress(paramiko.SSHException, OSError, EOFError, ValueError):
                 # start_client returns without a word when its own limit is the first to be over.
-                transport.banner_timeout = patience.left() / 2
-                transport.handshake_timeout = patience.left()
+                transport.banner_timeout = deadline.left() / 2
+                transport.handshake_timeout = deadline.left()
                 transport.get_security_options().key_types = kinds
-                transport.start_client(timeout=patience.left())
+                transport.start_client(timeout=deadline.left())
                 fingerprint = transport.get_remote_server_key().fingerprint
             yield transport, fingerprint
         finally:
@@ -275,7 +275,7 @@ class TunnelProbe:
         found = Channel(target=target, tls=session_of(secure))
         sent, began = clock_s(), time.monotonic()
         try:
-            reply, _ = http1.fetch(secure, question, Patience(self.status_limit_s), wire)
+            reply, _ = http1.fetch(secure, question, Deadline(self.status_limit_s), wire)
         except ReachError as error:
             heard = alerts.heard_by(secure)
             wanted = heard.certificate_asked or heard.alert in CERTIFICATE_ALERTS
@@ -306,7 +306,7 @@ class TunnelProbe:
         with (
             plugged(opened) as plain,
             contextlib.closing(plain.dup()) as wire,
-            tls.handshake(plain, wire, context, self.host, Patience(self.tls_limit_s)) as secure,
+            tls.handshake(plain, wire, context, self.host, Deadline(self.tls_limit_s)) as secure,
         ):
             yield secure, wire
 
@@ -337,12 +337,12 @@ class _Session:
     """What the channels of one session have in common."""
 
     def __init__(
-        self, transport: paramiko.Transport, watch: Stopwatch, tries: list[Try], patience: Patience
+        self, transport: paramiko.Transport, watch: Stopwatch, tries: list[Try], deadline: Deadline
     ) -> None:
         self.watch = watch
         self.tries = tries
         self._transport = transport
-        self._patience = patience
+        self._deadline = deadline
         self._numbers: dict[str, int] = {}
         """The number of each target's last channel, as paramiko counts them."""
         self._opened = 0
@@ -359,7 +359,7 @@ class _Session:
         """
         import paramiko  # noqa: PLC0415 - see above
 
-        limit_s = min(limit_s, self._patience.left())
+        limit_s = min(limit_s, self._deadline.left())
         if not limit_s:
             raise _no_session("ssh", "the session took too long", "no-answer")
         self._numbers[target] = self._opened

@@ -58,10 +58,10 @@ class Running:
 _RUNNING = Running()
 
 
-class Patience:
+class Deadline:
     """What is left of a time limit, and of the one that it lies within."""
 
-    def __init__(self, limit_s: float, within: Patience | None = None) -> None:
+    def __init__(self, limit_s: float, within: Deadline | None = None) -> None:
         """Wait ``limit_s`` seconds from now on, but no longer than ``within`` allows."""
         _RUNNING.start()
         self._end_s = _RUNNING.seconds() + limit_s

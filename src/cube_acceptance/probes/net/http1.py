@@ -21,7 +21,7 @@ import msgspec
 from cube_acceptance import __version__
 from cube_acceptance.evidence import RAW_LIMIT, HttpReply, Trouble
 from cube_acceptance.probes.net import alerts
-from cube_acceptance.probes.net.deadline import Patience
+from cube_acceptance.probes.net.deadline import Deadline
 from cube_acceptance.probes.net.errors import ReachError, trouble
 from cube_acceptance.text.foreign import one_line
 
@@ -136,9 +136,9 @@ class _Head(NamedTuple):
 class _Stream:
     """A connection's bytes, until the deadline or the limit."""
 
-    def __init__(self, sock: socket.socket, patience: Patience) -> None:
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._sock = sock
-        self._patience = patience
+        self._deadline = deadline
         self._buffer = bytearray()
         self._budget = 0
         self.heard = False
@@ -150,9 +150,9 @@ class _Stream:
 
     def _more(self) -> bool:
         """Receive something; False at the end of the connection."""
-        if self._patience.left() and self._budget <= 0:
+        if self._deadline.left() and self._budget <= 0:
             raise TooMuchError("more than the limit in bytes")
-        data = self._patience.receive(self._sock, min(CHUNK, self._budget))
+        data = self._deadline.receive(self._sock, min(CHUNK, self._budget))
         self._budget -= len(data)
         self._buffer += data
         self.heard = self.heard or bool(data)
@@ -160,7 +160,7 @@ class _Stream:
 
     def wait_no_longer_than(self, limit_s: float) -> None:
         """Wait so long for what is still to come, whatever is left of the time before."""
-        self._patience = Patience(limit_s)
+        self._deadline = Deadline(limit_s)
 
     def pass_empty_lines(self) -> None:
         """Drop the line ends that come before anything else (RFC 9112 section 2.2)."""
@@ -219,7 +219,7 @@ def request(question: Question) -> bytes:
 def fetch(
     sock: socket.socket,
     question: Question,
-    patience: Patience,
+    deadline: Deadline,
     wire: socket.socket | None = None,
 ) -> tuple[HttpReply, bytes]:
     """Exchange one GET for one response; the body comes beside it, unpacked and bounded.
@@ -229,10 +229,10 @@ def fetch(
     Raises:
         ReachError: silence, a reset, or bytes that are no HTTP; phase ``http``.
     """
-    stream = _Stream(sock, patience)
+    stream = _Stream(sock, deadline)
     unsent: OSError | None = None
     try:
-        sock.settimeout(patience.timeout())
+        sock.settimeout(deadline.timeout())
         try:
             sock.sendall(request(question))
         except (ConnectionError, ssl.SSLError) as error:

@@ -250,11 +250,11 @@ def shows(sock: socket.socket, event: int) -> bool:
 
 def _left_something(sock: socket.socket) -> bool:
     """Tell whether a peer that has reset the connection said something before."""
-    patience = sock.gettimeout()
+    limit_s = sock.gettimeout()
     sock.settimeout(0.0)
     try:
         return bool(sock.recv(1, socket.MSG_PEEK))
     except OSError:
         return False
     finally:
-        sock.settimeout(patience)
+        sock.settimeout(limit_s)

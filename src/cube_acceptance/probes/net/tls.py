@@ -13,7 +13,7 @@ from cube_acceptance.probes.net.errors import ReachError
 from cube_acceptance.text.foreign import one_line
 
 if TYPE_CHECKING:
-    from cube_acceptance.probes.net.deadline import Patience
+    from cube_acceptance.probes.net.deadline import Deadline
 
 RECORD_TYPES = range(20, 25)
 """Change cipher spec, alert, handshake, application data (RFC 8446 section 5.1), heartbeat."""
@@ -63,7 +63,7 @@ def handshake(
     wire: socket.socket,
     context: ssl.SSLContext,
     name: str | None,
-    patience: Patience,
+    deadline: Deadline,
 ) -> ssl.SSLSocket:
     """Make a connection secure; ``wire`` is a second handle to it that can be asked for errors.
 
@@ -84,8 +84,8 @@ def handshake(
             )
             undone.enter_context(secure)
             heard = alerts.heard_by(secure)
-            _begin(secure, wire, patience)
-            _finish(secure, patience)
+            _begin(secure, wire, deadline)
+            _finish(secure, deadline)
         except ssl.SSLCertVerificationError:
             raise
         except ssl.SSLError as error:
@@ -96,7 +96,7 @@ def handshake(
         return secure
 
 
-def _begin(secure: ssl.SSLSocket, wire: socket.socket, patience: Patience) -> None:
+def _begin(secure: ssl.SSLSocket, wire: socket.socket, deadline: Deadline) -> None:
     """Send the greeting and look at how the answer begins, without taking it from OpenSSL.
 
     Where the answer has come already, OpenSSL has taken it, and there may be nothing more to come.
@@ -106,17 +106,17 @@ def _begin(secure: ssl.SSLSocket, wire: socket.socket, patience: Patience) -> No
     try:
         secure.do_handshake()
     except (ssl.SSLWantReadError, ssl.SSLWantWriteError, TimeoutError):
-        heard.first = heard.first or patience.receive(wire, HEADER, socket.MSG_PEEK)
+        heard.first = heard.first or deadline.receive(wire, HEADER, socket.MSG_PEEK)
 
 
-def _finish(secure: ssl.SSLSocket, patience: Patience) -> None:
+def _finish(secure: ssl.SSLSocket, deadline: Deadline) -> None:
     """Go on with a handshake until the time is over, also where this program was stopped in it."""
     while True:
-        secure.settimeout(patience.timeout())
+        secure.settimeout(deadline.timeout())
         try:
             secure.do_handshake()
         except TimeoutError:
-            if not patience.left():
+            if not deadline.left():
                 raise
         else:
             return
