@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cube_acceptance.entry import PROJECT, is_suite
+from cube_acceptance.entry import is_suite
+from cube_acceptance.suite import PROJECT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,6 @@ class TestIsSuite:
         assert not is_suite(checkout)
         assert not is_suite(tmp_path / "nowhere")
 
-    def test_of_a_package_alone(self, checkout: Path, tmp_path: Path) -> None:
-        """A package that was installed without its cases takes those where it is started."""
-        assert is_suite(checkout, project=tmp_path / "site-packages")
-        assert not is_suite(tmp_path, project=tmp_path / "site-packages")
+    def test_that_is_gone(self, checkout: Path, tmp_path: Path) -> None:
+        """A package without its cases takes no others in their place."""
+        assert not is_suite(checkout, project=tmp_path / "suite")

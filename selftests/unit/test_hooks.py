@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import entry, method, plugin, refusals, runner, survey
+from cube_acceptance import entry, method, plugin, refusals, runner, started, survey
 from cube_acceptance.certificate import terminal
 from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.judge import Judge, Judgement
@@ -543,6 +543,7 @@ class TestEarly:
             "override_ini": None,
             "file_or_dir": [],
             "site": ["x.toml"],
+            "started_as": "",
         }
         return SimpleNamespace(
             known_args_namespace=SimpleNamespace(**(known | changes)),
@@ -569,6 +570,18 @@ class TestEarly:
         """Somebody who stands elsewhere is told where to go."""
         with pytest.raises(pytest.UsageError, match=f"cd {sessions.PROJECT}"):
             entry._find_project(self.config(tmp_path), [])
+
+    def test_a_word_that_is_no_options(self, tmp_path: Path) -> None:
+        """The console command runs its own cases, and nothing is run for a word by mistake."""
+        config = self.config(
+            tmp_path, started_as=started.COMMAND, file_or_dir=[started.cases(), "werk.toml"]
+        )
+        with pytest.raises(pytest.UsageError, match=r"did you mean: .* --site werk\.toml"):
+            entry._find_project(config, [])
+        config.known_args_namespace.file_or_dir = [started.cases()]
+        config.known_args_namespace.site = None
+
+        entry._find_project(config, [])
 
     def test_settings_that_have_worked_already(self, tmp_path: Path) -> None:
         """Pytest looks for them beside the value of an option that it does not know yet."""

@@ -6,8 +6,6 @@ import dataclasses
 import importlib
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,81 +204,21 @@ class TestDefaultGateway:
         assert method.default_gateway(tmp_path / "route") == ""
 
 
-class TestCommit:
-    """Which state of the suite measured."""
-
-    @pytest.fixture
-    def checkout(self, tmp_path: Path) -> Path:
-        """A folder with one commit."""
-        identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
-        for command in (
-            ("init", "-q"),
-            (*identity, "commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", "first"),
-        ):
-            subprocess.run(["git", "-C", str(tmp_path), *command], check=True, capture_output=True)
-        return tmp_path
-
-    def test_of_a_checkout(self, checkout: Path) -> None:
-        """Its hash."""
-        assert re.fullmatch(r"[0-9a-f]{40}", method.commit(checkout))
-
-    def test_of_a_changed_checkout(self, checkout: Path) -> None:
-        """What judges is not what the commit holds, and the certificate says so."""
-        clean = method.commit(checkout)
-        (checkout / "notes.txt").write_text("x")
-        (checkout / "tests").mkdir()
-
-        assert method.commit(checkout) == clean
-        (checkout / "tests" / "test_dhcp.py").write_text("judge kindly")
-
-        assert method.commit(checkout) == f"{clean}+"
-
-    def test_of_an_installed_package_is_unknown(self, tmp_path: Path) -> None:
-        """Nor may a checkout that happens to lie around it speak for it."""
-        assert method.commit(tmp_path) == ""
-
-    def test_of_a_broken_checkout_is_unknown(self, tmp_path: Path) -> None:
-        """A defect of the checkout must not cost the certificate."""
-        (tmp_path / ".git").mkdir()
-
-        assert method.commit(tmp_path) == ""
-
-    def test_without_git_is_unknown(self, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Test computers have no git."""
-        monkeypatch.setattr(shutil, "which", lambda _: None)
-
-        assert method.commit(checkout) == ""
-
-    @pytest.mark.parametrize("error", [subprocess.TimeoutExpired("git", 5.0), OSError()])
-    def test_of_a_slow_disk_is_unknown(
-        self, checkout: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
-    ) -> None:
-        """A git that hangs must not cost the certificate."""
-
-        def hang(*_: object, **__: object) -> None:
-            raise error
-
-        monkeypatch.setattr(subprocess, "run", hang)
-
-        assert method.commit(checkout) == ""
-
-
 class TestCommandLine:
     """How the run was started."""
 
     @pytest.mark.parametrize(
         ("arguments", "shown"),
         [
-            ((), "pytest"),
-            (("--site", "a.toml", "-m", "required"), "pytest --site a.toml -m required"),
-            (("--sign", "/home/a/.ssh/id", "--lang=de"), "pytest --sign … --lang=de"),
-            (("--sign=/home/a/.ssh/id", "-q"), "pytest --sign=… -q"),
-            (("-q", "--sign"), "pytest -q --sign"),
+            (("--site", "a.toml", "-m", "required"), "--site a.toml -m required"),
+            (("--sign", "/home/a/.ssh/id", "--lang=de"), "--sign … --lang=de"),
+            (("--sign=/home/a/.ssh/id", "-q"), "--sign=… -q"),
+            (("-q", "--sign"), "-q --sign"),
         ],
     )
     def test_is_repeated_without_the_key(self, arguments: tuple[str, ...], shown: str) -> None:
         """Where somebody keeps the key is nobody's business."""
-        assert " ".join(method.command_line(arguments)) == shown
+        assert " ".join(method.command_line(("pytest", *arguments))) == f"pytest {shown}"
 
 
 class TestLimits:
@@ -335,7 +273,7 @@ class TestMethod:
 
     def test_names_what_has_a_say(self) -> None:
         """Suite, commit, command line, packages and limits."""
-        found = method.facts(("--cube", "10.20.0.50"))
+        found = method.facts(("pytest", "--cube", "10.20.0.50"))
 
         assert (found["suite"], found["version"]) == ("cube-acceptance", __version__)
         assert found["command_line"] == ["pytest", "--cube", "10.20.0.50"]

@@ -651,7 +651,7 @@ class TestOutcomes:
         """An installation without the cases says so."""
         monkeypatch.setattr(suite, "PROJECT", tmp_path)
 
-        with pytest.raises(BrokenError, match="run from a checkout"):
+        with pytest.raises(BrokenError, match="install the suite again"):
             verify.check_outcomes(certificate, folder)
 
     def test_options_from_the_environment(

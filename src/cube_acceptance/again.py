@@ -81,7 +81,7 @@ def judge_again(language: str, folder: Path) -> Again:
     """
     project = suite.PROJECT
     if not (project / "tests").is_dir():
-        raise BrokenError("the acceptance cases are not installed; run from a checkout")
+        raise BrokenError("the acceptance cases are missing here; install the suite again")
     with tempfile.TemporaryDirectory(prefix="cube-acceptance-verify-") as reports:
         try:
             asked = subprocess.run(  # noqa: S603 - fixed program, arguments are passed as they are

@@ -6,19 +6,19 @@ a path to be tested, and would look for the project beside a site file that lies
 
 from __future__ import annotations
 
-from pathlib import Path
+import argparse
 from typing import TYPE_CHECKING
 
 import pytest
 from _pytest.config.findpaths import determine_setup
 
+from cube_acceptance import meant, started
 from cube_acceptance.output import make_lasting
+from cube_acceptance.suite import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-PROJECT = Path(__file__).parents[2]
-"""The checkout that this suite is installed from."""
+    from pathlib import Path
 
 STEERING = ("addopts", "pythonpath")
 """Settings that have worked before anybody can take them back."""
@@ -56,18 +56,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="judge a saved evidence.json instead of measuring",
     )
+    group.addoption(started.MARK, default="", help=argparse.SUPPRESS)
 
 
 def is_suite(folder: Path, project: Path = PROJECT) -> bool:
     """Tell whether a folder holds the cases that belong to this package.
 
-    Where the package was installed from a checkout, that is the one: the certificate names its
-    version and commit, so cases that lie elsewhere must not judge.
+    The certificate names its version and commit, so cases that lie elsewhere must not judge.
     """
-    marker = Path("fixtures") / "given.py"
-    if (project / marker).exists():
-        return folder.exists() and folder.samefile(project)
-    return (folder / marker).exists()
+    return folder.exists() and project.exists() and folder.samefile(project)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -77,7 +74,8 @@ def pytest_load_initial_conftests(
     """Find the project, and let no output end its run, before pytest looks at either.
 
     Raises:
-        UsageError: our options are used outside a checkout of the suite, or without its plugins.
+        UsageError: our options are used outside the suite's folder, or without its plugins; a
+            word is no option's.
     """
     _find_project(early_config, args)
     if is_suite(early_config.rootpath):
@@ -92,6 +90,8 @@ def _find_project(early_config: pytest.Config, args: list[str]) -> None:
     repeats it with the options known, by the same function that pytest uses.
     """
     known = early_config.known_args_namespace
+    if known.started_as:
+        _check_words(known.file_or_dir)
     if not any(getattr(known, option) for option in OPTIONS):
         return
     for plugin in ("cube_acceptance.plugin", "fixtures.given"):
@@ -106,7 +106,8 @@ def _find_project(early_config: pytest.Config, args: list[str]) -> None:
     )
     if not is_suite(rootpath):
         raise pytest.UsageError(
-            f"there is no acceptance suite in {rootpath}; change to its folder first: cd {PROJECT}"
+            f"there is no acceptance suite in {rootpath}; start it by {started.COMMAND} with the "
+            f"same options, or change to its folder first: cd {PROJECT}"
         )
     if (rootpath, inipath) == (early_config.rootpath, early_config.inipath):
         return
@@ -124,3 +125,10 @@ def _find_project(early_config: pytest.Config, args: list[str]) -> None:
     early_config._configure_python_path()  # noqa: SLF001
     args[:0] = early_config.getini("addopts")
     known.confcutdir = str(rootpath)
+
+
+def _check_words(words: list[str]) -> None:
+    """Refuse what stands among the options of the console command and belongs to none of them."""
+    stray = [word for word in words if word != started.cases()]
+    if stray:
+        raise pytest.UsageError(meant.sentence(stray[0], ()))

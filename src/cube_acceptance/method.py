@@ -7,8 +7,6 @@ import importlib
 import ipaddress
 import os
 import platform
-import shutil
-import subprocess
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,8 +98,6 @@ its probe that hold them. A field may be renamed; a published name stays."""
 SECRET_OPTIONS = ("--sign",)
 """Options whose value does not belong on a certificate."""
 
-GIT_LIMIT_S = 5.0
-
 
 def find_vantage(site: Site) -> Vantage | CannotMeasure:
     """Find the place to measure from, or say why there is none."""
@@ -187,38 +183,10 @@ def default_gateway(routes: Path = Path("/proc/net/route")) -> str:
     return ""
 
 
-def commit(folder: Path) -> str:
-    """Give the commit that this suite's source stands at; empty outside a checkout.
-
-    A plus sign follows where what judges was changed since: it is not what the commit holds.
-    """
-    if not (folder / ".git").exists():
-        return ""
-    head = _git(folder, "rev-parse", "HEAD")
-    changed = head and _git(folder, "status", "--porcelain", "--", *suite.JUDGING)
-    return f"{head}+" if changed else head
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    git = shutil.which("git")
-    if not git:
-        return ""
-    try:
-        asked = subprocess.run(  # noqa: S603 - fixed arguments
-            [git, "-C", str(folder), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=GIT_LIMIT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return asked.stdout.strip() if asked.returncode == 0 else ""
-
-
 def command_line(arguments: tuple[str, ...]) -> list[str]:
     """Repeat the command line without the values that do not belong on a certificate."""
-    shown, hide = ["pytest"], False
+    shown: list[str] = []
+    hide = False
     for argument in arguments:
         option, equals, _ = argument.partition("=")
         if hide:
@@ -256,7 +224,7 @@ def facts(arguments: tuple[str, ...]) -> dict[str, Any]:
         "suite": "cube-acceptance",
         "version": __version__,
         "suite_sha256": suite.sha256(),
-        "commit": commit(suite.PROJECT),
+        "commit": suite.commit(),
         "command_line": command_line(arguments),
         "python": platform.python_version(),
         "packages": packages(),

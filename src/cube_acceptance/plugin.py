@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import evidence_file, expected, logins, store, survey
+from cube_acceptance import evidence_file, expected, logins, started, store, survey
 from cube_acceptance.judge import Judge, Judgement, PassedError
 from cube_acceptance.ledger import (
     CASE_PROPERTY,
@@ -348,7 +348,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         state.setup,
         Path(config.option.xmlpath).parent,
         state.language,
-        (*_options_from_outside(), *config.invocation_params.args),
+        started.command_line(config.invocation_params.args, _options_from_outside()),
         replayed=bool(state.replay),
         key=state.key,
         browser=state.browser,

@@ -8,8 +8,13 @@ from __future__ import annotations
 import importlib
 import sys
 
+from cube_acceptance import meant
+from cube_acceptance.commands import run
+from cube_acceptance.started import COMMAND
+
 USAGE = """\
-usage: cube-acceptance verify FOLDER [--allowed-signers FILE]
+usage: cube-acceptance [run] [--site FILE | --cube ADDRESS | --replay FILE] [OPTION...]
+       cube-acceptance verify FOLDER [--allowed-signers FILE]
        cube-acceptance summary FOLDER... [--format table|csv|json|html]
            [--allowed-signers FILE] [--lang de|en] [--output FILE] [--all]
            [--stage acceptance|readiness]
@@ -18,6 +23,7 @@ usage: cube-acceptance verify FOLDER [--allowed-signers FILE]
 
 MODULES = {
     "outside": "cube_acceptance.outside",
+    "run": "cube_acceptance.commands.run",
     "summary": "cube_acceptance.summary.command",
     "verify": "cube_acceptance.verify",
 }
@@ -30,11 +36,14 @@ USAGE_ERROR = 4
 def main(arguments: list[str] | None = None) -> int:
     """Run the command that the first argument names, and return its exit status.
 
-    Without arguments given, those of this process count.
+    Without a name it is ``run``. Without arguments given, those of this process count.
     """
-    name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
+    given = sys.argv[1:] if arguments is None else arguments
+    if not given or given[0].startswith("-"):
+        return run.start(COMMAND, given)
+    name, *rest = given
     if name not in MODULES:
-        sys.stderr.write(USAGE)
+        sys.stderr.write(f"{USAGE}{meant.sentence(name, MODULES)}\n")
         return USAGE_ERROR
     try:
         status: int = importlib.import_module(MODULES[name]).main(rest)
