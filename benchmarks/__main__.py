@@ -92,10 +92,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     clear_leftovers()
     begin, load_before = time.monotonic(), os.getloadavg()[1]
-    figures = load()
+    figures, measured = load(), timing.commit()
     if chosen.part == "timing":
         figures.timing = timing.measure(chosen.times, say)
         figures.rounds, figures.date = chosen.times, timing.moment()
+        figures.commit = measured
         figures.facts = machine() | {"load before the first round": f"{load_before:.1f}"}
     else:
         figures.conditions = conditions.decide(chosen.stride, chosen.jobs, say)

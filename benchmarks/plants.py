@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import fleet
+from cube_acceptance.catalogue import IDS, load
+from cube_acceptance.expected import owed
+from cube_acceptance.site import load_site
 from selftests.lab.condition import Condition
 from selftests.lab.plant import GATEWAY, LAPTOP, Plant, run
-from selftests.lab.session import plant_under
+from selftests.lab.session import as_toml, plant_under, site_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +29,42 @@ DARK = Condition(
     verdict="rejected",
 )
 
+SERVERS = Condition(
+    id="dark-servers",
+    field="The same, and the site file has servers in case DHCP names none.",
+    firewall=DARK.firewall,
+    site={"dns": {"servers": [GATEWAY]}, "ntp": {"servers": [GATEWAY]}},
+    verdict="rejected",
+)
+MAC = "02:00:00:00:00:50"
+FULL = Condition(
+    id="full",
+    field="Nothing is wrong, and the site file lets everything be measured that it can.",
+    ip=(f"cube link set eth0 address {MAC}",),
+    sshd=(),
+    site={
+        "cube": {
+            "mac": MAC,
+            "ssh": "enabled",
+            "ssh_fingerprint": "{fingerprint}",
+            "login": {"user": "service", "key": "cube_key"},
+        }
+    },
+)
+"""DHCP is asked in the CUBE's name as well, and the clouds are reached through its shell."""
+
 FIRST = "10.20.4.1"
 """The first CUBE of a fleet; the plant's own computers are in 10.20.0.0/24."""
 WIDE = "10.20.0.0/16"
+
+
+def cases_of(condition: Condition) -> int:
+    """Count the cases of a session under a condition."""
+    text = as_toml(site_file(condition)).replace("ca_file", "# ca_file")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "site.toml")
+        path.write_text(text)
+        return len(owed(load(), load_site(path, IDS, ()).site))
 
 
 def of_many(count: int, dark: int = 0) -> Condition:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import tempfile
 import time
 from collections import defaultdict
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import peers
-from benchmarks.plants import DARK, FIRST, HEALTHY, built, of_many
+from benchmarks.plants import DARK, FIRST, FULL, HEALTHY, SERVERS, built, cases_of, of_many
 from benchmarks.work import Bench, Measured
 from selftests.lab.certificates import Authorities
 from selftests.lab.session import SITE
@@ -57,7 +58,7 @@ def _works(
         "large": of_many(LARGE),
         "large-dark": of_many(LARGE, SILENT),
     }
-    conditions = {"healthy": HEALTHY, "dark": DARK} | fleets
+    conditions = {"healthy": HEALTHY, "full": FULL, "dark": DARK} | fleets
     plants = {
         name: opened.enter_context(built(condition, authorities))
         for name, condition in conditions.items()
@@ -68,6 +69,8 @@ def _works(
         "collect": lambda: bench.session(healthy, HEALTHY, ["--collect-only"]),
         "empty": lambda: bench.empty(healthy),
         "required": lambda: bench.session(healthy, HEALTHY, ["-m", "required"]),
+        "command": lambda: bench.session(healthy, HEALTHY, program="cube-acceptance"),
+        "dark-servers": lambda: bench.session(plants["dark"], SERVERS),
     }
     for name, condition in conditions.items():
         plant = plants[name]
@@ -81,6 +84,8 @@ def _works(
         works[f"{name}-plain"] = lambda plant=plant, count=count: bench.exchanges(  # type: ignore[misc]
             plant, FIRST, count
         )
+        cases = cases_of(conditions[name])
+        works[f"{name}-empty"] = lambda plant=plant, cases=cases: bench.cases(plant, cases)  # type: ignore[misc]
     slow = set()
     for peer, writer in (("plugins", peers.plugins), ("nmap", peers.nmap)):
         for way in ("parallel", "sequence"):
@@ -91,6 +96,14 @@ def _works(
                 if peer == "nmap" or (way, state) == ("sequence", "dark"):
                     slow.add(name)
     return works, frozenset(slow)
+
+
+def commit() -> str:
+    """Name the commit that is measured, and say where something was changed since."""
+    here = Path(__file__).parent
+    shown = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    asked = subprocess.run(shown, capture_output=True, text=True, check=True)
+    return asked.stdout.strip()
 
 
 def moment() -> str:

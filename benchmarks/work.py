@@ -28,10 +28,25 @@ LIMIT_S = 900
 """When a piece of work counts as hanging, which ends the benchmark."""
 
 EMPTY = {
-    "pytest.ini": "[pytest]\n",
+    "pytest.ini": "[pytest]\njunit_family = xunit2\n",
     "test_nothing.py": '"""Nothing."""\n\n\ndef test_nothing() -> None:\n    """Pass."""\n',
 }
 """The project of the empty run."""
+
+MANY = """\
+import os
+
+import pytest
+
+
+@pytest.mark.parametrize("number", range(int(os.environ["BENCHMARK_CASES"])))
+def test_nothing(number: int) -> None:
+    pass
+"""
+"""The cases of the empty run of a fleet, in a folder of their own."""
+
+REPORTS = ("--junitxml", "junit.xml", "--html", "report.html", "--self-contained-html")
+"""The reports that pytest and pytest-html write of a session of ours as well."""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +73,10 @@ class Bench:
         """Write the empty project."""
         for name, text in EMPTY.items():
             (self.folder / name).write_text(text)
+        many = self.folder / "many"
+        many.mkdir()
+        (many / "pytest.ini").write_text(EMPTY["pytest.ini"])
+        (many / "test_nothing.py").write_text(MANY)
 
     def next_name(self) -> str:
         """Name a session's folder in a plant."""
@@ -70,10 +89,25 @@ class Bench:
         command = plant.inside("laptop", *program, *loading(PLUGINS), *more)
         return timed(command, {**os.environ, **environment()}, self.folder)
 
-    def session(self, plant: Plant, condition: Condition, more: Sequence[str] = ()) -> Measured:
+    def cases(self, plant: Plant, count: int) -> Measured:
+        """Run pytest on so many cases that do nothing, with the reports that a session writes."""
+        program = [str(Path(sys.executable).with_name("pytest")), "-p", "no:cacheprovider"]
+        command = plant.inside("laptop", *program, *loading(PLUGINS), *REPORTS)
+        env = {**os.environ, **environment(), "BENCHMARK_CASES": str(count)}
+        return timed(command, env, self.folder / "many")
+
+    def session(
+        self,
+        plant: Plant,
+        condition: Condition,
+        more: Sequence[str] = (),
+        program: str = "pytest",
+    ) -> Measured:
         """Run the acceptance suite as a user would, and read what it says about itself."""
         plugins = loading((*PLUGINS, "cube_acceptance.entry"))
-        command, env, reports = command_line(plant, condition, self.next_name(), [*plugins, *more])
+        command, env, reports = command_line(
+            plant, condition, self.next_name(), [*plugins, *more], program
+        )
         measured = timed(command, env | environment(), PROJECT)
         for run_folder in sorted(reports.iterdir()):
             if (run_folder / "certificate.json").exists():

@@ -199,9 +199,16 @@ def _value(item: object) -> str:
 
 
 def command_line(
-    plant: Plant, condition: Condition, name: str = "session", more: Sequence[str] = ()
+    plant: Plant,
+    condition: Condition,
+    name: str = "session",
+    more: Sequence[str] = (),
+    program: str = "pytest",
 ) -> tuple[list[str], dict[str, str], Path]:
-    """Give a session's command, its environment and its reports folder."""
+    """Give a session's command, its environment and its reports folder.
+
+    ``program`` is the name of what starts it, as it is installed.
+    """
     folder = plant.folder / name
     reports, home, temporary = folder / "reports", folder / "home", folder / "upper"
     for made in (reports, home):
@@ -251,12 +258,12 @@ def command_line(
         work.mkdir(parents=True)
         layers = f"lowerdir={place},upperdir={upper},workdir={work}"
         script.append(f"mount -t overlay overlay -o {layers} {place}")
-    pytest = Path(sys.executable).with_name("pytest")
+    installed = Path(sys.executable).with_name(program)
     # What is replayed brings its site along.
     about = [] if "--replay" in more else ["--site", str(site)]
     own = [item.format_map(values) for item in laptop.arguments]
-    program = [
-        str(pytest),
+    starting = [
+        str(installed),
         *about,
         "--reports",
         str(reports),
@@ -267,7 +274,7 @@ def command_line(
         "-W",
         "error",
     ]
-    started = [*privilege, *program, *own, *more]
+    started = [*privilege, *starting, *own, *more]
     script.append("exec " + shlex.join(started))
     command = plant.inside(
         "laptop", "unshare", "-m", "--propagation", "private", "sh", "-c", "; ".join(script)
