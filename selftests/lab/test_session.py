@@ -268,10 +268,10 @@ class TestWhatIsLeft:
     """The run's folder and the terminal, as the contract fixes them."""
 
     def test_folder_and_terminal(self, plant: Plant, name: str) -> None:
-        """One new folder with all files; verdict and path are the last lines."""
+        """One new folder with all files; verdict, next step and the path are the last lines."""
         ended = hold_and_finish(plant, HEALTHY, name)
         folder = run_folder(ended)
-        last = "\n".join(ended.terminal.strip().splitlines()[-3:])
+        last = "\n".join(ended.terminal.strip().splitlines()[-4:])
 
         assert {path.name for path in folder.iterdir()} >= {
             "certificate.json", "certificate.html", "evidence.json", "junit.xml",

@@ -39,6 +39,7 @@ from fixtures.simulator.dhcp import (
     second_server,
     write,
 )
+from selftests.support import healthy
 from selftests.support.filters import run_filter
 
 if TYPE_CHECKING:
@@ -530,6 +531,34 @@ class TestGrantCommand:
         """The requirement asks for the exact command wherever the suite runs."""
         assert dhcp.grant_command("darwin", "/v/bin/python") == "sudo /v/bin/python -m pytest"
         assert '-LocalPort 68 -Program "C:\\py.exe"' in dhcp.grant_command("win32", "C:\\py.exe")
+
+
+class TestMissingRight:
+    """What is said before a run: whether the right to ask is there."""
+
+    @pytest.mark.parametrize(
+        ("end", "command"),
+        [
+            (None, ""),
+            (CannotAskError("off-link", "no carrier", "ip link"), ""),
+            (CannotAskError("not-permitted", "no", "sudo"), "sudo"),
+        ],
+    )
+    def test_is_tried(
+        self, monkeypatch: pytest.MonkeyPatch, end: CannotAskError | None, command: str
+    ) -> None:
+        """The way onto the wire is opened and closed again, and nothing is sent."""
+        closed: list[int] = []
+
+        def open_wire(*_: object) -> object:
+            if end:
+                raise end
+            return type("Wire", (), {"close": lambda _: closed.append(1)})()
+
+        monkeypatch.setattr(dhcp, "open_wire", open_wire)
+
+        assert dhcp.missing_right(healthy.VANTAGE) == command
+        assert bool(closed) == (end is None)
 
 
 class _FakeWire:

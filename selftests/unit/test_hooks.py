@@ -17,10 +17,11 @@ from cube_acceptance.certificate import terminal
 from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.judge import Judge, Judgement
 from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, SEAL_PROPERTY, Ledger, sealed
+from cube_acceptance.probes import dhcp as probing
 from cube_acceptance.run import Run
 from cube_acceptance.site import Cube, LoadedSite, Login, Site
 from cube_acceptance.store import Replay
-from selftests.support import healthy, sessions
+from selftests.support import cases, healthy, sessions
 from selftests.support.builders import dhcp
 from selftests.support.sessions import run, start
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cube_acceptance.catalogue import Catalogue
+    from cube_acceptance.evidence import Observation
 
 NO_ROUTER = msgspec.structs.replace(healthy.OFFER, routers=())
 UNMEASURED = healthy.saved({"ntp/10.20.0.1": None, "dhcp": dhcp(NO_ROUTER)})
@@ -50,14 +52,18 @@ class TestRoom:
 class TestSession:
     """Sessions of every kind: judged again, measured, spread, only looked at."""
 
-    def test_alone(self, tmp_path: Path) -> None:
+    def test_alone(self, tmp_path: Path, catalogue: Catalogue) -> None:
         """Eleven passes, exit 0, verdict and path last; the user's own reports are the same."""
         html, junit = tmp_path / "mine" / "a.html", tmp_path / "mine" / "b.xml"
         session = run(tmp_path, "--lang", "en", f"--html={html}", f"--junitxml={junit}")
 
         assert (session.status, session.verdict) == (0, "accepted")
         lines = session.output.strip().splitlines()
-        assert lines[-2:] == ["Verdict: Accepted", str(session.folder / "certificate.html")]
+        page = session.folder / "certificate.html"
+        assert lines[-4] == "Verdict: Accepted"
+        assert lines[-2:] == [str(session.folder), page.as_uri()]
+        signed = [line.split()[1] for line in lines if line.startswith("✓")]
+        assert sorted(signed) == sorted(entry.id for entry in catalogue.requirement)
         assert html.read_bytes() == (session.folder / "certificate.html").read_bytes()
         assert junit.read_bytes() == (session.folder / "junit.xml").read_bytes()
 
@@ -146,16 +152,17 @@ class Reporter:
         """Be a terminal or a file."""
         self.isatty = isatty
         self.verbosity = verbosity
+        self.showfspath = True
         self.shown: list[str] = []
+        self.stats: dict[str, list[pytest.TestReport]] = {}
 
-    def rewrite(self, line: str, *, erase: bool) -> None:
+    def rewrite(self, line: str) -> None:
         """Draw the line again."""
-        assert erase
-        self.shown.append(line)
+        self.shown.append(f"\r{line}")
 
-    def write_line(self, line: str) -> None:
+    def write_line(self, line: str, **markup: bool) -> None:
         """Write a line."""
-        self.shown.append(line)
+        self.shown.append("".join([line, *(f" <{look}>" for look in markup)]))
 
 
 class Measuring:
@@ -164,43 +171,53 @@ class Measuring:
     def __init__(self) -> None:
         """Begin with three looks to go."""
         self.looks = 3
-        self.waited: list[float] = []
 
-    def wait(self, limit_s: float) -> bool:
+    def wait(self, _limit_s: float) -> bool:
         """Return whether everything is in."""
-        self.waited.append(limit_s)
         self.looks -= 1
         return self.looks < 0
 
     def progress(self) -> tuple[int, int, tuple[str, ...]]:
         """Return how many are in."""
-        return 1, 2, ("dhcp",)
+        return 1, 2, ("dhcp/with/a/long/name",)
+
+    def seen(self, key: str) -> Observation | None:
+        """Return what is in from the second look on, but for the time servers."""
+        if self.looks < 2 and not key.startswith("ntp/"):
+            return healthy.observations().get(key)
+        return None
 
 
 class TestWatch:
     """Progress by the conventions of pytest's own reporter."""
 
-    def test_terminal(self) -> None:
-        """One line, drawn again and again, and an end of line at the end."""
-        reporter, measuring = Reporter(isatty=True), Measuring()
-        plugin._watch(reporter, measuring, "en")
+    def test_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One line, drawn again and again, never wider than the terminal, and wiped at the end."""
+        monkeypatch.setenv("COLUMNS", "30")
+        reporter, looks = Reporter(isatty=True), []
+        plugin._watch(reporter, Measuring(), "en", lambda: looks.append(1))
 
-        assert reporter.shown == ["Measurements: 1 of 2; waiting for: dhcp"] * 4 + [""]
-        assert set(measuring.waited) == {plugin.REDRAW_S}
+        assert reporter.shown == ["\rMeasurements: 1 of 2; waitin…"] * 3 + ["\r" + " " * 29, "\r"]
+        assert len(looks) == 3
 
-    def test_log(self) -> None:
+    def test_log(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """One line every ten seconds, and nothing more."""
-        reporter, measuring = Reporter(isatty=False), Measuring()
-        plugin._watch(reporter, measuring, "en")
+        monkeypatch.setattr(plugin, "PROGRESS_S", -1.0)
+        reporter = Reporter(isatty=False)
+        plugin._watch(reporter, Measuring(), "en", lambda: None)
 
         assert len(reporter.shown) == 3
-        assert set(measuring.waited) == {10.0}
+
+        monkeypatch.undo()
+        plugin._watch(reporter, Measuring(), "en", lambda: None)
+
+        assert len(reporter.shown) == 3
 
     @pytest.mark.parametrize("isatty", [True, False])
     def test_quiet(self, *, isatty: bool) -> None:
         """-q wants none of it."""
         reporter = Reporter(isatty=isatty, verbosity=-1)
-        plugin._watch(reporter, Measuring(), "en")
+        plugin._watch(reporter, Measuring(), "en", lambda: None)
 
         assert reporter.shown == []
 
@@ -209,12 +226,156 @@ class TestWatch:
         config, reporter, state = Config(tmp_path), Reporter(isatty=False), state_of(catalogue)
         config.pluginmanager = SimpleNamespace(get_plugin=lambda _: reporter)
         config.stash[plugin.STATE] = state
-        plugin.pytest_runtestloop(SimpleNamespace(config=config))
-        assert reporter.shown == []
+        session = SimpleNamespace(config=config, items=[])
+        plugin.pytest_runtestloop(session)
 
         state.survey = Measuring()
-        plugin.pytest_runtestloop(SimpleNamespace(config=config))
-        assert len(reporter.shown) == 3
+        plugin.pytest_runtestloop(session)
+        assert state.survey.looks < 0
+
+
+class TestLines:
+    """A line a requirement, in the place of pytest's dots."""
+
+    @pytest.fixture
+    def state(self, catalogue: Catalogue) -> plugin.State:
+        """A session that measures the healthy site."""
+        state = state_of(catalogue)
+        state.setup, state.survey = healthy.saved().setup, Measuring()  # type: ignore[assignment]
+        return state
+
+    def session_of(self, state: plugin.State) -> Any:  # noqa: ANN401 - as much of one as is needed
+        """A session with all of its cases."""
+        items = []
+        for owing in state.ledger.owed:
+            item = SimpleNamespace(stash=pytest.Stash())
+            item.stash[plugin.OWED] = owing
+            item.stash[plugin.CASE] = cases.functions()[owing.requirement]
+            items.append(item)
+        return SimpleNamespace(items=items)
+
+    def test_as_it_comes_in(self, state: plugin.State) -> None:
+        """What can be judged is told while the rest is measured, each requirement once."""
+        reporter = Reporter(isatty=False)
+        plugin._write_own_lines(reporter, state)
+        plugin._expect(state, tuple(reversed(state.ledger.owed)))
+        session = self.session_of(state)
+        plugin._judge_early(session, state)
+        assert reporter.shown == []
+
+        state.survey.looks = 0  # type: ignore[union-attr]
+        plugin._judge_early(session, state)
+        plugin._judge_early(session, state)
+
+        told = [line.split()[1] for line in reporter.shown]
+        assert "DHCP-01" in told
+        assert "NTP-01" not in told
+        assert len(told) == len(set(told)) == 10
+        assert not reporter.showfspath
+        assert all(line.endswith(" <green>") for line in reporter.shown)
+
+    def test_fits_the_terminal(self, state: plugin.State, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It takes the place of the line of progress."""
+        monkeypatch.setenv("COLUMNS", "24")
+        reporter = Reporter(isatty=True)
+        plugin._write_own_lines(reporter, state)
+        assert state.lines is not None
+        plugin._expect(state, state.ledger.owed[:1])
+        state.lines.enter("DHCP-01", Judgement(outcome="not-run", text="not-run"))
+
+        assert [len(line) for line in reporter.shown] == [24, 1, 23]
+
+    @pytest.mark.parametrize("missing", ["lines", "survey", "room"])
+    def test_nothing_early(
+        self, state: plugin.State, missing: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where pytest writes, where nothing is measured, and of a fleet."""
+        reporter, session = Reporter(isatty=False), self.session_of(state)
+        plugin._write_own_lines(reporter, state)
+        plugin._expect(state, state.ledger.owed)
+        state.survey.looks = 0  # type: ignore[union-attr]
+        if missing == "room":
+            monkeypatch.setattr(plugin, "EARLY_LIMIT", 3)
+        else:
+            setattr(state, missing, None)
+        plugin._judge_early(session, state)
+
+        assert reporter.shown == []
+
+    def test_selected(self, state: plugin.State) -> None:
+        """Who asks for two of them gets two lines."""
+        reporter, session = Reporter(isatty=False), self.session_of(state)
+        session.items = session.items[-1:]
+        plugin._write_own_lines(reporter, state)
+        plugin._expect(state, state.ledger.owed[-2:])
+        state.survey.looks = 0  # type: ignore[union-attr]
+        plugin._judge_early(session, state)
+
+        assert [line.split()[1] for line in reporter.shown] == ["SSH-01"]
+        assert plugin._left_out(state.ledger, state.needs) >= {("DHCP-01", "site")}
+
+    @pytest.mark.parametrize(
+        ("asked", "left"), [(("auto", "fE"), 1), (("short", "fE"), 2), (("auto", "a"), 2)]
+    )
+    def test_failures_once(
+        self, tmp_path: Path, state: plugin.State, asked: tuple[str, str], left: int
+    ) -> None:
+        """What was judged stands in the last lines, unless pytest's own list was asked for."""
+        config = Config(tmp_path, tbstyle=asked[0], reportchars=asked[1])
+        config.stash[plugin.STATE] = state
+        state.run = object()  # type: ignore[assignment]
+        reporter = Reporter(isatty=False)
+        failed = [reported("failed", '{"outcome":"fail"}'), reported("failed")]
+        reporter.stats["failed"] = list(failed)
+        summary = plugin.pytest_terminal_summary(reporter, config)
+        next(summary)
+        assert len(reporter.stats["failed"]) == left
+        with pytest.raises(StopIteration):
+            summary.send(None)
+        assert reporter.stats["failed"] == failed
+
+    def test_no_failures(self, tmp_path: Path, state: plugin.State) -> None:
+        """A summary of passes is pytest's."""
+        config = Config(tmp_path, tbstyle="auto", reportchars="fE")
+        config.stash[plugin.STATE] = state
+        state.run = object()  # type: ignore[assignment]
+        reporter = Reporter(isatty=False)
+        returned(plugin.pytest_terminal_summary(reporter, config), None)
+
+        assert reporter.stats == {}
+
+    @pytest.mark.parametrize(
+        ("command", "said"),
+        [
+            ("", ""),
+            ("sudo setpriv -- python -m pytest", "setpriv -- python -m pytest --site 'a b.toml'"),
+            ("New-NetFirewallRule", "New-NetFirewallRule"),
+        ],
+    )
+    def test_a_missing_right_comes_first(
+        self,
+        tmp_path: Path,
+        state: plugin.State,
+        monkeypatch: pytest.MonkeyPatch,
+        command: str,
+        said: str,
+    ) -> None:
+        """In the first second, with the whole command that grants it."""
+        monkeypatch.setattr(probing, "missing_right", lambda _: command)
+        config = Config(tmp_path)
+        config.stash[plugin.STATE] = state
+        assert plugin.pytest_report_header(config) == []
+
+        state.run = object()  # type: ignore[assignment]
+        config.invocation_params.args = ("--site", "a b.toml")
+        lines = plugin.pytest_report_header(config)
+
+        assert lines[0] == "site: Werk Ulm; CUBEs: line-1; measured from eth0, 10.20.0.20/24"
+        assert "".join(lines[1:]).endswith(said)
+        assert len(lines) == 1 + bool(command)
+
+        state.replay = object()  # type: ignore[assignment]
+        assert len(plugin.pytest_report_header(config)) == 1
 
 
 class Manager:
@@ -676,9 +837,24 @@ class TestBookkeeper:
         """A ledger that owes the healthy site's cases."""
         return state_of(catalogue).ledger
 
+    def keeper(self, ledger: Ledger, lines: Any = None) -> plugin.Bookkeeper:  # noqa: ANN401
+        """Keep this ledger."""
+        state = SimpleNamespace(ledger=ledger, seal="seal", lines=lines)
+        return plugin.Bookkeeper(state)  # type: ignore[arg-type]
+
+    def test_its_requirements_line(self, ledger: Ledger) -> None:
+        """What is entered is shown as well."""
+        shown: list[str] = []
+        lines = SimpleNamespace(enter=lambda case, _: shown.append(case))
+        seal = sealed("seal", "DHCP-01", GOOD)
+        report = reported("passed", GOOD, seal, case="DHCP-01")
+        self.keeper(ledger, lines).pytest_runtest_logreport(report)
+
+        assert shown == ["DHCP-01"]
+
     def entered(self, ledger: Ledger, *reports: pytest.TestReport) -> tuple[str, str]:
         """Return what becomes of DHCP-01 when these reports arrive."""
-        keeper = plugin.Bookkeeper(ledger, "seal")
+        keeper = self.keeper(ledger)
         for report in reports:
             keeper.pytest_runtest_logreport(report)
         judgement = ledger.judgement("DHCP-01")
@@ -727,7 +903,7 @@ class TestBookkeeper:
 
     def test_cases_that_cannot_be_loaded(self, ledger: Ledger) -> None:
         """Likewise."""
-        keeper = plugin.Bookkeeper(ledger, "seal")
+        keeper = self.keeper(ledger)
         for outcome in ("passed", "failed"):
             keeper.pytest_collectreport(pytest.CollectReport("tests/x.py", outcome, None, []))
 
@@ -736,21 +912,34 @@ class TestBookkeeper:
         ]
 
     @pytest.mark.parametrize(
-        ("report", "letter"),
+        ("report", "shown", "own"),
         [
-            (reported("failed", UNCLEAR), "?"),
-            (reported("failed", '{"outcome":"fail"}'), None),
-            (reported("passed", GOOD), None),
-            (reported("failed"), None),
+            (
+                reported("failed", UNCLEAR),
+                ("inconclusive", "?", "INCONCLUSIVE"),
+                ("inconclusive", "", "INCONCLUSIVE"),
+            ),
+            (reported("failed", '{"outcome":"fail"}'), None, ("failed", "", "FAILED")),
+            (reported("passed", GOOD), None, ("passed", "", "PASSED")),
+            (reported("failed"), None, None),
+            (reported("passed", GOOD, when="teardown"), None, None),
         ],
     )
-    def test_an_inconclusive_case_is_shown_as_one(
-        self, report: pytest.TestReport, letter: str | None
+    def test_how_a_case_is_shown(
+        self,
+        tmp_path: Path,
+        catalogue: Catalogue,
+        report: pytest.TestReport,
+        shown: tuple[str, str, str] | None,
+        own: tuple[str, str, str] | None,
     ) -> None:
-        """Neither a pass nor a failure."""
-        shown = plugin.pytest_report_teststatus(report)
+        """An inconclusive one is neither a pass nor a failure; a line of ours needs no letter."""
+        config = Config(tmp_path)
+        assert plugin.pytest_report_teststatus(report, config) == shown
 
-        assert (shown and shown[1]) == letter
+        config.stash[plugin.STATE] = state = state_of(catalogue)
+        state.lines = object()  # type: ignore[assignment]
+        assert plugin.pytest_report_teststatus(report, config) == own
 
 
 class TestEnd:

@@ -13,6 +13,7 @@ SOURCE = PROJECT / "src" / "cube_acceptance"
 
 ROOMS = (
     "text.foreign",
+    "ownership",
     "addresses",
     "evidence",
     "catalogue",
@@ -31,11 +32,13 @@ ROOMS = (
     "survey",
     "verdict",
     "ledger",
+    "cases",
     "suite",
     "started",
     "meant",
     "method",
     "certificate",
+    "lines",
     "schemas",
     "run",
     "siblings",

@@ -902,6 +902,8 @@ class TestProgress:
             time.sleep(0.001)
 
         assert surveyed.progress() == (1, 2, ("mdns/line-1",))
+        assert surveyed.seen("mdns/line-1") is None
+        assert surveyed.seen(f"ssh/{CUBE}") is not None
         network(FakeProbe("never"))
         assert surveyed.wait(LIMIT_S)
         assert surveyed.progress() == (3, 3, ())  # at last, who answered

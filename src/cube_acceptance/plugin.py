@@ -12,6 +12,7 @@ import secrets
 import shlex
 import shutil
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,8 +20,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import pytest
 
+from cube_acceptance import (
+    cases,
+    evidence_file,
+    expected,
+    logins,
+    ownership,
+    started,
+    store,
+    survey,
+)
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import evidence_file, expected, logins, started, store, survey
 from cube_acceptance.judge import Judge, Judgement, PassedError
 from cube_acceptance.ledger import (
     CASE_PROPERTY,
@@ -29,16 +39,18 @@ from cube_acceptance.ledger import (
     Ledger,
     sealed,
 )
+from cube_acceptance.lines import Lines
 from cube_acceptance.refusals import check_collected, check_session
 from cube_acceptance.setup import Setup
 from cube_acceptance.site import SiteError, load_site, site_for_cube
-from cube_acceptance.text import sentences, wording
+from cube_acceptance.text import computer, sentences, wording
 from cube_acceptance.verdict import EXIT_STATUS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from cube_acceptance.catalogue import Catalogue, Language
+    from cube_acceptance.certificate.terminal import Line
     from cube_acceptance.judge import Evidence
     from cube_acceptance.run import Run
     from cube_acceptance.site import LoadedSite
@@ -61,7 +73,13 @@ PROGRESS_S = 10.0
 """How often a run that nobody watches says what it is waiting for."""
 
 REDRAW_S = 0.2
-"""How often the progress line of a terminal is drawn."""
+"""How often the progress line of a terminal is drawn, and looked what can be judged."""
+
+EARLY_LIMIT = 100
+"""Up to this many cases are judged while others are measured; a fleet's are judged at the end."""
+
+OWN_TRACE, OWN_SUMMARY = "auto", "fE"
+"""Values of ``--tb`` and ``-r`` with which nobody has asked for pytest's own list of failures."""
 
 
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +154,12 @@ class State:
         """Whether a rule of the session's ended it (``-x``, ``--maxfail``) and no person did."""
         self.logins: logins.Logins = {}
         """What logs in at the CUBEs' shells; nobody else is told."""
+        self.lines: Lines | None = None
+        """What writes a line for each requirement, where that is left to us."""
+        self.needs: tuple[expected.Owed, ...] = ()
+        """The cases that were selected."""
+        self.made: list[Path] = []
+        """The folders that were made for the run's."""
         self.wishes: dict[str, Path] = {}
         self.browser = ""
         self.key: Path | None = None
@@ -143,6 +167,7 @@ class State:
 
 STATE = pytest.StashKey[State]()
 OWED = pytest.StashKey[expected.Owed]()
+CASE = pytest.StashKey["Callable[..., None]"]()
 JUDGE = pytest.StashKey[Judge]()
 JUDGED = pytest.StashKey[Judgement]()
 
@@ -177,11 +202,13 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         simulated = config.hook.pytest_cube_acceptance_simulated_site()
         loaded = simulated.loaded
-    language = config.getoption("lang") or loaded.site.language
+    language = config.getoption("lang") or (
+        loaded.site.language if loaded.name else computer.language()
+    )
     state = State(catalogue, loaded, language)
     state.simulated, state.replay = simulated, replay
     config.stash[STATE] = state
-    bookkeeper = Bookkeeper(state.ledger, state.seal)
+    bookkeeper = Bookkeeper(state)
     config.pluginmanager.register(bookkeeper, "cube-acceptance-ledger")
     config.pluginmanager.register(Ending(state), "cube-acceptance-ending")
     if not _only_looks(config):
@@ -293,6 +320,7 @@ def _make_folder(config: pytest.Config, state: State) -> None:
         config.getoption("reports") or config.rootpath / "reports"
     )
     folder = reports / folder_name(state.loaded.site, datetime.now(UTC))
+    state.made = [one for one in (reports, *reports.parents) if not one.exists()]
     try:
         folder.mkdir(parents=True)
     except OSError as error:
@@ -357,10 +385,62 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         state.run.open()
     except OSError as error:
         raise pytest.UsageError(f"--reports: {state.run.folder}: {error.strerror}") from error
+    ownership.give_back([*state.made, state.run.folder])
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if type(reporter) is pytest.TerminalReporter and reporter.verbosity == 0:
+        _write_own_lines(reporter, state)
     if config.pluginmanager.has_plugin("dsession"):
         state.spool = store.Spool.make()
         if state.replay:
             state.spool.put_all(state.replay.evidence)
+
+
+def _write_own_lines(reporter: Any, state: State) -> None:  # noqa: ANN401 - pytest's own
+    """Let a line a requirement stand in the place of pytest's dots."""
+    live = bool(reporter.isatty)
+
+    def write(line: Line) -> None:
+        text = line.text
+        if live:  # over the line of progress
+            reporter.rewrite(" " * _width())
+            reporter.rewrite("")
+            text = fitted(text, _width())
+        reporter.write_line(text, **dict.fromkeys(line.look, True))
+
+    from cube_acceptance.certificate.terminal import fitted
+
+    reporter.showfspath = False
+    state.lines = Lines(state.catalogue, state.language, write)
+    state.lines.signs = wording.can_write("✓✗", sys.stdout.encoding)
+
+
+def _width() -> int:
+    """Return how many columns a line of the terminal may take without beginning another."""
+    return shutil.get_terminal_size().columns - 1
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what is tested from where, and at once which right is missing."""
+    state = config.stash.get(STATE, None)
+    if state is None or state.run is None:
+        return []
+    from cube_acceptance.certificate import front, terminal
+    from cube_acceptance.evidence import Vantage
+    from cube_acceptance.method import vantage_facts
+    from cube_acceptance.probes.dhcp import missing_right
+
+    site, vantage = state.loaded.site, state.setup.vantage
+    facts = vantage_facts(state.setup)
+    said = terminal.header(site, facts["problem"] or front.interface(facts), state.language)
+    lines = [said]
+    if isinstance(vantage, Vantage) and not vantage.loopback and not state.replay:
+        command = missing_right(vantage)
+        if command.endswith("pytest"):
+            command = f"{command} {shlex.join(config.invocation_params.args)}"
+        if command:
+            say = wording.say("terminal.missing_right", state.language, command=command)
+            lines.append(f"! {say}")
+    return lines
 
 
 def _options_from_outside() -> list[str]:
@@ -400,11 +480,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Give every case its name and its markers; drop what does not apply at this stage."""
     state = config.stash[STATE]
     site = state.loaded.site
-    cases = config.rootpath / CASES_FOLDER
+    place = config.rootpath / CASES_FOLDER
     kept = []
     for item in items:
         marker = item.get_closest_marker("requirement")
-        if marker is None or item.path.parent != cases or not isinstance(item, pytest.Function):
+        if marker is None or item.path.parent != place or not isinstance(item, pytest.Function):
             raise pytest.UsageError(
                 f"{item.nodeid} is no acceptance case; those are in {CASES_FOLDER}/ "
                 "and the suite's own tests run in a session of their own"
@@ -427,6 +507,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.user_properties.append((CASE_PROPERTY, owing.case))
         item.add_marker(requirement.level)
         item.add_marker(requirement.direction)
+        item.stash[CASE] = item.obj
         item.obj = _judged(item, parameters)
         kept.append(item)
     items[:] = kept
@@ -468,6 +549,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     needs = tuple(item.stash[OWED] for item in session.items if OWED in item.stash)
     if len(needs) < len(session.items):
         return  # the items were refused, see above
+    _expect(state, needs)
     if state.spool:  # a worker process; the controller measures
         state.spool.ask(needs)
     elif state.replay:
@@ -484,10 +566,17 @@ def pytest_xdist_node_collection_finished(node: Any) -> None:  # noqa: ANN401 - 
     state = node.config.stash[STATE]
     if state.replay or state.survey or not state.spool:
         return
-    state.survey = survey.Survey(
-        state.setup, state.spool.asked() or (), state.spool, logins=state.logins
-    )
+    _expect(state, state.spool.asked() or ())
+    state.survey = survey.Survey(state.setup, state.needs, state.spool, logins=state.logins)
     state.survey.start()
+
+
+def _expect(state: State, needs: tuple[expected.Owed, ...]) -> None:
+    """Note which cases were selected, in the catalogue's order."""
+    places = {owing.case: place for place, owing in enumerate(state.ledger.owed)}
+    state.needs = tuple(sorted(needs, key=lambda owing: places.get(owing.case, len(places))))
+    if state.lines:
+        state.lines.expect(state.needs)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -496,21 +585,52 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     state = session.config.stash[STATE]
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     if state.survey and reporter:
-        _watch(reporter, state.survey, state.language)
+        _watch(reporter, state.survey, state.language, lambda: _judge_early(session, state))
 
 
-def _watch(reporter: Any, measuring: survey.Survey, language: Language) -> None:  # noqa: ANN401 - see above
-    """Show progress as pytest shows that of collecting: on one line, or now and then in a log."""
+def _watch(
+    reporter: Any,  # noqa: ANN401 - see above
+    measuring: survey.Survey,
+    language: Language,
+    look: Callable[[], None],
+) -> None:
+    """Show progress as pytest shows that of collecting: on one line, or now and then in a log.
+
+    Meanwhile it is looked again and again what can be told already.
+    """
     from cube_acceptance.certificate import terminal
 
     live, quiet = bool(reporter.isatty), reporter.verbosity < 0
-    while not measuring.wait(REDRAW_S if live else PROGRESS_S):
-        if not quiet:
-            line = terminal.progress(*measuring.progress(), language)
-            reporter.rewrite(line, erase=True) if live else reporter.write_line(line)
+    said_s = time.monotonic()
+    while not measuring.wait(REDRAW_S):
+        look()
+        line = terminal.progress(*measuring.progress(), language)
+        if live and not quiet:
+            reporter.rewrite(terminal.fitted(line, _width()).ljust(_width()))
+        elif not quiet and time.monotonic() - said_s > PROGRESS_S:
+            said_s = time.monotonic()
+            reporter.write_line(line)
     if live and not quiet:
-        reporter.rewrite(terminal.progress(*measuring.progress(), language), erase=True)
-        reporter.write_line("")
+        reporter.rewrite(" " * _width())
+        reporter.rewrite("")
+
+
+def _judge_early(session: pytest.Session, state: State) -> None:
+    """Judge what can be judged before everything is measured, for the lines on the terminal.
+
+    Under xdist the cases are in other processes; their lines are written as they come.
+    """
+    lines, measuring = state.lines, state.survey
+    if not lines or not measuring or len(session.items) > EARLY_LIMIT:
+        return
+    waiting = {owing.case for owing in lines.open()}
+    items = {item.stash[OWED].case: item for item in session.items}
+    for owing in state.needs:
+        if owing.case in waiting and owing.case in items:
+            case = items[owing.case].stash[CASE]
+            judgement = cases.judge(case, owing, state.setup, cases.SoFar(measuring))
+            if judgement:
+                lines.enter(owing.case, judgement)
 
 
 # What became of every case.
@@ -562,10 +682,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 class Bookkeeper:
     """Enters in the ledger, on the controller, what is reported."""
 
-    def __init__(self, ledger: Ledger, seal: str) -> None:
-        """Keep this ledger, and believe judgements with this seal."""
-        self._ledger = ledger
-        self._seal = seal
+    def __init__(self, state: State) -> None:
+        """Keep the session's ledger, and believe judgements with its seal."""
+        self._state = state
+        self._ledger = state.ledger
+        self._seal = state.seal
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Enter what became of a case."""
@@ -589,6 +710,8 @@ class Bookkeeper:
         judgement = msgspec.json.decode(text, type=Judgement)
         if report.passed == (judgement.outcome == "pass"):
             self._ledger.record(case, judgement)
+            if self._state.lines:
+                self._state.lines.enter(case, judgement)
         else:
             self._ledger.broken(case, "pytest and the judge disagree")
 
@@ -623,15 +746,47 @@ def _last_line(report: pytest.TestReport) -> str:
 
 
 def pytest_report_teststatus(
-    report: pytest.TestReport | pytest.CollectReport,
+    report: pytest.TestReport | pytest.CollectReport, config: pytest.Config
 ) -> tuple[str, str, str] | None:
-    """Show an inconclusive case as what it is."""
-    told = dict(getattr(report, "user_properties", ())).get(JUDGEMENT_PROPERTY)
-    if getattr(report, "when", "") == "call" and told and report.failed:
-        judgement = msgspec.json.decode(str(told), type=Judgement)
-        if judgement.outcome == "inconclusive":
-            return "inconclusive", "?", "INCONCLUSIVE"
+    """Show an inconclusive case as what it is, and no letter where its requirement has a line."""
+    told = _told(report)
+    if not told:
+        return None
+    state = config.stash.get(STATE, None)
+    own = state is not None and state.lines is not None
+    judgement = msgspec.json.decode(told, type=Judgement)
+    if report.failed and judgement.outcome == "inconclusive":
+        return "inconclusive", "" if own else "?", "INCONCLUSIVE"
+    if own:
+        return str(report.outcome), "", str(report.outcome).upper()
     return None
+
+
+def _told(report: object) -> str:
+    """Return the judgement that a report of a case brings, as JSON; empty where it brings none."""
+    told = dict(getattr(report, "user_properties", ())).get(JUDGEMENT_PROPERTY, "")
+    return str(told) if getattr(report, "when", "") == "call" else ""
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: Any,  # noqa: ANN401 - pytest's own
+    config: pytest.Config,
+) -> Generator[None]:
+    """Leave what was judged to the last lines, unless pytest's own list was asked for."""
+    state = config.stash.get(STATE, None)
+    asked = (config.getoption("tbstyle"), config.getoption("reportchars"))
+    stats = getattr(terminalreporter, "stats", {})
+    if state is None or state.run is None or asked != (OWN_TRACE, OWN_SUMMARY):
+        return (yield)
+    failed: Sequence[Any] = stats.get("failed", ())
+    if failed:
+        stats["failed"] = [report for report in failed if not _told(report)]
+    try:
+        return (yield)
+    finally:
+        if failed:
+            stats["failed"] = failed
 
 
 # The end: certificate, exit status, last lines.
@@ -696,13 +851,22 @@ def _conclude(session: pytest.Session, state: State, run: Run) -> None:
             shutil.copyfile(run.folder / name, target)
         except OSError as error:
             run.failings.append(f"{target}: {error.strerror or error}")
+    ownership.give_back([run.folder, *state.wishes.values()])
     spoken_for = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, *EXIT_STATUS.values()}
     if session.exitstatus in spoken_for or state.stopped:
         session.exitstatus = EXIT_STATUS[certificate["verdict"]]
     for failing in run.failings:
         _say(session.config, failing, red=True)
-    for line in terminal.last_lines(certificate, run.folder, state.language):
-        _say(session.config, line)
+    for line in terminal.last_lines(
+        certificate, run.folder, state.language, _left_out(state.ledger, state.needs)
+    ):
+        _say(session.config, line.text, **dict.fromkeys(line.look, True))
+
+
+def _left_out(ledger: Ledger, needs: tuple[expected.Owed, ...]) -> set[tuple[str, str]]:
+    """Return the requirements and subjects of which no case was selected."""
+    selected = {(owing.requirement, owing.subject) for owing in needs}
+    return {(owing.requirement, owing.subject) for owing in ledger.owed} - selected
 
 
 def _say(config: pytest.Config, line: str, **markup: bool) -> None:

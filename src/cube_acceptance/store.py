@@ -68,6 +68,16 @@ class Store:
                 raise NotMeasuredError(_missing(key, defects_in(self._observations)))
             return self._observations[key]
 
+    def seen(self, key: str) -> Observation | None:
+        """Give an observation without waiting; None where it may still come.
+
+        Raises:
+            NotMeasuredError: the store was closed without it.
+        """
+        with self._changed:
+            waits = not self._closed and key not in self._observations
+        return None if waits else self.get(key)
+
     def all(self) -> dict[str, Observation]:
         """Copy what is there, sorted by key."""
         with self._changed:

@@ -300,6 +300,14 @@ class Survey:
         """
         return self._store.get(key)
 
+    def seen(self, key: str) -> Observation | None:
+        """Return an observation without waiting; None where it may still come.
+
+        Raises:
+            NotMeasuredError: the survey ended without it.
+        """
+        return self._store.seen(key)
+
     def progress(self) -> tuple[int, int, tuple[str, ...]]:
         """Count the observations that are in and those that were asked for; list the others."""
         return self._runner.progress()

@@ -219,14 +219,14 @@ def _timing(reading: Reading, case: Mapping[str, Any]) -> tuple[str, ...]:
 def _facts(reading: Reading, case: Mapping[str, Any]) -> list[str]:
     """Write what a case goes by, name and value, and the keys of its observations."""
     facts = {
-        wording.label("fact", name, reading.language): _observed(name, value, reading.language)
+        wording.label("fact", name, reading.language): observed(name, value, reading.language)
         for name, value in case["observed"].items()
     }
     keys = {reading.say("evidence.keys"): ", ".join(case["evidence"])}
     return [f"{name}: {value}" for name, value in (facts | keys).items() if value]
 
 
-def _observed(name: str, value: object, language: Language) -> str:
+def observed(name: str, value: object, language: Language) -> str:
     """Write what was observed under a name; where that is a word of the code, in the language."""
     texts = wording.words().get(f"observed.{name}-{value}")
     return texts[language] if texts else spoken(value, language)

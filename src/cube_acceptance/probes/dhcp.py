@@ -425,6 +425,19 @@ def _no_way(error: OSError, port_client: int, platform: str) -> CannotAskError:
     return CannotAskError("not-permitted", detail, grant_command(platform))
 
 
+def missing_right(vantage: Vantage) -> str:
+    """Return the command that grants the right to ask for an address; empty where nothing lacks.
+
+    It is tried, and nothing is sent.
+    """
+    try:
+        wire = open_wire(vantage, (BROADCAST, SERVER_PORT), CLIENT_PORT)
+    except CannotAskError as obstacle:
+        return obstacle.command if obstacle.cause == "not-permitted" else ""
+    wire.close()
+    return ""
+
+
 # The measurement
 
 

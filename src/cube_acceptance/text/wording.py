@@ -48,6 +48,15 @@ def say(key: str, language: Language, **facts: object) -> str:
     return words()[key][language].format(**facts)
 
 
+def can_write(signs: str, encoding: str | None) -> bool:
+    """Whether a stream of this encoding has these characters."""
+    try:
+        signs.encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
 def verdict_word(verdict: str, kind: VerdictKind, language: Language) -> str:
     """Say a verdict: only a run with the CUBE there accepts, and only in a real network."""
     return say(
