@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 from cube_acceptance.probes.net.errors import CannotAskError
-from cube_acceptance.probes.net.vantage import check_link_state, link_state, route_to
+from cube_acceptance.probes.net.vantage import check_link_state, route_to, standing_link_state
 
 ObservationT = TypeVar("ObservationT")
 
@@ -64,7 +64,7 @@ def measured(
     the time, and sent its packets to whom the network says that they are for.
     """
     watch = Stopwatch()
-    before = link_state(vantage)
+    before = standing_link_state(vantage)
     try:
         observation = measure(watch)
         if in_vain(observation) and not vantage.loopback:

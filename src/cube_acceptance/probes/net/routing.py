@@ -15,6 +15,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from cube_acceptance.probes.net.netlink import ask_list, attributes
+
 ARP_TABLE = Path("/proc/net/arp")
 
 _NETLINK = 16  # linux/socket.h: AF_NETLINK; the socket module names it on Linux only
@@ -24,6 +26,9 @@ _REQUEST = 1  # linux/netlink.h: NLM_F_REQUEST
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 _ROUTE = struct.Struct("=BBBBBBBBI")  # struct rtmsg
 _ATTRIBUTE = struct.Struct("=HH")  # struct rtattr
+_NEW_RULE, _GET_RULE = 32, 34
+_RULE = struct.Struct("=B11x")  # linux/fib_rules.h: struct fib_rule_hdr
+_BY_FLOW = frozenset({22, 23, 24})  # FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE
 _NUMBER = struct.Struct("=i")  # struct nlmsgerr begins with it
 _NOT_KNOWN = frozenset({errno.EOPNOTSUPP, errno.ENOSYS})
 _ALIGNED = 4
@@ -81,6 +86,18 @@ def ask_netlink(target: str, flow: Flow = ANY, source: str = "") -> Route | None
     with socket.socket(_NETLINK, socket.SOCK_RAW, 0) as asking:
         asking.send(_question(target, flow, source))
         return _read(asking.recv(_RECEIVE_LIMIT), source)
+
+
+def flow_matters() -> bool:
+    """Whether a rule of this computer's chooses the way by protocol or port (ip-rule(8)).
+
+    True where nobody can tell.
+    """
+    try:
+        rules = ask_list(_GET_RULE, _NEW_RULE, _RULE.pack(socket.AF_INET))
+    except OSError:
+        return True
+    return any(kind in _BY_FLOW for rule in rules for kind, _ in attributes(rule, _RULE.size))
 
 
 def _question(target: str, flow: Flow, source: str) -> bytes:

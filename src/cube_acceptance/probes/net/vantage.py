@@ -25,7 +25,15 @@ from cube_acceptance.probes.net.local import (
     plugged_in,
     system_interfaces,
 )
-from cube_acceptance.probes.net.routing import ANY, Flow, Route, ask_netlink, connected_source
+from cube_acceptance.probes.net.routing import (
+    ANY,
+    Flow,
+    Route,
+    ask_netlink,
+    connected_source,
+    flow_matters,
+)
+from cube_acceptance.probes.net.standing import STANDING
 
 
 def check_plugged_in(vantage: Vantage) -> None:
@@ -41,6 +49,12 @@ def check_plugged_in(vantage: Vantage) -> None:
 def link_state(vantage: Vantage) -> tuple[str, bool]:
     """Return the carrier's history, and whether the vantage's address is there."""
     return carrier_changes(vantage.interface), is_here(vantage.address)
+
+
+def standing_link_state(vantage: Vantage) -> tuple[str, bool]:
+    """Return the same as it was at the last change that the system has told of."""
+    question = "link state", vantage.interface, vantage.address
+    return STANDING.recall(question, lambda: link_state(vantage))
 
 
 def check_link_state(vantage: Vantage, before: tuple[str, bool]) -> None:
@@ -60,6 +74,28 @@ def route_to(target: str, flow: Flow = ANY, source: str = "") -> Route | None:
 
     None where there is none. Only Linux knows about rules by source, protocol and port.
     """
+    if flow != ANY and STANDING.held and not STANDING.recall("flows", flow_matters, _always):
+        way = route_to(target, ANY, source)
+        if _lasts(way):
+            return way
+    return STANDING.recall(
+        ("route", target, flow, source), lambda: _ask_route(target, flow, source), _lasts
+    )
+
+
+def _always(_answer: object) -> bool:
+    return True
+
+
+def _lasts(way: Route | None) -> bool:
+    """Tell whether a way stays as it is until the system tells of a change.
+
+    A router may name a better one (RFC 792), and one of several may be taken for each flow.
+    """
+    return way is not None and not way.gateway
+
+
+def _ask_route(target: str, flow: Flow, source: str) -> Route | None:
     if sys.platform.startswith("linux"):
         with contextlib.suppress(OSError):
             return ask_netlink(target, flow, source)
@@ -163,7 +199,9 @@ def source_for(vantage: Vantage, target: str, flow: Flow = ANY) -> str:
     """
     if not vantage.address:
         raise CannotAskError("off-link", f"{vantage.interface} has no IPv4 address")
-    check_plugged_in(vantage)
+    question = "plugged in", vantage.interface
+    if not STANDING.recall(question, lambda: plugged_in(vantage.interface)):
+        check_plugged_in(vantage)
     chosen = route_to(target, flow)
     if chosen and chosen.own and not vantage.loopback:
         raise CannotAskError(
