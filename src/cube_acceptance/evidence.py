@@ -30,7 +30,7 @@ CannotCause = Literal[
 """Why a question could not even be asked."""
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """The base of everything here: strict on decoding, where an unknown field is an error."""
 
 
