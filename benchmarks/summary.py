@@ -83,6 +83,9 @@ def twin(  # noqa: PLR0913 - everything that tells one certificate from another
         }
     certificate |= changes
     certificate["content_sha256"] = build.content_sha256(certificate)
+    for file, data in run.requests(certificate).items():
+        (target / file).write_bytes(data)
+        certificate["files"].setdefault(file, "")
     shown = annex.replace(CERTIFICATE_MARK, run.certificate_part(certificate, saved), 1)
     (target / "certificate.html").write_bytes(shown.encode())
     for file in certificate["files"]:

@@ -198,9 +198,7 @@ def _result(
             "approver": "Dr. Peter Groß",
             "expires": "2027-03-31",
         }
-    rules = outcome in {"fail", "waived"} and key.partition(".")[0] in {
-        "no-answer", "refused", "untrusted"
-    }  # fmt: skip
+    rules = outcome in {"fail", "waived"} and book.text(requirement.id, key).rule
     return {
         "requirement": requirement.id,
         "level": requirement.level,
@@ -221,7 +219,8 @@ def _result(
         "waiver": waiver,
         "requests": [
             {
-                "source": "Service-PC im Kundennetz" if address else "10.20.0.50",
+                "source": "" if address else "10.20.0.50",
+                "for_the_test": "10.20.0.9",
                 "destination": address or (HOSTS[0] if requirement.each else "10.20.0.1"),
                 "protocol": requirement.protocol,
                 "port": requirement.port,
@@ -261,7 +260,10 @@ def _case(
         "hostname": "cube-4711",
     }
     text = sentences.reason(book, requirement.id, key, facts, language) if key else ""
-    ask = sentences.remedy(book, requirement.id, key, facts, language) if key else ""
+    arguments = (book, requirement.id, key, facts, language)
+    remedy = sentences.remedy(*arguments) if key else ""
+    asked = sentences.asked(*arguments) if key else ""
+    own = sentences.own_work(*arguments) if key else ""
     name = requirement.id.partition("-")[0].lower()
     where = host or (subject if address else "10.20.0.1")
     return {
@@ -269,7 +271,9 @@ def _case(
         "outcome": outcome,
         "cause": key.partition(".")[0],
         "reason": text,
-        "remedy": ask,
+        "remedy": remedy,
+        "asked": asked,
+        "own_work": own,
         "observed": FACTS[requirement.id] if outcome == "pass" else {"servers": ["10.20.0.1"]},
         "evidence": [] if outcome == "not-run" else [f"{name}/{where}"],
         "started": "" if outcome == "not-run" else "2026-11-23T09:00:00.120Z",

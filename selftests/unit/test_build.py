@@ -13,11 +13,11 @@ import pytest
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import expected
 from cube_acceptance.certificate import build
-from cube_acceptance.certificate.build import Facts, cubes_as_source
+from cube_acceptance.certificate.build import Facts
 from cube_acceptance.evidence import NtpObserved
 from cube_acceptance.judge import Judgement, Note
 from cube_acceptance.ledger import Ledger
-from cube_acceptance.site import Cloud, Cube, Dns, Ntp, People, Person, Site, VantageWish, Waiver
+from cube_acceptance.site import Cloud, Cube, Dns, Ntp, People, Person, Site, Waiver
 from selftests.support import cases
 from selftests.support.builders import cannot, dhcp, failed, passed, unclear
 from selftests.support.healthy import (
@@ -28,7 +28,6 @@ from selftests.support.healthy import (
     SERVER,
     SITE,
     STARTED,
-    VANTAGE,
     observations,
     saved,
 )
@@ -42,9 +41,6 @@ if TYPE_CHECKING:
 TODAY = date(2026, 11, 23)
 TAPIO, HOMAG = SITE.cloud.hosts
 NTP_FAILED = {"NTP-01": failed("no-answer", servers=[SERVER])}
-BOTH = f"{CUBE}; for the test also the test computer {VANTAGE.address}"
-"""The source of a rule: the CUBE that needs it, and the computer that proves it."""
-SERVICE_PC = catalogues.load().word("service-pc").en
 CUBES = tuple(Cube(name=f"line-{n}", address=f"10.20.0.{50 + n}") for n in range(6))
 
 
@@ -188,6 +184,52 @@ class TestResults:
         assert result["remedy"]
         assert built["verdict"] == "rejected"
 
+    def test_name_every_host_that_fails(self) -> None:
+        """Whoever mends the first host only has the test fail again."""
+        ends = {f"HTTPS-01[{host}]": failed("refused", host=host) for host in (TAPIO, HOMAG)}
+        result = result_of(certificate(ends), "HTTPS-01")
+
+        for host in (TAPIO, HOMAG):
+            assert host in result["reason"]
+            assert host in result["remedy"]
+
+    def test_share_the_remedy_out(self) -> None:
+        """What the administrator can do, and what is the tester's own work."""
+        end = failed("no-answer", address=CUBE, port="80")
+        (case,) = result_of(certificate({"DIAG-01[line-1]": end}), "DIAG-01")["cases"]
+
+        assert case["remedy"] == f"{case['asked']} {case['own_work']}"
+        assert "80" in case["asked"]
+
+    def test_of_what_is_not_determined_leave_the_meaning_open(self, catalogue: Catalogue) -> None:
+        """Nobody knows that the CUBE cannot reach the cloud where nobody could measure it."""
+        entry = catalogue["NTP-01"]
+        for end in (unclear(), None):
+            meaning = result_of(certificate({"NTP-01": end}), "NTP-01")["meaning"]
+            assert meaning.startswith("Open")
+            assert meaning.endswith(entry.en.meaning)
+        assert result_of(certificate(NTP_FAILED), "NTP-01")["meaning"] == entry.en.meaning
+
+    @pytest.mark.parametrize(
+        ("command", "shown"),
+        [
+            ("sudo python3 -m pytest", "sudo python3 -m pytest --site 'werk ulm.toml' --lang en"),
+            ("sudo setcap x python3", "sudo setcap x python3"),
+        ],
+    )
+    def test_repeat_the_whole_command_line(self, command: str, shown: str) -> None:
+        """Without its options the command would test something else."""
+        end = Judgement(
+            outcome="inconclusive",
+            cause="not-permitted",
+            text="not-permitted",
+            facts={"command": command},
+        )
+        started = ["pytest", "--site", "werk ulm.toml", "--lang", "en"]
+        built = certificate({"DHCP-01": end}, method={"command_line": started})
+
+        assert f"({shown})" in result_of(built, "DHCP-01")["remedy"]
+
     def test_keep_the_cubes_apart(self) -> None:
         """A good CUBE must not cover a bad one."""
         built = certificate(
@@ -221,6 +263,8 @@ class TestResults:
                 "cause": "",
                 "reason": "",
                 "remedy": "",
+                "asked": "",
+                "own_work": "",
                 "observed": {"server": SERVER},
                 "evidence": ["dhcp"],
                 "started": STARTED,
@@ -525,164 +569,6 @@ class TestItem:
         assert certificate(evidence=unseen)["item"]["cubes"][0]["mac_seen"] == ""
 
 
-class TestRequests:
-    """Rules that an administrator can copy; they hold for the test computer as well."""
-
-    def requests(
-        self, changes: Mapping[str, Judgement], requirement: str, site: Site = SITE
-    ) -> list[tuple[str, str, str, str]]:
-        """Source, destination, protocol and port of a result's requests."""
-        result = result_of(certificate(changes, site=site), requirement)
-        return [
-            (each["source"], each["destination"], each["protocol"], each["port"])
-            for each in result["requests"]
-        ]
-
-    def test_of_a_pass_are_none(self) -> None:
-        """Nobody has to change anything."""
-        assert all(not result["requests"] for result in certificate()["results"])
-
-    def test_outbound(self) -> None:
-        """From the CUBE to every server that did not answer."""
-        end = failed("no-answer", servers=[SERVER, "10.20.0.2"])
-
-        assert self.requests({"NTP-01": end}, "NTP-01") == [
-            (BOTH, SERVER, "UDP", "123"),
-            (BOTH, "10.20.0.2", "UDP", "123"),
-        ]
-
-    def test_from_nowhere(self) -> None:
-        """Without an address of the computer's there is none to be named."""
-        end = failed("no-answer", servers=[SERVER])
-        nowhere = saved(vantage=msgspec.structs.replace(VANTAGE, address=""))
-        made = certificate({"NTP-01": end}, evidence=nowhere)
-
-        assert result_of(made, "NTP-01")["requests"][0]["source"] == CUBE
-
-    def test_outbound_to_one_address(self) -> None:
-        """A ping has one target, and no port."""
-        end = failed("no-answer", address="11.20.0.10", sent=4)
-
-        assert self.requests({"PING-01": end}, "PING-01") == [(BOTH, "11.20.0.10", "ICMP", "")]
-
-    def test_outbound_without_a_server_are_none(self) -> None:
-        """There is no rule without a destination."""
-        assert self.requests({"NTP-01": failed("no-answer")}, "NTP-01") == []
-
-    def test_to_a_cloud_name(self) -> None:
-        """Cloud addresses change; a rule needs the name."""
-        ends = {
-            f"HTTPS-01[{TAPIO}]": failed("untrusted", host=TAPIO),
-            f"HTTPS-01[{HOMAG}]": failed("no-answer", "no-answer.tls", host=HOMAG),
-        }
-
-        assert self.requests(ends, "HTTPS-01") == [
-            (BOTH, TAPIO, "TCP", "443"),
-            (BOTH, HOMAG, "TCP", "443"),
-        ]
-
-    @pytest.mark.parametrize("requirement", ["HTTPS-01", "PING-01"])
-    def test_not_for_want_of_a_name(self, requirement: str) -> None:
-        """Where DNS is the reason, the rule stands at DNS-01."""
-        case = f"HTTPS-01[{TAPIO}]" if requirement == "HTTPS-01" else requirement
-
-        assert self.requests({case: failed("no-answer", "dns", host=TAPIO)}, requirement) == []
-
-    @pytest.mark.parametrize(
-        ("requirement", "cause"),
-        [("NTP-01", "wrong-time"), ("NTP-01", "not-offered"), ("SSH-01", "unexpectedly-open")],
-    )
-    def test_not_for_what_no_rule_helps(self, requirement: str, cause: str) -> None:
-        """A firewall cannot set a clock."""
-        case = "SSH-01[line-1]" if requirement == "SSH-01" else requirement
-
-        assert self.requests({case: failed(cause, servers=[SERVER])}, requirement) == []
-
-    def test_not_for_what_is_unclear(self) -> None:
-        """Nobody should open a port for a doubt."""
-        end = Judgement(outcome="inconclusive", cause="no-answer", text="no-answer")
-
-        assert self.requests({"NTP-01": end}, "NTP-01") == []
-
-    def test_stand_once(self) -> None:
-        """Two names at the same server need one rule."""
-        ends = {
-            f"DNS-01[{host}]": failed("no-answer", servers=[SERVER], host=host)
-            for host in (TAPIO, HOMAG)
-        }
-
-        assert self.requests(ends, "DNS-01") == [(BOTH, SERVER, "UDP", "53")]
-
-    def test_within_the_lan(self) -> None:
-        """A DISCOVER is a broadcast."""
-        end = failed("no-answer", seconds=10)
-
-        assert self.requests({"DHCP-01": end}, "DHCP-01") == [
-            (BOTH, "255.255.255.255", "UDP", "67, 68")
-        ]
-
-    def test_inwards(self) -> None:
-        """From the service computer to the CUBE, on the port that was asked."""
-        end = failed("refused", address=CUBE, port="80")
-
-        assert self.requests({"DIAG-01[line-1]": end}, "DIAG-01") == [
-            (SERVICE_PC, CUBE, "TCP", "80")
-        ]
-
-    def test_inwards_by_the_site_file(self) -> None:
-        """A failure that names no address is still about this CUBE."""
-        site = Site(cubes=CUBES[:2])
-        end = failed("no-answer")
-
-        assert self.requests({"SSH-01[line-0]": end}, "SSH-01", site) == [
-            (SERVICE_PC, "10.20.0.50", "TCP", "22")
-        ]
-
-    def test_speak_the_readers_language(self, catalogue: Catalogue) -> None:
-        """An administrator copies them into a ticket."""
-        ends = {"NTP-01": failed("no-answer", servers=[SERVER])}
-
-        for language in ("de", "en"):
-            (request,) = result_of(certificate(ends, language=language), "NTP-01")["requests"]
-            assert request["text"] == catalogue["NTP-01"].describe(language).request
-            assert request["direction"] == "outbound"
-
-
-class TestEnds:
-    """Where a rule begins and ends, where no CUBE is named."""
-
-    def test_inwards_without_a_cube(self, catalogue: Catalogue) -> None:
-        """A result about the site has no address to give."""
-        entry = catalogue["SSH-01"]
-        owing = expected.Owed(requirement="SSH-01", subject="site", case="SSH-01")
-
-        ends = build._ends(catalogue, entry, owing, failed("no-answer"), SITE, "de")
-
-        assert ends == ("Service-PC im Kundennetz", ["CUBE"], "22")
-
-
-class TestCubesAsSource:
-    """Who needs the rule."""
-
-    NETWORK = VantageWish(network="10.20.0.0/24")
-
-    @pytest.mark.parametrize(
-        ("site", "source"),
-        [
-            (Site(cubes=CUBES[:1]), "10.20.0.50"),
-            (Site(cubes=CUBES[:4]), "10.20.0.50, 10.20.0.51, 10.20.0.52, 10.20.0.53"),
-            (Site(cubes=CUBES), "10.20.0.50, 10.20.0.51, 10.20.0.52, 10.20.0.53 …"),
-            (Site(cubes=CUBES, vantage=NETWORK), "10.20.0.0/24"),
-            (Site(cubes=CUBES[:1], vantage=NETWORK), "10.20.0.50"),
-            (Site(), "CUBE"),
-            (Site(vantage=NETWORK), "10.20.0.0/24"),
-        ],
-    )
-    def test_is_named_as_narrowly_as_can_be_read(self, site: Site, source: str) -> None:
-        """A rule for one CUBE must not open the whole network."""
-        assert cubes_as_source(site) == source
-
-
 class TestWhole:
     """The certificate as a document."""
 
@@ -704,8 +590,18 @@ class TestWhole:
             "mac_seen",
             "ssh",
         }
-        assert built["site"] == {"name": "Werk Ulm", "customer": "Holz AG", "location": "Ulm"}
-        assert built["people"]["operator"] == {"name": "A. Beispiel", "organisation": "Holz AG"}
+        assert built["site"] == {
+            "name": "Werk Ulm",
+            "customer": "Holz AG",
+            "location": "Ulm",
+            "contact": "",
+        }
+        assert built["people"]["operator"] == {
+            "name": "A. Beispiel",
+            "organisation": "Holz AG",
+            "address": "",
+            "contact": "",
+        }
 
     def test_repeats_what_the_run_knows(self) -> None:
         """Facts pass through unchanged."""

@@ -133,13 +133,13 @@ class TestParse:
                 "measurement.", "measurement {detail}.", "different facts", id="common-placeholder"
             ),
             pytest.param(
-                'ask_en = "Grant the right on this computer ({command}) and run again."',
-                'ask_en = "Grant the right."',
+                'own_en = "Grant the right on this computer ({command}) and run again."',
+                'own_en = "Grant the right."',
                 "remedies need different facts",
                 id="remedy-placeholder",
             ),
             pytest.param(
-                'ask_en = "Grant the right on this computer ({command}) and run again."',
+                'own_en = "Grant the right on this computer ({command}) and run again."',
                 "",
                 "a language is empty",
                 id="remedy-missing",
@@ -236,11 +236,14 @@ class TestCatalogue:
 
     def test_speaks_both_languages(self, catalogue: Catalogue) -> None:
         """A mix-up of the languages would be on every certificate."""
-        text = Text(de="ja", en="yes", ask_de="bitte", ask_en="please")
+        text = Text(
+            de="ja", en="yes", ask_de="bitte", ask_en="please", own_de="ich", own_en="myself"
+        )
         entry = catalogue["PING-01"]
 
         assert (text.sentence("de"), text.sentence("en")) == ("ja", "yes")
         assert (text.ask("de"), text.ask("en")) == ("bitte", "please")
+        assert (text.own("de"), text.own("en")) == ("ich", "myself")
         assert entry.describe("de") is entry.de
         assert entry.describe("en") is entry.en
 
@@ -272,11 +275,13 @@ class TestShippedTexts:
         assert placeholders(text.de) == placeholders(text.en)
         assert bool(text.ask_de) == bool(text.ask_en)
         assert placeholders(text.ask_de) == placeholders(text.ask_en)
+        assert bool(text.own_de) == bool(text.own_en)
+        assert placeholders(text.own_de) == placeholders(text.own_en)
 
     @pytest.mark.parametrize(("place", "text"), SAYINGS, ids=[place for place, _ in SAYINGS])
     def test_uses_plain_placeholders(self, place: str, text: Text) -> None:
         """The sentences fill ``{name}`` and nothing cleverer; anything else would be printed."""
-        for template in (text.de, text.en, text.ask_de, text.ask_en):
+        for template in (text.de, text.en, text.ask_de, text.ask_en, text.own_de, text.own_en):
             for _, name, spec, conversion in string.Formatter().parse(template):
                 assert name is None or re.fullmatch(r"[a-z_]+", name), place
                 assert not spec
@@ -318,8 +323,9 @@ class TestShippedTexts:
 
     @pytest.mark.parametrize("entry", ENTRIES, ids=by_id)
     def test_tells_what_to_do(self, entry: Requirement) -> None:
-        """Every failure comes with something that the network's administrator can do."""
-        assert all(text.ask_de and text.ask_en for text in entry.texts.values())
+        """Every failure comes with something that the administrator or the tester can do."""
+        assert all(text.ask_en or text.own_en for text in entry.texts.values())
+        assert all(text.ask_en for text in entry.texts.values() if text.rule)
 
     def test_keeps_to_the_closed_list_of_causes(self, catalogue: Catalogue) -> None:
         """Readers of certificates rely on the list of causes."""
@@ -339,7 +345,7 @@ class TestShippedTexts:
                 key = obstacle(cannot(cause, command=command)).text
                 assert key in catalogue.common.texts
                 for entry in catalogue.requirement:
-                    assert catalogue.text(entry.id, key).ask_en
+                    assert catalogue.text(entry.id, key).own_en
 
     def test_lists_what_the_source_documents(self, catalogue: Catalogue) -> None:
         """Levels and directions are the manufacturer's, not ours to move."""
@@ -580,7 +586,7 @@ class TestWhatCasesSay:
             text = written(catalogue, entry, saying)
             if text is None:
                 continue
-            wanted = placeholders(text.de) | placeholders(text.ask_de)
+            wanted = frozenset().union(*map(placeholders, (text.de, text.ask_de, text.own_de)))
             assert wanted <= saying.facts, f"{saying.place} for {entry.id}"
 
     def test_knows_every_word(self, catalogue: Catalogue) -> None:

@@ -13,7 +13,7 @@ import jinja2
 import pytest
 from markupsafe import Markup
 
-from cube_acceptance.certificate import front, page, sections
+from cube_acceptance.certificate import front, page, request, sections
 from cube_acceptance.certificate.markup import VOID, element, text
 from cube_acceptance.certificate.reading import Reading
 from cube_acceptance.evidence import Ignored, NtpObserved, Try
@@ -238,7 +238,7 @@ class TestSimulated:
         assert html.count(f'data-mark="{mark}"') == page.WATERMARKS
         running = page.css_text(wording.say("notice.simulated", language))
         assert f"@top-center {{ content: {running} }}" in html
-        assert sections.request_text(Reading(made, language, {})).count(mark) == 2
+        assert request.as_text(request.after(made, language)).count(mark) == 2
         assert front.title(made, language) == wording.say("document.simulated", language)
         assert 'class="signatory"' not in html
 
@@ -413,7 +413,7 @@ class TestSections:
             re.findall(r'data-label="(\w+)">([^<]*)<', failure)
             == [
                 ("Quelle", "Quelle"),
-                ("Quelle", "10.20.0.50"),
+                ("Quelle", "10.20.0.50; für die Prüfung auch 10.20.0.9 (Prüfcomputer)"),
                 ("Ziel", "10.20.0.1"),
                 ("Protokoll", "UDP"),
                 ("Port", "123"),
@@ -457,34 +457,21 @@ class TestSections:
 
     def test_icmp_has_no_port(self) -> None:
         """An administrator who opens 13 opens the wrong thing."""
-        said = sections.request_text(Reading(samples.rejected("de"), "de", {}))
-
-        assert "keiner (Echo-Anfrage Typ 8, Antwort Typ 0)" in said
         assert "ICMP hat keine Ports." in rendered("accepted", "de")
 
-    def test_the_request_is_one_text_for_a_ticket(self) -> None:
-        """It has to make sense where nobody sees the certificate."""
-        said = sections.request_text(Reading(samples.rejected("de"), "de", {}))
+    def test_the_testers_own_work_stands_apart(self) -> None:
+        """Nobody who administers a network edits a site file."""
+        html = rendered("rejected", "de")
+        asked, _, own = html.partition("Vom Prüfer selbst zu erledigen")
 
-        assert said.startswith("Netzwerk für HOMAG CUBE: Werk Ulm\n")
-        assert "Freigabe 4: " in said
-        assert "    Quelle:    10.20.0.50\n    Ziel:      10.20.0.1\n    Protokoll: UDP\n" in said
-        assert "LLMNR" not in said
-
-    def test_the_request_names_some_site(self) -> None:
-        """A site file need not name the plant."""
-        made = samples.rejected("de")
-        made["site"] = {"name": "", "customer": "", "location": ""}
-
-        said = sections.request_text(Reading(made, "de", {}))
-
-        assert said.startswith("Netzwerk für HOMAG CUBE: HOMAG CUBE\n")
+        assert "Cloud-Connector auf dem CUBE neu starten" in own
+        assert "neu starten" not in asked[asked.index('<pre class="request"') :]
 
     def test_nothing_to_ask_for_is_said(self) -> None:
         """An empty box would look like a defect."""
         html = rendered("accepted", "en")
 
-        assert "Nothing has to be done." in html
+        assert "There is nothing for the network administration to do." in html
         assert "Every requirement that applies is met." in html
 
     def test_a_waiver_shows_who_and_until_when(self) -> None:

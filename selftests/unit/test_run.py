@@ -236,6 +236,8 @@ class TestConclude:
             "certificate.json",
             "evidence.json",
             "junit.xml",
+            "request.csv",
+            "request.txt",
         }
         assert json.loads((folder / "certificate.json").read_bytes()) == certificate
         assert certificate["verdict"] == "accepted"
@@ -253,7 +255,9 @@ class TestConclude:
         certificate = run_in(folder).conclude(judged(evidence), evidence)
 
         files = certificate["files"]
-        assert files.keys() == {"certificate.html", "evidence.json", "junit.xml"}
+        assert files.keys() == {
+            *("certificate.html", "evidence.json", "junit.xml", "request.csv", "request.txt")
+        }
         for name, digest in files.items():
             assert digest == hashlib.sha256((folder / name).read_bytes()).hexdigest()
         page = (folder / "certificate.html").read_text("utf-8")

@@ -139,7 +139,7 @@ class TestSentencesOfRequirements:
         self, place: str, text: Text, language: Language, catalogue: Catalogue
     ) -> None:
         """With its facts, no sentence has a hole or a brace left in it."""
-        for template in (text.sentence(language), text.ask(language)):
+        for template in (text.sentence(language), text.ask(language), text.own(language)):
             facts = {name: EXAMPLES.get(name, "x") for name in placeholders(template)}
 
             said = sentences.say(template, facts, catalogue, language)
@@ -156,6 +156,15 @@ class TestSentencesOfRequirements:
             remedy = sentences.remedy(*arguments, language)
             assert reason == text.sentence(language).replace("{servers}", "10.0.0.1")
             assert remedy == text.ask(language).replace("{servers}", "10.0.0.1")
+
+    def test_remedies_are_shared_out(self, catalogue: Catalogue) -> None:
+        """Who administers the network must not be asked to edit the tester's site file."""
+        arguments = (catalogue, "DHCP-01", "no-answer", {}, "en")
+        asked, own = sentences.asked(*arguments), sentences.own_work(*arguments)
+
+        assert sentences.remedy(*arguments) == f"{asked} {own}"
+        assert "site file" in own
+        assert "site file" not in asked
 
     def test_notes_come_from_the_notes(self, catalogue: Catalogue) -> None:
         """An observation's code may be spelled like a cause."""

@@ -28,6 +28,7 @@ from cube_acceptance.summary.rows import (
     status,
 )
 from cube_acceptance.summary.showing import Table
+from cube_acceptance.text import comma
 from cube_acceptance.text.foreign import one_line
 from selftests.support import healthy, sessions
 
@@ -746,7 +747,7 @@ class TestWriters:
 
         assert text.count("\r\n") == text.count("\n") == len(rows) + 1
         assert {len(cells) for cells in rows} == {len(head)}
-        assert not any(cell.startswith(showing.FORMULA) for cells in rows for cell in cells)
+        assert not any(cell.startswith(comma.FORMULA) for cells in rows for cell in cells)
         bad = dict(zip(head, rows[0], strict=True))
         assert (bad["site"], bad["verdict"], bad["NTP-01"]) == ("'-1+1", "rejected", "fail")
         assert dict(zip(head, rows[1], strict=True))["counts"] == "false"

@@ -209,12 +209,12 @@ class TestFiles:
 
     def test_one_of_another_version(self, folder: Path, certificate: dict[str, Any]) -> None:
         """What later versions put beside a certificate belongs to it if it is listed."""
-        (folder / "request.txt").write_text("x")
-        certificate["files"]["request.txt"] = run.sha256(b"x")
+        (folder / "later.txt").write_text("x")
+        certificate["files"]["later.txt"] = run.sha256(b"x")
         siblings.check(certificate, folder)
-        (folder / "request.txt").write_text("y")
+        (folder / "later.txt").write_text("y")
 
-        with pytest.raises(BrokenError, match=r"request\.txt: content changed"):
+        with pytest.raises(BrokenError, match=r"later\.txt: content changed"):
             siblings.check(certificate, folder)
 
     @pytest.mark.parametrize("name", ["evidence.json", "junit.xml", "certificate.html"])
@@ -295,6 +295,24 @@ class TestFiles:
         with pytest.raises(BrokenError, match="does not show this certificate"):
             verify.check_page(certificate, folder)
 
+    @pytest.mark.parametrize("name", siblings.REQUESTS)
+    def test_another_request(
+        self, folder: Path, certificate: dict[str, Any], rejected: Path, name: str
+    ) -> None:
+        """A rule that nobody needs must not get into a ticket with this certificate's number."""
+        shutil.copy(rejected / name, folder)
+        with pytest.raises(BrokenError, match=f"{name}: file of another run"):
+            siblings.check(certificate, folder)
+
+        (folder / name).write_text("Any to any.\n")
+        certificate["files"][name] = run.sha256((folder / name).read_bytes())
+        siblings.check(certificate, folder)
+        with pytest.raises(BrokenError, match=f"{name} does not ask for what"):
+            verify.check_page(certificate, folder)
+        del certificate["files"][name]
+        with pytest.raises(BrokenError, match=f"{name} does not ask for what"):
+            verify.check_page(certificate, folder)
+
     @pytest.mark.parametrize("name", ["junit.xml", "certificate.json", "certificate.pdf"])
     def test_a_pipe(self, folder: Path, name: str) -> None:
         """It would keep the reader waiting for ever."""
@@ -334,6 +352,9 @@ def forge(folder: Path, page: Callable[[str], str] = str, **changes: object) -> 
     annex = page(again.annex_of(certificate, saved, folder))
     certificate |= changes
     certificate["content_sha256"] = verify.build.content_sha256(certificate)
+    for name, data in run.requests(certificate).items():
+        (folder / name).write_bytes(data)
+        certificate["files"][name] = run.sha256(data)
     fragment = run.certificate_part(certificate, saved)
     whole = annex.replace(CERTIFICATE_MARK, fragment, 1)
     (folder / "certificate.html").write_bytes(whole.encode())

@@ -18,8 +18,8 @@ ALIKE = {
     "cube.counted", "cube.ssh", "fact.cube", "cube.unknown", "cube.version",
     "files.hash", "level.optional", "method.gateway",
     "method.python", "method.suite_text", "picture.cube", "picture.gateway", "picture.homag",
-    "picture.internet", "picture.tapio", "result.port", "result.total", "result.totals",
-    "rule.port",
+    "picture.internet", "picture.tapio", "request.cubes",
+    "result.port", "result.total", "result.totals", "rule.port",
 }  # fmt: skip
 """Names and formats that are the same in both languages."""
 

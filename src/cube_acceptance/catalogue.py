@@ -50,20 +50,30 @@ class CatalogueError(Exception):
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One sentence in both languages, with what the network's administrator can do about it."""
+    """One sentence in both languages, and what can be done about it by whom."""
 
     de: str
     en: str
     ask_de: str = ""
     ask_en: str = ""
+    """What the network's administrator can do."""
+    own_de: str = ""
+    own_en: str = ""
+    """What is the work of whoever tests."""
+    rule: bool = False
+    """Whether a rule in a firewall can be what is missing."""
 
     def sentence(self, language: Language) -> str:
         """Give the sentence's template in one language."""
         return self.de if language == "de" else self.en
 
     def ask(self, language: Language) -> str:
-        """Give the remedy's template in one language; empty where there is none."""
+        """Give the template of what is asked of the network's administrator; it may be empty."""
         return self.ask_de if language == "de" else self.ask_en
+
+    def own(self, language: Language) -> str:
+        """Give the template of what the tester has to do; it may be empty."""
+        return self.own_de if language == "de" else self.own_en
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,6 +97,8 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     each: Literal["", "host"] = ""
     protocol: Literal["UDP", "TCP", "ICMP"]
     port: str
+    group: str = ""
+    """The multicast group that is asked; empty where a host is."""
     de: Description
     en: Description
     causes: tuple[str, ...]
@@ -220,13 +232,15 @@ def _check_texts(texts: dict[str, Text]) -> None:
         try:
             same = placeholders(text.de) == placeholders(text.en)
             same_ask = placeholders(text.ask_de) == placeholders(text.ask_en)
+            same_own = placeholders(text.own_de) == placeholders(text.own_en)
         except ValueError as error:
             raise CatalogueError(f"requirements.toml: {key}: {error}") from error
-        if not text.de or not text.en or bool(text.ask_de) != bool(text.ask_en):
+        pairs = [(text.ask_de, text.ask_en), (text.own_de, text.own_en)]
+        if not text.de or not text.en or any(bool(de) != bool(en) for de, en in pairs):
             raise CatalogueError(f"requirements.toml: {key}: a language is empty")
         if not same:
             raise CatalogueError(f"requirements.toml: {key}: the languages need different facts")
-        if not same_ask:
+        if not (same_ask and same_own):
             raise CatalogueError(f"requirements.toml: {key}: the remedies need different facts")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cube_acceptance import evidence_file, method, network
-from cube_acceptance.certificate import build, front, page, pdf, signature
+from cube_acceptance.certificate import build, front, page, pdf, request, signature
 from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.evidence import HttpsObserved, NtpObserved, timestamp
 
@@ -108,6 +108,15 @@ def certificate_part(certificate: dict[str, Any], saved: Saved) -> str:
     return "".join(page.render(certificate, certificate["language"], saved.observations))
 
 
+def requests(certificate: dict[str, Any]) -> dict[str, bytes]:
+    """Write the request to the network's administrator, for a mail and for a ticket, by file."""
+    asked = request.after(certificate, certificate["language"])
+    return {
+        request.TEXT: request.as_text(asked).encode(),
+        request.TABLE: request.as_csv(asked).encode(),
+    }
+
+
 @contextlib.contextmanager
 def frozen_heap() -> Iterator[None]:
     """Keep the search for rubbish to what is made from here on.
@@ -193,6 +202,12 @@ class Run:
 
         def drafted(facts: build.Facts) -> dict[str, Any]:
             certificate = self._built(ledger, saved, facts)
+            asked = requests(certificate)
+            for name, data in asked.items():
+                self._write(name, [data])
+            hashes = {name: sha256(data) for name, data in asked.items()}
+            # In the order of the file: a reader renders the page from that.
+            certificate["files"] = dict(sorted((certificate["files"] | hashes).items()))
             pieces = whole_page(annex, certificate, saved)
             certificate["files"]["certificate.html"] = write_hashed(rendered, pieces)
             self._write("certificate.json", [build.dump(certificate)])

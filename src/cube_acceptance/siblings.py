@@ -23,6 +23,7 @@ CERTIFICATE = "certificate.json"
 PAGE = "certificate.html"
 EVIDENCE = "evidence.json"
 REPORT = "junit.xml"
+REQUESTS = ("request.txt", "request.csv")
 
 UNLISTED = frozenset(
     {CERTIFICATE, PAGE, "certificate.json.sig", "certificate.pdf", "certificate.pdf.sig"}
@@ -105,7 +106,7 @@ def trouble(name: str, digest: str, certificate: dict[str, Any], folder: Path) -
 def is_of_another_run(name: str, data: bytes, certificate: dict[str, Any]) -> bool:
     """Whether a file names another run than the certificate's as its own."""
     try:
-        if name == PAGE:
+        if name in {PAGE, *REQUESTS}:
             numbers = set(_NUMBER.findall(data))
             return bool(numbers) and certificate["certificate_id"].encode() not in numbers
         if name == EVIDENCE:

@@ -25,6 +25,7 @@ from cube_acceptance import (
     evidence_file,
     expected,
     method,
+    run,
     siblings,
     suite,
 )
@@ -288,9 +289,22 @@ def check_page(certificate: dict[str, Any], folder: Path) -> str:
     check_bound(certificate, folder)
     if siblings.PAGE not in certificate["files"]:
         return "no hash binds it; versions before 0.1.0 gave none, so certificate.json counts alone"
-    if made_here(certificate) and certificate["method"]["packages"] == method.packages():
-        again.annex_of(certificate, evidence_file.load(folder / siblings.EVIDENCE), folder)
+    if made_here(certificate):
+        check_requests(certificate, folder)
+        if certificate["method"]["packages"] == method.packages():
+            again.annex_of(certificate, evidence_file.load(folder / siblings.EVIDENCE), folder)
     return ""
+
+
+def check_requests(certificate: dict[str, Any], folder: Path) -> None:
+    """Check that the request to the administrator asks for what this certificate says.
+
+    Raises:
+        BrokenError: it asks for something else: a rule in it may open what nobody needs.
+    """
+    for name, data in run.requests(certificate).items():
+        if name not in certificate["files"] or (folder / name).read_bytes() != data:
+            raise BrokenError(f"{name} does not ask for what this certificate says")
 
 
 def check_outcomes(certificate: dict[str, Any], folder: Path) -> str:

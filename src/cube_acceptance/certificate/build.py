@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections import Counter
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -12,15 +13,17 @@ import msgspec
 
 from cube_acceptance import expected, network
 from cube_acceptance.catalogue import LEVELS, SITE, Language
-from cube_acceptance.evidence import NeighboursObserved, NtpObserved, Vantage
+from cube_acceptance.certificate import rules
+from cube_acceptance.evidence import NeighboursObserved, NtpObserved
 from cube_acceptance.site import Ntp, diag_ports
 from cube_acceptance.store import NotMeasuredError, Replay
 from cube_acceptance.text import sentences
 from cube_acceptance.verdict import decide, verdict_kind, worst
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cube_acceptance.catalogue import Catalogue, Requirement
-    from cube_acceptance.evidence import CannotMeasure
     from cube_acceptance.evidence_file import Saved
     from cube_acceptance.expected import Owed
     from cube_acceptance.judge import Judgement
@@ -33,11 +36,11 @@ SCHEMA = "cube-acceptance/certificate/1"
 UNCOVERED = ("files", "content_sha256")
 """Keys that ``content_sha256`` does not cover: the page shows it and is itself one of the files."""
 
-RULE_CAUSES = frozenset({"no-answer", "refused", "no-route", "untrusted", "malformed"})
-"""Causes that a rule in a firewall or filter can remove; others need more than a rule."""
+UNDECIDED = frozenset({"inconclusive", "not-run"})
+"""Outcomes that leave open whether a requirement is met."""
 
-NAMES_IN_RULE = 4
-"""How many CUBE addresses a rule lists before it speaks of a network or a count."""
+AGAIN = "-m pytest"
+"""How a command ends that starts the run again, without the options of the run."""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +75,7 @@ def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> d
             ledger,
             saved,
             waivers,
-            language,
+            facts,
         )
         for requirement in catalogue.requirement
         for subject in expected.subjects(requirement, site)
@@ -184,8 +187,9 @@ def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
     ledger: Ledger,
     saved: Saved,
     waivers: dict[str, Waiver],
-    language: Language,
+    told: Facts,
 ) -> dict[str, Any]:
+    language = told.language
     words = requirement.describe(language)
     result: dict[str, Any] = {
         "requirement": requirement.id,
@@ -208,19 +212,25 @@ def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
             "reason": text,
             "remedy": "",
         }
-    cases = [_case(catalogue, owing, ledger.judgement(owing.case), language) for owing in owed]
+    cases = [_case(catalogue, owing, ledger.judgement(owing.case), told) for owing in owed]
     waiver = waivers.get(requirement.id) if requirement.level == "required" else None
     outcomes = [_with_waiver(case["outcome"], waiver) for case in cases]
     outcome = worst(outcomes)
-    leading = cases[outcomes.index(outcome)] if cases else {}
+    deciding = [case for case, each in zip(cases, outcomes, strict=True) if each == outcome]
     result |= {
         "outcome": outcome,
-        "cause": leading.get("cause", ""),
-        "reason": leading.get("reason", ""),
-        "remedy": leading.get("remedy", ""),
+        "cause": deciding[0]["cause"] if deciding else "",
+        "reason": _each_once(case["reason"] for case in deciding),
+        "remedy": _each_once(case["remedy"] for case in deciding),
         "cases": cases,
-        "requests": _requests(catalogue, requirement, owed, ledger, saved, language),
+        "requests": [
+            rule._asdict()
+            for rule in rules.missing(catalogue, requirement, owed, ledger, saved.setup, language)
+        ],
     }
+    if outcome in UNDECIDED:
+        text = catalogue.common.texts["undecided"].sentence(language)
+        result["meaning"] = sentences.say(text, {"meaning": words.meaning}, catalogue, language)
     if waiver and outcome == "waived":
         result |= {
             "waiver": msgspec.to_builtins(waiver),
@@ -239,30 +249,44 @@ def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
     return result
 
 
+def _each_once(texts: Iterable[str]) -> str:
+    """Put sentences together: several hosts may fail for one reason, and each is named."""
+    return " ".join(dict.fromkeys(filter(None, texts)))
+
+
 def _with_waiver(outcome: Outcome, waiver: Waiver | None) -> Outcome:
     """Give what a case counts as: a waiver covers a failure, not what nobody measured."""
     return "waived" if waiver and outcome == "fail" else outcome
 
 
-def _case(
-    catalogue: Catalogue, owing: Owed, judgement: Judgement, language: Language
-) -> dict[str, Any]:
-    reason = remedy = ""
+def _case(catalogue: Catalogue, owing: Owed, judgement: Judgement, told: Facts) -> dict[str, Any]:
+    facts = judgement.facts
+    if str(facts.get("command", "")).endswith(AGAIN):
+        facts = facts | {"command": _whole(str(facts["command"]), told.method)}
+    said = {"reason": "", "remedy": "", "asked": "", "own_work": ""}
     if judgement.text:
-        arguments = (catalogue, owing.requirement, judgement.text, judgement.facts, language)
-        reason, remedy = sentences.reason(*arguments), sentences.remedy(*arguments)
-    return {
+        arguments = (catalogue, owing.requirement, judgement.text, facts, told.language)
+        said = {
+            "reason": sentences.reason(*arguments),
+            "remedy": sentences.remedy(*arguments),
+            "asked": sentences.asked(*arguments),
+            "own_work": sentences.own_work(*arguments),
+        }
+    return said | {
         "case": owing.case,
         "outcome": judgement.outcome,
         "cause": judgement.cause,
-        "reason": reason,
-        "remedy": remedy,
-        "observed": judgement.observed | judgement.facts,
+        "observed": judgement.observed | facts,
         "evidence": list(judgement.evidence),
         "started": judgement.started,
         "duration_s": judgement.duration_s,
         "attempts": judgement.attempts,
     }
+
+
+def _whole(command: str, method: dict[str, Any]) -> str:
+    """Complete a command that starts the run again with the options of this run."""
+    return " ".join([command, *map(shlex.quote, method.get("command_line", ())[1:])])
 
 
 def _cube(cube: Cube, mac_seen: str) -> dict[str, Any]:
@@ -338,87 +362,3 @@ def clock_offset(saved: Saved) -> float | None:
         if isinstance(observation, NtpObserved) and observation.reply:
             return round(observation.reply.offset_s, 6)
     return None
-
-
-def _requests(  # noqa: PLR0913, PLR0917 - a rule needs both ends, and words for them
-    catalogue: Catalogue,
-    requirement: Requirement,
-    owed: list[Owed],
-    ledger: Ledger,
-    saved: Saved,
-    language: Language,
-) -> list[dict[str, str]]:
-    """Write the rules that would make the failed cases pass, ready to be copied."""
-    site = saved.setup.site
-    rules: dict[tuple[str, str, str], None] = {}
-    for owing in owed:
-        judgement = ledger.judgement(owing.case)
-        if judgement.outcome != "fail" or judgement.cause not in RULE_CAUSES:
-            continue
-        source, destinations, port = _ends(catalogue, requirement, owing, judgement, site, language)
-        if requirement.direction != "internal":
-            source = _with_computer(catalogue, source, saved.setup.vantage, language)
-        rules |= dict.fromkeys((source, destination, port) for destination in destinations)
-    return [
-        {
-            "source": source,
-            "destination": destination,
-            "protocol": requirement.protocol,
-            "port": port,
-            "direction": requirement.direction,
-            "text": requirement.describe(language).request,
-        }
-        for source, destination, port in rules
-    ]
-
-
-def _ends(  # noqa: PLR0913, PLR0917 - see above
-    catalogue: Catalogue,
-    requirement: Requirement,
-    owing: Owed,
-    judgement: Judgement,
-    site: Site,
-    language: Language,
-) -> tuple[str, list[str], str]:
-    """Give source, destinations and port of the rule for one failed case."""
-    facts = judgement.facts
-    port = str(facts.get("port", requirement.port))
-    if requirement.direction == "internal":
-        service_pc = catalogue.word("service-pc").sentence(language)
-        address = str(facts.get("address", "")) or (
-            expected.cube_named(site, owing.subject).address if owing.subject != SITE else "CUBE"
-        )
-        return service_pc, [address], port
-    source = cubes_as_source(site)
-    if requirement.direction == "lan":
-        return source, ["255.255.255.255"], port
-    if judgement.text == "dns":
-        return source, [], port
-    if requirement.each and requirement.port == "443":
-        return source, [owing.host], port
-    servers = facts.get("servers") or facts.get("address") or []
-    return (
-        source,
-        [str(server) for server in (servers if isinstance(servers, list) else [servers])],
-        port,
-    )
-
-
-def _with_computer(
-    catalogue: Catalogue, source: str, vantage: Vantage | CannotMeasure, language: Language
-) -> str:
-    """Name the test computer beside the CUBEs: without it the next test would fail again."""
-    if not isinstance(vantage, Vantage) or not vantage.address:
-        return source
-    also = catalogue.word("for-the-test").sentence(language)
-    return f"{source}; {also} {vantage.address}"
-
-
-def cubes_as_source(site: Site) -> str:
-    """Name the CUBEs as the source of a rule: their addresses, or their network."""
-    addresses = [cube.address for cube in site.cubes]
-    if not addresses:
-        return site.vantage.network or "CUBE"
-    if len(addresses) <= NAMES_IN_RULE:
-        return ", ".join(addresses)
-    return site.vantage.network or ", ".join(addresses[:NAMES_IN_RULE]) + " …"

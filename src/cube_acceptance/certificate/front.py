@@ -85,6 +85,11 @@ def person(who: Mapping[str, str] | None) -> str:
     return ", ".join(text for text in (who["name"], who["organisation"]) if text) if who else ""
 
 
+def reached(who: Mapping[str, str] | None) -> str:
+    """Name somebody with organisation and how to reach them; empty where nobody is named."""
+    return ", ".join(filter(None, (person(who), (who or {}).get("contact", ""))))
+
+
 def speaks(certificate: Mapping[str, Any], language: Language) -> str:
     """Say for whom the results speak; empty where nothing was measured from anywhere."""
     vantage = certificate["vantage"]

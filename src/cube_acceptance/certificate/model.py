@@ -123,6 +123,11 @@ class Case(Form, frozen=True, kw_only=True):
     cause: Cause
     reason: str
     remedy: str
+    """All that can be done about it: what is asked of others, then the tester's own work."""
+    asked: str = ""
+    """The share of the network's administrator."""
+    own_work: str = ""
+    """The share of whoever tests."""
     observed: dict[str, Any]
     evidence: tuple[str, ...]
     started: str
@@ -134,7 +139,11 @@ class Request(Form, frozen=True, kw_only=True):
     """A rule to ask the network's administrator for."""
 
     source: str
+    """Addresses or a network of CUBEs; empty where only the test computer is meant."""
+    for_the_test: str = ""
+    """The test computer's address, which the rule has to hold for as well."""
     destination: str
+    """Addresses or names."""
     protocol: Literal["UDP", "TCP", "ICMP"]
     port: str
     direction: Direction

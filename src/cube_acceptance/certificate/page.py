@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from cube_acceptance.certificate import front, picture, sections
+from cube_acceptance.certificate import request as asking
 from cube_acceptance.certificate.reading import Reading
 from cube_acceptance.text import wording
 from cube_acceptance.text.foreign import plain
@@ -55,6 +56,7 @@ def templates() -> Environment:
     )
     environment.filters |= {"css": css_text, "prose": prose, "whole": whole}
     environment.globals |= {
+        "asking": asking,
         "front": front,
         "picture": picture,
         "sections": sections,
@@ -101,6 +103,7 @@ def render(
             title=front.title(certificate, language),
             groups=picture.by_requirement(certificate["results"]),
             parts=sections.parts(certificate),
+            request=asking.after(certificate, language),
         )
     )
     stream.enable_buffering(PIECES)

@@ -9,9 +9,8 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cube_acceptance import catalogue
-from cube_acceptance.certificate import picture
+from cube_acceptance.certificate.rules import Rule, merged
 from cube_acceptance.text import wording
-from cube_acceptance.text.foreign import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,9 +33,6 @@ MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
 UTC: dict[str, object] = {"utc_offset_min": 0, "zone": "UTC"}
 ITEMS_SHOWN = 16
 """How many items of one list among a case's facts are shown."""
-
-RULE_FIELDS = ("source", "destination", "protocol", "port", "direction")
-"""What a rule says, in the order that administrators read it."""
 
 SETTLED = frozenset({"pass", "not-applicable"})
 """Outcomes that nothing has to be done about."""
@@ -80,96 +76,24 @@ def shared_remedy(results: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def said(result: Mapping[str, Any], key: str) -> list[str]:
-    """Return what is said of a result, and what its other unsettled cases say beside it.
+    """Return what its unsettled cases say of a result, each on its own.
 
-    A waived result's reason holds its leading case's, so the cases are not repeated.
+    A result's own text holds those of the cases that decide, a waived one's the waiver as well.
     """
-    cases = [] if result["waiver"] else result["cases"]
-    texts = [result[key], *(case[key] for case in cases if case["outcome"] not in SETTLED)]
-    return [text for text in dict.fromkeys(texts) if text]
+    if result["waiver"] and key == "reason":
+        return [result[key]]
+    texts = [case[key] for case in result["cases"] if case["outcome"] not in SETTLED]
+    return [text for text in dict.fromkeys(texts or [result[key]]) if text]
 
 
-def merged_rules(results: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """List the rules to ask for; those that differ in the destination only become one."""
-    destinations: dict[tuple[str, ...], dict[str, None]] = {}
-    for rule in (rule for result in results for rule in result["requests"]):
-        alike = tuple(rule[field] for field in (*RULE_FIELDS, "text") if field != "destination")
-        destinations.setdefault(alike, {})[rule["destination"]] = None
-    return [
-        {
-            "source": source,
-            "destination": ", ".join(places),
-            "protocol": protocol,
-            "port": port,
-            "direction": direction,
-            "text": text,
-        }
-        for (source, protocol, port, direction, text), places in destinations.items()
-    ]
+def rules_of(results: Iterable[Mapping[str, Any]]) -> list[Rule]:
+    """List the rules to ask for, those put together that differ in one end only."""
+    return merged(Rule(**rule) for result in results for rule in result["requests"])
 
 
-def rule_values(reading: Reading, rule: Mapping[str, str]) -> list[str]:
-    """Return a rule's fields as words, in the order of :data:`RULE_FIELDS`."""
-    port = rule["port"] or reading.say("rule.no_port")
-    direction = wording.label("direction", rule["direction"], reading.language)
-    return [rule["source"], rule["destination"], rule["protocol"], port, direction]
-
-
-def purposes(rules: Iterable[Mapping[str, str]]) -> list[str]:
+def purposes(rules: Iterable[Rule]) -> list[str]:
     """List what rules are for, each purpose once."""
-    return list(dict.fromkeys(rule["text"] for rule in rules))
-
-
-def request_text(reading: Reading) -> str:
-    """Write the request to the network's administrator as plain text."""
-    certificate, language = reading.certificate, reading.language
-    open_ = [result for result in certificate["results"] if _to_ask(result)]
-    if not open_:
-        return ""
-    site = certificate["site"]["name"] or certificate["site"]["customer"] or "HOMAG CUBE"
-    lines = [
-        reading.say("request.subject", site=site),
-        reading.say(
-            "request.reference",
-            id=certificate["certificate_id"],
-            date=wording.moment(certificate["time"]["started"], certificate["time"], language),
-        ),
-        "",
-        reading.say("request.intro"),
-    ]
-    number = 0
-    for requirement, results in picture.by_requirement(open_).items():
-        lines += ["", f"{requirement} {results[0]['title']}"]
-        remedies = dict.fromkeys(
-            text
-            for result in results
-            for text in [result["remedy"], *(case["remedy"] for case in result["cases"])]
-            if text
-        )
-        lines += [f"- {remedy}" for remedy in remedies]
-        for rule in merged_rules(results):
-            number += 1
-            lines += ["", f"  {reading.say('request.rule', number=number)}: {rule['text']}"]
-            lines += _aligned(reading, rule)
-    lines += ["", reading.say("request.after")]
-    if certificate["simulated"]:
-        notice = reading.say("notice.simulated")
-        lines = [notice, "", *lines, "", notice]
-    return "\n".join(plain(line) for line in lines)
-
-
-def _to_ask(result: Mapping[str, Any]) -> bool:
-    """Whether the network's administrator has something to do about a result."""
-    return result["outcome"] in {"fail", "waived"} and bool(result["requests"] or result["remedy"])
-
-
-def _aligned(reading: Reading, rule: Mapping[str, str]) -> list[str]:
-    names = [reading.say(f"rule.{field}") for field in RULE_FIELDS]
-    width = max(len(name) for name in names) + 2
-    values = rule_values(reading, rule)
-    return [
-        f"    {(name + ':').ljust(width)}{value}" for name, value in zip(names, values, strict=True)
-    ]
+    return list(dict.fromkeys(rule.text for rule in rules))
 
 
 def internal(groups: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[str, ...]:

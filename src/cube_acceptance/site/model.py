@@ -66,6 +66,10 @@ class Plant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     location: Annotated[
         Text, Meta(description="Where in the plant: hall, line, network segment.")
     ] = ""
+    contact: Annotated[
+        Text,
+        Meta(description="How the customer is reached: person, telephone, mail."),
+    ] = ""
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,6 +77,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     name: Annotated[Text, Meta(description="First and last name.")] = ""
     organisation: Annotated[Text, Meta(description="Company and department.")] = ""
+    address: Annotated[Text, Meta(description="Postal address of the organisation.")] = ""
+    contact: Annotated[Text, Meta(description="Telephone or mail.")] = ""
 
 
 class People(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

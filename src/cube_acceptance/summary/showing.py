@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -12,21 +10,19 @@ from markupsafe import Markup
 
 from cube_acceptance.certificate.markup import element, join
 from cube_acceptance.summary.rows import ORDER, REASON_LIMIT, Row, Stage, counts, status
+from cube_acceptance.text.comma import csv_line
 from cube_acceptance.text.foreign import one_line, plain
 from cube_acceptance.text.wording import say, verdict_word
 from cube_acceptance.verdict import OUTCOMES, Outcome, verdict_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from cube_acceptance.catalogue import Language
 
 Format = Literal["table", "csv", "json", "html"]
 
 SCHEMA = "cube-acceptance/summary/1"
-
-FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001 - full-width signs are meant
-"""Beginnings that a spreadsheet takes for a formula (OWASP, CSV Injection)."""
 
 SIGNS: dict[Outcome, str] = {
     "pass": "+",
@@ -185,15 +181,6 @@ def as_csv(table: Table) -> Iterator[str]:
         results = [entry["results"].get(requirement, "") for requirement in table.requirements]
         values = [entry[key] for key in COLUMNS] + results + [entry["reason"], entry["folder"]]
         yield csv_line(values)
-
-
-def csv_line(values: Iterable[object]) -> str:
-    """Write one line of which a spreadsheet takes nothing for a formula."""
-    texts = [json.dumps(value) if isinstance(value, bool) else str(value) for value in values]
-    written = io.StringIO()
-    safe = [f"'{text}" if text.startswith(FORMULA) else text for text in texts]
-    csv.writer(written, lineterminator="\r\n").writerow(safe)
-    return written.getvalue()
 
 
 def as_json(table: Table) -> Iterator[str]:

@@ -77,8 +77,23 @@ def reason(
 def remedy(
     catalogue: Catalogue, requirement: str, text: str, facts: dict[str, Fact], language: Language
 ) -> str:
-    """Say what the network's administrator or the engineer can do about it."""
+    """Say everything that can be done about it, the network's administrator's share first."""
+    arguments = (catalogue, requirement, text, facts, language)
+    return " ".join(filter(None, (asked(*arguments), own_work(*arguments))))
+
+
+def asked(
+    catalogue: Catalogue, requirement: str, text: str, facts: dict[str, Fact], language: Language
+) -> str:
+    """Say what is asked of the network's administrator; empty where nothing is."""
     return say(catalogue.text(requirement, text).ask(language), facts, catalogue, language)
+
+
+def own_work(
+    catalogue: Catalogue, requirement: str, text: str, facts: dict[str, Fact], language: Language
+) -> str:
+    """Say what the tester has to do about it; empty where nothing is."""
+    return say(catalogue.text(requirement, text).own(language), facts, catalogue, language)
 
 
 def note(
