@@ -246,7 +246,7 @@ class TestFiles:
             ("evidence.json", '"started": "2026', '"started": "2025', "file of another run"),
             ("evidence.json", '"started"', '"begun"', "content changed"),
             ("evidence.json", "{", "[", "content changed"),
-            ("junit.xml", '="20', '="19', "file of another run"),
+            ("junit.xml", '_id" value="', '_id" value="0', "file of another run"),
             ("junit.xml", "<testsuite ", "<group ", "content changed"),
             ("junit.xml", "testcase", "case", "content changed"),
             ("certificate.html", "</p>", "</p> ", "content changed"),
@@ -265,12 +265,22 @@ class TestFiles:
 
         assert siblings.trouble(name, certificate["files"][name], certificate, folder) == what
 
-    def test_a_report_of_a_replay(self, folder: Path, certificate: dict[str, Any]) -> None:
-        """It is younger than the measurements, by as much as anybody likes."""
-        data = (folder / "junit.xml").read_bytes()
+    @pytest.mark.parametrize(
+        ("began", "replayed", "another"),
+        [
+            (healthy.STARTED, False, False),
+            ("2019-11-23T09:00:00Z", False, True),
+            ("2019-11-23T09:00:00Z", True, False),
+        ],
+    )
+    def test_a_report_from_before_it_named_its_certificate(
+        self, certificate: dict[str, Any], began: str, *, replayed: bool, another: bool
+    ) -> None:
+        """It was begun with the measurements, but for a replay's, of which nobody knows."""
+        report = f'<testsuites><testsuite timestamp="{began}"/></testsuites>'.encode()
+        told = certificate | {"replayed": replayed}
 
-        assert not siblings.is_of_another_run("junit.xml", data, certificate)
-        assert siblings.is_of_another_run("junit.xml", data, certificate | {"replayed": False})
+        assert siblings.is_of_another_run("junit.xml", report, told) is another
 
     def test_the_page_of_another_run(
         self, folder: Path, certificate: dict[str, Any], rejected: Path

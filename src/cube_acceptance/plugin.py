@@ -435,8 +435,10 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     lines = [said]
     if isinstance(vantage, Vantage) and not vantage.loopback and not state.replay:
         command = missing_right(vantage)
-        if command.endswith("pytest"):
-            command = f"{command} {shlex.join(config.invocation_params.args)}"
+        if command.endswith(f"-m {started.PYTEST}"):
+            name, *typed = started.command_line(config.invocation_params.args)
+            module = name.replace("-", "_")
+            command = f"{command.removesuffix(started.PYTEST)}{module} {shlex.join(typed)}"
         if command:
             say = wording.say("terminal.missing_right", state.language, command=command)
             lines.append(f"! {say}")
@@ -647,8 +649,6 @@ def pytest_runtest_makereport(
     if judgement is None or skipped:
         return report
     state, told = item.config.stash[STATE], msgspec.json.encode(judgement).decode()
-    if call.when == "teardown" and state.replay:  # junit.xml is made of it, and `verify` reads that
-        report.user_properties.append((JUDGEMENT_PROPERTY, told))
     if call.when != "call":
         return report
     seal = sealed(state.seal, item.stash[OWED].case, told)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cube_acceptance import evidence_file, method, network
-from cube_acceptance.certificate import build, front, page, pdf, request, signature
+from cube_acceptance.certificate import build, front, junit, page, pdf, request, signature
 from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.evidence import HttpsObserved, NtpObserved, timestamp
 
@@ -184,10 +184,7 @@ class Run:
     def _conclude(self, ledger: Ledger, saved: Saved) -> dict[str, Any]:
         annex = self._annex()
         self._write("evidence.json", [evidence_file.dump(saved)])
-        files = {
-            name: sha256((self.folder / name).read_bytes())
-            for name in ("evidence.json", "junit.xml")
-        }
+        files = {"evidence.json": sha256((self.folder / "evidence.json").read_bytes())}
         facts = build.Facts(
             certificate_id=self.number,
             language=self.language,
@@ -206,6 +203,7 @@ class Run:
             for name, data in asked.items():
                 self._write(name, [data])
             hashes = {name: sha256(data) for name, data in asked.items()}
+            hashes["junit.xml"] = self._report(certificate, ledger)
             # In the order of the file: a reader renders the page from that.
             certificate["files"] = dict(sorted((certificate["files"] | hashes).items()))
             pieces = whole_page(annex, certificate, saved)
@@ -220,6 +218,25 @@ class Run:
             rendered.unlink(missing_ok=True)
         self._print(signed=certificate["signature"] is not None)
         return certificate
+
+    def _report(self, certificate: dict[str, Any], ledger: Ledger) -> str:
+        """Write ``junit.xml`` in the place of pytest's own, and return its SHA-256.
+
+        That of a replay tells the judgements as well, for who compares them.
+        """
+        told = (
+            {
+                owing.case: msgspec.json.encode(ledger.judgement(owing.case)).decode()
+                for owing in ledger.owed
+                if ledger.judgement(owing.case).outcome != "not-run"
+            }
+            if self._replayed
+            else {}
+        )
+        page = junit.place((self.folder / "certificate.html").absolute())
+        data = junit.report(certificate, told, page)
+        self._write("junit.xml", [data])
+        return sha256(data)
 
     def _built(self, ledger: Ledger, saved: Saved, facts: build.Facts) -> dict[str, Any]:
         """Build the certificate as a reader of its file gets it."""

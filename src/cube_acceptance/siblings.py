@@ -122,11 +122,16 @@ def moments(said: dict[str, Any]) -> tuple[str, str]:
 
 
 def _is_another_report(data: bytes, certificate: dict[str, Any]) -> bool:
-    """Whether a ``junit.xml`` was not begun with the measurements; of a replay nobody knows."""
-    if certificate["replayed"]:
-        return False
+    """Whether a ``junit.xml`` names another certificate, or was not begun with the measurements.
+
+    Before 0.2.0 it named none, and of a replay nobody knew.
+    """
     # Bounded, and the parser bounds what entities grow to.
     (suite,) = ET.fromstring(data).iter("testsuite")  # noqa: S314
+    for one in suite.findall("properties/property[@name='certificate_id']"):
+        return one.get("value") != str(certificate["certificate_id"])
+    if certificate["replayed"]:
+        return False
     began = datetime.fromisoformat(suite.attrib["timestamp"])
     started, ended = map(datetime.fromisoformat, moments(certificate["time"]))
     return not started - RUN_BEGINS <= began <= ended
