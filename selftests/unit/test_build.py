@@ -225,10 +225,11 @@ class TestResults:
             text="not-permitted",
             facts={"command": command},
         )
-        started = ["pytest", "--site", "werk ulm.toml", "--lang", "en"]
-        built = certificate({"DHCP-01": end}, method={"command_line": started})
-
-        assert f"({shown})" in result_of(built, "DHCP-01")["remedy"]
+        options = ["--site", "werk ulm.toml", "--lang", "en"]
+        for program, module in (("pytest", "pytest"), ("cube-acceptance", "cube_acceptance")):
+            method = {"command_line": [program, *options]}
+            result = result_of(certificate({"DHCP-01": end}, method=method), "DHCP-01")
+            assert f"({shown.replace('pytest', module)})" in result["remedy"]
 
     def test_keep_the_cubes_apart(self) -> None:
         """A good CUBE must not cover a bad one."""

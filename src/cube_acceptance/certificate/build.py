@@ -285,8 +285,10 @@ def _case(catalogue: Catalogue, owing: Owed, judgement: Judgement, told: Facts) 
 
 
 def _whole(command: str, method: dict[str, Any]) -> str:
-    """Complete a command that starts the run again with the options of this run."""
-    return " ".join([command, *map(shlex.quote, method.get("command_line", ())[1:])])
+    """Complete a command that starts the run again, by the way it was started, with its options."""
+    started, *options = method.get("command_line") or ["pytest"]
+    program = "-m pytest" if started == "pytest" else "-m cube_acceptance"
+    return " ".join([command.removesuffix(AGAIN) + program, *map(shlex.quote, options)])
 
 
 def _cube(cube: Cube, mac_seen: str) -> dict[str, Any]:

@@ -183,7 +183,7 @@ def _asked(request: Request) -> Iterator[str]:
 
 
 def _told(request: Request, item: Item) -> Iterator[str]:
-    for key, texts in told(item):
+    for key, texts in told(request, item):
         yield from (_aligned(request.say(key), text) for text in texts)
     for rule in item.rules:
         yield from ("", f"   {request.say('request.rule')}: {rule.text}")
@@ -191,14 +191,15 @@ def _told(request: Request, item: Item) -> Iterator[str]:
             yield "  " + _aligned(request.say(f"rule.{field}"), value)
 
 
-def told(item: Item) -> list[tuple[str, tuple[str, ...]]]:
+def told(request: Request, item: Item) -> list[tuple[str, tuple[str, ...]]]:
     """Return what is said of an item by the word's key, without what is empty."""
     cubes = (", ".join(item.cubes),) if item.cubes else ()
     meaning = (item.meaning,) if item.meaning else ()
+    what, why = ("reason", "meaning") if request.reference else ("what", "why")
     said = [
         ("request.cubes", cubes),
-        ("request.reason", item.reasons),
-        ("request.meaning", meaning),
+        (f"request.{what}", item.reasons),
+        (f"request.{why}", meaning),
         ("request.action", item.actions),
     ]
     return [(key, texts) for key, texts in said if texts]

@@ -14,6 +14,7 @@ from cube_acceptance.started import COMMAND
 
 USAGE = """\
 usage: cube-acceptance [run] [--site FILE | --cube ADDRESS | --replay FILE] [OPTION...]
+       cube-acceptance letter --site FILE [--format html|text|csv] [--output FILE] [--lang de|en]
        cube-acceptance verify FOLDER [--allowed-signers FILE]
        cube-acceptance summary FOLDER... [--format table|csv|json|html]
            [--allowed-signers FILE] [--lang de|en] [--output FILE] [--all]
@@ -22,6 +23,7 @@ usage: cube-acceptance [run] [--site FILE | --cube ADDRESS | --replay FILE] [OPT
 """
 
 MODULES = {
+    "letter": "cube_acceptance.commands.letter",
     "outside": "cube_acceptance.outside",
     "run": "cube_acceptance.commands.run",
     "summary": "cube_acceptance.summary.command",

@@ -1,0 +1,38 @@
+"""The command ``cube-acceptance letter``: the request to the administrator before the visit."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cube_acceptance import catalogue as catalogues
+from cube_acceptance.certificate import letter
+from cube_acceptance.site import SiteError, load_site
+from cube_acceptance.summary.command import write
+from cube_acceptance.text.foreign import plain
+
+
+def main(arguments: list[str]) -> int:
+    """Run ``cube-acceptance letter --site FILE``."""
+    parser = argparse.ArgumentParser(
+        prog="cube-acceptance letter",
+        description="Write what a CUBE needs of a network, for who administers it. Sends nothing.",
+        epilog="Exit status: 0 it is written; 4 usage.",
+    )
+    parser.add_argument("--site", type=Path, metavar="FILE", required=True, help="the site file")
+    parser.add_argument("--format", choices=list(letter.WRITERS), default="html")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write there, not to stdout")
+    parser.add_argument("--lang", choices=["de", "en"], help="default: the site file's")
+    options = parser.parse_args(arguments)
+    book = catalogues.load()
+    required = frozenset(entry.id for entry in book.requirement if entry.level == "required")
+    try:
+        site = load_site(options.site, frozenset(catalogues.IDS), required).site
+    except SiteError as error:
+        parser.error(plain(error))
+    asked = letter.before(book, site, options.lang or site.language)
+    try:
+        write([letter.WRITERS[options.format](asked)], options.output)
+    except OSError as error:
+        parser.error(f"{plain(options.output)}: {error.strerror}")
+    return 0
