@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cube_acceptance.evidence import HttpsObserved, NtpObserved, PageObserved
 from cube_acceptance.judge import Word
-from cube_acceptance.network import handed_out, is_synchronised, time_servers
+from cube_acceptance.network import handed_out, time_servers, unsynchronised_by
 from judging import cloud_offset, look
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def server_clocks(judge: Judge, setup: Setup) -> list[Clock]:
     return [
         Clock(one.reply.offset_s, margin(one.reply), Word("server-time"))
         for one in seen
-        if isinstance(one, NtpObserved) and one.reply and is_synchronised(one.reply)
+        if isinstance(one, NtpObserved) and one.reply and not unsynchronised_by(one.reply)
     ]
 
 
@@ -92,7 +92,7 @@ def note_cube_clock(judge: Judge, setup: Setup, cube: Cube, ports: Sequence[int]
     if not told or not all(within(told[0], other, tolerance_s) for other in told):
         return  # nobody tells, or the pages do not agree
     own = told[0]
-    references = cloud_clocks(judge, setup.site) or server_clocks(judge, setup)
+    references = cloud_clocks(judge, setup.site) or backed(server_clocks(judge, setup), tolerance_s)
     if not references or any(within(own, reference, tolerance_s) for reference in references):
         return  # this computer's clock alone speaks against nobody
     offset_s = own.offset_s - references[0].offset_s
@@ -108,6 +108,19 @@ def note_cube_clock(judge: Judge, setup: Setup, cube: Cube, ports: Sequence[int]
         tolerance=tolerance_s,
         kind=Word("whole-hours" if hours else "no-whole-hours"),
     )
+
+
+def backed(clocks: Sequence[Clock], tolerance_s: float) -> list[Clock]:
+    """Keep the clocks that another or this computer's agrees with: one alone proves nothing."""
+    return [
+        clock
+        for clock in clocks
+        if any(
+            within(clock, other, tolerance_s)
+            for other in (OWN_CLOCK, *clocks)
+            if other is not clock
+        )
+    ]
 
 
 def within(one: Clock, other: Clock, tolerance_s: float) -> bool:

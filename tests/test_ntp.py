@@ -10,17 +10,20 @@ import pytest
 from clocks import OWN_CLOCK, Clock, cloud_clocks, margin, within
 from cube_acceptance.evidence import CannotMeasure, NtpObserved, Trouble
 from cube_acceptance.judge import Word, obstacle
-from cube_acceptance.network import handed_out, time_servers
+from cube_acceptance.network import (
+    LAST_STRATUM,
+    ROOT_DISTANCE_LIMIT_S,
+    UNSYNCHRONISED_LEAP,
+    handed_out,
+    time_servers,
+    unsynchronised_by,
+)
 from judging import Flaw, flaw_of, none_works, other_way, some, stand_in_the_segment
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import NtpReply
     from cube_acceptance.judge import InconclusiveError, Judge
     from cube_acceptance.setup import Setup
-
-UNSYNCHRONISED_LEAP = 3
-LAST_STRATUM = 15
-ROOT_DISTANCE_LIMIT_S = 5.0
 
 TURNED_AWAY = {"RATE": "refused.rate", "DENY": "refused.denied", "RSTR": "refused.denied"}
 """Sentences for the kiss codes by which a server turns a client away (RFC 5905 section 7.4)."""
@@ -110,15 +113,15 @@ def turned_away(server: str, reply: NtpReply) -> Flaw | None:
 
 def unsynchronised(server: str, reply: NtpReply) -> Flaw | None:
     """Describe a server that does not count as synchronised (RFC 5905 sections 7.3 and 7.4)."""
-    cause, text = "unsynchronised", "unsynchronised.stratum"
-    if not 0 < reply.stratum <= LAST_STRATUM:
+    cause, by = "unsynchronised", unsynchronised_by(reply)
+    if by == "stratum":
         said = str(reply.stratum) if reply.stratum else f"0 ({reply.reference_id})"
         facts: dict[str, object] = {"stratum": said, "limit": LAST_STRATUM}
-        return Flaw(server, cause, text, f"stratum {said}", facts)
-    if reply.leap == UNSYNCHRONISED_LEAP:
+        return Flaw(server, cause, "unsynchronised.stratum", f"stratum {said}", facts)
+    if by == "leap":
         facts = {"leap": reply.leap, "limit": UNSYNCHRONISED_LEAP - 1}
         return Flaw(server, cause, cause, f"leap {reply.leap}", facts)
-    if reply.root_distance_s > ROOT_DISTANCE_LIMIT_S:
+    if by == "distance":
         distance = math.ceil(reply.root_distance_s * 10) / 10  # never as small as the limit
         facts = {"distance": distance, "limit": ROOT_DISTANCE_LIMIT_S}
         return Flaw(server, cause, "unsynchronised.distance", f"root distance {distance} s", facts)

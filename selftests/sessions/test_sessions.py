@@ -321,25 +321,6 @@ class TestSelection:
 
 
 HOSTILE = {
-    "writes another judgement": """
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_makereport(item, call):
-    report = yield
-    if call.when == "call":
-        report.outcome = "passed"
-        report.user_properties = [
-            (name, '{"outcome":"pass"}' if name == "acceptance_judgement" else value)
-            for name, value in report.user_properties
-        ]
-    return report
-""",
-    "gives one case's judgement to another": """
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items):
-    items[:] = [item for item in items if "dhcp" not in item.nodeid]
-    for item in items:
-        if "ssh" in item.nodeid: item.user_properties.append(("acceptance_case", "DHCP-01"))
-""",
     "plays the judge": """
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
@@ -476,6 +457,30 @@ def pytest_collect_file(file_path):
 }
 
 
+FORGING = {
+    "writes another judgement": """
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if call.when == "call":
+        report.outcome = "passed"
+        report.user_properties = [
+            (name, '{"outcome":"pass"}' if name == "acceptance_judgement" else value)
+            for name, value in report.user_properties
+        ]
+    return report
+""",
+    "gives one case's judgement to another": """
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    items[:] = [item for item in items if "dhcp" not in item.nodeid]
+    for item in items:
+        if "ssh" in item.nodeid: item.user_properties.append(("acceptance_case", "DHCP-01"))
+""",
+}
+"""They change what a judge has said, on its way from case to certificate."""
+
+
 class TestHostilePlugin:
     """Somebody's plugin cannot turn a failing site into an accepted one."""
 
@@ -496,6 +501,22 @@ class TestHostilePlugin:
 
         assert session.verdict in {None, "incomplete", "rejected"}
         assert session.status != 0 or session.verdict is None
+
+    @pytest.mark.parametrize("code", FORGING.values(), ids=FORGING.keys())
+    def test_a_forged_judgement_does_not_verify(self, tmp_path: Path, code: str) -> None:
+        """Whoever holds the computer can make it lie; the folder's own evidence tells."""
+        (tmp_path / "hostile.py").write_text(f"import pytest\n{code}")
+        session = run(
+            tmp_path,
+            *("-p", "hostile"),
+            saved=healthy.saved(ONE_FAULT),
+            environment={"PYTHONPATH": f"{tmp_path}:{sessions.PROJECT}"},
+        )
+        assert session.verdict == "accepted"
+
+        findings = verify.verify(session.folder)
+
+        assert any("DHCP-01" in finding.wrong for finding in findings if finding.wrong)
 
     def test_without_a_plugin_it_is_that_one_failure(self, tmp_path: Path) -> None:
         """The site on which they try is rejected for one reason, which each of them goes for."""

@@ -2476,6 +2476,23 @@ ROWS = [
         {},
         CLOCK,
     ),
+    Row(
+        "the CUBE's pages: against one time server that nothing else bears out",
+        dated((("date", NOW),), ()) | NO_DATES | {f"ntp/{SERVER}": ntp(offset_s=3600.0)},
+        {"NTP-01": "inconclusive ambiguous"},
+    ),
+    Row(
+        "the CUBE's pages: against two time servers that bear each other out",
+        dated((("date", NOW),), ())
+        | NO_DATES
+        | {
+            "dhcp": offer(ntp=(SERVER, SECOND)),
+            f"ntp/{SERVER}": ntp(offset_s=3600.0),
+            f"ntp/{SECOND}": ntp(SECOND, offset_s=3600.1),
+        },
+        {},
+        ("own-clock", *CLOCK),
+    ),
     # Who is at the CUBE's address
     *(
         Row(

@@ -16,7 +16,7 @@ from cube_acceptance import entry, method, plugin, refusals, runner, started, su
 from cube_acceptance.certificate import terminal
 from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.judge import Judge, Judgement
-from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, SEAL_PROPERTY, Ledger, sealed
+from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, Ledger
 from cube_acceptance.probes import dhcp as probing
 from cube_acceptance.run import Run
 from cube_acceptance.site import Cube, LoadedSite, Login, Site
@@ -813,12 +813,12 @@ class TestCase:
 
 
 def reported(
-    outcome: str = "passed", told: str = "", seal: str = "", *, when: str = "call", case: str = ""
+    outcome: str = "passed", told: str = "", *, when: str = "call", case: str = ""
 ) -> pytest.TestReport:
     """A case's report."""
     properties = [(CASE_PROPERTY, case)] if case else []
     if told:
-        properties += [(JUDGEMENT_PROPERTY, told), (SEAL_PROPERTY, seal)]
+        properties.append((JUDGEMENT_PROPERTY, told))
     text = "last words" if outcome == "failed" else None
     return pytest.TestReport(
         "x::y", ("x", 1, "y"), {}, outcome, text, when, user_properties=properties
@@ -839,15 +839,14 @@ class TestBookkeeper:
 
     def keeper(self, ledger: Ledger, lines: Any = None) -> plugin.Bookkeeper:  # noqa: ANN401
         """Keep this ledger."""
-        state = SimpleNamespace(ledger=ledger, seal="seal", lines=lines)
+        state = SimpleNamespace(ledger=ledger, lines=lines)
         return plugin.Bookkeeper(state)  # type: ignore[arg-type]
 
     def test_its_requirements_line(self, ledger: Ledger) -> None:
         """What is entered is shown as well."""
         shown: list[str] = []
         lines = SimpleNamespace(enter=lambda case, _: shown.append(case))
-        seal = sealed("seal", "DHCP-01", GOOD)
-        report = reported("passed", GOOD, seal, case="DHCP-01")
+        report = reported("passed", GOOD, case="DHCP-01")
         self.keeper(ledger, lines).pytest_runtest_logreport(report)
 
         assert shown == ["DHCP-01"]
@@ -862,27 +861,20 @@ class TestBookkeeper:
 
     def test_a_judgement(self, ledger: Ledger) -> None:
         """The usual way."""
-        seal = sealed("seal", "DHCP-01", GOOD)
         setup = reported(when="setup", case="DHCP-01")
 
-        assert self.entered(ledger, setup, reported("passed", GOOD, seal, case="DHCP-01")) == (
-            "pass",
-            "",
-        )
+        assert self.entered(ledger, setup, reported("passed", GOOD, case="DHCP-01")) == ("pass", "")
 
-    def test_a_judgement_that_no_judge_made(self, ledger: Ledger) -> None:
-        """A defect, and no pass."""
-        outcome, detail = self.entered(ledger, reported("passed", GOOD, "x", case="DHCP-01"))
+    def test_of_two_judgements_the_worse_counts(self, ledger: Ledger) -> None:
+        """A second one in a report makes no case better."""
+        report = reported("failed", UNCLEAR, case="DHCP-01")
+        report.user_properties.append((JUDGEMENT_PROPERTY, GOOD))
 
-        assert (outcome, detail) == (
-            "inconclusive",
-            "a report brings a judgement that no judge made",
-        )
+        assert self.entered(ledger, report)[0] == "inconclusive"
 
     def test_a_judgement_that_pytest_denies(self, ledger: Ledger) -> None:
         """Whoever changed the report, it is not believed."""
-        seal = sealed("seal", "DHCP-01", GOOD)
-        outcome, detail = self.entered(ledger, reported("failed", GOOD, seal, case="DHCP-01"))
+        outcome, detail = self.entered(ledger, reported("failed", GOOD, case="DHCP-01"))
 
         assert (outcome, detail) == ("inconclusive", "pytest and the judge disagree")
 

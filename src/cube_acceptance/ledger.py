@@ -7,7 +7,6 @@ is a complaint.
 
 from __future__ import annotations
 
-import hmac
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,15 +19,9 @@ if TYPE_CHECKING:
 
 CASE_PROPERTY = "acceptance_case"
 JUDGEMENT_PROPERTY = "acceptance_judgement"
-SEAL_PROPERTY = "acceptance_seal"
 """Names under which a case and what it came to travel with pytest's reports."""
 
 _NOT_RUN = Judgement(outcome="not-run", text="not-run")
-
-
-def sealed(seal: str, case: str, judgement: str) -> str:
-    """Mark a case's judgement, as JSON, for its way: any plugin may rewrite a report."""
-    return hmac.digest(seal.encode(), f"{case} {judgement}".encode(), "sha256").hex()
 
 
 class Complaint(msgspec.Struct, frozen=True, kw_only=True):

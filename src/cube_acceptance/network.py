@@ -42,6 +42,11 @@ DNS_OPTION, NTP_OPTION = 6, 42
 
 NO_ROUTER = "0.0.0.0"  # noqa: S104 - an address in a packet, nothing is bound to it
 """What option 121 says in the place of a router where the destination is on the link (RFC 3442)."""
+UNSYNCHRONISED_LEAP = 3
+LAST_STRATUM = 15
+ROOT_DISTANCE_LIMIT_S = 5.0
+"""A time server's figures that count as synchronised, or in the leap's case do not."""
+
 UNSPECIFIED = "0.0.0.0"  # noqa: S104 - what an OFFER of nothing offers
 
 CUBE_LIMIT = 8
@@ -388,9 +393,17 @@ def leading(servers: Iterable[str], answers: Mapping[str, tuple[str, ...]]) -> t
     return ()
 
 
-def is_synchronised(reply: NtpReply) -> bool:
-    """Tell whether a time server calls itself synchronised (RFC 5905 section 7.3)."""
-    return reply.leap != 3 and 0 < reply.stratum < 16  # noqa: PLR2004 - the RFC's own figures
+def unsynchronised_by(reply: NtpReply) -> Literal["", "stratum", "leap", "distance"]:
+    """Return what keeps a time server from counting as synchronised; "" where nothing does.
+
+    Stratum and leap indicator are its own word for it (RFC 5905 section 7.3). How far it may be
+    from a primary clock is the client's decision; of those known, systemd-timesyncd allows most.
+    """
+    if not 0 < reply.stratum <= LAST_STRATUM:
+        return "stratum"
+    if reply.leap == UNSYNCHRONISED_LEAP:
+        return "leap"
+    return "distance" if reply.root_distance_s > ROOT_DISTANCE_LIMIT_S else ""
 
 
 def dns_key(server: str, host: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import os
-import secrets
 import shlex
 import shutil
 import sys
@@ -32,13 +31,7 @@ from cube_acceptance import (
 )
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.judge import Judge, Judgement, PassedError
-from cube_acceptance.ledger import (
-    CASE_PROPERTY,
-    JUDGEMENT_PROPERTY,
-    SEAL_PROPERTY,
-    Ledger,
-    sealed,
-)
+from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, Ledger
 from cube_acceptance.lines import Lines
 from cube_acceptance.refusals import check_collected, check_session
 from cube_acceptance.setup import Setup
@@ -88,7 +81,6 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     setup: Setup
     language: str
     spool: str
-    seal: str
 
 
 class SimulatedSite(Protocol):
@@ -148,8 +140,6 @@ class State:
         self.spool: store.Spool | None = None
         self.run: Run | None = None
         self.ledger = Ledger(expected.owed(catalogue, loaded.site))
-        self.seal = secrets.token_hex()
-        """What the session's processes mark judgements with."""
         self.stopped = False
         """Whether a rule of the session's ended it (``-x``, ``--maxfail``) and no person did."""
         self.logins: logins.Logins = {}
@@ -223,7 +213,7 @@ def _configure_worker(config: pytest.Config, catalogue: Catalogue) -> None:
     shared = msgspec.json.decode(config.workerinput[WORKER_INPUT], type=Shared)  # type: ignore[attr-defined]
     language: Language = "en" if shared.language == "en" else "de"
     state = State(catalogue, shared.setup.loaded, language)
-    state.setup, state.settled, state.seal = shared.setup, True, shared.seal
+    state.setup, state.settled = shared.setup, True
     state.spool = store.Spool(Path(shared.spool))
     state.evidence = state.spool
     config.stash[STATE] = state
@@ -460,7 +450,6 @@ def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist has no typ
         setup=state.setup,
         language=state.language,
         spool=str(state.spool.folder),
-        seal=state.seal,
     )
     node.workerinput[WORKER_INPUT] = msgspec.json.encode(shared).decode()
 
@@ -651,8 +640,7 @@ def pytest_runtest_makereport(
     state, told = item.config.stash[STATE], msgspec.json.encode(judgement).decode()
     if call.when != "call":
         return report
-    seal = sealed(state.seal, item.stash[OWED].case, told)
-    report.user_properties += [(JUDGEMENT_PROPERTY, told), (SEAL_PROPERTY, seal)]
+    report.user_properties.append((JUDGEMENT_PROPERTY, told))
     if judgement.outcome == "pass":
         return report
     report.outcome = "failed"
@@ -683,10 +671,9 @@ class Bookkeeper:
     """Enters in the ledger, on the controller, what is reported."""
 
     def __init__(self, state: State) -> None:
-        """Keep the session's ledger, and believe judgements with its seal."""
+        """Keep the session's ledger."""
         self._state = state
         self._ledger = state.ledger
-        self._seal = state.seal
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Enter what became of a case."""
@@ -704,9 +691,6 @@ class Bookkeeper:
             self._ledger.broken(case, f"{report.when}: {_last_line(report)}")
 
     def _enter(self, report: pytest.TestReport, case: str, text: str) -> None:
-        if (SEAL_PROPERTY, sealed(self._seal, case, text)) not in report.user_properties:
-            self._ledger.broken(case, "a report brings a judgement that no judge made")
-            return
         judgement = msgspec.json.decode(text, type=Judgement)
         if report.passed == (judgement.outcome == "pass"):
             self._ledger.record(case, judgement)

@@ -68,7 +68,7 @@ def day(saved: Saved) -> date:
     servers = [
         one.reply.offset_s
         for one in seen
-        if isinstance(one, NtpObserved) and one.reply and network.is_synchronised(one.reply)
+        if isinstance(one, NtpObserved) and one.reply and not network.unsynchronised_by(one.reply)
     ]
     ahead_s = max(0.0, *clouds, min(servers) if len(servers) > 1 else 0.0)
     try:
