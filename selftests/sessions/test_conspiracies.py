@@ -2,6 +2,9 @@
 
 What a selection or a plugin can try stands in ``test_sessions.py``, what can be done to
 finished folders in ``unit/test_verify.py``.
+
+The same is tried on an installed wheel (``selftests/installed.py``), where the console command
+starts the session and names the cases: no setting from elsewhere and no path gets that far there.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import pytest
@@ -39,34 +42,49 @@ NO_ROUTER = healthy.saved(
     }
 )
 """DHCP-01 fails and nothing else does."""
+CACHES = shutil.ignore_patterns("__pycache__")
 UNDESERVED = {None, "incomplete", "rejected"}
 
 
+class Copy(NamedTuple):
+    """A copy of the suite that somebody may change."""
+
+    root: Path
+    """What Python has to look into to find the package."""
+    package: Path
+    project: Path
+    """Where its cases are."""
+
+
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A copy of the project that somebody may change."""
-    folder = tmp_path / "checkout"
+def copy(tmp_path: Path) -> Copy:
+    """Make such a copy, of the checkout or of the installed suite."""
+    root = tmp_path / "copy"
+    if sessions.INSTALLED:
+        package = sessions.suite_project().parent
+        for folder in (package, *package.parent.glob("cube_acceptance-*")):
+            shutil.copytree(folder, root / folder.name, ignore=CACHES)
+        for path in (root, *root.rglob("*")):
+            path.chmod(0o755)  # what it is copied from may be read-only
+        return Copy(root, root / package.name, root / package.name / "suite")
     for name in ("src", "tests", "fixtures"):
-        shutil.copytree(
-            sessions.PROJECT / name,
-            folder / name,
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
+        shutil.copytree(sessions.PROJECT / name, root / name, ignore=CACHES)
     for name in ("conftest.py", "pyproject.toml"):
-        shutil.copy(sessions.PROJECT / name, folder / name)
-    return folder
+        shutil.copy(sessions.PROJECT / name, root / name)
+    return Copy(root / "src", root / "src" / "cube_acceptance", root)
 
 
 def changed(
-    scratch: Path, checkout: Path, *arguments: str, saved: evidence_file.Saved
+    scratch: Path, copy: Copy, *arguments: str, saved: evidence_file.Saved
 ) -> sessions.Session:
     """Judge evidence with a changed suite."""
     environment = {
-        "PYTHONPATH": str(checkout / "src"),
+        "PYTHONPATH": str(copy.root),
         "COVERAGE_PROCESS_CONFIG": "",  # a copy's lines are not the package's
         "COVERAGE_PROCESS_START": "",
     }
-    return run(scratch, *arguments, saved=saved, environment=environment, folder=checkout)
+    folder = None if sessions.INSTALLED else copy.project
+    return run(scratch, *arguments, saved=saved, environment=environment, folder=folder)
 
 
 class TestOptionsAndEnvironment:
@@ -102,31 +120,36 @@ class TestOptionsAndEnvironment:
     )
     def test_option(self, tmp_path: Path, arguments: tuple[str, ...]) -> None:
         """A site whose DHCP server names no router is rejected, for that reason."""
+        if sessions.INSTALLED and {"src", "tests"} & set(arguments):
+            pytest.skip("there is no such folder where an installed suite is started")
         session = run(tmp_path, *arguments, saved=NO_ROUTER)
 
         assert (session.status, session.verdict) == (1, "rejected")
         assert session.outcome("DHCP-01") == "fail"
 
     @pytest.mark.parametrize(
-        ("arguments", "status"),
+        ("arguments", "status", "installed"),
         [
-            (("-c", os.devnull), 4),
-            (("--rootdir", "/"), 4),
-            (("-o", "testpaths=fixtures"), 5),
-            (("--import-mode", "importlib", "-o", "pythonpath="), 10),
-            (("--keep-duplicates", "tests", "tests"), 4),
-            (("--dist", "each", "-n", "2"), 4),
+            (("-c", os.devnull), 4, 4),
+            (("--rootdir", "/"), 4, 4),
+            (("-o", "testpaths=fixtures"), 5, 1),
+            (("--import-mode", "importlib", "-o", "pythonpath="), 10, 4),
+            (("--keep-duplicates", "tests", "tests"), 4, 4),
+            (("--dist", "each", "-n", "2"), 4, 4),
         ],
         ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
     )
     def test_option_that_loses_the_cases(
-        self, tmp_path: Path, arguments: tuple[str, ...], status: int
+        self, tmp_path: Path, arguments: tuple[str, ...], status: int, installed: int
     ) -> None:
-        """Without the cases, or with each of them twice, nothing is accepted."""
+        """Without the cases, or with each of them twice, nothing is accepted.
+
+        The console command names them, so that no setting loses them.
+        """
         session = run(tmp_path, *arguments, saved=NO_ROUTER)
 
-        assert session.status == status
-        assert session.verdict in {None, "incomplete"}
+        assert session.status == (installed if sessions.INSTALLED else status)
+        assert session.verdict in UNDESERVED
 
     @pytest.mark.parametrize(
         "environment",
@@ -181,7 +204,8 @@ class TestOptionsAndEnvironment:
             "def judge(): return None\n"
             "def pytest_collection_modifyitems(items): items.clear()\n"
         )
-        session = run(tmp_path, str(sessions.PROJECT / "tests"), saved=NO_ROUTER, folder=tmp_path)
+        cases = () if sessions.INSTALLED else (str(sessions.PROJECT / "tests"),)
+        session = run(tmp_path, *cases, saved=NO_ROUTER, folder=tmp_path)
 
         assert (session.status, session.verdict) == (1, "rejected")
 
@@ -191,23 +215,28 @@ class TestOptionsAndEnvironment:
         (tmp_path / "given").mkdir()
         (tmp_path / "given" / "pytest.ini").write_text(f"[pytest]\n{setting}\n")
         session = run(tmp_path, saved=NO_ROUTER)
-        again = start(tmp_path, f"--replay={tmp_path / 'given' / 'evidence.json'}")
-
+        if sessions.INSTALLED:
+            assert (session.status, session.verdict) == (1, "rejected")
+            return
         assert session.status == 4
         assert f"{tmp_path / 'given' / 'pytest.ini'}, which has no say" in session.output
+        again = start(tmp_path, f"--replay={tmp_path / 'given' / 'evidence.json'}")
         assert (again.status, again.verdict) == (1, "rejected")
 
-    def test_cases_of_another_checkout(self, tmp_path: Path, checkout: Path) -> None:
+    def test_cases_of_another_checkout(self, tmp_path: Path, copy: Copy) -> None:
         """The certificate names this package, so its own cases have to judge and no others."""
-        (checkout / "tests" / "test_dhcp.py").write_text(
+        (copy.project / "tests" / "test_dhcp.py").write_text(
             "import pytest\n"
             '@pytest.mark.requirement("DHCP-01")\n'
             "def test_always(judge):\n"
             '    judge.get("dhcp")\n'
             "    judge.passes()\n"
         )
-        session = run(tmp_path, saved=NO_ROUTER, folder=checkout)
+        session = run(tmp_path, saved=NO_ROUTER, folder=copy.project)
 
+        if sessions.INSTALLED:
+            assert (session.status, session.verdict) == (1, "rejected")
+            return
         assert session.status == 4
         assert f"cd {sessions.PROJECT}" in session.output
         assert not session.folders
@@ -217,32 +246,32 @@ class TestCatalogue:
     """What is required is not for the run to choose."""
 
     @pytest.mark.parametrize("text", ["", "requirement = []", 'schema = "other"\n', "\x00"])
-    def test_that_is_empty_or_wrong(self, tmp_path: Path, checkout: Path, text: str) -> None:
+    def test_that_is_empty_or_wrong(self, tmp_path: Path, copy: Copy, text: str) -> None:
         """Without the documented list there is no run."""
-        (checkout / "src/cube_acceptance/requirements.toml").write_text(text)
-        session = changed(tmp_path, checkout, saved=NO_DHCP)
+        (copy.package / "requirements.toml").write_text(text)
+        session = changed(tmp_path, copy, saved=NO_DHCP)
 
         assert session.status == 4
         assert not session.folders
 
-    def test_that_lacks_an_entry(self, tmp_path: Path, checkout: Path) -> None:
+    def test_that_lacks_an_entry(self, tmp_path: Path, copy: Copy) -> None:
         """An entry that is left out is missed."""
-        path = checkout / "src/cube_acceptance/requirements.toml"
+        path = copy.package / "requirements.toml"
         begin, *entries = path.read_text("utf-8").split("[[requirement]]\n")
         others = [entry for entry in entries if 'id = "DHCP-01"' not in entry]
         path.write_text("[[requirement]]\n".join([begin, *others]), "utf-8")
-        session = changed(tmp_path, checkout, saved=NO_DHCP)
+        session = changed(tmp_path, copy, saved=NO_DHCP)
 
         assert len(others) == len(entries) - 1
         assert session.status == 4
         assert "DHCP-01" in session.output
 
-    def test_that_calls_a_requirement_optional(self, tmp_path: Path, checkout: Path) -> None:
+    def test_that_calls_a_requirement_optional(self, tmp_path: Path, copy: Copy) -> None:
         """The changed suite believes it; the genuine one says whose it is, and what differs."""
-        path = checkout / "src/cube_acceptance/requirements.toml"
+        path = copy.package / "requirements.toml"
         text = path.read_text("utf-8")
         path.write_text(text.replace('level = "required"', 'level = "optional"', 1), "utf-8")
-        session = changed(tmp_path, checkout, saved=NO_DHCP)
+        session = changed(tmp_path, copy, saved=NO_DHCP)
 
         assert 'level = "required"' in text
         told = " ".join(finding.note for finding in verify.verify(session.folder))
@@ -252,47 +281,45 @@ class TestCatalogue:
 class TestCases:
     """Cases that somebody adds or takes away."""
 
-    def test_a_second_case_of_a_requirement(self, tmp_path: Path, checkout: Path) -> None:
+    def test_a_second_case_of_a_requirement(self, tmp_path: Path, copy: Copy) -> None:
         """Of two results the worse one stays, whichever came first."""
         for name in ("test_aa.py", "test_zz.py"):
-            (checkout / "tests" / name).write_text(
+            (copy.project / "tests" / name).write_text(
                 "import pytest\n"
                 '@pytest.mark.requirement("DHCP-01")\n'
                 "def test_again(judge): judge.passes()\n"
             )
-        session = changed(tmp_path, checkout, saved=NO_DHCP)
+        session = changed(tmp_path, copy, saved=NO_DHCP)
 
         assert session.verdict in UNDESERVED
         assert session.status != 0
 
-    def test_a_case_that_looks_at_nothing(self, tmp_path: Path, checkout: Path) -> None:
+    def test_a_case_that_looks_at_nothing(self, tmp_path: Path, copy: Copy) -> None:
         """A pass that rests on no observation is a defect."""
-        (checkout / "tests" / "test_dhcp.py").write_text(
+        (copy.project / "tests" / "test_dhcp.py").write_text(
             "import pytest\n"
             '@pytest.mark.requirement("DHCP-01")\n'
             "def test_always(judge): judge.passes()\n"
         )
-        session = changed(tmp_path, checkout, saved=NO_ROUTER)
+        session = changed(tmp_path, copy, saved=NO_ROUTER)
 
         assert session.verdict == "incomplete"
         assert session.outcome("DHCP-01") == "inconclusive"
 
     @pytest.mark.parametrize("text", ["", "import nowhere", "def test_x(:"])
-    def test_a_file_without_its_case(self, tmp_path: Path, checkout: Path, text: str) -> None:
+    def test_a_file_without_its_case(self, tmp_path: Path, copy: Copy, text: str) -> None:
         """Empty, or not to be loaded: the requirement stays without a result."""
-        (checkout / "tests" / "test_dhcp.py").write_text(text)
-        session = changed(
-            tmp_path, checkout, "--continue-on-collection-errors", saved=healthy.saved()
-        )
+        (copy.project / "tests" / "test_dhcp.py").write_text(text)
+        session = changed(tmp_path, copy, "--continue-on-collection-errors", saved=healthy.saved())
 
         assert session.status != 0
         assert session.verdict == "incomplete"
         assert session.outcome("DHCP-01") == "not-run"
 
-    def test_a_case_that_is_gone(self, tmp_path: Path, checkout: Path) -> None:
+    def test_a_case_that_is_gone(self, tmp_path: Path, copy: Copy) -> None:
         """What nobody judged was not proven."""
-        (checkout / "tests" / "test_dhcp.py").unlink()
-        session = changed(tmp_path, checkout, saved=healthy.saved())
+        (copy.project / "tests" / "test_dhcp.py").unlink()
+        session = changed(tmp_path, copy, saved=healthy.saved())
 
         assert session.verdict == "incomplete"
         assert session.outcome("DHCP-01") == "not-run"

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parents[2]
 LIMIT_S = 240.0
+
+INSTALLED = os.environ.get("CUBE_INSTALLED_PYTHON", "")
+"""The Python of an environment that the suite's wheel is installed in, where that is to be tried:
+sessions are then started there by the console command, from a folder without a checkout."""
 
 
 class Session(NamedTuple):
@@ -60,7 +65,7 @@ def run(
     *arguments: str,
     saved: evidence_file.Saved | None = None,
     environment: Mapping[str, str] | None = None,
-    folder: Path = PROJECT,
+    folder: Path | None = None,
 ) -> Session:
     """Judge evidence, the healthy site's by default; ``scratch`` keeps it and the reports."""
     evidence = scratch / "given" / "evidence.json"
@@ -75,16 +80,17 @@ def start(
     scratch: Path,
     *arguments: str,
     environment: Mapping[str, str] | None = None,
-    folder: Path = PROJECT,
+    folder: Path | None = None,
 ) -> Session:
-    """Start pytest in the project as a user would; with a cache where one is named."""
+    """Start the suite as a user would; with a cache where one is named.
+
+    From a checkout that is pytest in its folder. An installed suite is started from an empty one.
+    """
     reports = scratch / "reports"
     cached = any(argument.startswith("cache_dir=") for argument in arguments)
     done = subprocess.run(
         [
-            sys.executable,
-            "-m",
-            "pytest",
+            *program(),
             *(() if cached else ("-p", "no:cacheprovider")),
             "-W",
             "error",
@@ -92,7 +98,7 @@ def start(
             str(reports),
             *arguments,
         ],
-        cwd=folder,
+        cwd=folder or home(scratch),
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST")},
             **(environment or {}),
@@ -104,3 +110,30 @@ def start(
     )
     folders = sorted(reports.iterdir()) if reports.exists() else []
     return Session(done.returncode, done.stdout + done.stderr, folders)
+
+
+def program() -> tuple[str, ...]:
+    """Say what starts a session."""
+    if INSTALLED:
+        return (INSTALLED, "-m", "cube_acceptance", "run")
+    return (sys.executable, "-m", "pytest")
+
+
+def home(scratch: Path) -> Path:
+    """Return the folder that a session is started in."""
+    if not INSTALLED:
+        return PROJECT
+    scratch.mkdir(parents=True, exist_ok=True)
+    return scratch
+
+
+@cache
+def suite_project() -> Path:
+    """Return the folder of the cases of the suite that sessions are started of."""
+    if not INSTALLED:
+        return PROJECT
+    asked = "from cube_acceptance import suite; print(suite.PROJECT)"
+    done = subprocess.run(
+        [INSTALLED, "-c", asked], check=True, capture_output=True, text=True, cwd="/"
+    )
+    return Path(done.stdout.strip())

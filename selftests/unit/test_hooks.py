@@ -478,13 +478,16 @@ class TestMeasuring:
         """What will be measured, and from where, is what its site file comes to."""
         settled = healthy.saved().setup
         monkeypatch.setattr(method, "make_setup", lambda loaded: settled if loaded else None)
-        config, state = Config(tmp_path), state_of(catalogue)
+        config, state = Config(tmp_path, started_as=started.COMMAND), state_of(catalogue)
         config.option.xmlpath = str(tmp_path / "junit.xml")
         config.stash[plugin.STATE] = state
+        reporter = SimpleNamespace(startpath=tmp_path)
+        monkeypatch.setattr(config.pluginmanager, "get_plugin", lambda _: reporter)
         plugin.pytest_sessionstart(SimpleNamespace(config=config))
 
         assert state.setup is settled
         assert state.run.setup is settled
+        assert reporter.startpath == config.rootpath
 
     @pytest.mark.parametrize("spread", [False, True])
     def test_starts_with_the_cases(

@@ -377,6 +377,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         raise pytest.UsageError(f"--reports: {state.run.folder}: {error.strerror}") from error
     ownership.give_back([*state.made, state.run.folder])
     reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and config.getoption("started_as"):  # names of cases, and no way to an installation
+        reporter.startpath = config.rootpath
     if type(reporter) is pytest.TerminalReporter and reporter.verbosity == 0:
         _write_own_lines(reporter, state)
     if config.pluginmanager.has_plugin("dsession"):
