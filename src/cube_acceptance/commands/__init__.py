@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     given = sys.argv[1:] if arguments is None else arguments
     if not given or given[0].startswith("-"):
-        return run.start(COMMAND, given)
+        return run.start(COMMAND, given, USAGE)
     name, *rest = given
     if name not in MODULES:
         sys.stderr.write(f"{USAGE}{meant.sentence(name, MODULES)}\n")

@@ -12,9 +12,11 @@ import subprocess
 import sys
 
 from cube_acceptance import __version__, started
+from cube_acceptance.output import make_lasting
+
+USAGE = "usage: cube-acceptance [run] [OPTION...]\n"
 
 HELP = """\
-usage: cube-acceptance [run] [OPTION...]
 
 Tests whether a network gives a HOMAG CUBE what its documented prerequisites ask for, and writes
 the certificate into a new folder below ./reports.
@@ -42,11 +44,6 @@ exit status:
   10          incomplete: something required was not measured
   2, 3, 4, 5  interrupted, internal error, usage error, no case selected
 
-other commands (each with --help):
-  verify FOLDER      check a finished folder
-  summary FOLDER...  many folders in one table
-  outside ADDRESS    from elsewhere on the Internet: nothing of a CUBE answers there
-
 All of pytest's options work as well:
 
 """
@@ -62,16 +59,19 @@ def main(arguments: list[str]) -> int:
     return start(f"{started.COMMAND} run", arguments)
 
 
-def start(name: str, typed: list[str]) -> int:
+def start(name: str, typed: list[str], usage: str = USAGE) -> int:
     """Run the cases for a command of this name with what was typed behind it.
+
+    Where that asks for help, ``usage`` comes first, and pytest's own options last.
 
     Only a system that cannot put one program into another's place gets here a second time.
     """
+    make_lasting()
     if typed == ["--version"]:
         sys.stdout.write(f"{started.COMMAND} {__version__}\n")
         return 0
     if HELP_OPTIONS.intersection(typed):
-        sys.stdout.write(HELP)
+        sys.stdout.write(usage + HELP)
     command = [sys.executable, "-m", "pytest", *started.arguments(name, typed)]
     # What lies in the working folder under the name of a module is none.
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
