@@ -22,9 +22,16 @@ import msgspec
 
 from cube_acceptance import catalogue, evidence_file, site
 from cube_acceptance.evidence import Vantage
-from cube_acceptance.probes import dhcp, icmp, leases, llmnr, mdns, ntp, ssh
+from cube_acceptance.probes import dhcp, leases, llmnr, mdns, ntp, ssh
 from cube_acceptance.probes import dns as dns_probe
-from cube_acceptance.probes.net import http1, lease_texts, multicast, onward
+from cube_acceptance.probes.net import (
+    echo,
+    http1,
+    lease_texts,
+    multicast,
+    onward,
+    ping_command,
+)
 from cube_acceptance.probes.net.deadline import Deadline
 from cube_acceptance.probes.net.dns_message import text_of
 from cube_acceptance.probes.net.errors import ReachError
@@ -176,12 +183,12 @@ def fuzz_ssh(data: bytes) -> None:
 
 def fuzz_icmp(data: bytes) -> None:
     """Read ICMP messages and what the system's ping prints."""
-    reader = icmp.Reader(HOST, 0x1234, b"payload")
+    reader = echo.Reader(HOST, 0x1234, b"payload")
     for packet in packets(data):
-        reader.read(icmp.strip_ip_header(packet), HOST)
+        reader.read(echo.strip_ip_header(packet), HOST)
         reader.read(packet, HOST)
     for platform in ("linux", "darwin", "win32"):
-        icmp.read_output(data.decode("utf-8", errors="replace"), 1, HOST, platform)
+        ping_command.read_output(data.decode("utf-8", errors="replace"), 1, HOST, platform)
 
 
 def fuzz_leases(data: bytes) -> None:
@@ -194,7 +201,7 @@ def fuzz_leases(data: bytes) -> None:
         lease_texts.read_dhclient(text, "eth0"),
         lease_texts.read_packet(data, 1.8e9),
         lease_texts.read_ipconfig(text),
-        *lease_texts.read_windows(text),
+        lease_texts.read_windows({"EnableDHCP": 1, "DhcpIPAddress": text, "Lease": text}),
         lease_texts.read_wicked(text, 1.8e9),
         lease_texts.read_connman(text, "eth0"),
         lease_texts.read_udhcpc(text, 1.8e9, "eth0"),

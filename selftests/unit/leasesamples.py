@@ -132,13 +132,16 @@ network_time_protocol_servers (ip_mult): {10.20.0.3}
 end (none):
 """
 
-WINDOWS = """\
-[{"EnableDHCP":0,"DhcpIPAddress":"10.20.0.160","DhcpSubnetMask":"255.255.255.0"},
- {"EnableDHCP":1,"DhcpIPAddress":"10.20.0.161","DhcpSubnetMask":"255.255.255.0",
-  "DhcpServer":"10.20.0.1","DhcpDefaultGateway":["10.20.0.1"],
-  "DhcpNameServer":"10.20.0.1 10.20.0.2","Lease":3600,"LeaseTerminatesTime":1795449739},
- {"EnableDHCP":1,"DhcpIPAddress":"0.0.0.0"}, 7]
-"""
+WINDOWS: dict[str, object] = {
+    "EnableDHCP": 1,
+    "DhcpIPAddress": "10.20.0.161",
+    "DhcpSubnetMask": "255.255.255.0",
+    "DhcpServer": "10.20.0.1",
+    "DhcpDefaultGateway": ["10.20.0.1"],
+    "DhcpNameServer": "10.20.0.1 10.20.0.2",
+    "Lease": 3600,
+    "LeaseTerminatesTime": 1795449739,
+}
 
 DHCLIENT_LOCAL = """\
 lease {

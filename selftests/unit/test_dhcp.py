@@ -22,7 +22,7 @@ from cube_acceptance import network, probes
 from cube_acceptance.evidence import CannotMeasure, DhcpMessage, DhcpObserved, Vantage
 from cube_acceptance.probes import dhcp
 from cube_acceptance.probes.dhcp import Datagram, DhcpProbe
-from cube_acceptance.probes.net import dhcp_message
+from cube_acceptance.probes.net import dhcp_message, sockets, windows
 from cube_acceptance.probes.net.checksum import INTACT, checksum
 from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.log import IGNORED_LIMIT, Log
@@ -345,14 +345,30 @@ class TestOpenWire:
         assert broken.closed
 
     @pytest.mark.parametrize(("platform", "host"), [("darwin", ""), ("win32", "10.20.0.9")])
-    def test_uses_udp_elsewhere(self, platform: str, host: str) -> None:
+    def test_uses_udp_elsewhere(
+        self, monkeypatch: pytest.MonkeyPatch, platform: str, host: str
+    ) -> None:
         """Packet sockets are Linux's own; Windows picks the interface by the address."""
         fake = _FakeSocket()
+        monkeypatch.setattr(sockets.windows, "adapter", lambda _: windows.Adapter(4, "", ""))
 
         wire = open_plant(_Factory(packet=_FakeSocket(), udp=fake), platform)
 
         assert wire.name == "UDP socket"
+        assert wire.deaf
         assert fake.bound == (host, 68)
+        assert ((socket.SOL_SOCKET, socket.SO_REUSEPORT) in fake.options) == (platform == "darwin")
+
+    @pytest.mark.parametrize("admitted", [True, False])
+    def test_asks_windows_firewall(
+        self, monkeypatch: pytest.MonkeyPatch, *, admitted: bool
+    ) -> None:
+        """Silence counts only where it is known to let the replies in to this program."""
+        monkeypatch.setattr(sockets.windows, "adapter", lambda _: windows.Adapter(4, "", ""))
+
+        wire = open_plant(_Factory(udp=_FakeSocket()), "win32", admits=lambda _: admitted)
+
+        assert wire.deaf is not admitted
 
     @pytest.mark.parametrize(
         ("platform", "error", "cause", "words"),
@@ -360,14 +376,15 @@ class TestOpenWire:
             ("linux", errno.EACCES, "not-permitted", "a packet socket is not permitted, and UDP"),
             ("linux", errno.EADDRINUSE, "not-permitted", "another program of this computer keeps"),
             ("linux", errno.ENODEV, "off-link", "the interface cannot be used"),
-            ("win32", errno.EACCES, "not-permitted", "UDP port 68 cannot be used: words"),
+            ("win32", errno.EACCES, "not-permitted", "UDP port 68 cannot be used: Permission"),
         ],
     )
     def test_says_what_stands_in_the_way(
-        self, platform: str, error: int, cause: str, words: str
+        self, monkeypatch: pytest.MonkeyPatch, platform: str, error: int, cause: str, words: str
     ) -> None:
         """Not being allowed to ask must never look like silence."""
         fake = _FakeSocket({"bind": OSError(error, "words")})
+        monkeypatch.setattr(sockets.windows, "adapter", lambda _: windows.Adapter(4, "", ""))
 
         with pytest.raises(CannotAskError, match=words) as caught:
             open_plant(_Factory(udp=fake), platform)

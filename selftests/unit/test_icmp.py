@@ -12,6 +12,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
@@ -23,35 +24,41 @@ from cube_acceptance.evidence import CannotMeasure, Observation, PingObserved, T
 from cube_acceptance.probes import icmp
 from cube_acceptance.probes.icmp import (
     COUNT,
-    PERMIT,
-    Arrival,
-    CommandWire,
     PingProbe,
-    Reader,
     SocketWire,
     age,
-    build_request,
-    discarded,
-    error_result,
     filter_program,
-    find_ping,
     open_socket,
     open_wire,
-    ping_arguments,
-    read_output,
-    strip_ip_header,
     trouble_of,
 )
-from cube_acceptance.probes.net import measuring
+from cube_acceptance.probes.net import measuring, ping_command
 from cube_acceptance.probes.net.checksum import INTACT, checksum
+from cube_acceptance.probes.net.echo import (
+    PERMIT,
+    Arrival,
+    Method,
+    Reader,
+    Result,
+    build_request,
+    error_result,
+    permit_command,
+    strip_ip_header,
+)
 from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.log import IGNORED_LIMIT
+from cube_acceptance.probes.net.ping_command import (
+    CommandWire,
+    discarded,
+    find_ping,
+    ping_arguments,
+    read_output,
+)
 from cube_acceptance.probes.net.ratelimit import Memory, RateLimit, Turn
 from cube_acceptance.probes.net.receive import OVERTIME_LIMIT
+from selftests.support.windows import EchoService, no_library
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from selftests.support.fakes import Account
 
 LOOPBACK = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
@@ -288,7 +295,7 @@ class FakeSocket:
         self.closed = True
 
 
-def wire_over(sock: FakeSocket, method: icmp.Method, platform: str = "linux") -> SocketWire:
+def wire_over(sock: FakeSocket, method: Method, platform: str = "linux") -> SocketWire:
     """Put a wire on a fake socket."""
     wire: Any = SocketWire
     made: SocketWire = wire(sock, ADDRESS, method, platform)
@@ -630,6 +637,28 @@ Ping statistics for 192.0.2.50:
 """
 
 
+WINDOWS_FRENCH = """\
+Envoi d'une requ�te 'Ping'  192.0.2.50 avec 32 octets de donn�es�:
+R�ponse de 192.0.2.50�: octets=32 temps=7 ms TTL=64
+
+Statistiques Ping pour 192.0.2.50:
+    Paquets�: envoy�s = 1, re�us = 1, perdus = 0 (perte 0%),
+"""
+WINDOWS_RUSSIAN = """\
+����� 192.0.2.50 � 32 ������ ������:
+����� �� 192.0.2.50: ����� ����=32 �����<1�� TTL=64
+
+���������� Ping ��� 192.0.2.50:
+    �������: ���������� = 1, �������� = 1, �������� = 0
+"""
+WINDOWS_ELSE = """\
+Reply from 192.0.2.1: Destination host unreachable.
+
+Ping statistics for 192.0.2.50:
+    Packets: Sent = 1, Received = 1, Lost = 0 (0% loss),
+"""
+
+
 class TestReadOutput:
     """What the system's command says."""
 
@@ -640,9 +669,11 @@ class TestReadOutput:
             (BUSYBOX_REPLY, "linux", 0.01054),
             (MACOS_REPLY, "darwin", 0.003125),
             (WINDOWS_REPLY, "win32", 0.001),
+            (WINDOWS_FRENCH, "win32", 0.007),
+            (WINDOWS_RUSSIAN, "win32", 0.001),
             (REPLY_OUTPUT.replace("0.059", "1.2.3"), "linux", None),
         ],
-        ids=["iputils", "busybox", "macos", "windows", "strange-time"],
+        ids=["iputils", "busybox", "macos", "german", "french", "russian", "strange-time"],
     )
     def test_reply(self, output: str, platform: str, rtt_s: float | None) -> None:
         """A reply from the address asked, in the words of each system."""
@@ -719,6 +750,16 @@ class TestReadOutput:
         output = REPLY_OUTPUT.replace("64 bytes from", "Response of")
 
         assert read_output(output, 1, ADDRESS, "linux") is None
+
+    def test_windows_counts_anything(self) -> None:
+        """Windows' ping counts an ICMP error as received: no silence, in no language."""
+        assert read_output(WINDOWS_ELSE, 1, ADDRESS, "win32") is None
+
+
+def test_permit() -> None:
+    """Only Linux keeps echo requests from anybody."""
+    assert permit_command("linux") == PERMIT
+    assert permit_command("win32") == permit_command("darwin") == ""
 
 
 class TestDiscarded:
@@ -819,16 +860,17 @@ class TestFindPing:
         monkeypatch.setenv("PATH", str(tmp_path))
 
         assert find_ping("linux") != str(tmp_path / "ping")
-        monkeypatch.setattr(icmp, "_SEARCH_PATH", str(tmp_path))
+        monkeypatch.setattr(ping_command, "_SEARCH_PATH", str(tmp_path))
         assert find_ping("linux") == str(tmp_path / "ping")
 
     def test_windows(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """Windows keeps it in its system folder."""
         (tmp_path / "System32").mkdir()
-        expected = fake_ping(tmp_path / "System32", "exit 0")
+        program = tmp_path / "System32" / "ping.exe"
+        Path(fake_ping(tmp_path / "System32", "exit 0")).rename(program)
         monkeypatch.setenv("SYSTEMROOT", str(tmp_path))
 
-        assert find_ping("win32") == expected
+        assert find_ping("win32") == str(program)
 
 
 def fake_ping(folder: Path, script: str) -> str:
@@ -873,13 +915,23 @@ class TestCommandWire:
         assert arrival
         assert arrival.result == "silence"
 
+    def test_windows_gives_up_early(self, tmp_path: Path) -> None:
+        """Windows' ping counts what never left as lost: only who has waited was in vain."""
+        ping = fake_ping(tmp_path, f"cat <<'END'\n{WINDOWS_SILENT}END\nexit 1")
+
+        with pytest.raises(CannotAskError, match="ping gave up early") as caught:
+            CommandWire([ping], ADDRESS, 2.0, "win32").send(1)
+
+        assert caught.value.command == ""
+        assert CommandWire([ping], ADDRESS, 0.0, "win32").send(1) == 0.0
+
     @pytest.mark.parametrize("discarded", [0, 1])
     def test_kept_back(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, discarded: int
     ) -> None:
         """Many a ping keeps to itself that a packet filter took its request; Linux counts it."""
         counts = [7, 7 + discarded]
-        monkeypatch.setattr(icmp, "discarded", lambda: counts.pop(0))
+        monkeypatch.setattr(ping_command, "discarded", lambda: counts.pop(0))
         wire = CommandWire([fake_ping(tmp_path, f"cat <<'END'\n{SILENT_OUTPUT}END")], ADDRESS, 0.0)
         wire.send(1)
         arrival = wire.receive(0.0)
@@ -937,14 +989,14 @@ class TestCommandWire:
 
     def test_hanging(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A ping that does not end is ended."""
-        monkeypatch.setattr(icmp, "COMMAND_GRACE_S", 0.05)
+        monkeypatch.setattr(ping_command, "COMMAND_GRACE_S", 0.05)
 
         with pytest.raises(CannotAskError, match="ping ended with -9: no word"):
             CommandWire([fake_ping(tmp_path, "exec sleep 60")], ADDRESS, 0.0).send(1)
 
     def test_hanging_after_a_reply(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """What it said counts: it may have ended long ago, and this program could not run."""
-        monkeypatch.setattr(icmp, "COMMAND_GRACE_S", 0.3)
+        monkeypatch.setattr(ping_command, "COMMAND_GRACE_S", 0.3)
         script = f"cat <<'END'\n{REPLY_OUTPUT}END\nexec sleep 60"
         wire = CommandWire([fake_ping(tmp_path, script)], ADDRESS, 0.0)
         wire.send(1)
@@ -977,16 +1029,26 @@ class TestOpenWire:
 
         assert open_wire(LOOPBACK, "127.0.0.1", 2.0, "linux").method == method
 
-    @pytest.mark.parametrize("platform", ["linux", "win32"])
-    def test_command_last(self, monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
-        """Without a socket the system's ping; on Windows always."""
-        asked: list[socket.SocketKind] = []
-        monkeypatch.setattr(icmp, "open_socket", lambda *args: asked.append(args[2]))
+    def test_command_last(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without a socket the system's ping."""
+        monkeypatch.setattr(icmp, "open_socket", lambda *_: None)
         monkeypatch.setattr(icmp, "find_ping", lambda _platform: "/bin/ping")
         monkeypatch.setattr(icmp, "source_for", lambda *_: "127.0.0.1")
 
-        assert open_wire(LOOPBACK, "127.0.0.1", 2.0, platform).method == "command"
-        assert bool(asked) == (platform == "linux")
+        assert open_wire(LOOPBACK, "127.0.0.1", 2.0, "linux").method == "command"
+
+    def test_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Windows has a service of its own; its ping is for where that is missing."""
+        monkeypatch.setattr(icmp, "find_ping", lambda _platform: "ping.exe")
+        monkeypatch.setattr(icmp, "source_for", lambda *_: "127.0.0.1")
+        monkeypatch.setattr(icmp, "windows_library", EchoService())
+
+        assert open_wire(LOOPBACK, "127.0.0.1", 2.0, "win32").method == "service"
+        monkeypatch.undo()
+        monkeypatch.setattr(icmp, "find_ping", lambda _platform: "ping.exe")
+        monkeypatch.setattr(icmp, "source_for", lambda *_: "127.0.0.1")
+        monkeypatch.setattr(icmp, "windows_library", no_library)
+        assert open_wire(LOOPBACK, "127.0.0.1", 2.0, "win32").method == "command"
 
     def test_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without any way the obstacle names the command that removes it."""
@@ -1036,7 +1098,7 @@ Answers = dict[int, list[tuple[float, dict[str, Any]]]]
 class FakeWire:
     """A wire that answers each request as a test lays out."""
 
-    method: icmp.Method = "raw"
+    method: Method = "raw"
     identifier = 4711
 
     def __init__(
@@ -1490,7 +1552,7 @@ class TestTroubleOf:
     """Why no request was answered."""
 
     @staticmethod
-    def arrival(result: icmp.Result, code: int | None = None) -> Arrival:
+    def arrival(result: Result, code: int | None = None) -> Arrival:
         """Make an arrival."""
         return Arrival(moment=0.0, source=ROUTER, sequence=1, result=result, code=code)
 
@@ -1502,7 +1564,7 @@ class TestTroubleOf:
             (("silence", "wrong-host"), "no-answer"),
         ],
     )
-    def test_most_telling(self, seen: tuple[icmp.Result, ...], kind: str) -> None:
+    def test_most_telling(self, seen: tuple[Result, ...], kind: str) -> None:
         """A prohibition tells more than a missing way, and that more than silence."""
         trouble = trouble_of([None, *(self.arrival(result, 13) for result in seen)], "raw")
 

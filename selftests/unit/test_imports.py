@@ -15,6 +15,7 @@ ROOMS = (
     "text.foreign",
     "ownership",
     "addresses",
+    "programs",
     "evidence",
     "catalogue",
     "site",

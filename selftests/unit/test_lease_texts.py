@@ -414,28 +414,35 @@ class TestReadIpconfig:
 
 
 class TestReadWindows:
-    """`read_windows` reads the registry's interfaces."""
+    """`read_windows` reads the registry's values of an interface."""
 
-    def test_reads_the_interfaces_that_use_dhcp(self) -> None:
-        """Values of an earlier lease stay behind when somebody sets an address by hand."""
-        assert lease_texts.read_windows(WINDOWS) == (lease("windows", ntp=(), asked=(6,)),)
+    def test_reads_an_interface_that_uses_dhcp(self) -> None:
+        """Texts, numbers and lists of texts."""
+        assert lease_texts.read_windows(WINDOWS) == lease("windows", ntp=(), asked=(6,))
 
-    def test_reads_a_single_interface(self) -> None:
-        """ConvertTo-Json writes no list around one object."""
-        found = lease_texts.read_windows('{"EnableDHCP":1,"DhcpIPAddress":"10.20.0.161"}')
+    def test_adds_the_time_servers(self) -> None:
+        """They were asked for apart; whoever got no answer has not asked."""
+        found = lease("windows", ntp=(), asked=(6,))
 
-        assert [one.address for one in found] == ["10.20.0.161"]
+        assert lease_texts.with_time_servers(found, ("10.20.0.3",)) == lease(
+            "windows", ntp=("10.20.0.3",), asked=(6, 42)
+        )
+        assert lease_texts.with_time_servers(found, None) == found
 
     def test_knows_a_lease_without_an_end(self) -> None:
         """The end of time is 2038 there."""
-        (found,) = lease_texts.read_windows(WINDOWS.replace("1795449739", "2147483647"))
+        found = lease_texts.read_windows({**WINDOWS, "LeaseTerminatesTime": 2147483647})
 
+        assert found
         assert found.expires_s is None
 
-    @pytest.mark.parametrize("text", ["", "{", "null", "[[]]", "[" * 100_000])
-    def test_finds_nothing_in_anything_else(self, text: str) -> None:
-        """PowerShell's own errors are no JSON."""
-        assert lease_texts.read_windows(text) == ()
+    @pytest.mark.parametrize(
+        "values",
+        [{}, {**WINDOWS, "EnableDHCP": 0}, {"EnableDHCP": 1, "DhcpIPAddress": "0.0.0.0"}],
+    )
+    def test_finds_nothing_in_anything_else(self, values: dict[str, object]) -> None:
+        """Values of an earlier lease stay behind when somebody sets an address by hand."""
+        assert lease_texts.read_windows(values) is None
 
 
 class TestReadWicked:
@@ -547,7 +554,7 @@ class TestReaders:
             lease_texts.read_variables(text),
             lease_texts.read_dhclient(text, "eth0"),
             lease_texts.read_ipconfig(text),
-            *lease_texts.read_windows(text),
+            lease_texts.read_windows({"EnableDHCP": 1, "DhcpIPAddress": text, "Lease": text}),
             lease_texts.read_wicked(text, WRITTEN_S),
             lease_texts.read_connman(text, "eth0"),
             lease_texts.read_udhcpc(text, WRITTEN_S, "eth0"),

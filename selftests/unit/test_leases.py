@@ -31,6 +31,7 @@ from leasesamples import (
 from cube_acceptance.evidence import CannotMeasure, LeaseObserved, Vantage
 from cube_acceptance.probes import dhcp, leases
 from cube_acceptance.probes.leases import LeaseProbe
+from cube_acceptance.programs import OUTPUT_LIMIT, run_command
 
 LOOPBACK = next(name for name in psutil.net_if_stats() if name.lower().startswith("lo"))
 INDEX = socket.if_nametoindex(LOOPBACK)
@@ -45,22 +46,22 @@ class TestRunCommand:
         """Standard output only; a failure's exit status does not matter."""
         script = "import sys; print('a lease'); sys.stderr.write('noise'); sys.exit(3)"
 
-        assert leases.run_command((sys.executable, "-c", script), 30).strip() == "a lease"
+        assert run_command((sys.executable, "-c", script), 30).strip() == "a lease"
 
     def test_is_bounded(self) -> None:
         """Nothing that big is a lease."""
         script = "print('x' * 200_000)"
 
-        assert len(leases.run_command((sys.executable, "-c", script), 30)) == leases.READ_LIMIT
+        assert len(run_command((sys.executable, "-c", script), 30)) == OUTPUT_LIMIT
 
     def test_gives_nothing_for_a_program_that_is_not_there(self) -> None:
         """Most computers have one DHCP client, not four."""
-        assert leases.run_command(("no-such-dhcp-client",), 30) == ""
+        assert run_command(("no-such-dhcp-client",), 30) == ""
 
     def test_gives_nothing_for_a_program_that_hangs(self) -> None:
         """A bus that does not answer must not hold up the run."""
-        assert leases.run_command((sys.executable, "-c", "input() or 1"), 30) == ""
-        assert leases.run_command((sys.executable, "-c", "import time; time.sleep(60)"), 0.2) == ""
+        assert run_command((sys.executable, "-c", "input() or 1"), 30) == ""
+        assert run_command((sys.executable, "-c", "import time; time.sleep(60)"), 0.2) == ""
 
 
 class TestReadFile:
@@ -185,7 +186,6 @@ class TestRun:
             ("linux", "nmcli", NMCLI, "NetworkManager"),
             ("linux", "dhcpcd", DHCPCD, "dhcpcd"),
             ("darwin", "ipconfig", IPCONFIG, "ipconfig"),
-            ("win32", "powershell", WINDOWS, "windows"),
         ],
     )
     def test_asks_programs(
@@ -338,6 +338,19 @@ class TestRun:
 
         assert isinstance(found, LeaseObserved)
         assert found.dns == ("10.20.0.1", "10.20.0.2")
+
+    @pytest.mark.parametrize(("told", "asked"), [(("10.20.0.3",), (6, 42)), (None, (6,))])
+    def test_asks_windows(
+        self, tmp_path: Path, told: tuple[str, ...] | None, asked: tuple[int, ...]
+    ) -> None:
+        """The registry has the lease; the client may tell which time servers it brought."""
+        found = look(
+            tmp_path, platform="win32", registry=lambda _: WINDOWS, time_servers=lambda _: told
+        )
+
+        assert isinstance(found, LeaseObserved)
+        assert (found.client, found.lease_s, found.asked) == ("windows", 3600, asked)
+        assert found.ntp == (told or ())
 
     @pytest.mark.parametrize("platform", ["linux", "darwin", "win32", "sunos5"])
     def test_says_how_to_be_allowed_to_ask(self, tmp_path: Path, platform: str) -> None:

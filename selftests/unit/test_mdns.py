@@ -637,7 +637,7 @@ class TestUnasked:
         found = collect(sock, Stopwatch(), ASKING, QUESTIONS, read_mdns)
 
         assert [attempt.result for attempt in found.log.tries] == ["not-sent", "silence", "silence"]
-        assert found.log.tries[0].detail == "No buffer space"
+        assert found.log.tries[0].detail == "No buffer space available"
 
 
 class TestSocket:

@@ -137,6 +137,37 @@ class TestThisComputer:
 
         assert method.this_computer(VANTAGE).privilege == "user"
 
+    @pytest.mark.parametrize(("administrator", "privilege"), [(True, "root"), (False, "user")])
+    def test_may_be_an_administrators(
+        self, monkeypatch: pytest.MonkeyPatch, *, administrator: bool, privilege: str
+    ) -> None:
+        """Windows has no root, but who may do everything."""
+        monkeypatch.delattr("os.geteuid", raising=False)
+        monkeypatch.setattr(method.windows, "is_administrator", lambda: administrator)
+
+        assert method.this_computer(VANTAGE).privilege == privilege
+
+    @pytest.mark.parametrize(
+        ("system", "release", "version", "mac", "name"),
+        [
+            ("Linux", "6.1.0", "#1 SMP", "", "Linux 6.1.0"),
+            ("Windows", "11", "10.0.22631", "", "Windows 11 (10.0.22631)"),
+            ("Darwin", "24.1.0", "Darwin Kernel", "15.1", "macOS 15.1"),
+            ("Darwin", "24.1.0", "Darwin Kernel", "", "Darwin 24.1.0"),
+        ],
+    )
+    def test_has_a_system(
+        self, monkeypatch: pytest.MonkeyPatch, system: str, release: str, version: str, mac: str,
+        name: str,
+    ) -> None:  # fmt: skip
+        """Name and version are its maker's."""
+        monkeypatch.setattr("platform.system", lambda: system)
+        monkeypatch.setattr("platform.release", lambda: release)
+        monkeypatch.setattr("platform.version", lambda: version)
+        monkeypatch.setattr("platform.mac_ver", lambda: (mac, ("", "", ""), ""))
+
+        assert method.system_name() == name
+
 
 class TestVantageFacts:
     """The vantage on the certificate."""

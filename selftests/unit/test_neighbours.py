@@ -78,7 +78,7 @@ class TestToldByHand:
     def test_elsewhere(self, table: list[Neighbour], monkeypatch: pytest.MonkeyPatch) -> None:
         """Other systems are not asked."""
         table.append(Neighbour(7, CUBE, "", PERMANENT))
-        monkeypatch.setattr(neighbours.sys, "platform", "win32")
+        monkeypatch.setattr(neighbours.sys, "platform", "darwin")
 
         assert told_by_hand("eth0", CUBE) is None
 
@@ -116,7 +116,7 @@ class TestLearned:
     def test_elsewhere(self, table: list[Neighbour], monkeypatch: pytest.MonkeyPatch) -> None:
         """Other systems are not asked."""
         table.append(Neighbour(7, CUBE, "02:00:00:00:00:99", REACHABLE))
-        monkeypatch.setattr(neighbours.sys, "platform", "win32")
+        monkeypatch.setattr(neighbours.sys, "platform", "darwin")
 
         assert learned("eth0") == {}
 

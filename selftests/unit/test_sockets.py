@@ -532,7 +532,7 @@ class TestOnLink:
     def test_goes_by_a_route_without_a_router(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A /32 address may have its whole network on the link."""
         way = Route(source="10.99.0.1", interface="eth9")
-        monkeypatch.setattr(vantage, "route_to", lambda _target: way)
+        monkeypatch.setattr(vantage, "route_to", lambda *_: way)
 
         assert vantage.on_link(ELSEWHERE, "10.77.0.1")
 
@@ -565,7 +565,7 @@ class TestRouterTo:
         router: str | None,
     ) -> None:
         """A tunnel has a router at its other end, whatever its routes say."""
-        monkeypatch.setattr(vantage, "route_to", lambda _target: way)
+        monkeypatch.setattr(vantage, "route_to", lambda *_: way)
         monkeypatch.setattr(vantage, "can_broadcast", lambda _interface: broadcasts)
 
         assert vantage.router_to(ELSEWHERE, "10.20.0.50") == router

@@ -138,7 +138,7 @@ class TestCommit:
 
     def test_without_git_is_unknown(self, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Test computers have no git."""
-        monkeypatch.setattr(shutil, "which", lambda _: None)
+        monkeypatch.setattr(suite, "find_program", lambda _: None)
 
         assert suite.checked_out(checkout) == ""
 

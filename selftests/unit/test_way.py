@@ -35,7 +35,7 @@ def test_asks_for_the_very_packets(monkeypatch: pytest.MonkeyPatch) -> None:
         return Route(source="10.20.0.20", interface="eth0", gateway="10.20.0.1")
 
     monkeypatch.setattr(way, "source_for", lambda *_question: "10.20.0.20")
-    monkeypatch.setattr(way, "route_to", route_to)
+    monkeypatch.setattr(way, "whole_route", route_to)
     seen = PROBE.run()
 
     assert isinstance(seen, WayObserved)
@@ -52,7 +52,7 @@ def test_a_target_that_is_its_own_router(monkeypatch: pytest.MonkeyPatch) -> Non
     """Rules by source may send everything to the router, what is meant for it as well."""
     route = Route(source="10.20.0.20", interface="eth0", gateway="127.0.0.9")
     monkeypatch.setattr(way, "source_for", lambda *_question: "10.20.0.20")
-    monkeypatch.setattr(way, "route_to", lambda *_question: route)
+    monkeypatch.setattr(way, "whole_route", lambda *_question: route)
     seen = PROBE.run()
 
     assert isinstance(seen, WayObserved)
@@ -62,7 +62,7 @@ def test_a_target_that_is_its_own_router(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_way_that_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A route may vanish between two questions."""
     monkeypatch.setattr(way, "source_for", lambda *_question: "10.20.0.20")
-    monkeypatch.setattr(way, "route_to", lambda *_question: None)
+    monkeypatch.setattr(way, "whole_route", lambda *_question: None)
     seen = PROBE.run()
 
     assert isinstance(seen, CannotMeasure)

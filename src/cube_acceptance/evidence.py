@@ -363,7 +363,7 @@ class PingObserved(Observed, tag="ping", frozen=True, kw_only=True):
     """A few paced echo requests to one address."""
 
     address: str
-    method: Literal["raw", "datagram", "command"]
+    method: Literal["raw", "datagram", "command", "service"]
     echoes: tuple[Echo, ...] = ()
     trouble: Trouble | None = None
 

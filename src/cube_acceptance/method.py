@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cube_acceptance import __version__, suite
 from cube_acceptance.evidence import CannotMeasure, Vantage
 from cube_acceptance.probes import PROBES
-from cube_acceptance.probes.net import errors, local, measuring
+from cube_acceptance.probes.net import errors, local, measuring, windows
 from cube_acceptance.probes.net import vantage as vantages
 from cube_acceptance.setup import Computer, Routed, Setup
 
@@ -138,11 +138,29 @@ def this_computer(vantage: Vantage | CannotMeasure) -> Computer:
     networks = local.interface_networks(vantage.interface) if isinstance(vantage, Vantage) else ()
     return Computer(
         host=platform.node(),
-        system=f"{platform.system()} {platform.release()}",
-        privilege="root" if getattr(os, "geteuid", lambda: 1)() == 0 else "user",
+        system=system_name(),
+        privilege="root" if has_all_rights() else "user",
         addresses=tuple(map(str, networks)),
-        gateway=default_gateway(),
+        gateway=default_gateway() or vantages.default_router(FAR_AWAY),
     )
+
+
+def has_all_rights() -> bool:
+    """Whether this program runs as root, or with an administrator's rights on Windows."""
+    user = getattr(os, "geteuid", None)
+    return bool(windows.is_administrator()) if user is None else user() == 0
+
+
+def system_name() -> str:
+    """Give the system's name and version, as its maker writes them.
+
+    Darwin's number is not macOS's, and Windows 11 calls itself 10 but for its build.
+    """
+    name, release = platform.system(), platform.release()
+    if name == "Darwin" and (version := platform.mac_ver()[0]):
+        return f"macOS {version}"
+    build = platform.version()
+    return f"Windows {release} ({build})" if name == "Windows" and build else f"{name} {release}"
 
 
 def vantage_facts(setup: Setup) -> dict[str, Any]:

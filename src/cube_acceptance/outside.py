@@ -30,6 +30,7 @@ from cube_acceptance.evidence import (
     timestamp,
 )
 from cube_acceptance.judge import on_the_wire
+from cube_acceptance.method import system_name
 from cube_acceptance.probes.http import FAMILIAR, PageProbe
 from cube_acceptance.probes.net import vantage as vantages
 from cube_acceptance.probes.net.errors import CannotAskError
@@ -188,7 +189,7 @@ def ask(address: str, ports: Ports, language: Language) -> Report:
         language=language,
         time=times(started, timestamp()),
         host=platform.node(),
-        system=f"{platform.system()} {platform.release()}",
+        system=system_name(),
         interface=here.interface if here else "",
         source=here.address if here else "",
         questions=questions,

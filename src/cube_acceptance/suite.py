@@ -12,12 +12,12 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
 
 from cube_acceptance import __version__
+from cube_acceptance.programs import find_program
 
 PACKAGE = Path(__file__).parent
 
@@ -118,7 +118,7 @@ def checked_out(folder: Path) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    git = shutil.which("git")
+    git = find_program("git")
     if not git:
         return ""
     try:

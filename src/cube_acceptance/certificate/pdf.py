@@ -7,11 +7,12 @@ layout. The page may fetch nothing, and the browser gets an empty profile and no
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from cube_acceptance.programs import find_program
 
 PRINT_LIMIT_S = 120.0
 
@@ -49,7 +50,7 @@ def find_browser(path: str | None = None, places: tuple[str, ...] = PLACES) -> s
         PdfError: there is none.
     """
     for name in NAMES:
-        if found := shutil.which(name, path=path):
+        if found := find_program(name, path):
             return found
     for place in places:
         if Path(place).exists():

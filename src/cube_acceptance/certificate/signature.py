@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
+
+from cube_acceptance.programs import find_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ class SignatureError(Exception):
 
 
 def _keygen(arguments: list[str], *, limit_s: float, data: bytes | None = None) -> str:
-    tool = shutil.which("ssh-keygen")
+    tool = find_program("ssh-keygen")
     if tool is None:
         raise SignatureError("ssh-keygen is missing; install OpenSSH's client programs")
     try:

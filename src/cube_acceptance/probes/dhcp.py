@@ -64,6 +64,7 @@ from cube_acceptance.probes.net.receive import (
     receive_with_notes,
 )
 from cube_acceptance.probes.net.sockets import bind_interface
+from cube_acceptance.probes.net.windows_firewall import admits_udp, running_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -286,7 +287,7 @@ class UdpWire:
         self.sock.close()
 
 
-def grant_command(platform: str = sys.platform, executable: str = sys.executable) -> str:
+def grant_command(platform: str = sys.platform, executable: str = running_program()) -> str:
     """Give the command that grants the right to ask for an address, on this platform.
 
     Linux: ``CAP_NET_RAW`` for this one run and for nothing else; it ends with the run, and the
@@ -305,7 +306,7 @@ def grant_command(platform: str = sys.platform, executable: str = sys.executable
     return f"sudo {shlex.quote(executable)} -m pytest"
 
 
-def hearing_command(platform: str = sys.platform, executable: str = sys.executable) -> str:
+def hearing_command(platform: str = sys.platform, executable: str = running_program()) -> str:
     """Return the command after which no OFFER is missed that an ordinary socket may miss.
 
     macOS has no packet socket, not even for root; there its firewall has to let the replies in.
@@ -330,6 +331,7 @@ def open_wire(  # noqa: PLR0913 - the seams stand beside the three that matter
     new_socket: Callable[..., socket.socket] = socket.socket,
     is_up: Callable[[str], bool | None] = link_is_up,
     broadcasts: Callable[[str], bool] = can_broadcast,
+    admits: Callable[[int], bool] = admits_udp,
 ) -> Wire:
     """Open the best way onto the wire that this user may have.
 
@@ -347,11 +349,20 @@ def open_wire(  # noqa: PLR0913 - the seams stand beside the three that matter
             with contextlib.suppress(OSError):
                 sock = _packet_socket(vantage.interface, port_client, new_socket)
                 return PacketWire(sock, vantage.interface, target, port_client)
+    if platform == "win32" and not vantage.address:
+        raise CannotAskError(
+            "off-link",
+            f"{vantage.interface} has no IPv4 address, without which Windows would ask through"
+            " another interface",
+        )
     try:
         if vantage.loopback:
             return UdpWire(_local_socket(vantage, port_client, new_socket), target, deaf=False)
         own = frozenset(str(network.ip) for network in interface_networks(vantage.interface))
-        return UdpWire(_udp_socket(vantage, port_client, platform, new_socket), target, own=own)
+        sock = _udp_socket(vantage, port_client, platform, new_socket)
+        # What the firewall of Windows says of itself is the only word that there is.
+        deaf = platform != "win32" or not admits(port_client)
+        return UdpWire(sock, target, deaf=deaf, own=own)
     except OSError as error:
         raise _no_way(error, port_client, platform) from error
 
@@ -402,6 +413,8 @@ def _udp_socket(
     sock = new_socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if platform == "darwin":  # beside the system's own client
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         bind_interface(sock, vantage, platform)
         # Windows picks a broadcast's interface by the address bound; elsewhere a socket that is

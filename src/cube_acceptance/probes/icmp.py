@@ -1,9 +1,11 @@
 """Send a few paced echo requests and tell what came of each: RFC 792, RFC 1122 section 3.2.2.6.
 
-Three ways onto the wire, in this order. A *raw* socket needs root or ``CAP_NET_RAW``. A *datagram*
+Ways onto the wire, in this order. A *raw* socket needs root or ``CAP_NET_RAW``. A *datagram*
 socket needs this user's group in ``net.ipv4.ping_group_range`` (Linux) and no right at all on
 macOS. The system's ``ping`` *command* has the right by itself; there the next request waits until
-the command has ended. All keep the pace of :mod:`cube_acceptance.probes.net.ratelimit`.
+the command has ended. Windows has an echo service of its own, for which nobody needs a right, and
+its ``ping`` where that is missing. All keep the pace of
+:mod:`cube_acceptance.probes.net.ratelimit`.
 
 A reply counts when it comes from the address asked with our identifier, sequence number and
 payload, and within the time limit of its request. An ICMP error counts when it quotes our request,
@@ -16,21 +18,15 @@ from __future__ import annotations
 import collections
 import contextlib
 import errno
-import os
-import re
 import secrets
-import shutil
 import socket
 import struct
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
 from cube_acceptance.evidence import (
-    RAW_LIMIT,
     CannotMeasure,
     Echo,
     PingObserved,
@@ -39,23 +35,33 @@ from cube_acceptance.evidence import (
     Vantage,
 )
 from cube_acceptance.probes.net.bpf import assemble, attach_filter
-from cube_acceptance.probes.net.checksum import INTACT, checksum
+from cube_acceptance.probes.net.echo import (
+    ECHO,
+    ECHO_HEADER_SIZE,
+    ECHO_REPLY,
+    IP_HEADER_SIZE,
+    TIME_EXCEEDED,
+    Arrival,
+    Reader,
+    build_request,
+    new_payload,
+    not_sent,
+    permit_command,
+    strip_ip_header,
+)
 from cube_acceptance.probes.net.errors import (
-    FORBIDDEN,
     IP_RECVERR,
-    REFUSING_CODES,
     UNREACHABLE,
     CannotAskError,
-    cannot_send,
     forbidden,
     icmp_errors,
     words,
 )
 from cube_acceptance.probes.net.log import Log
 from cube_acceptance.probes.net.measuring import Stopwatch, measured
+from cube_acceptance.probes.net.ping_command import CommandWire, find_ping, ping_arguments
 from cube_acceptance.probes.net.ratelimit import ECHO_RATE, INTERVAL_S, RateLimit
 from cube_acceptance.probes.net.receive import PAUSE_S, Inbox, receive
-from cube_acceptance.probes.net.routing import Flow
 from cube_acceptance.probes.net.sockets import (
     LATE_S,
     bind_interface,
@@ -64,16 +70,15 @@ from cube_acceptance.probes.net.sockets import (
     watching,
 )
 from cube_acceptance.probes.net.vantage import source_for
-from cube_acceptance.text.foreign import one_line
+from cube_acceptance.probes.net.windows import windows_library
+from cube_acceptance.probes.net.windows_echo import WindowsWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cube_acceptance.evidence import TroubleKind
     from cube_acceptance.probes.net.capture import Capture
-
-Method = Literal["raw", "datagram", "command"]
-Result = Literal["reply", "silence", "unreachable", "prohibited", "wrong-host"]
+    from cube_acceptance.probes.net.echo import Method, Result, Wire
 
 COUNT = 4
 """How many echo requests are sent."""
@@ -88,27 +93,6 @@ YIELD_S = 0.03
 the courtesy, or who has sent would be first again."""
 RECEIVE_LIMIT = 4096
 """How many bytes of one packet are read."""
-OUTPUT_LIMIT = 2048
-"""How many characters of the command's output are read."""
-WORDS_LIMIT = 300
-"""How many of them are told where it did not work."""
-COMMAND_GRACE_S = 3.0
-"""How much longer than its own time limit the command may take to start and to end."""
-
-PERMIT = 'sudo sysctl -w net.ipv4.ping_group_range="0 2147483647"'
-"""Lets everybody on a Linux computer use datagram ICMP sockets."""
-
-ECHO = Flow(protocol=socket.IPPROTO_ICMP)
-ECHO_REPLY = 0
-ECHO_REQUEST = 8
-TIME_EXCEEDED = 11
-_ECHO = struct.Struct("!BBHHH")  # RFC 792: type, code, checksum, identifier, sequence number
-_ICMP = b"\x01"  # RFC 790: the protocol's number
-_IP_HEADER_SIZE = 20  # RFC 791 section 3.1
-_NONCE_SIZE = 16
-_SIGNATURE = b"cube-acceptance echo request"
-"""Tells the administrator who looks at the wire what this is."""
-
 _SO_TIMESTAMPNS = 35  # asm-generic/socket.h; SCM_TIMESTAMPNS is the same number
 _TIMESTAMP = struct.Struct("@ll")  # struct timespec
 _NANOSECONDS = 1_000_000_000
@@ -116,146 +100,9 @@ _NOTES_SIZE = 512
 _ERROR_LIMIT = 64
 """How many queued ICMP errors are read at once."""
 
-_NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
 _NO_SUCH_SOCKET = frozenset(
     {errno.EPERM, errno.EACCES, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT, errno.EAFNOSUPPORT}
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """What was received: something about one of our requests, or a packet with no meaning."""
-
-    moment: float
-    """When it was read, by ``time.monotonic``; when it came, where that is known."""
-    source: str
-    sequence: int | None = None
-    """Which request it belongs to; None where it does not count, and ``detail`` says why. Without
-    a detail it has nothing to do with our requests."""
-    result: Result = "silence"
-    detail: str = ""
-    code: int | None = None
-    """The code of an ICMP destination unreachable message."""
-    rtt_s: float | None = None
-    """The round trip where the way onto the wire has measured it itself."""
-    timed: bool = False
-    """The system has noted when it came."""
-    kept_back: bool = False
-    """Nothing came, and this computer discarded what it should have sent, or something else."""
-    raw: bytes = b""
-
-
-class Wire(Protocol):
-    """A way to send echo requests to one address and to hear of them."""
-
-    @property
-    def method(self) -> Method:
-        """What it is, for the evidence."""
-        ...
-
-    @property
-    def identifier(self) -> int:
-        """What marks our requests (RFC 792); 0 where it is not known."""
-        ...
-
-    def send(self, sequence: int) -> float:
-        """Send one request; give how many seconds ago it left at the latest.
-
-        Raises:
-            CannotAskError: this computer does not let it go.
-        """
-        ...
-
-    def request(self, sequence: int) -> bytes:
-        """Give a request's bytes, for the evidence; empty where they are not known."""
-        ...
-
-    def receive(self, limit_s: float) -> Arrival | None:
-        """Wait at most ``limit_s`` seconds for one arrival; None where nothing came."""
-        ...
-
-    def close(self) -> None:
-        """Give back what it holds."""
-        ...
-
-
-# Messages
-
-
-def build_request(identifier: int, sequence: int, payload: bytes) -> bytes:
-    """Write an echo request (RFC 792)."""
-    unsummed = _ECHO.pack(ECHO_REQUEST, 0, 0, identifier, sequence) + payload
-    summed = _ECHO.pack(ECHO_REQUEST, 0, checksum(unsummed), identifier, sequence)
-    return summed + payload
-
-
-def strip_ip_header(packet: bytes) -> bytes:
-    """Give what follows the IPv4 header (RFC 791 section 3.1); empty where there is nothing."""
-    size = (packet[0] & 0x0F) * 4 if packet else 0
-    return packet[size:] if size >= _IP_HEADER_SIZE else b""
-
-
-def error_result(icmp_type: int, code: int) -> Result:
-    """Say what an ICMP error means: no way there, or somebody forbids it.
-
-    A closed port or protocol is what packet filters say by default; no host says it of an echo.
-    """
-    if icmp_type == UNREACHABLE and code in REFUSING_CODES:
-        return "prohibited"
-    return "unreachable"
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Reads ICMP messages and finds out which of our requests they are about."""
-
-    address: str
-    """The address asked."""
-    identifier: int
-    payload: bytes
-
-    def read(self, message: bytes, source: str) -> Arrival | None:
-        """Read one ICMP message; None where it has nothing to do with our requests."""
-        if len(message) < _ECHO.size:
-            return None
-        icmp_type, code, _, identifier, sequence = _ECHO.unpack_from(message)
-        if icmp_type in {UNREACHABLE, TIME_EXCEEDED}:
-            quoted = message[_ECHO.size :]
-            if quoted[9:10] != _ICMP or quoted[16:20] != socket.inet_aton(self.address):
-                return None
-            return self.read_error(icmp_type, code, source, strip_ip_header(quoted))
-        if icmp_type != ECHO_REPLY or identifier != self.identifier:
-            return None
-        moment, raw = time.monotonic(), message[:RAW_LIMIT]
-        if flaw := self._flaw(message):
-            return Arrival(moment=moment, source=source, detail=f"a reply with {flaw}", raw=raw)
-        result: Result = "reply" if source == self.address else "wrong-host"
-        return Arrival(moment=moment, source=source, sequence=sequence, result=result, raw=raw)
-
-    def _flaw(self, message: bytes) -> str:
-        """Say what keeps an echo reply from being our request's (RFC 792); empty for nothing."""
-        if message[_ECHO.size :] != self.payload:
-            return "another payload"
-        return "" if checksum(message) == INTACT else "a wrong checksum"
-
-    def read_error(self, icmp_type: int, code: int, source: str, quoted: bytes) -> Arrival | None:
-        """Read an ICMP error by the request that it quotes, from its ICMP header on (RFC 792)."""
-        if len(quoted) < _ECHO.size:
-            return None
-        quoted_type, _, _, identifier, sequence = _ECHO.unpack_from(quoted)
-        if (quoted_type, identifier) != (ECHO_REQUEST, self.identifier):
-            return None
-        unreachable = icmp_type == UNREACHABLE
-        kind = f"destination unreachable, code {code}," if unreachable else "time exceeded"
-        return Arrival(
-            moment=time.monotonic(),
-            source=source,
-            sequence=sequence,
-            result=error_result(icmp_type, code),
-            detail=f"ICMP {kind} from {source}",
-            code=code if unreachable else None,
-            raw=quoted[:RAW_LIMIT],
-        )
 
 
 # Sockets
@@ -289,7 +136,7 @@ def filter_program(identifier: int) -> bytes:
     more than a program can read. Echo replies pass with our identifier, errors when the packet
     that they quote has it. Our own requests, which loopback shows as well, do not pass.
     """
-    quoted_identifier = _ECHO.size + _IP_HEADER_SIZE + 4
+    quoted_identifier = ECHO_HEADER_SIZE + IP_HEADER_SIZE + 4
     return assemble(
         (
             ("header", 0),
@@ -346,9 +193,10 @@ class SocketWire:
             attach_filter(sock, filter_program(identifier))
         self._sock = sock
         self._address = address
+        self._platform = platform
         self._bare = linux and method == "datagram"
         self._opened = time.monotonic()
-        self._reader = Reader(address, identifier, secrets.token_bytes(_NONCE_SIZE) + _SIGNATURE)
+        self._reader = Reader(address, identifier, new_payload())
         self._waiting: collections.deque[Arrival] = collections.deque()
 
     @property
@@ -366,7 +214,7 @@ class SocketWire:
         try:
             self._sock.sendto(self.request(sequence), (self._address, 0))
         except OSError as error:
-            self._waiting.append(_not_sent(error, sequence))
+            self._waiting.append(not_sent(error, sequence, self._platform))
         return 0.0
 
     def receive(self, limit_s: float) -> Arrival | None:
@@ -413,228 +261,32 @@ class SocketWire:
                     self._waiting.append(arrival)
 
 
-def _not_sent(error: OSError, sequence: int) -> Arrival:
-    """Say what a failure to send means.
-
-    Raises:
-        CannotAskError: it says nothing about the target.
-    """
-    if error.errno in FORBIDDEN:
-        raise forbidden(words(error)) from error
-    if error.errno not in _NO_ROUTE:
-        raise cannot_send(words(error)) from error
-    return Arrival(
-        moment=time.monotonic(),
-        source="",
-        sequence=sequence,
-        result="unreachable",
-        detail=words(error),
-    )
-
-
-def _named(words: str) -> OSError:
-    """Give the system's error that is called so; one without a number where there is none."""
-    number = next((code for code in errno.errorcode if os.strerror(code) == words), None)
-    return OSError(number, words)
-
-
-# The system's command
-
-_REPLY_LINE = re.compile(
-    r"^\d+ bytes from (?P<source>[\d.]+): .*?time[=<](?P<ms>[\d.]+) ?ms", re.MULTILINE
-)
-_SPOILT = re.compile(r"^wrong data byte|\(truncated\)|seq=(?![01]\b)", re.MULTILINE)
-"""What iputils says of a reply that is not our request's: another payload, another number."""
-_ERROR_LINE = re.compile(
-    r"^(?:\d+ bytes f|F)rom (?P<source>[\d.]+):? (?:icmp_seq=\d+ )?"
-    r"(?P<text>(?!Redirect|Source Quench)[A-Z].*)$",
-    re.MULTILINE,
-)
-_SUMMARY_LINE = re.compile(r"^1 packets transmitted, 0 ", re.MULTILINE)
-_SEND_ERROR = re.compile(r"send(?:to|msg): (?P<text>.+)")
-_WINDOWS_REPLY = re.compile(
-    r"(?P<source>\d+\.\d+\.\d+\.\d+): .*?[=<](?P<ms>\d+) ?ms .*?TTL=", re.IGNORECASE
-)
-_WINDOWS_SUMMARY = re.compile(r"= 1, .*= [01], .*= [01]\b")
-_UNREACHABLE_CODES = {
-    "Destination Net Unreachable": 0,
-    "Destination Host Unreachable": 1,
-    "Destination Protocol Unreachable": 2,
-    "Destination Port Unreachable": 3,
-    "Destination Net Prohibited": 9,
-    "Destination Host Prohibited": 10,
-    "Packet filtered": 13,
-    "Communication prohibited by filter": 13,
-}
-"""ICMP codes by the words of iputils and of the BSDs; what is not here is read as no way there."""
-_SEARCH_PATH = "/usr/bin:/bin:/usr/sbin:/sbin:/run/wrappers/bin:/usr/local/bin"
-
-
-def find_ping(platform: str = sys.platform) -> str | None:
-    """Find the system's ``ping`` where systems keep it; None where there is none."""
-    if platform == "win32":
-        system = Path(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32")
-        return shutil.which("ping", path=str(system))
-    return shutil.which("ping", path=_SEARCH_PATH)
-
-
-def ping_arguments(
-    vantage: Vantage, source: str, address: str, wait_s: float, platform: str = sys.platform
-) -> list[str]:
-    """Give the command's arguments for one echo request from the vantage."""
-    milliseconds = str(round(wait_s * 1000))
-    if platform == "win32":
-        return ["-4", "-n", "1", "-w", milliseconds, "-S", source, address]
-    if platform == "darwin":
-        bound = ["-b", vantage.interface, "-S", source]
-        return ["-n", "-c", "1", "-W", milliseconds, *bound, address]
-    bound = ["-I", vantage.interface, "-I", source]
-    return ["-n", "-c", "1", "-W", f"{wait_s:g}", *bound, address]
-
-
-def read_output(output: str, sequence: int, address: str, platform: str) -> Arrival | None:
-    """Read what ``ping`` says about its one request; None where it did not send it."""
-    moment = time.monotonic()
-    windows = platform == "win32"
-    if spoilt := _SPOILT.search(output):
-        detail = f"a reply to something else: {spoilt[0]}"
-        return Arrival(moment=moment, source="", sequence=sequence, result="silence", detail=detail)
-    if reply := (_WINDOWS_REPLY if windows else _REPLY_LINE).search(output):
-        source = reply["source"]
-        return Arrival(
-            moment=moment,
-            source=source,
-            sequence=sequence,
-            result="reply" if source == address else "wrong-host",
-            rtt_s=_seconds(reply["ms"]),
-            detail=reply[0][:200],
-        )
-    if error := None if windows else _ERROR_LINE.search(output):
-        code = _UNREACHABLE_CODES.get(error["text"].strip())
-        return Arrival(
-            moment=moment,
-            source=error["source"],
-            sequence=sequence,
-            result="unreachable" if code is None else error_result(UNREACHABLE, code),
-            detail=error[0][:200],
-            code=code,
-        )
-    if (_WINDOWS_SUMMARY if windows else _SUMMARY_LINE).search(output):
-        return Arrival(moment=moment, source="", sequence=sequence, result="silence")
-    return None
-
-
-def discarded(account: Path = Path("/proc/net/snmp")) -> int:
-    """Count the packets that this computer has not let go since its start; 0 where it is not said.
-
-    What a packet filter drops on its way out is among them (``ipOutDiscards`` of RFC 4293).
-    """
-    try:
-        names, values = (line.split() for line in account.read_text().splitlines()[:2])
-        return int(dict(zip(names, values, strict=True))["OutDiscards"])
-    except (OSError, ValueError, KeyError):  # not Linux
-        return 0
-
-
-def _seconds(milliseconds: str) -> float | None:
-    try:
-        return round(float(milliseconds) / 1000, 6)
-    except ValueError:
-        return None
-
-
-class CommandWire:
-    """Echo requests by the system's ``ping``, one process each."""
-
-    method: Method = "command"
-    identifier = 0
-
-    def __init__(
-        self, command: list[str], address: str, wait_s: float, platform: str = sys.platform
-    ) -> None:
-        """Use this command for every request."""
-        self._command = command
-        self._address = address
-        self._wait_s = wait_s
-        self._platform = platform
-        self._waiting: collections.deque[Arrival] = collections.deque()
-
-    def request(self, sequence: int) -> bytes:  # noqa: ARG002 - see Wire
-        """Know nothing about the bytes."""
-        return b""
-
-    def send(self, sequence: int) -> float:
-        """Send one request and wait for what comes of it; see :meth:`Wire.send`."""
-        before, begin = discarded(), time.monotonic()
-        try:
-            status, output, words = self._run()
-        except OSError as error:
-            raise CannotAskError("not-permitted", f"ping did not work: {error}", PERMIT) from error
-        unsent = _SEND_ERROR.search(words)
-        arrival = read_output(output, sequence, self._address, self._platform)
-        if unsent and (arrival is None or arrival.result == "silence"):
-            arrival = _not_sent(_named(unsent["text"]), sequence)
-        if arrival is None:
-            detail = f"ping ended with {status}: {words or 'no word'}"
-            raise CannotAskError("not-permitted", one_line(detail, WORDS_LIMIT), PERMIT)
-        silent = arrival.result == "silence"
-        self._waiting.append(replace(arrival, kept_back=silent and discarded() > before))
-        # Only a command that has waited for a reply in vain has sent its request so long ago.
-        waited = silent and not arrival.detail and time.monotonic() - begin >= self._wait_s
-        return self._wait_s if waited else 0.0
-
-    def _run(self) -> tuple[int, str, str]:
-        """Run the command to its end; one that hangs is ended, and what it has said counts."""
-        with subprocess.Popen(  # noqa: S603 - a fixed command, no shell
-            self._command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "LC_ALL": "C"},
-        ) as process:
-            try:
-                output, words = process.communicate(timeout=self._wait_s + COMMAND_GRACE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                output, words = process.communicate()
-        said = words[:OUTPUT_LIMIT].decode("ascii", "replace")
-        return (
-            process.returncode,
-            output[:OUTPUT_LIMIT].decode("ascii", "replace"),
-            " ".join(said.split()),
-        )
-
-    def receive(self, limit_s: float) -> Arrival | None:
-        """Give what the last request came to, or wait."""
-        if self._waiting:
-            return self._waiting.popleft()
-        time.sleep(max(limit_s, 0.0))
-        return None
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
 def open_wire(vantage: Vantage, address: str, wait_s: float, platform: str = sys.platform) -> Wire:
     """Open the first way onto the wire that this user may use.
+
+    Windows' own firewall keeps replies from a socket, but not from the system's echo service.
 
     Raises:
         CannotAskError: there is none, or as for
             :func:`~cube_acceptance.probes.net.sockets.source_for`.
     """
-    if platform != "win32":  # its own firewall keeps replies from sockets, but not from its ping
+    if platform == "win32":
+        source = source_for(vantage, address, ECHO)
+        with contextlib.suppress(OSError):
+            return WindowsWire(windows_library, source, address, wait_s)
+    else:
         kinds: tuple[tuple[socket.SocketKind, Method], ...]
         kinds = ((socket.SOCK_RAW, "raw"), (socket.SOCK_DGRAM, "datagram"))
         for kind, method in kinds:
             if sock := open_socket(vantage, address, kind):
                 return SocketWire(sock, address, method, platform)
-    source = source_for(vantage, address, ECHO)
+        source = source_for(vantage, address, ECHO)
     ping = find_ping(platform)
     if ping is None:
         raise CannotAskError(
             "not-permitted",
             "this user may open no ICMP socket, and there is no ping command (iputils-ping)",
-            PERMIT,
+            permit_command(platform),
         )
     arguments = ping_arguments(vantage, source, address, wait_s, platform)
     return CommandWire([ping, *arguments], address, wait_s, platform)

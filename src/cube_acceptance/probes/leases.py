@@ -9,12 +9,9 @@ only if it has not expired and its address is one that the interface has now.
 from __future__ import annotations
 
 import glob
-import os
 import re
-import shutil
 import socket
 import stat
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, field, replace
@@ -24,55 +21,28 @@ from typing import TYPE_CHECKING
 
 from cube_acceptance.evidence import CannotMeasure, LeaseObserved, Vantage, timestamp
 from cube_acceptance.probes import dhcp
-from cube_acceptance.probes.net import lease_texts
+from cube_acceptance.probes.net import lease_texts, windows_lease
 from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.local import interface_networks
 from cube_acceptance.probes.net.measuring import Stopwatch, measured
+from cube_acceptance.programs import run_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from cube_acceptance.probes.net.lease_texts import Lease
 
 READ_LIMIT = 64 * 1024
-"""How many bytes of a file (its end) and of a command's output (its beginning) are read."""
+"""How many bytes of a file are read, its end."""
 FILE_LIMIT = 32
 """How many files of one client are looked into."""
 SERVICE_LIMIT = 8
 """How many of ConnMan's connected services are looked into."""
 COMMAND_LIMIT_S = 15.0
-"""How long one command may take; PowerShell needs several seconds to start."""
-ADMINISTRATOR_FOLDERS = ("/usr/sbin", "/sbin")
-"""Where dhcpcd is; not on an ordinary user's path everywhere."""
+"""How long one command may take."""
 
 _PLACES = ("etc", "run", "usr/lib")
 """Where systemd looks for what was added to a file of its configuration."""
-_WINDOWS_LEASES = (
-    r"Get-ItemProperty 'HKLM:\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters\Interfaces\*'"
-    " | Select-Object EnableDHCP,DhcpIPAddress,DhcpSubnetMask,DhcpServer,DhcpDefaultGateway,"
-    "DhcpNameServer,Lease,LeaseTerminatesTime | ConvertTo-Json -Compress"
-)
-
-
-def run_command(arguments: tuple[str, ...], limit_s: float) -> str:
-    """Run a program of this computer and give the beginning of its output; empty where it fails."""
-    path = os.pathsep.join((os.environ.get("PATH", ""), *ADMINISTRATOR_FOLDERS))
-    program = shutil.which(arguments[0], path=path)
-    if program is None:
-        return ""
-    try:
-        finished = subprocess.run(  # noqa: S603 - fixed arguments and the interface's name, no shell
-            (program, *arguments[1:]),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "LC_ALL": "C"},
-            timeout=limit_s,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return ""
-    return finished.stdout[:READ_LIMIT].decode("utf-8", "replace")
 
 
 def read_file(path: Path) -> tuple[bytes, float] | None:
@@ -98,7 +68,8 @@ class LeaseProbe:
     """Look for a current lease of this computer on the vantage interface; sends nothing.
 
     The fields behind ``vantage`` are seams: the folder that stands for ``/``, the platform, how a
-    command is run, which addresses the interface has, and the time in seconds since 1970.
+    command is run, what Windows' registry and its DHCP client say of an interface, which addresses
+    the interface has, and the time in seconds since 1970.
     """
 
     vantage: Vantage
@@ -107,6 +78,12 @@ class LeaseProbe:
     command_limit_s: float = COMMAND_LIMIT_S
     run_command: Callable[[tuple[str, ...], float], str] = field(
         default=run_command, compare=False, repr=False
+    )
+    registry: Callable[[str], Mapping[str, object]] = field(
+        default=windows_lease.read_registry, compare=False, repr=False
+    )
+    time_servers: Callable[[str], tuple[str, ...] | None] = field(
+        default=windows_lease.time_servers, compare=False, repr=False
     )
     addresses_of: Callable[[str], frozenset[str]] = field(
         default=addresses_of, compare=False, repr=False
@@ -257,8 +234,10 @@ class LeaseProbe:
         yield lease_texts.read_ipconfig(self._say("ipconfig", "getpacket", self.vantage.interface))
 
     def _of_windows(self) -> Iterator[Lease | None]:
-        shell = ("powershell", "-NoProfile", "-NonInteractive", "-Command")
-        yield from lease_texts.read_windows(self._say(*shell, _WINDOWS_LEASES))
+        interface = self.vantage.interface
+        lease = lease_texts.read_windows(self.registry(interface))
+        told = self.time_servers(interface) if lease else None
+        yield lease_texts.with_time_servers(lease, told) if lease else None
 
     def _say(self, *arguments: str) -> str:
         return self.run_command(arguments, self.command_limit_s)

@@ -15,7 +15,7 @@ from cube_acceptance.evidence import CannotMeasure, Vantage, WayObserved
 from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.measuring import measured
 from cube_acceptance.probes.net.routing import Flow
-from cube_acceptance.probes.net.vantage import route_to, source_for
+from cube_acceptance.probes.net.vantage import source_for, whole_route
 
 if TYPE_CHECKING:
     from cube_acceptance.probes.net.measuring import Stopwatch
@@ -48,7 +48,7 @@ class WayProbe:
 
     def _measure(self, watch: Stopwatch) -> WayObserved:
         flow = Flow(protocol=PROTOCOLS[self.over], port=self.port)
-        route = route_to(self.target, flow, source_for(self.vantage, self.target, flow))
+        route = whole_route(self.target, flow, source_for(self.vantage, self.target, flow))
         if route is None:
             raise CannotAskError("other-route", f"this computer has no route to {self.target}")
         return WayObserved(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import ipaddress
-import os
 import socket
 import struct
 from dataclasses import dataclass
@@ -49,6 +48,11 @@ KINDS: dict[int | None, TroubleKind] = {
 }
 """What other errors mean; one that is not here tells of no answer, and of nothing else."""
 
+LOCAL_NETWORK_SETTINGS = (
+    "open 'x-apple.systempreferences:com.apple.preference.security?Privacy_LocalNetwork'"
+)
+"""Opens where macOS lists who may reach the local network."""
+
 IP_RECVERR = 11  # linux/in.h; the socket module does not name it
 _MSG_ERRQUEUE = 0x2000  # linux/socket.h
 _SO_EE_ORIGIN_ICMP = 2  # linux/errqueue.h
@@ -62,8 +66,15 @@ _SYN_SENT = 2  # linux/tcp.h: TCP_SYN_SENT
 
 _RESET = frozenset({errno.ECONNRESET, errno.EPIPE})
 """A reset came; after it, or after the peer's farewell, Linux says the latter to who writes on."""
-_DROPPED = os.strerror(errno.ENOBUFS)
-_OWN_DOING = frozenset({*map(os.strerror, FORBIDDEN), _DROPPED})
+_DROPPED = "No buffer space available"
+_OWN_WORDS = {
+    errno.EPERM: "Operation not permitted",
+    errno.EACCES: "Permission denied",
+    errno.ENOBUFS: _DROPPED,
+}
+"""How errors are called that are looked for later on: the system's words for them are in its own
+language, or there are none."""
+_OWN_DOING = frozenset(_OWN_WORDS.values())
 
 
 def legible(text: str) -> str:
@@ -138,8 +149,9 @@ def _noted(note: tuple[int, int, bytes], quoted: bytes) -> IcmpError | None:
 
 
 def words(error: OSError) -> str:
-    """Return the system's own words for an error."""
-    return error.strerror or type(error).__name__
+    """Return words for an error: the system's own, but for those that have ours, by number."""
+    known = _OWN_WORDS.get(error.errno or 0)
+    return known or error.strerror or type(error).__name__
 
 
 def told_by_icmp(message: IcmpError, phase: str) -> Trouble:
@@ -159,7 +171,8 @@ def told_by_system(error: OSError, phase: str) -> Trouble:
         kind=KINDS.get(error.errno, "no-answer"),
         phase=phase,
         detail=words(error),
-        sign="TCP RST" if error.errno in _RESET else "",
+        # Windows says of a datagram that it was reset where its port is closed.
+        sign="TCP RST" if error.errno in _RESET and phase != "udp" else "",
     )
 
 
@@ -204,6 +217,15 @@ def forbidden(detail: str, command: str = "") -> CannotAskError:
     """Say that this computer's own firewall forbids the sending; ``command`` may help."""
     what = f"this computer's own firewall forbids the sending: {detail}"
     return CannotAskError("not-permitted", what, command)
+
+
+def local_network(detail: str) -> CannotAskError:
+    """Say that macOS does not let this program reach its own network; its settings are the remedy.
+
+    Without the Local Network permission it says at once that there is no way (Apple's TN3179).
+    """
+    what = f"macOS does not let this program into the local network: {detail}"
+    return CannotAskError("not-permitted", what, LOCAL_NETWORK_SETTINGS)
 
 
 def cannot_send(words: str, what: str = "nothing can be sent") -> CannotAskError:

@@ -8,7 +8,6 @@ says that the server has none to give (:attr:`Lease.asked`).
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -231,28 +230,17 @@ def read_ipconfig(text: str) -> Lease | None:
     )
 
 
-def read_windows(text: str) -> tuple[Lease, ...]:
-    """Read the JSON of the registry's interfaces: what the DHCP client service wrote there.
+def read_windows(values: Mapping[str, object]) -> Lease | None:
+    """Read what the DHCP client service wrote into the registry about an interface.
 
     The registry's ``Dhcp...`` values cannot be mistaken for what somebody set by hand. It keeps
     no time servers.
     """
-    try:
-        decoded = json.loads(text)
-    except (ValueError, RecursionError):
-        return ()
-    entries = decoded if isinstance(decoded, list) else [decoded]
-    found = (
-        _read_windows_entry(entry)
-        for entry in entries
-        if isinstance(entry, dict) and entry.get("EnableDHCP") == 1
-    )
-    return tuple(lease for lease in found if lease)
+    if values.get("EnableDHCP") != 1:
+        return None
 
-
-def _read_windows_entry(entry: Mapping[str, object]) -> Lease | None:
     def text(name: str) -> str:
-        value = entry.get(name)
+        value = values.get(name)
         return " ".join(map(str, value)) if isinstance(value, list) else str(value or "")
 
     ends_s = _number(text("LeaseTerminatesTime"))
@@ -268,6 +256,11 @@ def _read_windows_entry(entry: Mapping[str, object]) -> Lease | None:
         expires_s=None if ends_s in (None, _WINDOWS_FOR_EVER) else ends_s,
         asked=(_DNS,),
     )
+
+
+def with_time_servers(lease: Lease, told: tuple[str, ...] | None) -> Lease:
+    """Add the time servers that were asked for apart from the lease; None: nobody answered."""
+    return lease if told is None else replace(lease, ntp=told, asked=(_DNS, _NTP))
 
 
 def read_wicked(text: str, written_s: float) -> Lease | None:

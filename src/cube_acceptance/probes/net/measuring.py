@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 
+from cube_acceptance.probes.net.commands import forget_neighbour
 from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.vantage import check_link_state, route_to, standing_link_state
 
@@ -113,5 +114,5 @@ def check_neighbours(vantage: Vantage, hosts: Collection[str]) -> None:
         way = route_to(host)
         next_hop = (way and way.gateway) or host
         if entry := told_by_hand(vantage.interface, next_hop):
-            command = f"ip neigh del {next_hop} dev {vantage.interface}"
+            command = forget_neighbour(next_hop, vantage.interface)
             raise CannotAskError("ambiguous", f"{vantage.interface}: {entry}", command)

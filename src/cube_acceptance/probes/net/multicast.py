@@ -25,6 +25,7 @@ from cube_acceptance.evidence import (
     Try,
     Vantage,
 )
+from cube_acceptance.probes.net.commands import show_route
 from cube_acceptance.probes.net.dns_message import question, read_message, reply_to
 from cube_acceptance.probes.net.errors import CannotAskError, trouble
 from cube_acceptance.probes.net.log import Log
@@ -106,7 +107,7 @@ def open_group(vantage: Vantage, host: str) -> socket.socket:
     """
     if not on_link(vantage, host):
         detail = f"{host} is not in a network of {vantage.interface}"
-        raise CannotAskError("off-link", detail, f"ip route get {host}")
+        raise CannotAskError("off-link", detail, show_route(host))
     source = source_for(vantage, host)
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:

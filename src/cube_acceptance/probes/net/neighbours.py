@@ -11,9 +11,13 @@ import socket
 import struct
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from cube_acceptance.probes.net import windows
 from cube_acceptance.probes.net.netlink import ask_list, attributes
+
+if TYPE_CHECKING:
+    from cube_acceptance.probes.net.windows import Load
 
 INTERFACES = Path("/sys/class/net")
 """Where Linux describes its interfaces (sysfs(5))."""
@@ -54,6 +58,8 @@ def told_by_hand(interface: str, address: str) -> Neighbour | None:
 
     On an interface that knows no ARP, a tunnel for instance, every entry is without it.
     """
+    if sys.platform == "win32":
+        return told_windows_by_hand(interface, address)
     if not sys.platform.startswith("linux") or knows_no_arp(interface):
         return None
     try:
@@ -70,11 +76,29 @@ def told_by_hand(interface: str, address: str) -> Neighbour | None:
         return None
 
 
+def told_windows_by_hand(
+    interface: str, address: str, load: Load = windows.windows_library
+) -> Neighbour | None:
+    """Find the same in Windows' table (GetIpNetTable2)."""
+    try:
+        number = windows.adapter(interface, load).number
+        rows = windows.neighbours(load)
+    except OSError:
+        return None
+    for one in rows:
+        known = (one.interface, one.address, one.state) == (number, address, windows.PERMANENT)
+        if known and one.hardware:
+            return Neighbour(number, address, one.hardware, PERMANENT)
+    return None
+
+
 def learned(interface: str) -> dict[str, str]:
     """Return which hardware address answers for which address on an interface, as far as known.
 
     Empty where this system cannot be asked so.
     """
+    if sys.platform == "win32":
+        return learned_by_windows(interface)
     if not sys.platform.startswith("linux"):
         return {}
     try:
@@ -83,6 +107,20 @@ def learned(interface: str) -> dict[str, str]:
             one.address: one.hardware
             for one in ask_neighbours()
             if one.interface == index and one.hardware and not one.by_hand
+        }
+    except OSError:
+        return {}
+
+
+def learned_by_windows(interface: str, load: Load = windows.windows_library) -> dict[str, str]:
+    """Return the same by Windows' table (GetIpNetTable2)."""
+    useless = windows.INCOMPLETE | {windows.PERMANENT}
+    try:
+        number = windows.adapter(interface, load).number
+        return {
+            one.address: one.hardware
+            for one in windows.neighbours(load)
+            if one.interface == number and one.hardware and one.state not in useless
         }
     except OSError:
         return {}

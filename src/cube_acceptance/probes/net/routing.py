@@ -2,18 +2,35 @@
 
 Linux is asked by rtnetlink(7) for exactly the packet that is meant: a rule can choose the way by
 user, source address, protocol and port (ip-rule(8)), as VPNs do that take only some of the traffic.
-Elsewhere a UDP socket that is connected tells its source address, and that is all there is.
+Windows tells the router and the interface (GetBestRoute2). Elsewhere a UDP socket that is connected
+tells its source address, and macOS names the router where its route(8) is asked.
 """
 
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
+import re
 import socket
 import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cube_acceptance.probes.net.local import interface_of
+from cube_acceptance.probes.net.windows import (
+    INCOMPLETE,
+    adapter,
+    adapters,
+    best_route,
+    neighbours,
+    windows_library,
+)
+
+if TYPE_CHECKING:
+    from cube_acceptance.probes.net.windows import Load
 
 from cube_acceptance.probes.net.netlink import ask_list, attributes
 
@@ -153,6 +170,36 @@ def _interface(value: bytes | None) -> str:
         return ""
 
 
+def ask_windows(target: str, source: str = "", load: Load = windows_library) -> Route | None:
+    """Ask Windows for the way to a host; None where there is none.
+
+    Raises:
+        OSError: it cannot be asked so.
+    """
+    way = best_route(target, source, load)
+    if way is None:
+        return None
+    here = interface_of(target)
+    names = {one.number: one.name for one in adapters(load)}
+    return Route(
+        source=way.source or source or connected_source(target) or "",
+        interface=here or names.get(way.interface, ""),
+        gateway=way.gateway,
+        own=here is not None,
+    )
+
+
+def macos_router(said: str) -> str | None:
+    """Read the router in what macOS' ``route -n get`` prints; empty: on the link, None: no way."""
+    fields = dict(re.findall(r"^ *([a-z]+): +(\S+)", said, re.MULTILINE))
+    if "interface" not in fields:
+        return None
+    try:
+        return str(ipaddress.IPv4Address(fields.get("gateway", "")))
+    except ValueError:  # a hardware address, or link#4
+        return ""
+
+
 def connected_source(target: str) -> str | None:
     """Ask any system which of its addresses it would reach ``target`` from; None: no way.
 
@@ -168,12 +215,14 @@ def connected_source(target: str) -> str | None:
 
 
 def neighbour_answers(interface: str, address: str, table: Path = ARP_TABLE) -> bool | None:
-    """Tell whether somebody on the link answers to an address, as Linux sees it (proc(5)).
+    """Tell whether somebody on the link answers to an address, as the system sees it.
 
-    None where it says nothing: the address is not on the link, or Linux has forgotten it, which
-    it does soon where it knows many. It tells a socket that is bound to an interface nothing of
-    ARP without an answer: the error is its own and comes by the loopback interface.
+    None where it says nothing: the address is not on the link, or the system has forgotten it,
+    which Linux does soon where it knows many. Linux tells a socket that is bound to an interface
+    nothing of ARP without an answer: the error is its own and comes by the loopback interface.
     """
+    if sys.platform == "win32":
+        return windows_neighbour_answers(interface, address)
     try:
         lines = table.read_bytes().splitlines()[1:]
     except OSError:
@@ -182,4 +231,19 @@ def neighbour_answers(interface: str, address: str, table: Path = ARP_TABLE) -> 
     for fields in (line.split() for line in lines):
         if (fields[:1], fields[-1:]) == wanted:
             return fields[2:3] != [_ARP_INCOMPLETE]
+    return None
+
+
+def windows_neighbour_answers(
+    interface: str, address: str, load: Load = windows_library
+) -> bool | None:
+    """Tell the same as Windows sees it (GetIpNetTable2)."""
+    try:
+        number = adapter(interface, load).number
+        rows = neighbours(load)
+    except OSError:
+        return None
+    for row in rows:
+        if (row.interface, row.address) == (number, address):
+            return row.state not in INCOMPLETE
     return None

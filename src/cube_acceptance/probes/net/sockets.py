@@ -15,6 +15,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from cube_acceptance.probes.net import windows
 from cube_acceptance.probes.net.capture import BLIND, HOPS, RECORDER, Capture
 from cube_acceptance.probes.net.routing import ANY, Flow, neighbour_answers, tcp, udp
 
@@ -29,11 +30,12 @@ from cube_acceptance.probes.net.errors import (
     CannotAskError,
     ReachError,
     disturbed,
+    local_network,
     refused_by,
     trouble,
     words,
 )
-from cube_acceptance.probes.net.vantage import route_to, source_for
+from cube_acceptance.probes.net.vantage import in_own_network, route_to, source_for
 
 SYN_TRIES = 6
 """How often Linux may repeat a connection request; more than fit into any time limit here, so that
@@ -43,14 +45,14 @@ PROMPT_S = 0.5
 LATE_S = 0.05
 """How long an answer that came at the last moment may take from the wire to its socket."""
 _IP_BOUND_IF = 25  # netinet/in.h on macOS
+_IP_UNICAST_IF = 31  # ws2ipdef.h on Windows, with the number in network byte order
 
 
 def bind_interface(sock: socket.socket, vantage: Vantage, platform: str = sys.platform) -> None:
     """Tie a socket to the vantage interface, by the means of the platform.
 
     How far its packets may go is not for the computer's settings to say. Linux allows it without
-    privilege since 5.7. Windows has no such means for TCP; there the route check and the source
-    address have to do.
+    privilege since 5.7. Windows has no such means for loopback, where it knows one interface only.
     """
     sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, HOPS)
     if platform.startswith("linux"):
@@ -58,6 +60,9 @@ def bind_interface(sock: socket.socket, vantage: Vantage, platform: str = sys.pl
     elif platform == "darwin":
         index = socket.if_nametoindex(vantage.interface)
         sock.setsockopt(socket.IPPROTO_IP, _IP_BOUND_IF, index)
+    elif platform == "win32" and not vantage.loopback:
+        number = windows.adapter(vantage.interface).number
+        sock.setsockopt(socket.IPPROTO_IP, _IP_UNICAST_IF, number.to_bytes(4, "big"))
 
 
 @contextlib.contextmanager
@@ -134,11 +139,33 @@ def open_tcp(
         _prepare(sock, vantage, address, flow)
         sock.settimeout(max(limit_s, 0.001))
         with watching(vantage, address, flow, port_of(sock)) as capture:
-            _connect(sock, (address, port), capture, then)
+            try:
+                _connect(sock, (address, port), capture, then)
+            except ReachError as error:
+                check_local_network(error, vantage, address)
+                raise
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def check_local_network(
+    error: ReachError, vantage: Vantage, address: str, platform: str = sys.platform
+) -> None:
+    """Make sure that macOS lets this program into the network that it stands in.
+
+    Raises:
+        CannotAskError: there is no way to a neighbour, which no neighbour can have said.
+    """
+    if (
+        platform == "darwin"
+        and error.trouble.kind == "no-route"
+        and in_own_network(vantage, address)
+    ):
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno == errno.EHOSTUNREACH:
+            raise local_network(error.trouble.detail) from error
 
 
 def _connect(sock: socket.socket, peer: tuple[str, int], capture: Capture, then: str) -> None:

@@ -7,6 +7,7 @@ otherwise the question cannot be asked and :class:`CannotAskError` says why.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import ipaddress
 import sys
@@ -14,6 +15,7 @@ import sys
 import psutil
 
 from cube_acceptance.evidence import Vantage
+from cube_acceptance.probes.net.commands import show_addresses, show_links, show_route
 from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.local import (
     can_broadcast,
@@ -30,10 +32,16 @@ from cube_acceptance.probes.net.routing import (
     Flow,
     Route,
     ask_netlink,
+    ask_windows,
     connected_source,
     flow_matters,
+    macos_router,
 )
 from cube_acceptance.probes.net.standing import STANDING
+from cube_acceptance.programs import run_command
+
+ROUTE_LIMIT_S = 5.0
+"""How long the command may take that tells the router."""
 
 
 def check_plugged_in(vantage: Vantage) -> None:
@@ -43,7 +51,7 @@ def check_plugged_in(vantage: Vantage) -> None:
         CannotAskError: it has none (``off-link``).
     """
     if not plugged_in(vantage.interface):
-        raise CannotAskError("off-link", f"{vantage.interface} has no link", "ip link show")
+        raise CannotAskError("off-link", f"{vantage.interface} has no link", show_links())
 
 
 def link_state(vantage: Vantage) -> tuple[str, bool]:
@@ -96,14 +104,31 @@ def _lasts(way: Route | None) -> bool:
 
 
 def _ask_route(target: str, flow: Flow, source: str) -> Route | None:
-    if sys.platform.startswith("linux"):
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
+        if sys.platform.startswith("linux"):
             return ask_netlink(target, flow, source)
+        if sys.platform == "win32":
+            return ask_windows(target, source)
     chosen = connected_source(target)
     if chosen is None:
         return None
     own = chosen == target
     return Route(source=chosen, interface=interface_of(chosen) or "", gateway=None, own=own)
+
+
+def whole_route(target: str, flow: Flow = ANY, source: str = "") -> Route | None:
+    """Ask likewise, and on macOS for the router by a command, which takes its time."""
+    route = route_to(target, flow, source)
+    if route is None or route.own or route.gateway is not None or sys.platform != "darwin":
+        return route
+    said = run_command(("route", "-n", "get", target), ROUTE_LIMIT_S)
+    return dataclasses.replace(route, gateway=macos_router(said))
+
+
+def default_router(far_away: str) -> str:
+    """Return the router to a far address as Windows or macOS tells; empty where nobody does."""
+    way = None if sys.platform.startswith("linux") else whole_route(far_away)
+    return (way and way.gateway) or ""
 
 
 def find_vantage(target: str, interface: str = "") -> Vantage:
@@ -121,7 +146,7 @@ def find_vantage(target: str, interface: str = "") -> Vantage:
         interface = (way and (interface_of(target) if way.own else way.interface)) or ""
         if not interface:
             raise CannotAskError(
-                "other-route", f"this computer has no route to {target}", "ip route get " + target
+                "other-route", f"this computer has no route to {target}", show_route(target)
             )
     if not is_text(interface):
         raise CannotAskError(
@@ -168,7 +193,7 @@ def router_to(vantage: Vantage, address: str) -> str | None:
     does not send them by the vantage interface. Behind a tunnel there is a router that its routes
     need not name; the tunnel's own name stands for it.
     """
-    route = route_to(address)
+    route = whole_route(address)
     if route is None or route.own or route.interface != vantage.interface:
         return None
     return route.gateway if can_broadcast(vantage.interface) else route.gateway or vantage.interface
@@ -176,14 +201,14 @@ def router_to(vantage: Vantage, address: str) -> str | None:
 
 def _in_a_network(vantage: Vantage, address: str) -> bool:
     there = ipaddress.IPv4Address(address)
-    return _in_own_network(vantage, address) or any(
+    return in_own_network(vantage, address) or any(
         there in network.network for network in interface_networks(vantage.interface)
     )
 
 
 @functools.lru_cache(maxsize=4096)
-def _in_own_network(vantage: Vantage, address: str) -> bool:
-    """Tell whether an address is in the network of the vantage's own address."""
+def in_own_network(vantage: Vantage, address: str) -> bool:
+    """Whether an address is in the network of the vantage's own address."""
     own = ipaddress.IPv4Interface(f"{vantage.address}/{vantage.prefix}")
     return ipaddress.IPv4Address(address) in own.network
 
@@ -205,25 +230,25 @@ def source_for(vantage: Vantage, target: str, flow: Flow = ANY) -> str:
     chosen = route_to(target, flow)
     if chosen and chosen.own and not vantage.loopback:
         raise CannotAskError(
-            "other-route", f"{target} is one of this computer's own addresses", "ip address"
+            "other-route", f"{target} is one of this computer's own addresses", show_addresses()
         )
     source = _source_among(chosen, vantage, target)
     way = route_to(target, flow, source)
     if way is None:
         check_link_state(vantage, (carrier_changes(vantage.interface), True))
         raise CannotAskError(
-            "other-route", f"this computer has no route to {target}", f"ip route get {target}"
+            "other-route", f"this computer has no route to {target}", show_route(target)
         )
     if way.interface != vantage.interface:
         raise CannotAskError(
             "other-route",
             f"the route to {target} leaves by {way.interface or way.source},"
             f" not by {vantage.interface}",
-            f"ip route get {target}",
+            show_route(target),
         )
     if not _belongs(source, vantage):
         detail = f"{vantage.interface} no longer has {vantage.address} but {source}"
-        raise CannotAskError("off-link", detail, "ip address")
+        raise CannotAskError("off-link", detail, show_addresses())
     return source
 
 
@@ -235,8 +260,8 @@ def _source_among(chosen: Route | None, vantage: Vantage, target: str) -> str:
     """
     if not chosen or chosen.interface != vantage.interface or not chosen.source:
         return vantage.address
-    near = _in_own_network(vantage, chosen.gateway or target)
-    strange = not _in_own_network(vantage, chosen.source)
+    near = in_own_network(vantage, chosen.gateway or target)
+    strange = not in_own_network(vantage, chosen.source)
     if near and strange and interface_of(vantage.address) == vantage.interface:
         return vantage.address
     return chosen.source
@@ -248,4 +273,4 @@ def _belongs(source: str, vantage: Vantage) -> bool:
     A renewed lease may change the address within its network. Another network is another place,
     unless the first address is still there beside it.
     """
-    return _in_own_network(vantage, source) or interface_of(vantage.address) == vantage.interface
+    return in_own_network(vantage, source) or interface_of(vantage.address) == vantage.interface
