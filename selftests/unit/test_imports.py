@@ -41,6 +41,7 @@ ROOMS = (
     "certificate",
     "lines",
     "schemas",
+    "discovery",
     "run",
     "siblings",
     "again",
