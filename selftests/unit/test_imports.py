@@ -27,6 +27,7 @@ ROOMS = (
     "probes",
     "runner",
     "text",
+    "explain",
     "expected",
     "evidence_file",
     "store",

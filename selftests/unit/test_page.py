@@ -407,7 +407,8 @@ class TestSections:
         failure = failure[: failure.index("</section>")]
 
         assert re.findall(r"<dt>([^<]*)</dt>", failure) == [
-            "Ergebnis", "Erwartet", "Festgestellt", "Bedeutung für den CUBE", "Zu veranlassen",
+            "Ergebnis", "Ursache", "Erwartet", "Festgestellt", "Bedeutung für den CUBE",
+            "Zu veranlassen",
         ]  # fmt: skip
         assert (
             re.findall(r'data-label="(\w+)">([^<]*)<', failure)

@@ -15,6 +15,7 @@ from cube_acceptance.started import COMMAND
 USAGE = """\
 usage: cube-acceptance [run] [--site FILE | --cube ADDRESS | --replay FILE] [OPTION...]
        cube-acceptance init [FILE] [--interface NAME] [--sweep] [--yes] [--force] [--lang de|en]
+       cube-acceptance explain ID [CAUSE] [--lang de|en]
        cube-acceptance letter --site FILE [--format html|text|csv] [--output FILE] [--lang de|en]
        cube-acceptance verify FOLDER [--allowed-signers FILE]
        cube-acceptance summary FOLDER... [--format table|csv|json|html]
@@ -24,6 +25,7 @@ usage: cube-acceptance [run] [--site FILE | --cube ADDRESS | --replay FILE] [OPT
 """
 
 MODULES = {
+    "explain": "cube_acceptance.commands.explain",
     "init": "cube_acceptance.commands.init",
     "letter": "cube_acceptance.commands.letter",
     "outside": "cube_acceptance.outside",

@@ -1,0 +1,41 @@
+"""The command ``cube-acceptance explain``: a requirement, or one of its causes, in sentences."""
+
+from __future__ import annotations
+
+import argparse
+
+from cube_acceptance import catalogue as catalogues
+from cube_acceptance import explain
+from cube_acceptance.summary.command import write
+from cube_acceptance.text import computer
+from cube_acceptance.text.foreign import plain
+
+
+def main(arguments: list[str]) -> int:
+    """Run ``cube-acceptance explain ID [CAUSE]``."""
+    parser = argparse.ArgumentParser(
+        prog="cube-acceptance explain",
+        description="Say what a requirement is for, how it is measured, and what each cause means.",
+        epilog="Exit status: 0 it is said; 4 usage.",
+    )
+    parser.add_argument("id", metavar="ID", help="a requirement, NTP-01 for instance")
+    parser.add_argument(
+        "cause", metavar="CAUSE", nargs="?", help="one cause, no-answer for instance"
+    )
+    parser.add_argument("--lang", choices=["de", "en"], default=computer.language())
+    options = parser.parse_args(arguments)
+    entries = {entry.id: entry for entry in catalogues.load().requirement}
+    entry = entries.get(options.id.upper())
+    if entry is None:
+        parser.error(f"{plain(options.id)}: no such requirement; there are {', '.join(entries)}")
+    causes = explain.causes(entry)
+    if options.cause and options.cause.lower() not in causes:
+        known = ", ".join(causes)
+        parser.error(f"{plain(options.cause)}: no cause of {entry.id}; there are {known}")
+    blocks = (
+        explain.of_cause(entry, options.cause.lower(), options.lang)
+        if options.cause
+        else explain.of_requirement(entry, options.lang)
+    )
+    write([explain.as_text(blocks)], None)
+    return 0
