@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
+import threading
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -12,8 +15,8 @@ import pytest
 
 from selftests.lab.condition import Condition
 from selftests.lab.daemons import PAGES
-from selftests.lab.plant import CUBE
-from selftests.lab.session import PROJECT, plant_under
+from selftests.lab.plant import CUBE, run
+from selftests.lab.session import PROJECT, as_toml, plant_under, site_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,6 +77,67 @@ def test_init_finds_both_cubes(authorities: Authorities) -> None:
         assert site["vantage"] == {"interface": "eth0", "network": "10.20.0.0/24"}
 
         in_the_lab(file, plant)
-        run = started(plant, "--site", "werk.toml")
-        assert run.returncode == 0, run.stdout
-        assert "Verdict: Accepted" in run.stdout
+        ended = started(plant, "--site", "werk.toml")
+        assert ended.returncode == 0, ended.stdout
+        assert "Verdict: Accepted" in ended.stdout
+
+
+FAULTS = {
+    "gateway": ("gateway input udp dport 123 drop", "NTP-01"),
+    "cube": ("cube input tcp dport 5555 reject with tcp reset", "CONN-01"),
+    "cloud": ("cloud input tcp dport 443 drop", "HTTPS-01"),
+}
+"""By host: a rule of its packet filter, and the requirement that is not met for it."""
+
+
+def test_watch_sees_three_faults_go(authorities: Authorities) -> None:
+    """One after the other, each on a line of its own; then the whole run and its certificate."""
+    condition = Condition(
+        id="three-faults",
+        field="Time, a page and the cloud are missing.",
+        firewall=tuple(rule for rule, _ in FAULTS.values()),
+    )
+    with plant_under(condition, authorities) as plant:
+        file = plant.folder / "site.toml"
+        file.write_text(as_toml(site_file(condition)))
+        watching = subprocess.Popen(
+            command(plant, "watch", "--site", str(file)),
+            cwd=plant.folder,
+            env={**os.environ, "PYTHONPATH": str(PROJECT / "src")},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        said: list[str] = []
+        assert watching.stdout is not None
+
+        def wait_for(sign: str, requirement: str) -> None:
+            for line in watching.stdout:  # type: ignore[union-attr]
+                said.append(line)
+                if f"{sign} {requirement}" in line:
+                    return
+            pytest.fail("".join(said))
+
+        with watching:
+            guard = threading.Timer(LIMIT_S, watching.kill)
+            guard.start()
+            try:
+                seen = {}
+                while len(seen) < len(FAULTS):
+                    line = watching.stdout.readline()
+                    said.append(line)
+                    found = re.match(r"\S+ ✗ (\S+)", line)
+                    seen |= {found[1]: line} if found else {}
+                    assert line, "".join(said)
+                assert seen.keys() == {requirement for _, requirement in FAULTS.values()}
+                for host, (_, requirement) in FAULTS.items():
+                    run(plant.inside(host, "nft", "delete", "table", "inet", "lab"))
+                    wait_for("✓", requirement)
+                said += list(watching.stdout)
+            finally:
+                guard.cancel()
+        assert watching.returncode == 0, "".join(said)
+        (certificate,) = plant.folder.glob("reports/*/certificate.json")
+        assert json.loads(certificate.read_bytes())["verdict"] == "accepted"
+        assert "All that is required is met" in "".join(said)

@@ -41,6 +41,7 @@ ROOMS = (
     "method",
     "certificate",
     "lines",
+    "watching",
     "schemas",
     "discovery",
     "run",

@@ -15,6 +15,7 @@ from cube_acceptance.started import COMMAND
 USAGE = """\
 usage: cube-acceptance [run] [--site FILE | --cube ADDRESS | --replay FILE] [OPTION...]
        cube-acceptance init [FILE] [--interface NAME] [--sweep] [--yes] [--force] [--lang de|en]
+       cube-acceptance watch --site FILE [--reports DIR] [--lang de|en] [OPTION...]
        cube-acceptance explain ID [CAUSE] [--lang de|en]
        cube-acceptance letter --site FILE [--format html|text|csv] [--output FILE] [--lang de|en]
        cube-acceptance verify FOLDER [--allowed-signers FILE]
@@ -32,6 +33,7 @@ MODULES = {
     "run": "cube_acceptance.commands.run",
     "summary": "cube_acceptance.summary.command",
     "verify": "cube_acceptance.verify",
+    "watch": "cube_acceptance.commands.watch",
 }
 """Where each command stands; its ``main`` takes the arguments and returns the exit status."""
 
