@@ -28,6 +28,8 @@ class Lines:
         self._owed: dict[str, list[Owed]] = {}
         self._of: dict[str, str] = {}
         self._judged: dict[str, Judgement] = {}
+        self._open: dict[str, set[str]] = {}
+        """The cases of each requirement that were not judged yet."""
         self._written: dict[str, Line] = {}
         self.signs = True
         """Whether the terminal has the signs."""
@@ -37,6 +39,7 @@ class Lines:
         for owing in owed:
             self._owed.setdefault(owing.requirement, []).append(owing)
             self._of[owing.case] = owing.requirement
+            self._open.setdefault(owing.requirement, set()).add(owing.case)
 
     def enter(self, case: str, judgement: Judgement) -> None:
         """Enter what a case came to, and write the line that is complete with it."""
@@ -44,10 +47,10 @@ class Lines:
         if requirement is None:
             return
         self._judged[case] = judgement
-        owed = self._owed[requirement]
-        if any(owing.case not in self._judged for owing in owed):
+        self._open[requirement].discard(case)
+        if self._open[requirement]:
             return
-        judged = [(owing, self._judged[owing.case]) for owing in owed]
+        judged = [(owing, self._judged[owing.case]) for owing in self._owed[requirement]]
         line = terminal.requirement(self._catalogue, judged, self._language, signs=self.signs)
         if self._written.get(requirement) != line:
             self._written[requirement] = line

@@ -7,6 +7,7 @@ survey, what it means from the cases, what follows from the verdict.
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import shlex
 import shutil
@@ -64,6 +65,9 @@ CACHE_WARNINGS = "default::pytest.PytestCacheWarning"
 
 PROGRESS_S = 10.0
 """How often a run that nobody watches says what it is waiting for."""
+
+FLEET = 500
+"""From how many cases on the collector of cycles is spared what stays until the end."""
 
 REDRAW_S = 0.2
 """How often the progress line of a terminal is drawn, and looked what can be judged."""
@@ -140,6 +144,8 @@ class State:
         self.spool: store.Spool | None = None
         self.run: Run | None = None
         self.ledger = Ledger(expected.owed(catalogue, loaded.site))
+        self.running: pytest.Item
+        """The case that runs."""
         self.stopped = False
         """Whether a rule of the session's ended it (``-x``, ``--maxfail``) and no person did."""
         self.logins: logins.Logins = {}
@@ -543,6 +549,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if len(needs) < len(session.items):
         return  # the items were refused, see above
     _expect(state, needs)
+    _spare_collector(len(needs))
     if state.spool:  # a worker process; the controller measures
         state.spool.ask(needs)
     elif state.replay:
@@ -579,6 +586,17 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     if state.survey and reporter:
         _watch(reporter, state.survey, state.language, lambda: _judge_early(session, state))
+    _spare_collector(len(session.items))
+
+
+def _spare_collector(cases: int) -> None:
+    """Leave alone what is there and will stay, where it is much.
+
+    To go through all cases and observations again and again, for cycles that are not among them,
+    would be a fifth of a fleet's processor time.
+    """
+    if cases >= FLEET:
+        gc.freeze()
 
 
 def _watch(
@@ -660,7 +678,8 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Dismiss the judge of a case that has been reported; a fleet has thousands."""
+    """Name the case that runs, and dismiss its judge once it is reported; a fleet has thousands."""
+    item.config.stash[STATE].running = item
     done = yield
     if JUDGE in item.stash:
         del item.stash[JUDGE]
@@ -740,9 +759,10 @@ def pytest_report_teststatus(
         return None
     state = config.stash.get(STATE, None)
     own = state is not None and state.lines is not None
-    judgement = msgspec.json.decode(told, type=Judgement)
-    if report.failed and judgement.outcome == "inconclusive":
-        return "inconclusive", "" if own else "?", "INCONCLUSIVE"
+    if report.failed:  # asked several times a case, so nothing is read that passed
+        judgement = msgspec.json.decode(told, type=Judgement)
+        if judgement.outcome == "inconclusive":
+            return "inconclusive", "" if own else "?", "INCONCLUSIVE"
     if own:
         return str(report.outcome), "", str(report.outcome).upper()
     return None
@@ -867,7 +887,10 @@ def _say(config: pytest.Config, line: str, **markup: bool) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the embedded site and remove the spool."""
     state = config.stash.get(STATE, None)
-    if state is None or hasattr(config, "workerinput"):
+    if state is None:
+        return
+    _spare_collector(len(state.needs))
+    if hasattr(config, "workerinput"):
         return
     if state.simulated and state.settled:
         state.simulated.stop()

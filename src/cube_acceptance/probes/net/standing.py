@@ -8,14 +8,19 @@ Elsewhere, and where no session holds it, everything is looked up anew.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 T = TypeVar("T")
+
+LOOK_S = 0.005
+"""How often the notices are looked at: sooner than a question is sent that was just prepared."""
 
 _NETLINK = 16  # linux/socket.h: AF_NETLINK; the socket module names it on Linux only
 _GROUPS = 0x1 | 0x10 | 0x40 | 0x80  # linux/rtnetlink.h: RTMGRP_LINK, _IPV4_IFADDR, _ROUTE, _RULE
@@ -42,24 +47,28 @@ def notices() -> socket.socket:
 class Standing:
     """Remembers answers of the system until it tells of a change."""
 
-    def __init__(self, new_socket: Callable[[], socket.socket] = notices) -> None:
+    def __init__(
+        self,
+        new_socket: Callable[[], socket.socket] = notices,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Remember nothing yet."""
         self._new_socket = new_socket
+        self._clock = clock
         self._lock = threading.Lock()
         self._sock: socket.socket | None = None
         self._holders = 0
-        self._changes = 0
+        self._next_s = 0.0
         self._known: dict[Hashable, Any] = {}
+        """Replaced as a whole with every change, so that nobody has to wait who reads it."""
 
     def hold(self) -> None:
         """Remember from now on, until :meth:`release`."""
         with self._lock:
             self._holders += 1
             if self._sock is None:
-                try:
+                with contextlib.suppress(OSError):  # then nothing is remembered
                     self._sock = self._new_socket()
-                except OSError:  # then nothing is remembered
-                    self._sock = None
 
     def release(self) -> None:
         """Forget everything, unless somebody else holds it."""
@@ -67,8 +76,7 @@ class Standing:
             self._holders -= 1
             if not self._holders and self._sock:
                 self._sock.close()
-                self._sock = None
-                self._known.clear()
+                self._sock, self._known = None, {}
 
     @property
     def held(self) -> bool:
@@ -82,32 +90,34 @@ class Standing:
 
         An answer is remembered where it ``lasts``; what the system gives no notice of does not.
         """
-        with self._lock:
-            if self._sock is None:
-                return ask()
-            self._look()
-            if question in self._known:
-                return cast("T", self._known[question])
-            changes = self._changes
+        if not self.held:
+            return ask()
+        if self._clock() >= self._next_s:
+            self.look()
+        known = self._known
+        if question in known:
+            return cast("T", known[question])
         answer = ask()
         if lasts(answer):
-            with self._lock:
-                if changes == self._changes:  # or it may be of before a change
-                    self._known[question] = answer
+            known[question] = answer  # which nobody reads any more if something has changed
         return answer
 
-    def _look(self) -> None:
-        """Forget everything where the system has told of a change, or of more than it could."""
-        sock = cast("socket.socket", self._sock)
-        while True:
-            try:
-                sock.recv(_RECEIVE_LIMIT)
-            except BlockingIOError:
-                return
-            except OSError:  # notices were lost
-                pass
-            self._changes += 1
-            self._known.clear()
+    def look(self) -> None:
+        """Forget everything where the system has told of a change since the last look."""
+        with self._lock:
+            while self._sock and self._told(self._sock):
+                self._known = {}
+            self._next_s = self._clock() + LOOK_S
+
+    @staticmethod
+    def _told(sock: socket.socket) -> bool:
+        try:
+            sock.recv(_RECEIVE_LIMIT)
+        except BlockingIOError:
+            return False
+        except OSError:  # more than it could keep
+            return True
+        return True
 
 
 STANDING = Standing()

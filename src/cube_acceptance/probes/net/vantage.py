@@ -50,7 +50,8 @@ def check_plugged_in(vantage: Vantage) -> None:
     Raises:
         CannotAskError: it has none (``off-link``).
     """
-    if not plugged_in(vantage.interface):
+    question = "plugged in", vantage.interface
+    if not STANDING.recall(question, lambda: plugged_in(vantage.interface)):
         raise CannotAskError("off-link", f"{vantage.interface} has no link", show_links())
 
 
@@ -71,6 +72,7 @@ def check_link_state(vantage: Vantage, before: tuple[str, bool]) -> None:
     Raises:
         CannotAskError: it does not (``off-link``).
     """
+    STANDING.look()
     check_plugged_in(vantage)
     if link_state(vantage) != before:
         detail = f"{vantage.interface} lost its carrier or its address during the measurement"
@@ -224,9 +226,7 @@ def source_for(vantage: Vantage, target: str, flow: Flow = ANY) -> str:
     """
     if not vantage.address:
         raise CannotAskError("off-link", f"{vantage.interface} has no IPv4 address")
-    question = "plugged in", vantage.interface
-    if not STANDING.recall(question, lambda: plugged_in(vantage.interface)):
-        check_plugged_in(vantage)
+    check_plugged_in(vantage)
     chosen = route_to(target, flow)
     if chosen and chosen.own and not vantage.loopback:
         raise CannotAskError(
