@@ -5,6 +5,7 @@ Whether a session can be cheated is tested in ``sessions/``, by hundreds of them
 
 from __future__ import annotations
 
+import gc
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -803,10 +804,15 @@ class TestCase:
 
         assert (report.outcome, report.longrepr) == ("failed", "Traceback")
 
-    def test_is_dismissed_when_it_has_been_reported(self, tmp_path: Path) -> None:
+    def test_is_dismissed_when_it_has_been_reported(
+        self, tmp_path: Path, catalogue: Catalogue
+    ) -> None:
         """With its judge, where it had one: a fleet has thousands."""
-        item = self.item(Config(tmp_path))
+        config = Config(tmp_path)
+        config.stash[plugin.STATE] = state = state_of(catalogue)
+        item = self.item(config)
         assert returned(plugin.pytest_runtest_protocol(item), "done") == "done"
+        assert state.running is item
         item.stash[plugin.JUDGE] = Judge("DHCP-01", Replay(healthy.saved()))
         item.stash[plugin.JUDGED] = Judgement(outcome="pass")
         returned(plugin.pytest_runtest_protocol(item), "done")
@@ -992,6 +998,16 @@ class TestEnd:
         config = Config(tmp_path)
         returned(plugin.pytest_sessionfinish(SimpleNamespace(config=config)), None)
         plugin.pytest_unconfigure(config)
+
+    @pytest.mark.parametrize(("cases", "times"), [(plugin.FLEET - 1, 0), (plugin.FLEET, 1)])
+    def test_only_a_fleet_is_kept_from_the_collector(
+        self, monkeypatch: pytest.MonkeyPatch, cases: int, times: int
+    ) -> None:
+        """What it is told to leave alone stays for good, so a small session tells it nothing."""
+        told: list[str] = []
+        monkeypatch.setattr(gc, "freeze", lambda: told.append("frozen"))
+        plugin._spare_collector(cases)
+        assert told == ["frozen"] * times
 
     def test_without_pytests_reporter(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

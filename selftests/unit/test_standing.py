@@ -29,7 +29,13 @@ class System:
         self.here, self.there = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.here.settimeout(0)
         self.asked = 0
-        self.standing = Standing(lambda: self.here)
+        self.now_s = 0.0
+        self.standing = Standing(lambda: self.here, self.later)
+
+    def later(self) -> float:
+        """Let so much time pass with each look at the clock that a look at the notices is due."""
+        self.now_s += standing.LOOK_S
+        return self.now_s
 
     def change(self) -> None:
         """Tell of a change."""
@@ -129,8 +135,20 @@ def test_lost_notices_are_a_change(system: System) -> None:
     remembering = Standing()
     remembering._sock = Overrun()  # type: ignore[assignment]
     remembering._known["way"] = "old"
+    remembering.look()
     assert remembering.recall("way", system.answer) == "answer 1"
-    assert remembering.recall("way", system.answer) == "answer 1"
+
+
+def test_between_two_looks_at_the_notices_nothing_is_read(system: System) -> None:
+    """A thousand probes look at the same moment; who has waited in vain looks for certain."""
+    system.standing._clock = lambda: 0.0
+    system.standing._next_s = 1.0
+    seen = [system.standing.recall("way", system.answer)]
+    system.change()
+    seen.append(system.standing.recall("way", system.answer))
+    system.standing.look()
+    seen.append(system.standing.recall("way", system.answer))
+    assert seen == ["answer 1", "answer 1", "answer 2"]
 
 
 @LINUX
