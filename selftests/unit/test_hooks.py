@@ -6,6 +6,7 @@ Whether a session can be cheated is tested in ``sessions/``, by hundreds of them
 from __future__ import annotations
 
 import gc
+import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,7 +23,7 @@ from cube_acceptance.probes import dhcp as probing
 from cube_acceptance.run import Run
 from cube_acceptance.site import Cube, LoadedSite, Login, Site
 from cube_acceptance.store import Replay
-from selftests.support import cases, healthy, sessions
+from selftests.support import cases, healthy, samples, sessions
 from selftests.support.builders import dhcp
 from selftests.support.sessions import run, start
 
@@ -563,6 +564,19 @@ class TestOptions:
         """Likewise."""
         with pytest.raises(pytest.UsageError, match="--sign: there is no key"):
             plugin._find_tools(Config(tmp_path, sign="nowhere"), state_of(catalogue))
+
+    def test_what_is_replaced(self, tmp_path: Path, catalogue: Catalogue) -> None:
+        """By the number in the folder that is named; a folder without one is a usage error."""
+        config, state = Config(tmp_path, replaces="earlier"), state_of(catalogue)
+        with pytest.raises(pytest.UsageError, match=r"--replaces: .*No such file"):
+            plugin._find_tools(config, state)
+
+        (tmp_path / "earlier").mkdir()
+        certificate = samples.accepted()
+        (tmp_path / "earlier" / "certificate.json").write_text(json.dumps(certificate))
+        config.options |= {"site": None}
+        plugin._find_tools(config, state)
+        assert state.replaces == certificate["certificate_id"]
 
     def test_nothing_to_log_in_with(self, tmp_path: Path, catalogue: Catalogue) -> None:
         """Likewise, by the site file's key."""

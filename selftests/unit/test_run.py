@@ -247,6 +247,18 @@ class TestConclude:
         assert certificate["certificate_id"] in page
         assert CERTIFICATE_MARK not in page
 
+    def test_names_what_it_replaces(self, tmp_path: Path, annex: str) -> None:
+        """In the file and on page 1."""
+        folder = folder_of_a_run(tmp_path, annex)
+        evidence, number = saved(), "0b7c0cb6-8131-438a-a528-48985cdb5d88"
+
+        certificate = run_in(folder, replaces=number).conclude(judged(evidence), evidence)
+
+        assert certificate["replaces"] == number
+        assert f'Replaces certificate no. <span class="id">{number}' in (
+            folder / "certificate.html"
+        ).read_text("utf-8")
+
     def test_binds_the_files_together(self, tmp_path: Path, annex: str) -> None:
         """A file of another run beside the certificate must be noticed."""
         folder = folder_of_a_run(tmp_path, annex)

@@ -200,6 +200,7 @@ def built_again(
         vantage=certificate["vantage"],
         time=certificate["time"],
         today=run.day(saved),
+        replaces=certificate.get("replaces", ""),
     )
     rebuilt: dict[str, Any] = json.loads(build.dump(build.build(catalogue, ledger, saved, facts)))
     return rebuilt

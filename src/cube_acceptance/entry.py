@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 STEERING = ("addopts", "pythonpath")
 """Settings that have worked before anybody can take them back."""
 
-OPTIONS = ("site", "cube", "reports", "replay", "sign", "pdf")
+OPTIONS = ("site", "cube", "reports", "replay", "sign", "pdf", "replaces")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,6 +55,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         metavar="FILE",
         help="judge a saved evidence.json instead of measuring",
+    )
+    group.addoption(
+        "--replaces",
+        metavar="FOLDER",
+        default="",
+        help="name the certificate of that run as the one that this one replaces",
     )
     group.addoption(started.MARK, default="", help=argparse.SUPPRESS)
 

@@ -158,6 +158,8 @@ class State:
         """The folders that were made for the run's."""
         self.wishes: dict[str, Path] = {}
         self.browser = ""
+        self.replaces = ""
+        """The number of the certificate that is replaced."""
         self.key: Path | None = None
 
 
@@ -278,6 +280,7 @@ def _spare_the_cache(config: pytest.Config) -> None:
 
 def _find_tools(config: pytest.Config, state: State) -> None:
     """Find what prints, what signs and what logs in, before anything is measured."""
+    from cube_acceptance import siblings
     from cube_acceptance.certificate import pdf, signature
 
     try:
@@ -286,6 +289,9 @@ def _find_tools(config: pytest.Config, state: State) -> None:
         if config.getoption("sign"):
             state.key = config.invocation_params.dir / config.getoption("sign")
             signature.fingerprint(state.key)
+        if config.getoption("replaces"):
+            earlier = config.invocation_params.dir / config.getoption("replaces")
+            state.replaces = siblings.number_of(earlier)
         if path := _one(config, "site"):
             state.logins = logins.load(state.loaded.site, Path(path))
     except pdf.PdfError as error:
@@ -294,6 +300,8 @@ def _find_tools(config: pytest.Config, state: State) -> None:
         raise pytest.UsageError(str(error)) from error
     except signature.SignatureError as error:
         raise pytest.UsageError(f"--sign: {error}") from error
+    except siblings.BrokenError as error:
+        raise pytest.UsageError(f"--replaces: {error}") from error
 
 
 def _find_room(state: State) -> None:
@@ -376,6 +384,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         replayed=bool(state.replay),
         key=state.key,
         browser=state.browser,
+        replaces=state.replaces,
     )
     try:
         state.run.open()

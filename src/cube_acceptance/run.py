@@ -145,6 +145,7 @@ class Run:
         replayed: bool,
         key: Path | None = None,
         browser: str = "",
+        replaces: str = "",
     ) -> None:
         """Prepare the run; touches nothing yet."""
         self.catalogue = catalogue
@@ -155,6 +156,7 @@ class Run:
         self._replayed = replayed
         self._key = key
         self._browser = browser
+        self._replaces = replaces
         self.number = str(uuid.uuid4())
         self.failings: list[str] = []
         """What was asked for beside the certificate and could not be made, a line each."""
@@ -194,6 +196,7 @@ class Run:
             time=times(saved.started, saved.ended),
             today=day(saved),
             files=files,
+            replaces=self._replaces,
         )
         rendered = self.folder / ".certificate.html.rendered"
 

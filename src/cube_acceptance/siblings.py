@@ -12,7 +12,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+import msgspec
+
 from cube_acceptance import evidence_file
+from cube_acceptance.certificate.model import Lasting
 from cube_acceptance.run import sha256
 
 if TYPE_CHECKING:
@@ -55,6 +58,25 @@ def check_plain(name: str, found: os.stat_result) -> None:
         raise BrokenError(f"{name} is no plain file")
     if found.st_size > evidence_file.FILE_LIMIT:
         raise BrokenError(f"{name} has more than {evidence_file.FILE_LIMIT} bytes")
+
+
+def number_of(folder: Path) -> str:
+    """Read the number of a run's certificate.
+
+    Raises:
+        BrokenError: there is none.
+    """
+    path = folder / CERTIFICATE
+    try:
+        check_plain(CERTIFICATE, path.lstat())
+        number = msgspec.json.decode(path.read_bytes(), type=Lasting).certificate_id
+    except OSError as error:
+        raise BrokenError(f"{path}: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise BrokenError(f"{path} is no certificate: {error}") from error
+    if not _NUMBER.fullmatch(number.encode()):
+        raise BrokenError(f"{path} has no number")
+    return number
 
 
 def listed(certificate: dict[str, Any]) -> dict[str, str]:

@@ -55,6 +55,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     today: date
     files: dict[str, str] = {}
     signature: dict[str, str] | None = None
+    replaces: str = ""
+    """The number of the certificate that this one replaces."""
 
 
 def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> dict[str, Any]:
@@ -122,6 +124,7 @@ def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> d
         "complaints": complaints,
         "files": facts.files,
         "signature": facts.signature,
+        "replaces": facts.replaces,
     }
     return certificate | {"content_sha256": content_sha256(certificate)}
 

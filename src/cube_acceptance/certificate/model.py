@@ -232,6 +232,8 @@ class Certificate(Form, frozen=True, kw_only=True):
     signature: Signature | None
     content_sha256: str = ""
     """Of the canonical JSON of everything but ``files`` and itself; before 0.1.0 there was none."""
+    replaces: str = ""
+    """The number of the certificate that this one replaces; before 0.2.0 nobody could say."""
 
 
 class KeptCase(msgspec.Struct, frozen=True, kw_only=True):

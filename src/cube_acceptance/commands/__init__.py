@@ -19,6 +19,7 @@ usage: cube-acceptance [run] [--site FILE | --cube ADDRESS | --replay FILE] [OPT
        cube-acceptance explain ID [CAUSE] [--lang de|en]
        cube-acceptance letter --site FILE [--format html|text|csv] [--output FILE] [--lang de|en]
        cube-acceptance verify FOLDER [--allowed-signers FILE]
+       cube-acceptance compare FOLDER FOLDER [--lang de|en]
        cube-acceptance summary FOLDER... [--format table|csv|json|html]
            [--allowed-signers FILE] [--lang de|en] [--output FILE] [--all]
            [--stage acceptance|readiness]
@@ -26,6 +27,7 @@ usage: cube-acceptance [run] [--site FILE | --cube ADDRESS | --replay FILE] [OPT
 """
 
 MODULES = {
+    "compare": "cube_acceptance.commands.compare",
     "explain": "cube_acceptance.commands.explain",
     "init": "cube_acceptance.commands.init",
     "letter": "cube_acceptance.commands.letter",

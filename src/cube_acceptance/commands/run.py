@@ -35,6 +35,7 @@ options:
   --lang de|en       language of terminal and certificate (default: the site file's, else de)
   --sign KEY         sign the certificate with this OpenSSH private key
   --pdf              print the certificate to PDF with an installed browser
+  --replaces FOLDER  name the certificate of that run as the one that this one replaces
   --replay FILE      judge a saved evidence.json instead of measuring
   --version          the version of the suite
 
