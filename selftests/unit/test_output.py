@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cube_acceptance.output import Lasting, make_lasting
+from cube_acceptance.output import Lasting, make_lasting, showable
 
 FULL = Path("/dev/full")
 
@@ -20,6 +20,42 @@ def broken_pipe() -> io.TextIOWrapper:
     reading, writing = os.pipe()
     os.close(reading)
     return os.fdopen(writing, "w", encoding="utf-8")
+
+
+class TestShowable:
+    """`showable` writes with what a code page has."""
+
+    @pytest.mark.parametrize(
+        ("encoding", "errors", "shown"),
+        [
+            ("utf-8", "strict", "\u201eWerk Köln\u201c \u2192 \u0107\u4e2d"),
+            ("cp1252", "strict", "\u201eWerk Köln\u201c -> c?"),
+            ("cp437", "strict", '"Werk Köln" -> c?'),
+            ("cp1251", "surrogateescape", "\u201eWerk Koeln\u201c -> c?"),
+            ("ascii", "strict", '"Werk Koeln" -> c?'),
+        ],
+    )
+    def test_stands_in(self, encoding: str, errors: str, shown: str) -> None:
+        """Arrows, quotation marks and letters are replaced; nothing is escaped."""
+        text = "\u201eWerk Köln\u201c \u2192 \u0107\u4e2d"
+
+        assert showable(text, encoding, errors) == shown
+
+    def test_on_a_stream(self, tmp_path: Path) -> None:
+        """A redirection has the computer's code page, and standard error would escape."""
+        path = tmp_path / "out.txt"
+        with path.open("w", encoding="cp437", errors="backslashreplace") as stream:
+            Lasting(stream).write("a \u2192 b")
+
+        assert path.read_text("cp437") == "a -> b"
+
+    def test_bytes_that_are_no_text(self, tmp_path: Path) -> None:
+        """A stream that passes them on does so still."""
+        path = tmp_path / "out.txt"
+        with path.open("w", encoding="utf-8", errors="surrogateescape") as stream:
+            Lasting(stream).write("a \udcff \u2192")
+
+        assert path.read_bytes() == b"a \xff \xe2\x86\x92"
 
 
 class TestLasting:

@@ -893,5 +893,5 @@ class TestMain:
             timeout=sessions.LIMIT_S,
         )
 
-        assert b"K?ln" in done.stdout or b"in the future" in done.stdout
+        assert b"Koeln" in done.stdout or b"in the future" in done.stdout
         assert b"Traceback" not in done.stderr

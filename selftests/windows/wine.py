@@ -26,11 +26,14 @@ CACHE = Path(
 """Where :mod:`selftests.windows.prepare` puts what it has made."""
 PYTHON = CACHE / "python"
 PREFIX = CACHE / "prefix"
+LOCALES = CACHE / "locales"
+"""By the language of this computer Wine chooses that of Windows and its code page."""
+LANGUAGES = ("en_US", "de_DE", "fr_FR", "ru_RU")
 HERE = CACHE / "projects"
 """What is added to the interpreter's path for each checkout."""
 
-APT = ("wine", "wine64", "gcc-mingw-w64-x86-64-win32")
-PROGRAMS = ("wine", "wineserver", "x86_64-w64-mingw32-gcc")
+APT = ("locales", "wine", "wine64", "gcc-mingw-w64-x86-64-win32")
+PROGRAMS = ("localedef", "wine", "wineserver", "x86_64-w64-mingw32-gcc")
 
 
 def missing() -> tuple[str, ...]:
@@ -54,8 +57,8 @@ class Seat:
 
     prefix: Path
 
-    def environment(self, **more: str) -> dict[str, str]:
-        """Give the environment in which Wine starts a program of this seat.
+    def environment(self, language: str = "en_US", **more: str) -> dict[str, str]:
+        """Give the environment in which Wine starts a program of this seat, in a language.
 
         Nothing of the developer's Python, pytest or proxies gets there.
         """
@@ -64,7 +67,8 @@ class Seat:
             "WINEPREFIX": str(self.prefix),
             "WINEDEBUG": "-all",
             "WINEDLLOVERRIDES": "mscoree,mshtml=",
-            "LC_ALL": "C.UTF-8",
+            "LC_ALL": f"{language}.UTF-8",
+            "LOCPATH": str(LOCALES),
             "PYTHONPYCACHEPREFIX": on_windows(CACHE / "bytecode"),
             **more,
         }

@@ -10,6 +10,7 @@ import sys
 
 from cube_acceptance import meant
 from cube_acceptance.commands import run
+from cube_acceptance.output import make_lasting
 from cube_acceptance.started import COMMAND
 
 USAGE = """\
@@ -48,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     Without a name it is ``run``. Without arguments given, those of this process count.
     """
+    make_lasting()
     given = sys.argv[1:] if arguments is None else arguments
     if not given or given[0].startswith("-"):
         return run.start(COMMAND, given, USAGE)

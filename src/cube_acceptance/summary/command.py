@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cube_acceptance import catalogue as catalogues
+from cube_acceptance.output import showable
 from cube_acceptance.run import write_whole
 from cube_acceptance.summary.checking import check_all, find_runs
 from cube_acceptance.summary.rows import settle
@@ -94,7 +95,7 @@ def write(texts: Iterable[str], output: Path | None) -> None:
         return
     encoding = sys.stdout.encoding or "utf-8"
     for text in texts:
-        sys.stdout.write(text.encode(encoding, errors="replace").decode(encoding))
+        sys.stdout.write(showable(text, encoding))
 
 
 def processors() -> int:
