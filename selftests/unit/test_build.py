@@ -327,6 +327,8 @@ class TestWaivers:
             "justification": "new firewall in May",
             "approver": "A. Beispiel",
             "expires": "2026-11-23",
+            "cube": "",
+            "cause": "",
         }
         assert built["waivers"] == [result["waiver"] | {"used": True}]
 
@@ -380,6 +382,55 @@ class TestWaivers:
         assert result["waiver"] is None
         assert result["reason"] == result["cases"][1]["reason"]
         assert built["verdict"] == "incomplete"
+
+    @pytest.mark.parametrize(
+        ("changes", "outcomes"),
+        [
+            ({"cube": "line-0"}, ["waived", "fail"]),
+            ({"cause": "refused"}, ["fail", "waived"]),
+            ({"cube": "line-1", "cause": "refused"}, ["fail", "waived"]),
+            ({"cube": "line-0", "cause": "refused"}, ["fail", "fail"]),
+            ({}, ["waived", "waived"]),
+        ],
+    )
+    def test_are_for_one_cube_or_cause(self, changes: dict[str, str], outcomes: list[str]) -> None:
+        """What is known of one CUBE says nothing of the next one."""
+        ends = {
+            "CONN-01[line-0]": failed("no-answer", address="10.20.0.50", port="5555"),
+            "CONN-01[line-1]": failed("refused", address="10.20.0.51", port="5555"),
+        }
+        accepted = msgspec.structs.replace(waiver("CONN-01"), **changes)
+        site = msgspec.structs.replace(SITE, cubes=CUBES[:2], waivers=(accepted,))
+        built = certificate(ends, site=site)
+        found = [result_of(built, "CONN-01", cube.name)["outcome"] for cube in CUBES[:2]]
+
+        assert found == outcomes
+        assert [each["used"] for each in built["waivers"]] == ["waived" in outcomes]
+
+    def test_of_several_are_all_named(self) -> None:
+        """Two hosts may fail for two reasons that two people accept."""
+        ends = {
+            f"HTTPS-01[{TAPIO}]": failed("refused", host=TAPIO),
+            f"HTTPS-01[{HOMAG}]": failed("no-answer", host=HOMAG),
+        }
+        first = msgspec.structs.replace(waiver("HTTPS-01"), cause="refused", approver="A. One")
+        second = msgspec.structs.replace(waiver("HTTPS-01"), cause="no-answer", approver="B. Two")
+        result = result_of(certificate(ends, site=waived_site(first, second)), "HTTPS-01")
+
+        assert result["outcome"] == "waived"
+        assert result["waiver"]["approver"] == "A. One"
+        assert "A. One" in result["reason"]
+        assert "B. Two" in result["reason"]
+
+    @pytest.mark.parametrize(("name", "said"), [("a. beispiel", True), ("Z. Zeuge", False)])
+    def test_of_ones_own_test_are_told(self, name: str, said: bool) -> None:  # noqa: FBT001
+        """Who tests and accepts is one person where two are expected."""
+        people = People(operator=Person(name=name))
+        built = certificate(NTP_FAILED, site=waived_site(waiver(), people=people))
+        codes = [each["code"] for each in built["deviations"]]
+
+        assert codes == ["own-waiver"] * said
+        assert certificate(site=waived_site(waiver(), people=people))["deviations"] == []
 
     def test_cover_a_failure_beside_a_pass(self) -> None:
         """The usual reason for a waiver is one host of several."""
@@ -557,6 +608,7 @@ class TestDeviations:
             "time-tolerance",
             "site-dns",
             "site-ntp",
+            "own-waiver",
         }
 
 
@@ -641,6 +693,7 @@ class TestWhole:
             "title": catalogue.document.title,
             "publisher": catalogue.document.publisher,
             "source": catalogue.document.source,
+            "read_on": catalogue.document.read_on.isoformat(),
             "catalogue_sha256": catalogue.sha256,
         }
 
@@ -684,7 +737,11 @@ class TestWhole:
 
     def test_tells_the_clocks_difference(self) -> None:
         """Times on the certificate are this computer's."""
-        assert certificate()["time"] == {"started": STARTED, "clock_offset_s": 0.002}
+        assert certificate()["time"] == {
+            "started": STARTED,
+            "clock_offset_s": 0.002,
+            "clock_uncertainty_s": 0.011,  # half the delay, and the root distance
+        }
         silent = NtpObserved(started=STARTED, duration_s=6.0, server=SERVER)
         built = certificate(evidence=saved({f"ntp/{SERVER}": silent}))
         assert built["time"]["clock_offset_s"] is None

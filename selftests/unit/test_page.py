@@ -124,9 +124,15 @@ class TestRender:
     @pytest.mark.parametrize("name", samples.SAMPLES)
     def test_it_stands_alone(self, name: str) -> None:
         """It has to open the same from a mail attachment, with scripts disabled, offline."""
-        elements = {tag for tag, _ in seen(name, "de").elements}
+        elements = seen(name, "de").elements
+        places = {f"#{attributes['id']}" for _, attributes in elements if "id" in attributes}
+        links = [attributes["href"] for tag, attributes in elements if tag == "a"]
 
-        assert not {"script", "link", "img", "iframe", "a", "form"} & elements
+        assert not {"script", "link", "img", "iframe", "form"} & {tag for tag, _ in elements}
+        assert len(links) == len(
+            {each["requirement"] for each in samples.SAMPLES[name]("de")["results"]}
+        )
+        assert set(links) <= places
         assert not re.search(r"url\(|@import|javascript:|\son\w+=", rendered(name, "de"))
 
     @pytest.mark.parametrize("name", samples.SAMPLES)
@@ -335,6 +341,54 @@ class TestFront:
         assert "gilt für das Netz" in render(samples.readiness("de"), "de")
         made["vantage"]["address"] = ""
         assert "Für wen gemessen wurde" not in render(made, "de")
+
+    def test_deviations_and_waivers_are_on_it(self) -> None:
+        """Who signs reads one page, and a reservation without a name and a date is none."""
+        made = samples.reserved("de")
+        made["deviations"] = [{"code": "x", "text": f"Anderes {n}."} for n in range(7)]
+        front = render(made, "de").partition('id="part-')[0]
+
+        assert "Zugelassen: NTP-01. Zeitserver folgt" in front
+        assert "Dr. Peter Groß, gültig bis" in front
+        assert "Anderes 3." in front
+        assert "Anderes 4." not in front
+        assert "und 3 weitere" in front
+        assert "Abweichungen und Vorbehalte" not in rendered("accepted", "de")
+
+    def test_what_a_test_report_owes(self) -> None:
+        """ISO/IEC 17025, 7.8.2: issue, testing body, customer, item, basis, what is replaced."""
+        made = samples.accepted("en")
+        made["time"] |= {"issued": "2026-11-24T09:00:00.000Z", "clock_uncertainty_s": 0.0142}
+        made["people"]["operator"]["address"] = "Homagstr. 3, Schopfloch"
+        made["site"]["contact"] = "+49 731 1"
+        made["item"]["cubes"][0] |= {"serial": "", "mac": "", "mac_seen": "02:00:00:00:00:50"}
+        made["requirements_document"]["read_on"] = "2026-11-23"
+        made["replaces"] = "other-number"
+        html = render(made, "en").replace("\N{NO-BREAK SPACE}", " ")
+        front, _, rest = html.partition('id="part-')
+
+        for said in (
+            "24 November 2026",
+            "Jana Krüger, HOMAG Service, Homagstr. 3, Schopfloch",
+            "Möbelwerke Ulm GmbH, +49 731 1",
+            "02:00:00:00:00:50",
+            "as of 23 November 2026",
+            "other-number",
+        ):
+            assert said in front
+        assert "3.217 ms against the time server, uncertainty 14.2 ms at most" in rest
+
+    def test_what_must_be_on_it_comes_before_a_line_for_every_cube(self) -> None:
+        """It is one sheet of paper."""
+        made = samples.few("de")
+        assert '<td data-label="Adresse">10.20.0.54</td>' in render(made, "de")
+        made["deviations"] = [{"code": "x", "text": f"Anderes {n}."} for n in range(3)]
+
+        front = render(made, "de").partition('id="part-')[0]
+        assert "6 CUBEs, aufgeführt" in front
+        made["item"]["cubes"] = made["item"]["cubes"][:1]
+        made["deviations"] *= 4
+        assert '<td data-label="Adresse">10.20.0.50</td>' in render(made, "de")
 
     def test_a_doubtful_cube_is_on_it(self) -> None:
         """A wrong clock of the CUBE's belongs before the signatures; the rest is counted."""

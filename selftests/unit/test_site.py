@@ -803,6 +803,12 @@ class TestWaiver:
         assert waiver.requirement == "NTP-01"
         assert waiver.expires == dt.date(2027, 3, 31)
 
+    def test_may_be_for_one_cause(self, load: Load) -> None:
+        """Several of one requirement are told apart by it."""
+        other = WAIVER + 'cause = "no-answer"\n'
+
+        assert [one.cause for one in load(CUBE + WAIVER + other).site.waivers] == ["", "no-answer"]
+
     def test_may_have_expired(self, load: Load) -> None:
         """An old file still loads; the verdict then knows no waiver."""
         assert load(CUBE + WAIVER.replace("2027", "2020")).site.waivers
@@ -818,6 +824,21 @@ class TestWaiver:
             ),
             ("NTP-01", "zzz", "requirement: 'zzz' is no requirement. Known: CONN-01, DHCP-01, "),
             ("NTP-01", "PING-01", "requirement: PING-01 is optional, and only a required entry"),
+            (
+                "expires",
+                'cube = "line-1"\nexpires',
+                "cube: NTP-01 is about the site and not about one CUBE. Take it out",
+            ),
+            (
+                'requirement = "NTP-01"',
+                'requirement = "CONN-01"\ncube = "x"',
+                "cube: there is no CUBE 'x'. Known: ",
+            ),
+            (
+                "expires",
+                'cause = "expired"\nexpires',
+                "cause: NTP-01 cannot fail with 'expired'. Known: not-offered, no-answer, ",
+            ),
             ('"A. Approver"', '""', 'approver: is empty. Write approver = "..."'),
             ('"New server next month"', '" "', "justification: is blank."),
             ("expires = 2027-03-31", "", "expires: is missing. Write expires = 2027-03-31."),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import string
 import tomllib
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -119,6 +120,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     title: str
     publisher: str
     source: str
+    read_on: date
+    """When its requirements were taken from it: the page itself bears no date."""
 
 
 class Decisions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -193,7 +193,7 @@ class Run:
             replayed=self._replayed,
             method=method.facts(self._arguments),
             vantage=method.vantage_facts(saved.setup),
-            time=times(saved.started, saved.ended),
+            time=times(saved.started, saved.ended) | {"issued": timestamp()},
             today=day(saved),
             files=files,
             replaces=self._replaces,

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from cube_acceptance.evidence_file import Saved
 
-TIMES = ("started", "ended", "clock_offset_s")
+TIMES = ("started", "ended", "clock_offset_s", "clock_uncertainty_s")
 """Keys of ``time`` that follow from the evidence; the others are the computer's zone."""
 
 PLANT = ("name", "customer", "location")
@@ -224,8 +224,7 @@ def check_facts(certificate: dict[str, Any], saved: Saved) -> None:
     told["time"] = {
         "started": saved.started,
         "ended": saved.ended,
-        "clock_offset_s": build.clock_offset(saved),
-    }
+    } | build.clock(saved)
     said = certificate | {"time": {key: certificate["time"][key] for key in TIMES}}
     for key, value in told.items():
         if said[key] != value:

@@ -62,9 +62,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> dict[str, Any]:
     """Build the certificate of one run as JSON-able data; the verdict is computed here."""
     site, language = saved.setup.site, facts.language
-    waivers = {
-        waiver.requirement: waiver for waiver in site.waivers if waiver.expires >= facts.today
-    }
+    waivers = [waiver for waiver in site.waivers if waiver.expires >= facts.today]
     owed: dict[tuple[str, str], list[Owed]] = {}
     for owing in ledger.owed:
         owed.setdefault((owing.requirement, owing.subject), []).append(owing)
@@ -92,6 +90,7 @@ def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> d
         for complaint in ledger.complaints
     ]
     kind = verdict_kind(site.stage, simulated=saved.setup.simulated)
+    used = [waiver for waiver in waivers if _is_used(waiver, results)]
     certificate = about(catalogue, saved) | {
         "schema": SCHEMA,
         "certificate_id": facts.certificate_id,
@@ -100,19 +99,12 @@ def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> d
         "replayed": facts.replayed,
         "method": facts.method,
         "vantage": facts.vantage,
-        "time": facts.time | {"clock_offset_s": clock_offset(saved)},
+        "time": facts.time | clock(saved),
         "results": results,
         "observations": _observations(catalogue, ledger, language),
-        "deviations": _deviations(catalogue, saved, language),
+        "deviations": _deviations(catalogue, saved, used, language),
         "waivers": [
-            msgspec.to_builtins(waiver)
-            | {
-                "used": any(
-                    result["requirement"] == waiver.requirement and result["outcome"] == "waived"
-                    for result in results
-                )
-            }
-            for waiver in site.waivers
+            msgspec.to_builtins(waiver) | {"used": waiver in used} for waiver in site.waivers
         ],
         "totals": {
             level: dict(
@@ -144,6 +136,7 @@ def about(catalogue: Catalogue, saved: Saved) -> dict[str, Any]:
             "title": catalogue.document.title,
             "publisher": catalogue.document.publisher,
             "source": catalogue.document.source,
+            "read_on": catalogue.document.read_on.isoformat(),
             "catalogue_sha256": catalogue.sha256,
         },
         "site_file": {"name": loaded.name, "sha256": loaded.sha256} if loaded.name else None,
@@ -189,7 +182,7 @@ def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
     owed: list[Owed],
     ledger: Ledger,
     saved: Saved,
-    waivers: dict[str, Waiver],
+    waivers: list[Waiver],
     told: Facts,
 ) -> dict[str, Any]:
     language = told.language
@@ -216,8 +209,10 @@ def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
             "remedy": "",
         }
     cases = [_case(catalogue, owing, ledger.judgement(owing.case), told) for owing in owed]
-    waiver = waivers.get(requirement.id) if requirement.level == "required" else None
-    outcomes = [_with_waiver(case["outcome"], waiver) for case in cases]
+    waived = [_waiver_of(requirement, subject, case, waivers) for case in cases]
+    outcomes: list[Outcome] = [
+        "waived" if waiver else case["outcome"] for case, waiver in zip(cases, waived, strict=True)
+    ]
     outcome = worst(outcomes)
     deciding = [case for case, each in zip(cases, outcomes, strict=True) if each == outcome]
     result |= {
@@ -234,22 +229,27 @@ def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
     if outcome in UNDECIDED:
         text = catalogue.common.texts["undecided"].sentence(language)
         result["meaning"] = sentences.say(text, {"meaning": words.meaning}, catalogue, language)
-    if waiver and outcome == "waived":
+    if outcome == "waived":
+        accepted = [waiver for waiver in waived if waiver]
         result |= {
-            "waiver": msgspec.to_builtins(waiver),
-            "reason": sentences.say(
-                catalogue.common.texts["waived"].sentence(language),
-                {
-                    "reason": result["reason"],
-                    "justification": waiver.justification,
-                    "approver": waiver.approver,
-                    "expires": f"{waiver.expires.isoformat()}T00:00:00Z",
-                },
-                catalogue,
-                language,
-            ),
+            "waiver": msgspec.to_builtins(accepted[0]),
+            "reason": _accepted(catalogue, result["reason"], accepted, language),
         }
     return result
+
+
+def _accepted(catalogue: Catalogue, reason: str, waivers: list[Waiver], language: Language) -> str:
+    """Say what is accepted all the same, and by whom."""
+    for waiver in dict.fromkeys(waivers):
+        facts: dict[str, Any] = {
+            "reason": reason,
+            "justification": waiver.justification,
+            "approver": waiver.approver,
+            "expires": f"{waiver.expires.isoformat()}T00:00:00Z",
+        }
+        text = catalogue.common.texts["waived"].sentence(language)
+        reason = sentences.say(text, facts, catalogue, language)
+    return reason
 
 
 def _each_once(texts: Iterable[str]) -> str:
@@ -257,9 +257,36 @@ def _each_once(texts: Iterable[str]) -> str:
     return " ".join(dict.fromkeys(filter(None, texts)))
 
 
-def _with_waiver(outcome: Outcome, waiver: Waiver | None) -> Outcome:
-    """Give what a case counts as: a waiver covers a failure, not what nobody measured."""
-    return "waived" if waiver and outcome == "fail" else outcome
+def _waiver_of(
+    requirement: Requirement, subject: str, case: dict[str, Any], waivers: list[Waiver]
+) -> Waiver | None:
+    """Find the waiver that covers a case: a failure of a required entry, not what nobody measured.
+
+    It may be for one CUBE, and for one cause.
+    """
+    if requirement.level != "required" or case["outcome"] != "fail":
+        return None
+    return next((one for one in waivers if _covers(one, requirement.id, subject, case)), None)
+
+
+def _covers(waiver: Waiver, requirement: str, subject: str, case: dict[str, Any]) -> bool:
+    """Whether a waiver is for a failed case."""
+    return (
+        waiver.requirement == requirement
+        and waiver.cube in {"", subject}
+        and waiver.cause in {"", case["cause"]}
+    )
+
+
+def _is_used(waiver: Waiver, results: list[dict[str, Any]]) -> bool:
+    """Whether a failure counts as accepted because of a waiver."""
+    return any(
+        case["outcome"] == "fail"
+        and _covers(waiver, result["requirement"], result["subject"], case)
+        for result in results
+        if result["outcome"] == "waived"
+        for case in result["cases"]
+    )
 
 
 def _case(catalogue: Catalogue, owing: Owed, judgement: Judgement, told: Facts) -> dict[str, Any]:
@@ -319,7 +346,9 @@ def _observations(catalogue: Catalogue, ledger: Ledger, language: Language) -> l
     ]
 
 
-def _deviations(catalogue: Catalogue, saved: Saved, language: Language) -> list[dict[str, str]]:
+def _deviations(
+    catalogue: Catalogue, saved: Saved, used: list[Waiver], language: Language
+) -> list[dict[str, str]]:
     site = saved.setup.site
     found: dict[str, dict[str, Any]] = {}
     if site.cloud.ca_file:
@@ -332,6 +361,12 @@ def _deviations(catalogue: Catalogue, saved: Saved, language: Language) -> list[
     if site.ntp.tolerance_s > Ntp().tolerance_s:
         allowed = {"tolerance": site.ntp.tolerance_s, "usual": Ntp().tolerance_s}
         found["time-tolerance"] = allowed
+    operator = site.people.operator
+    tester = operator.name.casefold() if operator else ""
+    own = [one for one in used if tester and tester in one.approver.casefold()]
+    if own:
+        requirements = list(dict.fromkeys(waiver.requirement for waiver in own))
+        found["own-waiver"] = {"requirements": requirements, "approver": own[0].approver}
     try:
         given = network.handed_out(saved.setup, Replay(saved))
     except NotMeasuredError:  # nothing that follows DHCP was measured, so no server was chosen
@@ -361,9 +396,16 @@ def _stand_ins(site: Site) -> dict[str, tuple[str, ...]]:
     }
 
 
-def clock_offset(saved: Saved) -> float | None:
-    """Give how far the first time server that answered is ahead of this computer, in seconds."""
+def clock(saved: Saved) -> dict[str, float | None]:
+    """Give how far the first time server that answered is ahead of this computer, in seconds.
+
+    The offset can be wrong by half the exchange's delay and by the server's own root distance.
+    """
     for observation in saved.observations.values():
-        if isinstance(observation, NtpObserved) and observation.reply:
-            return round(observation.reply.offset_s, 6)
-    return None
+        if isinstance(observation, NtpObserved) and (reply := observation.reply):
+            uncertainty = max(reply.delay_s, 0.0) / 2 + reply.root_distance_s
+            return {
+                "clock_offset_s": round(reply.offset_s, 6),
+                "clock_uncertainty_s": round(uncertainty, 6),
+            }
+    return {"clock_offset_s": None, "clock_uncertainty_s": None}

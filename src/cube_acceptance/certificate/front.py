@@ -6,7 +6,8 @@ from collections import Counter
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
-from cube_acceptance.text.wording import say, verdict_word
+from cube_acceptance.text.foreign import one_line
+from cube_acceptance.text.wording import date, local, say, verdict_word
 from cube_acceptance.verdict import OUTCOMES, verdict_kind, worst
 
 if TYPE_CHECKING:
@@ -19,12 +20,22 @@ if TYPE_CHECKING:
 CUBES_ON_FRONT = 6
 """Up to this many CUBEs stand on the first page one by one; above, as a summary."""
 
+LINES_ON_FRONT = 8
+"""How many lines CUBEs, remarks on them and deviations may take on the first page together; a
+single CUBE stands there in any case."""
+
 NAMES_ON_FRONT = 12
 """How many CUBEs the first page's summary names as not passing."""
 
 VERSIONS_ON_FRONT = 6
 """How many software versions the first page's summary counts one by one."""
 
+
+RESERVATIONS_ON_FRONT = 5
+"""How many deviations stand on the first page; all of them follow in their sections."""
+
+RESERVATION_LIMIT = 120
+"""Characters of somebody's own words in one of them."""
 
 ON_FRONT = frozenset({"cube-clock", "other-device"})
 """Observations that whoever signs has to know: what was tested may not be what is installed."""
@@ -90,6 +101,57 @@ def reached(who: Mapping[str, str] | None) -> str:
     return ", ".join(filter(None, (person(who), (who or {}).get("contact", ""))))
 
 
+def laboratory(who: Mapping[str, str] | None) -> str:
+    """Name who tests, with the address of the organisation; empty where nobody is named."""
+    return ", ".join(filter(None, (person(who), (who or {}).get("address", ""))))
+
+
+def customer(site: Mapping[str, str]) -> str:
+    """Name the customer, and how the customer is reached."""
+    return ", ".join(filter(None, (site["customer"], site.get("contact", ""))))
+
+
+def issue(reading: Reading) -> str:
+    """Say when the certificate was made, behind its number; empty where that is not known."""
+    time = reading.certificate["time"]
+    if not time.get("issued"):
+        return ""
+    issued = local(time["issued"], time).isoformat()
+    return reading.say("front.issued", date=date(issued, reading.language))
+
+
+def one_by_one(reading: Reading) -> bool:
+    """Whether the first page has room for a line for every CUBE, beside what must stand there."""
+    cubes = len(reading.certificate["item"]["cubes"])
+    beside = len(remarks(reading)) + len(reservations(reading))
+    return cubes <= CUBES_ON_FRONT and cubes + beside <= max(LINES_ON_FRONT, beside + 1)
+
+
+def identity(cube: Mapping[str, str]) -> str:
+    """Return what tells a CUBE from others: its serial number, else its hardware address."""
+    return cube["serial"] or cube["mac"] or cube.get("mac_seen", "")
+
+
+def reservations(reading: Reading) -> list[str]:
+    """Return accepted deviations and those from the method, and how many more there are."""
+    certificate = reading.certificate
+    accepted = [
+        reading.say(
+            "front.accepted",
+            what=" ".join(filter(None, (each["requirement"], each.get("cube"), each.get("cause")))),
+            why=one_line(each["justification"], RESERVATION_LIMIT),
+            approver=one_line(each["approver"], RESERVATION_LIMIT),
+            expires=date(each["expires"], reading.language),
+        )
+        for each in certificate["waivers"]
+        if each["used"]
+    ]
+    texts = accepted + [entry["text"] for entry in certificate["deviations"]]
+    rest = len(texts) - RESERVATIONS_ON_FRONT
+    more = [reading.say("cube.others", count=rest)] if rest > 0 else []
+    return texts[:RESERVATIONS_ON_FRONT] + more
+
+
 def speaks(certificate: Mapping[str, Any], language: Language) -> str:
     """Say for whom the results speak; empty where nothing was measured from anywhere."""
     vantage = certificate["vantage"]
@@ -144,7 +206,11 @@ def basis(reading: Reading) -> str:
     """Name the document that the requirements come from."""
     document = reading.certificate["requirements_document"]
     publisher = document.get("publisher", "HOMAG")
-    return reading.say("front.basis_text", publisher=publisher, title=document["title"])
+    text = reading.say("front.basis_text", publisher=publisher, title=document["title"])
+    read_on = document.get("read_on")
+    if not read_on:
+        return text
+    return reading.say("front.basis_read", basis=text, date=date(read_on, reading.language))
 
 
 def standings(certificate: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Outcome]]:

@@ -97,6 +97,10 @@ class Time(Form, frozen=True, kw_only=True):
     zone: str
     utc_offset_min: int
     clock_offset_s: float | None
+    clock_uncertainty_s: float | None = None
+    """How far that offset can be wrong: half the delay and the server's root distance."""
+    issued: str = ""
+    """When the certificate was made; after the measurement where it was judged again."""
 
 
 class RequirementsDocument(Form, frozen=True, kw_only=True):
@@ -105,6 +109,8 @@ class RequirementsDocument(Form, frozen=True, kw_only=True):
     title: str
     publisher: str
     source: str
+    read_on: str = ""
+    """When the requirements were taken from it."""
     catalogue_sha256: str
 
 
@@ -193,6 +199,10 @@ class WaiverEntry(Form, frozen=True, kw_only=True):
     justification: str
     approver: str
     expires: str
+    cube: str = ""
+    """The one CUBE that it is for; empty: all."""
+    cause: str = ""
+    """The one cause that it is for; empty: any."""
     used: bool
 
 

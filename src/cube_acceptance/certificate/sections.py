@@ -69,6 +69,18 @@ def unsettled(
     return {requirement: results for requirement, results in open_.items() if results}
 
 
+def held_for(waiver: Mapping[str, Any]) -> str:
+    """Say which CUBE and which cause a waiver is for; empty where it is for any."""
+    return ", ".join(filter(None, (waiver.get("cube", ""), waiver.get("cause", ""))))
+
+
+def place(results: Sequence[Mapping[str, Any]]) -> str:
+    """Name the place of a requirement's details: what did not pass, else its evidence."""
+    requirement = str(results[0]["requirement"]).lower()
+    settled = all(result["outcome"] in SETTLED for result in results)
+    return f"evidence-{requirement}" if settled else f"unmet-{requirement}"
+
+
 def shared_remedy(results: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return what helps every subject alike; nothing where that differs."""
     alike = len({result["remedy"] for result in results}) == 1
@@ -241,7 +253,11 @@ def clock(reading: Reading) -> str:
     if offset is None:
         return reading.say("method.clock_unknown")
     shown = wording.decimal(offset * 1000, reading.language)
-    return reading.say("method.clock_text", offset=shown)
+    uncertainty = reading.certificate["time"].get("clock_uncertainty_s")
+    if uncertainty is None:
+        return reading.say("method.clock_text", offset=shown)
+    doubt = wording.decimal(uncertainty * 1000, reading.language)
+    return reading.say("method.clock_within", offset=shown, uncertainty=doubt)
 
 
 def listed(entries: Mapping[str, Any]) -> str:

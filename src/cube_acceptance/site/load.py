@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import inspect
 
+from cube_acceptance import catalogue as catalogues
 from cube_acceptance.site.model import (
     Cloud,
     Cube,
@@ -350,7 +351,30 @@ def _check_waivers(
                 f"{requirement} is optional, and only a required entry can be waived",
                 "Take it out: a failure of it changes no verdict",
             )
-    _check_doubles(waivers, enumerate(w.requirement for w in site.waivers), "requirement")
+        _check_waiver_for(waivers.item(index), site, waiver)
+    _check_doubles(
+        waivers,
+        enumerate(" ".join(filter(None, (w.requirement, w.cube, w.cause))) for w in site.waivers),
+        "requirement",
+    )
+
+
+def _check_waiver_for(place: _Place, site: Site, waiver: Waiver) -> None:
+    """Check that the CUBE and the cause that a waiver is for are such as there can be."""
+    entry = catalogues.load()[waiver.requirement]
+    names = [cube.name for cube in site.cubes]
+    if waiver.cube and entry.about == "site":
+        raise place.at("cube").error(
+            f"{waiver.requirement} is about the site and not about one CUBE", "Take it out"
+        )
+    if waiver.cube and waiver.cube not in names:
+        known = ", ".join(names)
+        raise place.at("cube").error(f"there is no CUBE {show(waiver.cube)}", f"Known: {known}")
+    if waiver.cause and waiver.cause not in entry.causes:
+        known = ", ".join(entry.causes)
+        raise place.at("cause").error(
+            f"{waiver.requirement} cannot fail with {show(waiver.cause)}", f"Known: {known}"
+        )
 
 
 _BARE_KEY = r"[A-Za-z0-9_-]{1,60}"

@@ -300,6 +300,16 @@ class Waiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     expires: Annotated[
         date, Meta(description="The last day that it holds on.", examples=["2027-03-31"])
     ]
+    cube: Annotated[
+        Text,
+        Meta(
+            description="The one CUBE, by name, that it is for. Default: all.", examples=["line-1"]
+        ),
+    ] = ""
+    cause: Annotated[
+        Text,
+        Meta(description="The one cause that it is for. Default: any.", examples=["no-answer"]),
+    ] = ""
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
