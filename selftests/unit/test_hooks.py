@@ -1022,6 +1022,8 @@ class TestEnd:
         monkeypatch.setattr(gc, "freeze", lambda: told.append("frozen"))
         plugin._spare_collector(cases)
         assert told == ["frozen"] * times
+        plugin._spare_collector(cases, ending=True)
+        assert len(told) == times + 1
 
     def test_without_pytests_reporter(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

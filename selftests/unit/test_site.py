@@ -1007,7 +1007,15 @@ class TestSchema:
             jsonschema.validate(document, schemas.document())
 
 
-KEYS = st.sampled_from(sorted({key for keys in loading._HOMES.values() for key in keys}))
+KEYS = st.sampled_from(
+    sorted(
+        {
+            field.encode_name
+            for table in loading._TABLES.values()
+            for field in msgspec.structs.fields(table)
+        }
+    )
+)
 LEAVES = (
     st.none()
     | st.booleans()

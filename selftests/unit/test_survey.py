@@ -27,6 +27,7 @@ from cube_acceptance.probes import Asked, Offered
 from cube_acceptance.probes.dhcp import DhcpProbe
 from cube_acceptance.probes.https import HttpsProbe
 from cube_acceptance.probes.neighbours import NeighboursProbe
+from cube_acceptance.probes.net import capture
 from cube_acceptance.probes.ntp import NtpProbe
 from cube_acceptance.probes.tunnel import TunnelProbe
 from cube_acceptance.probes.way import WayProbe
@@ -848,7 +849,7 @@ class TestHowItIsRun:
             def release(self) -> None:
                 held.append("released")
 
-        monkeypatch.setattr(survey, "RECORDER", Held())
+        monkeypatch.setattr(capture, "RECORDER", Held())
 
         def measure(probe: Probe) -> Observation:
             held.append("asked")

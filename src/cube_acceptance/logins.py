@@ -5,7 +5,6 @@ They stay in this process: neither the site, nor the evidence, nor a worker proc
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from dataclasses import dataclass, field
@@ -92,4 +91,6 @@ def _passphrase(path: Path) -> bytes:
     if not (sys.stdin and sys.stdin.isatty()):
         hint = "Start the run from a terminal, or use a key without a passphrase"
         raise _NoSecretError(f"{path} is encrypted, and there is no terminal to ask on", hint)
+    import getpass  # noqa: PLC0415 - few sites have a key with a passphrase
+
     return getpass.getpass(f"{path}: ").encode()

@@ -33,7 +33,6 @@ from cube_acceptance import (
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.judge import Judge, Judgement, PassedError
 from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, Ledger
-from cube_acceptance.lines import Lines
 from cube_acceptance.refusals import check_collected, check_session
 from cube_acceptance.setup import Setup
 from cube_acceptance.site import SiteError, load_site, site_for_cube
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue, Language
     from cube_acceptance.certificate.terminal import Line
     from cube_acceptance.judge import Evidence
+    from cube_acceptance.lines import Lines
     from cube_acceptance.run import Run
     from cube_acceptance.site import LoadedSite
 
@@ -415,6 +415,7 @@ def _write_own_lines(reporter: Any, state: State) -> None:  # noqa: ANN401 - pyt
         reporter.write_line(text, **dict.fromkeys(line.look, True))
 
     from cube_acceptance.certificate.terminal import fitted
+    from cube_acceptance.lines import Lines
 
     reporter.showfspath = False
     state.lines = Lines(state.catalogue, state.language, write)
@@ -598,13 +599,14 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     _spare_collector(len(session.items))
 
 
-def _spare_collector(cases: int) -> None:
-    """Leave alone what is there and will stay, where it is much.
+def _spare_collector(cases: int, *, ending: bool = False) -> None:
+    """Leave alone what is there and will stay, where it is much or the program is at its end.
 
     To go through all cases and observations again and again, for cycles that are not among them,
-    would be a fifth of a fleet's processor time.
+    would be a fifth of a fleet's processor time; and of a look at the cases, which opens nothing
+    that it could find unclosed.
     """
-    if cases >= FLEET:
+    if cases >= FLEET or ending:
         gc.freeze()
 
 
@@ -898,7 +900,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     state = config.stash.get(STATE, None)
     if state is None:
         return
-    _spare_collector(len(state.needs))
+    _spare_collector(len(state.needs), ending=_only_looks(config))
     if hasattr(config, "workerinput"):
         return
     if state.simulated and state.settled:

@@ -28,8 +28,6 @@ from cube_acceptance.evidence import (
 )
 from cube_acceptance.evidence_file import EVIDENCE_SCHEMA, Saved
 from cube_acceptance.probes import Asked, Event, Offered, load_probes
-from cube_acceptance.probes.net.capture import RECORDER
-from cube_acceptance.probes.net.standing import STANDING
 from cube_acceptance.runner import Finished, Runner, defect, run_probe
 from cube_acceptance.store import AFTER, Spool, Store, defects_in
 
@@ -280,8 +278,10 @@ class Survey:
 
     def start(self) -> None:
         """Send out the first probes; returns at once."""
-        RECORDER.hold()
-        STANDING.hold()
+        from cube_acceptance.probes.net import capture, standing
+
+        capture.RECORDER.hold()
+        standing.STANDING.hold()
         vantage = self._setup.vantage
         if isinstance(vantage, CannotMeasure):
             if self._spool:
@@ -372,8 +372,10 @@ class Survey:
         return new
 
     def _close(self) -> None:
-        RECORDER.release()
-        STANDING.release()
+        from cube_acceptance.probes.net import capture, standing
+
+        capture.RECORDER.release()
+        standing.STANDING.release()
         self._store.close()
         try:
             if self._spool:

@@ -277,7 +277,11 @@ def _check_doubles(place: _Place, values: Iterable[tuple[int, str]], key: str = 
 
 def _meant(key: str, known: Collection[str]) -> str:
     """Say which key was meant, or where a key of this name belongs."""
-    homes = [home for home, keys in _HOMES.items() if key in keys]
+    homes = [
+        where
+        for where, table in _TABLES.items()
+        if key in {field.encode_name for field in msgspec.structs.fields(table)}
+    ]
     if homes:
         return "It belongs " + " or ".join(homes)
     near = difflib.get_close_matches(key[:TEXT_LIMIT].casefold(), known, n=1)
@@ -417,12 +421,6 @@ _TABLES: dict[str, type[msgspec.Struct]] = {
     "into [ntp]": Ntp,
     "into [[waiver]]": Waiver,
 }
-_HOMES = {
-    where: frozenset(field.encode_name for field in msgspec.structs.fields(table))
-    for where, table in _TABLES.items()
-}
-"""Where which key belongs."""
-
 _EXAMPLES = {
     "address": '"10.20.0.50"',
     "user": '"service"',
