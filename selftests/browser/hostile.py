@@ -13,7 +13,7 @@ from msgspec import inspect
 
 from cube_acceptance import evidence_file
 from cube_acceptance.site import Waiver
-from selftests.support import builders, healthy
+from selftests.support import builders, conditions, healthy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,14 +49,12 @@ def bases() -> tuple[evidence_file.Saved, evidence_file.Saved]:
     A failure of CONN-01 is waived in both; in the second one DHCP could not be asked.
     """
     waiver = Waiver(requirement="CONN-01", justification="", approver="", expires=LAST_DAY)
-    pin = f"SHA256:{'A' * 43}"
-    cubes = tuple(  # whose shell can be logged in to: the payloads fill its login as well
-        msgspec.structs.replace(cube, ssh="enabled", ssh_fingerprint=pin)
-        for cube in healthy.SITE.cubes
-    )
+    cubes = tuple(msgspec.structs.replace(cube, **conditions.LOGIN) for cube in healthy.SITE.cubes)
     site = msgspec.structs.replace(healthy.SITE, cubes=cubes, waivers=(waiver,))
+    opened = conditions.through(conditions.not_opened(words="refused"), conditions.channel())
+    shut_out = conditions.through(ended="login")
     helpless = {"dhcp": builders.cannot(), "lease": builders.lease()}
-    return healthy.saved(site=site), healthy.saved(helpless, site=site)
+    return healthy.saved(opened, site=site), healthy.saved(shut_out | helpless, site=site)
 
 
 def poisoned(saved: evidence_file.Saved, payloads: Iterator[str], way: str) -> evidence_file.Saved:
@@ -77,9 +75,8 @@ def poisoned(saved: evidence_file.Saved, payloads: Iterator[str], way: str) -> e
 
 
 def _renamed(key: str, names: Mapping[str, str]) -> str:
-    """Give an observation's key, which may end in the name of a CUBE, with the CUBE's new name."""
-    protocol, slash, name = key.partition("/")
-    return f"{protocol}{slash}{names.get(name, name)}"
+    """Return an observation's key, which may hold the name of a CUBE, with the CUBE's new name."""
+    return "/".join(names.get(part, part) for part in key.split("/"))
 
 
 def is_free(node: inspect.Type) -> bool:
