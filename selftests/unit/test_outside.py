@@ -8,9 +8,10 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
+import jsonschema
 import pytest
 
-from cube_acceptance import outside, runner
+from cube_acceptance import outside, runner, schemas
 from cube_acceptance.evidence import (
     CannotMeasure,
     HttpReply,
@@ -62,6 +63,7 @@ def asked(
             status = outside.main(arguments, ports, lambda _: True)
         (folder,) = tmp_path.iterdir()
         data = json.loads((folder / "outside.json").read_text("utf-8"))
+        jsonschema.validate(data, schemas.schema(outside.Report))
         page = (folder / "outside.html").read_text("utf-8")
         return status, capsys.readouterr().out, data, page
 

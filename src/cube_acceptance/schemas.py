@@ -16,6 +16,7 @@ import msgspec
 
 from cube_acceptance.certificate.model import Certificate
 from cube_acceptance.evidence_file import Saved
+from cube_acceptance.outside import Report
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -25,6 +26,7 @@ UNORDERED = frozenset({"anyOf", "enum", "required"})
 MODELS: dict[str, type[msgspec.Struct]] = {
     "certificate.schema.json": Certificate,
     "evidence.schema.json": Saved,
+    "outside.schema.json": Report,
 }
 
 
