@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 NOBODY = 65534
-LIMIT_S = 300.0
+LIMIT_S = 600.0
 COMPLAINT = re.compile(r"warning|error|traceback|cache", re.IGNORECASE)
 
 READING = "+dac_read_search"
