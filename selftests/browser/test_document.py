@@ -5,14 +5,21 @@ from __future__ import annotations
 import io
 import json
 import re
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from pypdf import PdfReader
 
-from cube_acceptance.certificate import pdf
+from cube_acceptance import catalogue
+from cube_acceptance.certificate import page, pdf
+from cube_acceptance.summary import showing
+from cube_acceptance.summary.rows import Row
+from cube_acceptance.summary.showing import Table
 from cube_acceptance.text import wording
+from cube_acceptance.verdict import OUTCOMES
+from selftests.support import samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,6 +206,72 @@ class TestOnScreen:
             assert word in tree
 
 
+BROKEN = """() => {
+  const broken = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const node = texts.currentNode, words = /[A-Za-zÄÖÜäöüß]{3,}/g;
+    for (let word; (word = words.exec(node.data)); ) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top)));
+      if (lines.size > 1) broken.push(word[0]);
+    }
+  }
+  return broken;
+}"""
+"""The words that a line ends within."""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+class TestWide:
+    """What is made for a screen of 1,200 pixels."""
+
+    @pytest.mark.parametrize("width", [1200, 900])
+    def test_thirty_cubes_break_no_word(
+        self, language: str, width: int, tmp_path: Path, opened: Callable[..., Any]
+    ) -> None:
+        """Outcomes are the longest words, and every column has one."""
+        outcomes = {("CONN-01", "line-2"): ("fail", "no-answer")}
+        outcomes |= {("CONN-01", "line-3"): ("fail", "refused")}
+        outcomes |= {("DIAG-01", "line-3"): ("inconclusive", "other-route")}
+        outcomes |= {("DIAG-01", "line-5"): ("inconclusive", "off-link")}
+        made = samples.certificate(language, count=30, outcomes=outcomes)
+        file = tmp_path / "page.html"
+        file.write_text("<!DOCTYPE html>" + "".join(page.render(made, language)), "utf-8")
+
+        with opened(file, viewport={"width": width, "height": 1000}) as seen:
+            assert seen.page.evaluate(BROKEN) == []
+
+    def test_the_summary_fits(
+        self, language: str, tmp_path: Path, opened: Callable[..., Any]
+    ) -> None:
+        """A column for each requirement, and every outcome there is."""
+        ids = tuple(entry.id for entry in catalogue.load().requirement)
+        rows = [
+            Row(
+                folder=f"/runs/{number}",
+                state="accepted-with-reservations",
+                site=f"Werk Ulm, Linie {number}",
+                customer="Möbelwerke Beispiel GmbH",
+                identity=str(number),
+                started="2026-11-23T09:00:00Z",
+                outcomes=dict(zip(ids, cycle(OUTCOMES), strict=False)),
+            )
+            for number in range(3)
+        ]
+        table = Table(ids, rows, [], frozenset({"acceptance"}), language, signers=False)
+        file = tmp_path / "summary.html"
+        file.write_text("".join(showing.as_html(table)), "utf-8")
+
+        with opened(file, viewport={"width": 1200, "height": 800}) as seen:
+            assert seen.page.evaluate(BROKEN) == []
+            assert seen.page.evaluate(
+                "(box => box.scrollWidth <= box.clientWidth)(document.querySelector('.scroll'))"
+            )
+            assert Axe().run(seen.page).response["violations"] == []
+
+
 @every_certificate
 @every_state
 class TestOnPaper:
@@ -275,8 +348,8 @@ class TestOnPaper:
         assert "/StructTreeRoot" in root
         assert root["/Lang"][:2] == language
         assert text_of(certificate(state, language))["certificate_id"] in printed.metadata.title
-        for page in printed.pages:
-            size = (page.mediabox.width, page.mediabox.height)
+        for sheet in printed.pages:
+            size = (sheet.mediabox.width, sheet.mediabox.height)
             assert all(abs(a - b) < 1 for a, b in zip(size, A4_PT, strict=True))
         assert fonts
         for font in fonts:

@@ -786,6 +786,8 @@ class TestWriters:
         """The page says in which language it is."""
         page = "".join(showing.as_html(shown._replace(language="de")))
 
+        assert "&lt;tbody" not in page  # our own elements are no text
+        assert "&lt;/table" not in page
         assert '<html lang="de">' in page
         assert "nicht erfüllt" in page
 

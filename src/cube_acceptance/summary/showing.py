@@ -34,6 +34,16 @@ SIGNS: dict[Outcome, str] = {
 }
 """Outcomes in the terminal's table."""
 
+MARKS: dict[Outcome, str] = {
+    "pass": "\N{CHECK MARK}",
+    "fail": "\N{BALLOT X}",
+    "inconclusive": "?",
+    "not-run": "\N{EN DASH}",
+    "waived": "!",
+    "not-applicable": "\N{MIDDLE DOT}",
+}
+"""Outcomes on the page: a column for each requirement has no room for words."""
+
 OWN_WORDS = frozenset({"untrusted", "unfinished", "missing", "not-counted"})
 """What a row can be that no certificate says of itself."""
 
@@ -67,8 +77,16 @@ thead th { background: #f1f4f6; }
 .rejected, .untrusted, .fail { color: #b3261e; font-weight: 700; }
 .incomplete, .unfinished, .missing, .not-counted, .inconclusive { color: #8a5a00; }
 .not-run, .not-applicable { color: #57606a; }
-.remark { overflow-wrap: anywhere; min-width: 16rem; }
-@media print { body { margin: 0; } thead { display: table-header-group; } }
+thead .requirement { writing-mode: vertical-rl; padding: .5rem .2rem; }
+.outcome { text-align: center; }
+.said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+  white-space: nowrap; }
+.legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padding: 0;
+  font-size: .9em; }
+.remark { overflow-wrap: anywhere; min-width: 12rem; }
+@page { size: A4 landscape; margin: 10mm; }
+@media print { body { margin: 0; font-size: 8.5pt; } tr { break-inside: avoid; }
+  thead { display: table-header-group; } }
 """
 
 
@@ -238,12 +256,21 @@ def as_html(table: Table) -> Iterator[str]:
     yield join([element("h1", title), element("p", total(table)), element("p", trust(table))])
     yield f'\n<div class="scroll" tabindex="0" role="region" aria-label="{title}">\n<table>\n'
     heads = [say(key, language) for key in ("front.site", "verdict.heading", "front.tested")]
-    heads += [*table.requirements, table.say("remark")]
     cells = join(element("th", text, scope="col") for text in heads)
+    cells += join(
+        element("th", text, scope="col", class_="requirement") for text in table.requirements
+    )
+    cells += element("th", table.say("remark"), scope="col")
     yield element("caption", table.say("caption"))
-    yield element("thead", element("tr", cells)) + "\n<tbody>\n"
+    yield element("thead", element("tr", cells))
+    yield "\n<tbody>\n"
     shown: dict[Outcome | None, Markup] = {
-        outcome: element("td", say(f"outcome.{outcome}", language), class_=outcome)
+        outcome: element(
+            "td",
+            element("span", MARKS[outcome], aria_hidden="true"),
+            element("span", say(f"outcome.{outcome}", language), class_="said"),
+            class_=f"outcome {outcome}",
+        )
         for outcome in OUTCOMES
     }
     blank = element("td")
@@ -258,7 +285,13 @@ def as_html(table: Table) -> Iterator[str]:
             element("td", remark(row, table, superseded=superseded), class_="remark"),
         )
         yield "\n"
-    yield "</tbody>\n</table>\n</div>\n</main></body>\n</html>\n"
+    legend = join(
+        element("li", f"{MARKS[outcome]} {say(f'outcome.{outcome}', language)}", class_=outcome)
+        for outcome in OUTCOMES
+    )
+    yield "</tbody>\n</table>\n</div>\n"
+    yield element("ul", legend, class_="legend")
+    yield "\n</main></body>\n</html>\n"
 
 
 WRITERS: dict[Format, Callable[[Table], Iterator[str]]] = {
