@@ -175,7 +175,8 @@ class TestLoading:
     def test_all_that_asks_is_loaded(self) -> None:
         """A module that is left out would be imported by some thread after all."""
         folder = Path(probes.__file__).parent
-        names = {f"cube_acceptance.probes.{path.stem}" for path in folder.glob("[a-z]*.py")}
+        asking = {path.stem for path in folder.glob("[a-z]*.py")} - {"candidates"}  # no survey's
+        names = {f"cube_acceptance.probes.{name}" for name in asking}
         script = (
             "import sys; from cube_acceptance.probes import load_probes; "
             "load_probes(); print(*sys.modules)"

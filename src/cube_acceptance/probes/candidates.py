@@ -25,7 +25,7 @@ from requests.adapters import HTTPAdapter
 from cube_acceptance.evidence import NameReply
 from cube_acceptance.probes.http import FAMILIAR, shown
 from cube_acceptance.probes.mdns import GROUP, SERVICES, read_mdns
-from cube_acceptance.probes.net.dns_message import question, text_of
+from cube_acceptance.probes.net.dns_message import Repeated, text_of
 from cube_acceptance.probes.net.errors import CannotAskError, ReachError
 from cube_acceptance.probes.net.log import Log
 from cube_acceptance.probes.net.measuring import Stopwatch
@@ -95,11 +95,12 @@ def answering(
     """
     asking = Asking(group=GROUP, port=port, tries=TRIES, window_s=window_s, host=neighbour)
     found = Collected(asking, read_mdns, Log(Stopwatch()))
+    services = Repeated(SERVICES, dns.rdatatype.PTR)
     with contextlib.closing(open_group(vantage, neighbour)) as sock:
         ask_group(
             sock,
             [found],
-            lambda: send(sock, [found], question(SERVICES, dns.rdatatype.PTR)),
+            lambda: send(sock, [found], *services.again()),
             found.take,
             lambda: True,
         )

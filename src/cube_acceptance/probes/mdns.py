@@ -30,7 +30,7 @@ from cube_acceptance.evidence import (
     NameReply,
     Vantage,
 )
-from cube_acceptance.probes.net.dns_message import NAME_LIMIT, names_in, question, text_of
+from cube_acceptance.probes.net.dns_message import NAME_LIMIT, Repeated, names_in, text_of
 from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.log import Log
 from cube_acceptance.probes.net.measuring import Stopwatch, measured
@@ -152,7 +152,7 @@ class Listing:
     def _ask(self, probe: MdnsProbe) -> tuple[Stopwatch, dict[str, Collected]]:
         watch = Stopwatch()
         found = {host: Collected(probe.asking(host), read_mdns, Log(watch)) for host in self.hosts}
-        waiting = dict(found)
+        waiting, asking = dict(found), Repeated(SERVICES, dns.rdatatype.PTR)
 
         def take(arrival: Arrival) -> None:
             """Give a packet to the host that sent it; who has answered is waited for no longer."""
@@ -166,7 +166,7 @@ class Listing:
             ask_group(
                 sock,
                 list(found.values()),
-                lambda: send(sock, list(waiting.values()), question(SERVICES, dns.rdatatype.PTR)),
+                lambda: send(sock, list(waiting.values()), *asking.again()),
                 take,
                 lambda: bool(waiting),
             )

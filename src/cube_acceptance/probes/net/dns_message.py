@@ -5,6 +5,7 @@ What anybody sends is read here: hostile, broken or cut, it ends in a message or
 
 from __future__ import annotations
 
+import copy
 import secrets
 import socket
 from functools import partial
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 HEADER_SIZE = 12
 """RFC 1035 section 4.1.1."""
+ID_SIZE = 2
+"""Likewise: a message begins with its id."""
 NAME_LIMIT = 64
 """How many names, and how many services, of one message are kept."""
 ALIAS_LIMIT = 8
@@ -54,6 +57,21 @@ def question(
     )
     query.id = 1 + secrets.randbelow(_LAST_ID)
     return query
+
+
+class Repeated:
+    """One question that is put several times, each time with an id of its own."""
+
+    def __init__(self, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> None:
+        """Write it once."""
+        self._query = question(name, kind)
+        self._behind_id = self._query.to_wire()[ID_SIZE:]
+
+    def again(self) -> tuple[dns.message.QueryMessage, bytes]:
+        """Return the question with another id, and its bytes."""
+        query = copy.copy(self._query)
+        query.id = 1 + secrets.randbelow(_LAST_ID)
+        return query, query.id.to_bytes(ID_SIZE, "big") + self._behind_id
 
 
 def read_message(packet: bytes) -> dns.message.Message:
