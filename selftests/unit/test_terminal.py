@@ -83,7 +83,7 @@ class TestLastLines:
     @pytest.mark.parametrize(
         ("changes", "words"),
         [
-            ({"verdict": "rejected"}, "administrator what stands"),
+            ({"verdict": "rejected"}, "remove the obstacles"),  # nothing of it is others' work
             ({"verdict": "incomplete"}, "remove the obstacles"),
             ({"stage": "readiness"}, "install the CUBE"),
             ({"simulated": True, "verdict": "rejected"}, "test a real network"),
@@ -93,11 +93,12 @@ class TestLastLines:
         """It follows from the verdict."""
         assert words in texts(certificate(**changes))[-3]
 
-    def test_the_request_is_named(self, tmp_path: Path) -> None:
-        """Where the run's folder holds one."""
-        (tmp_path / "request.txt").touch()
+    def test_the_request_is_named(self) -> None:
+        """Where it asks for something."""
+        case = {"case": "x", "outcome": "fail", "reason": "", "remedy": "", "asked": "Allow it."}
+        given = certificate(result(cases=[case]), verdict="rejected")
 
-        assert "give request.txt to" in texts(certificate(verdict="rejected"), tmp_path)[-3]
+        assert "give request.txt to" in texts(given)[-3]
 
     @pytest.mark.parametrize(
         ("stage", "words"),
@@ -125,7 +126,10 @@ class TestLastLines:
         lines = terminal.last_lines(certificate(result()), FOLDER, "en")
 
         assert lines[1:4] == [
-            ("  ✗ PING-02 Ping to the CUBE (optional): not met \N{EN DASH} line-1", ("red",)),
+            (
+                "  ✗ PING-02 Ping to the CUBE (optional): not met (no-answer) \N{EN DASH} line-1",
+                ("red",),
+            ),
             ("      No reply from 10.20.0.1.", ()),
             ("      → Allow it to 10.20.0.1.", ()),
         ]
@@ -134,7 +138,7 @@ class TestLastLines:
         """Where there is nothing to do, nothing is said; a site needs no name."""
         lines = texts(certificate(result(subject="site", remedy="")))
 
-        assert lines[1] == "  ✗ PING-02 Ping to the CUBE (optional): not met"
+        assert lines[1] == "  ✗ PING-02 Ping to the CUBE (optional): not met (no-answer)"
         assert "→" not in "".join(lines)
 
     @pytest.mark.parametrize("outcome", ["pass", "not-applicable"])

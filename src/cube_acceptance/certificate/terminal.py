@@ -223,7 +223,8 @@ def _group(group: Sequence[Mapping[str, Any]], language: Language) -> list[Line]
     outcome = first["outcome"]
     words = say(f"outcome.{outcome}", language), say(f"level.{first['level']}", language)
     name = f"{first['requirement']} {first['title']}"
-    head = f"  {SIGNS[outcome][0]} {name} ({words[1]}): {words[0]}"
+    cause = f" ({first['cause']})" if first["cause"] else ""
+    head = f"  {SIGNS[outcome][0]} {name} ({words[1]}): {words[0]}{cause}"
     about = _subjects(group, language)
     lines = [Line(f"{head} \N{EN DASH}{about}" if about else head, LOOKS.get(outcome, ()))]
     lines += [Line(f"      {text}") for text in sections.said(first, "reason")]
@@ -238,7 +239,7 @@ def _verdict(
     page = folder / "certificate.html"
     lines = [
         Line(decided, LOOKS[certificate["verdict"]]),
-        Line(say(_next(certificate, folder, selected=selected), language)),
+        Line(say(_next(certificate, selected=selected), language)),
         Line(str(folder)),
         Line(page.absolute().as_uri()),
     ]
@@ -246,13 +247,19 @@ def _verdict(
     return lines + ([Line(str(printed))] if printed.exists() else [])
 
 
-def _next(certificate: Mapping[str, Any], folder: Path, *, selected: bool) -> str:
+def _asked(certificate: Mapping[str, Any]) -> bool:
+    """Whether the network's administrator has anything to do."""
+    cases = [case for result in certificate["results"] for case in result["cases"]]
+    return any(case.get("asked") for case in cases if case["outcome"] == "fail")
+
+
+def _next(certificate: Mapping[str, Any], *, selected: bool) -> str:
     """Choose the word for what to do next."""
     verdict = certificate["verdict"]
     if certificate["simulated"]:
         return "next.simulated"
     if verdict == "rejected":
-        return "next.request" if (folder / "request.txt").exists() else "next.rejected"
+        return "next.request" if _asked(certificate) else "next.incomplete"
     if verdict == "incomplete":
         return "next.selected" if selected else "next.incomplete"
     return "next.readiness" if certificate["stage"] == "readiness" else "next.accepted"
