@@ -42,3 +42,9 @@ def test_windows_that_does_not_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(ctypes, "windll", raising=False)
 
     assert computer.language({}, "win32") == "de"
+
+
+def test_a_computer_that_says_neither() -> None:
+    """Nobody knows what its user speaks."""
+    assert computer.told({"LANG": "C"}, "linux") is None
+    assert computer.told({"LANG": "en_GB"}, "linux") == "en"

@@ -565,6 +565,16 @@ class TestOptions:
         with pytest.raises(pytest.UsageError, match="--sign: there is no key"):
             plugin._find_tools(Config(tmp_path, sign="nowhere"), state_of(catalogue))
 
+    def test_an_interface_that_is_not_there(self, tmp_path: Path, catalogue: Catalogue) -> None:
+        """Those that are there are named."""
+        file = tmp_path / "site.toml"
+        file.write_text('[vantage]\ninterface = "eth77"\n[[cube]]\naddress = "10.20.0.50"\n')
+        with pytest.raises(pytest.UsageError, match=r"no such interface\. This computer has .*lo"):
+            plugin._load(Config(tmp_path, site=[str(file)]), catalogue)
+
+        file.write_text('[vantage]\ninterface = "lo"\n[[cube]]\naddress = "10.20.0.50"\n')
+        assert plugin._load(Config(tmp_path, site=[str(file)]), catalogue).name == "site.toml"
+
     def test_what_is_replaced(self, tmp_path: Path, catalogue: Catalogue) -> None:
         """By the number in the folder that is named; a folder without one is a usage error."""
         config, state = Config(tmp_path, replaces="earlier"), state_of(catalogue)

@@ -328,6 +328,22 @@ class TestFile:
         assert "Cannot overwrite a value" in text
         assert "a key or [table] stands only once" in text
 
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            ("[[cube]]\naddress = „10.20.0.50“", "line 2 has typographic quotes. Write straight"),
+            ("[cloud]\ntapio = [ “disco.tapio.one” ]", "line 2 has typographic quotes"),
+            ("site:\n  name: Werk\n", "is written in YAML, not in TOML. Write `name"),
+            ("cube:\n- address: 10.20.0.50 # „\n", "is written in YAML"),
+            ("---\nx = 1\n", "is written in YAML"),
+        ],
+    )
+    def test_what_is_written_in_its_place(
+        self, complaint: Complain, content: str, said: str
+    ) -> None:
+        """A word processor's quotes, and another language, have a hint of their own."""
+        assert said in complaint(content)
+
     def test_number_without_end(self, complaint: Complain) -> None:
         """Python refuses to read it, with another exception than for syntax."""
         assert "is not valid TOML" in complaint("a = " + "1" * 5000)
@@ -764,12 +780,12 @@ class TestDoubles:
 
 
 class TestNetworkOfTheCube:
-    """The network proves where the computer stands; a CUBE may stand behind a router."""
+    """The network is the CUBE's, and proves that the computer stands in it as well."""
 
     @pytest.mark.parametrize(
         ("network", "expected"),
         [
-            ("10.21.0.0/24", ""),
+            ("10.21.0.0/24", "10.20.0.50 is not in 10.21.0.0/24, the network of"),
             ("10.20.0.48/30", ""),
             ("10.0.0.0/8", ""),
             ("10.20.0.50/31", "'10.20.0.50/31' is no plant's network"),
@@ -778,7 +794,7 @@ class TestNetworkOfTheCube:
     def test_contains_it(
         self, load: Load, complaint: Complain, network: str, expected: str
     ) -> None:
-        """Any network of a plant will do, and nothing that is none."""
+        """Any network of a plant that it is in will do."""
         content = f'{CUBE}[vantage]\nnetwork = "{network}"'
 
         assert expected in complaint(content) if expected else load(content)

@@ -7,6 +7,7 @@ a path to be tested, and would look for the project beside a site file that lies
 from __future__ import annotations
 
 import argparse
+import difflib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,11 +15,19 @@ from _pytest.config.findpaths import determine_setup
 
 from cube_acceptance import meant, started
 from cube_acceptance.output import make_lasting
+from cube_acceptance.site import SiteError
 from cube_acceptance.suite import PROJECT
+from cube_acceptance.text import computer, usage
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+
+SITE_FILES = (".toml", ".yaml", ".yml")
+"""How the name of a file ends that somebody takes for a site file."""
+
+NEAR = 0.7
+"""How near a word must be to an option that was probably meant (difflib)."""
 
 STEERING = ("addopts", "pythonpath")
 """Settings that have worked before anybody can take them back."""
@@ -83,10 +92,61 @@ def pytest_load_initial_conftests(
         UsageError: our options are used outside the suite's folder, or without its plugins; a
             word is no option's.
     """
-    _find_project(early_config, args)
+    try:
+        _check_options(early_config, args)
+        _find_project(early_config, args)
+    except pytest.UsageError as error:
+        raise _in_the_users_language(error, early_config) from error
     if is_suite(early_config.rootpath):
         make_lasting()
     return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """Let usage errors speak the user's language.
+
+    Raises:
+        UsageError: that of the session, in other words.
+    """
+    try:
+        return (yield)
+    except pytest.UsageError as error:
+        raise _in_the_users_language(error, config) from error
+
+
+def _in_the_users_language(error: pytest.UsageError, config: pytest.Config) -> pytest.UsageError:
+    """Say a usage error in the language of ``--lang``, else in this computer's, else in English."""
+    told = getattr(config.known_args_namespace, "lang", None)
+    language = told or computer.told() or "en"
+    if isinstance(error.__cause__, SiteError):
+        return pytest.UsageError(usage.site_error(error.__cause__, language))
+    return pytest.UsageError(*(usage.said(str(text), language) for text in error.args))
+
+
+def _check_options(early_config: pytest.Config, args: list[str]) -> None:
+    """Refuse an option that is nearly one of ours, and a site file in a test's place.
+
+    Raises:
+        UsageError: says what was probably meant.
+    """
+    known = early_config.known_args_namespace
+    folder = early_config.invocation_params.dir
+    if not (known.started_as or is_suite(early_config.rootpath) or is_suite(folder)):
+        return
+    ours = [f"--{option}" for option in (*OPTIONS, "lang")]
+    _, unknown = early_config._parser.parse_known_and_unknown_args(args)  # noqa: SLF001 - see above
+    for word in unknown:
+        option = word.partition("=")[0]
+        near = difflib.get_close_matches(option, ours, n=1, cutoff=NEAR)
+        if near:
+            raise pytest.UsageError(f"there is no option {option}; did you mean {near[0]}?")
+    for word in known.file_or_dir:
+        if word.lower().endswith(SITE_FILES):
+            name = started.COMMAND if known.started_as else started.PYTEST
+            raise pytest.UsageError(
+                f"{word} is a site file and no test; did you mean: {name} --site {word}"
+            )
 
 
 def _find_project(early_config: pytest.Config, args: list[str]) -> None:

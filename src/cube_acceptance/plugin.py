@@ -267,9 +267,31 @@ def _load(config: pytest.Config, catalogue: Catalogue) -> LoadedSite:
     try:
         if cube:
             return site_for_cube(cube)
-        return load_site(Path(path), frozenset(catalogues.IDS), required)
+        loaded = load_site(Path(path), frozenset(catalogues.IDS), required)
+        _check_interface(path, loaded.site.vantage.interface)
     except SiteError as error:
         raise pytest.UsageError(str(error)) from error
+    return loaded
+
+
+def _check_interface(file: str, name: str) -> None:
+    """Refuse the name of an interface that this computer does not have.
+
+    Raises:
+        SiteError: names those that it has.
+    """
+    from cube_acceptance.probes.net.local import system_interfaces
+    from cube_acceptance.text.foreign import is_plain
+
+    known = system_interfaces()
+    if name and name not in known:
+        listed = ", ".join(sorted(filter(is_plain, known)))
+        raise SiteError(
+            file=file,
+            key="vantage.interface",
+            problem="there is no such interface",
+            hint=f"This computer has {listed}",
+        )
 
 
 def _spare_the_cache(config: pytest.Config) -> None:

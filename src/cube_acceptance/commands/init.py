@@ -26,7 +26,7 @@ from cube_acceptance.site.values import (
     check_network,
     check_version,
 )
-from cube_acceptance.text import computer
+from cube_acceptance.text import computer, usage
 from cube_acceptance.text.foreign import one_line
 from cube_acceptance.text.wording import say
 
@@ -117,7 +117,9 @@ def _reason(error: Exception, file: Path, language: Language) -> str:
         return error.detail
     if isinstance(error, EOFError):
         return say("init.nobody", language)
-    return f"{file}: {error.strerror}" if isinstance(error, OSError) else str(error)
+    if isinstance(error, SiteError):
+        return usage.site_error(error, language)
+    return f"{file}: {getattr(error, 'strerror', error)}"
 
 
 def _tell(text: str = "") -> None:
@@ -143,7 +145,8 @@ class Questions:
             complaint = (check_text(answer) or check(answer)) if answer else None
             if complaint is None:
                 return answer
-            _tell(f"  {complaint.problem}. {complaint.hint}")
+            told = (usage.said(text, self._language) for text in complaint)
+            _tell(f"  {'. '.join(told)}")
         return found
 
     def agrees(self, question: str) -> bool:
@@ -304,6 +307,10 @@ def _write(file: Path, content: str) -> None:
     with tempfile.TemporaryDirectory(prefix="cube-acceptance-") as folder:
         trial = Path(folder) / file.name
         trial.write_text(content, "utf-8")
-        load_site(trial, catalogue.IDS, required)
+        try:
+            load_site(trial, catalogue.IDS, required)
+        except SiteError as error:
+            error.file = str(file)
+            raise
     write_whole(file, [content.encode()])
     ownership.give_back([file])

@@ -18,7 +18,7 @@ from cube_acceptance.method import make_setup
 from cube_acceptance.runner import NoRoomError, check_room
 from cube_acceptance.site import SiteError, load_site, site_for_cube
 from cube_acceptance.survey import Survey
-from cube_acceptance.text import computer
+from cube_acceptance.text import computer, usage
 from cube_acceptance.text.foreign import one_line, plain
 from cube_acceptance.text.wording import can_write, say
 from cube_acceptance.watching import Watch
@@ -62,8 +62,10 @@ def main(
         loaded = _load(book, options)
         secrets = logins.load(loaded.site, Path(options.site)) if options.site else {}
         check_room(simulated=False)
-    except (SiteError, NoRoomError) as error:
-        parser.error(plain(error))
+    except SiteError as error:
+        parser.error(plain(usage.site_error(error, options.lang or computer.told() or "en")))
+    except NoRoomError as error:
+        parser.error(usage.said(str(error), options.lang or computer.told() or "en"))
     own: Language = loaded.site.language if loaded.name else computer.language()
     language: Language = options.lang or own
     try:

@@ -156,8 +156,24 @@ def _parse(place: _Place, data: bytes) -> dict[str, Any]:
     except RecursionError:
         raise place.error("is nested too deeply", _READ_ABOUT_IT) from None
     except ValueError as error:
+        _recognise(place, text)
         hint = "Texts stand in quotes, and a key or [table] stands only once"
         raise place.error(f"is not valid TOML: {error}", hint) from None
+
+
+def _recognise(place: _Place, text: str) -> None:
+    """Name what is often written in TOML's place, where a file is not valid.
+
+    Raises:
+        SiteError: it is that.
+    """
+    lines = [line.partition("#")[0] for line in text.splitlines()]
+    for number, line in enumerate(lines, 1):
+        if re.search(_TYPOGRAPHIC, line):
+            problem = f"line {number} has typographic quotes"
+            raise place.error(problem, _WRITE_STRAIGHT)
+    if any(re.match(_YAML, line) for line in lines):
+        raise place.error("is written in YAML, not in TOML", _WRITE_TOML)
 
 
 def _convert(place: _Place, document: dict[str, Any]) -> Site:
@@ -331,6 +347,11 @@ def _check_login(place: _Place, cube: Cube) -> None:
 def _check_inside(text: str, network: ipaddress.IPv4Network) -> Complaint | None:
     """Accept an address unless it is one that no host of the network can have."""
     address = ipaddress.IPv4Address(text)
+    if address not in network:
+        return Complaint(
+            f"{text} is not in {network}, the network of `vantage.network`",
+            "Correct the address or vantage.network",
+        )
     if address in {network.network_address, network.broadcast_address}:
         return Complaint(
             f"{text} is the first or the last address of {network}, which no host has",
@@ -381,6 +402,12 @@ def _check_waiver_for(place: _Place, site: Site, waiver: Waiver) -> None:
         )
 
 
+_TYPOGRAPHIC = r"=\s*\[?\s*[„“”«»\u201a\u2018\u2019]"
+_YAML = r"\s*(- )?[A-Za-z_]+:(\s|$)|---"
+_WRITE_STRAIGHT = (
+    'Write straight ones: "..."; a word processor replaces them, a plain editor does not'
+)
+_WRITE_TOML = 'Write `name = "..."` with an equals sign, and tables as `[site]` and `[[cube]]`'
 _BARE_KEY = r"[A-Za-z0-9_-]{1,60}"
 _PEM_CERTIFICATE = rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]*-----END CERTIFICATE-----"
 _READ_ABOUT_IT = "docs/site-file.md says what each key accepts"

@@ -22,13 +22,20 @@ _WINDOWS: dict[int, Language] = {0x07: "de", 0x09: "en"}
 
 def language(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Language:
     """Return this computer's language where it is German or English, else German."""
-    told = next((environment[name] for name in VARIABLES if environment.get(name)), "")
-    name = told.partition("_")[0].partition(".")[0].casefold()
+    return told(environment, platform) or DEFAULT
+
+
+def told(
+    environment: Mapping[str, str] = os.environ, platform: str = sys.platform
+) -> Language | None:
+    """Return this computer's language where it is German or English; None where it says neither."""
+    named = next((environment[name] for name in VARIABLES if environment.get(name)), "")
+    name = named.partition("_")[0].partition(".")[0].casefold()
     if name in {"de", "en"}:
         return "en" if name == "en" else "de"
-    if not told and platform == "win32":
-        return _WINDOWS.get(_windows_language(), DEFAULT)
-    return DEFAULT
+    if not named and platform == "win32":
+        return _WINDOWS.get(_windows_language())
+    return None
 
 
 def _windows_language() -> int:
