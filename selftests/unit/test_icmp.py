@@ -358,6 +358,7 @@ class TestSocketWire:
         assert wire_over(sock, "raw").receive(0.25) is None
         assert sock.limits == [0.25]
 
+    @linux
     def test_error_queue(self) -> None:
         """A Linux datagram socket hears of errors by its error queue, several at once."""
         sock = FakeSocket(OSError(errno.EHOSTUNREACH, "No route to host"))
@@ -399,6 +400,7 @@ class TestSocketWire:
 
         assert wire.receive(0.0) is None
 
+    @linux
     def test_flood_of_errors(self) -> None:
         """However many errors are queued, only so many are read at once."""
         sock = FakeSocket()
@@ -409,6 +411,7 @@ class TestSocketWire:
 
         assert len(sock.errors) == 100 - icmp._ERROR_LIMIT
 
+    @linux
     def test_errors_before_sending(self) -> None:
         """An error that waits is not taken for a failure to send the next request."""
         sock = FakeSocket()
@@ -807,6 +810,7 @@ class TestAge:
         """Other notes tell nothing about it."""
         assert age([note], 1) is None
 
+    @linux
     def test_dates_a_reply(self) -> None:
         """A reply that has waited came before it was read."""
         sock = FakeSocket()

@@ -35,7 +35,7 @@ from cube_acceptance.probes.net import dhcp_message, lease_texts
 from cube_acceptance.probes.net.lease_texts import Lease
 
 LOOPBACK = next(name for name in psutil.net_if_stats() if name.lower().startswith("lo"))
-INDEX = socket.if_nametoindex(LOOPBACK)
+INDEX = socket.if_nameindex()[0][0]
 
 
 def lease(client: str, **changes: object) -> Lease:

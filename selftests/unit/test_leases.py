@@ -34,7 +34,7 @@ from cube_acceptance.probes.leases import LeaseProbe
 from cube_acceptance.programs import OUTPUT_LIMIT, run_command
 
 LOOPBACK = next(name for name in psutil.net_if_stats() if name.lower().startswith("lo"))
-INDEX = socket.if_nametoindex(LOOPBACK)
+INDEX = socket.if_nameindex()[0][0]
 LINK = "ADMIN_STATE=configured\nNETWORK_FILE=/run/systemd/network/1.network\n"
 """What systemd-networkd notes of a link."""
 

@@ -72,6 +72,7 @@ class TestLasting:
         assert stream.getvalue() == "one two three"
         assert lasting.encoding == stream.encoding
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="numbers of devices, as POSIX has them")
     def test_a_reader_that_went_away(self) -> None:
         """What is still held back is dropped as well, so that closing the stream succeeds."""
         with broken_pipe() as stream:
@@ -82,7 +83,9 @@ class TestLasting:
 
             assert os.fstat(stream.fileno()).st_rdev == Path(os.devnull).stat().st_rdev
 
-    @pytest.mark.skipif(not FULL.exists(), reason="the system has no /dev/full")
+    @pytest.mark.skipif(
+        sys.platform == "win32" or not FULL.exists(), reason="the system has no /dev/full"
+    )
     def test_a_full_disk(self) -> None:
         """The disk behind a redirection may be full."""
         with FULL.open("w", encoding="utf-8") as stream:

@@ -149,8 +149,11 @@ class TestRoute:
         monkeypatch.setattr(vantage.sys, "platform", "win32")
         monkeypatch.setattr(vantage, "ask_windows", lambda *asked: asked)
         assert vantage.route_to("127.0.0.1", source="127.0.0.1") == ("127.0.0.1", "127.0.0.1")
-        monkeypatch.undo()
-        monkeypatch.setattr(vantage.sys, "platform", "win32")
+
+        def unable(*_: str) -> None:
+            raise OSError
+
+        monkeypatch.setattr(vantage, "ask_windows", unable)
         route = vantage.route_to("127.0.0.1")
         assert route
         assert route.gateway is None

@@ -202,12 +202,15 @@ def make_locale(language: str) -> None:
 def introduce(project: Path) -> None:
     """Let Windows' Python know a checkout as it would know an installed suite."""
     folder = introduction(project)
-    shutil.rmtree(folder, ignore_errors=True)
     about = importlib.metadata.distribution("cube-acceptance")
     known = folder / f"cube_acceptance-{about.version}.dist-info"
+    texts = {name: about.read_text(name) or "" for name in ("METADATA", "entry_points.txt")}
+    if {path.name: path.read_text("utf-8") for path in known.glob("*")} == texts:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
     known.mkdir(parents=True)
-    for name in ("METADATA", "entry_points.txt"):
-        (known / name).write_text(about.read_text(name) or "", encoding="utf-8")
+    for name, text in texts.items():
+        (known / name).write_text(text, encoding="utf-8")
 
 
 def main() -> None:

@@ -205,15 +205,19 @@ if sys.platform == "win32":  # pragma: no cover - only runs on Windows
 
     _LOCKED_BYTE = 1 << 20
     """Far behind the record: Windows lets nobody read a locked byte."""
+    _BUSY = frozenset({errno.EACCES, errno.EDEADLK, 0})
+    """How the C library says that another program holds the lock; Wine's gives no number."""
 
     def _open_locked(folder: Path, name: str) -> int:
         descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_BINARY)
         try:
             os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except PermissionError as error:
+        except OSError as error:
             os.close(descriptor)
-            raise BlockingIOError from error
+            if error.errno in _BUSY:
+                raise BlockingIOError from error
+            raise
         return descriptor
 
     def _unlock(descriptor: int) -> None:
