@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -90,6 +91,8 @@ class TestSession:
         assert session.outcome("NTP-01") == "inconclusive"
         assert "Gesamturteil: Nicht abgenommen" in session.output
         assert "1 inconclusive" in session.output
+        assert re.search(r"^✗ DHCP-01  Adresse durch DHCP: ", session.output, re.MULTILINE)
+        assert "nicht ausgewählt" not in session.output
         assert f"{tmp_path}: Is a directory" in session.output
 
     def test_of_the_embedded_site(self, tmp_path: Path) -> None:

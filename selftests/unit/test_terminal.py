@@ -174,6 +174,12 @@ class TestLastLines:
         assert "without a selection" in lines[-3]
         assert not any("→" in line for line in lines)
 
+    def test_what_was_tested_was_not_left_out(self) -> None:
+        """Whatever the session knows of its selection."""
+        lines = texts(certificate(result()), left_out={("PING-02", "line-1")})
+
+        assert lines[1].startswith("  ✗ PING-02")
+
     def test_complaints_and_observations(self) -> None:
         """Both are shown, the network's text without control characters."""
         seen = {"requirement": "DHCP-01", "subject": "site", "code": "x", "text": "odd\x1b[31m"}

@@ -596,9 +596,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_xdist_node_collection_finished(node: Any) -> None:  # noqa: ANN401 - xdist's own
     """Start the survey on the controller once the first worker has said what is needed."""
     state = node.config.stash[STATE]
-    if state.replay or state.survey or not state.spool:
+    if state.survey or state.needs or not state.spool:
         return
     _expect(state, state.spool.asked() or ())
+    if state.replay:
+        return
     state.survey = survey.Survey(state.setup, state.needs, state.spool, logins=state.logins)
     state.survey.start()
 

@@ -176,7 +176,11 @@ def last_lines(
     ``left_out`` are requirements and subjects that nobody wanted to be tested.
     """
     loud = [result for result in certificate["results"] if result["outcome"] not in QUIET]
-    unwanted = [one for one in loud if (one["requirement"], one["subject"]) in left_out]
+    unwanted = [
+        one
+        for one in loud
+        if one["outcome"] == "not-run" and (one["requirement"], one["subject"]) in left_out
+    ]
     cubes = certificate["item"]["cubes"]
     lines = [Line("")]
     groups = _grouped([one for one in loud if one not in unwanted], cubes, "remedy")
