@@ -84,6 +84,14 @@ class TestMissing:
                 [(CUBE, LAPTOP, FAR, "UDP", "123", "outbound")],
                 id="prohibited",
             ),
+            pytest.param(
+                "NTP-01",
+                failed(
+                    "refused", "refused.prohibited", servers=[SERVER], detail="ICMP 3/13, 10.20.0.1"
+                ),
+                [(CUBE, LAPTOP, SERVER, "UDP", "123", "lan")],
+                id="prohibited-in-the-segment",
+            ),
             pytest.param("NTP-01", failed("no-answer"), [], id="no-destination"),
             pytest.param("NTP-01", failed("wrong-time", servers=[FAR]), [], id="a-clock"),
             pytest.param("NTP-01", failed("no-route", servers=[FAR]), [], id="routing"),

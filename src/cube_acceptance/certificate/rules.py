@@ -27,6 +27,10 @@ ADDRESSES_IN_RULE = 4
 """How many CUBE addresses a rule lists before it names their network instead."""
 
 
+PROHIBITED = frozenset({"ICMP 3/9", "ICMP 3/10", "ICMP 3/13"})
+"""Refusals that name a rule: administratively prohibited (RFC 1122 3.2.2.1, RFC 1812 5.2.7.1)."""
+
+
 class Rule(NamedTuple):
     """A rule to ask the network's administrator for."""
 
@@ -81,8 +85,14 @@ def for_failure(
             text=requirement.describe(language).request,
         )
         for source, computer, destination, near in ends
-        if not (near and judgement.cause == "refused")
+        if not (near and judgement.cause == "refused" and not _is_prohibited(judgement))
     ]
+
+
+def _is_prohibited(judgement: Judgement) -> bool:
+    """Whether what refuses says of itself that a rule does."""
+    detail = str(judgement.facts.get("detail", ""))
+    return detail.partition(",")[0] in PROHIBITED
 
 
 _Ends = list[tuple[str, str, str, bool]]
