@@ -1035,7 +1035,7 @@ class TestEnd:
         monkeypatch.setattr(gc, "freeze", lambda: told.append("frozen"))
         plugin._spare_collector(cases)
         assert told == ["frozen"] * times
-        plugin._spare_collector(cases, ending=True)
+        plugin._spare_collector(cases, anyway=True)
         assert len(told) == times + 1
 
     def test_without_pytests_reporter(

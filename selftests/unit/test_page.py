@@ -736,3 +736,15 @@ def test_samples_are_json() -> None:
         made = make("de")
 
         assert json.loads(json.dumps(made)) == made
+
+
+def test_the_templates_of_a_run_can_be_compiled_beforehand() -> None:
+    """While a run waits for the network it has time for it; at its end somebody is waiting."""
+    page.prepare.cache_clear()
+    page.templates.cache_clear()
+    page.prepare()
+    cache = page.templates().cache
+    assert cache is not None
+    compiled = {name for _, name in cache}
+    assert {"certificate.jinja", "annex.jinja", "parts/each.jinja"} <= compiled
+    assert not compiled & page.NOT_OF_A_RUN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import re
@@ -494,3 +495,17 @@ class TestDay:
         seen = saved({f"https/{TAPIO}": https(TAPIO, date_offset_s=1e15)})
 
         assert run.day(seen) == date.max
+
+
+@pytest.mark.parametrize(("before", "told"), [(0, ["freeze", "unfreeze"]), (9, ["freeze"])])
+def test_what_was_frozen_before_stays_so(
+    monkeypatch: pytest.MonkeyPatch, before: int, told: list[str]
+) -> None:
+    """A session freezes what it has loaded; thawed, all of it would be looked through again."""
+    called: list[str] = []
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: before)
+    monkeypatch.setattr(gc, "freeze", lambda: called.append("freeze"))
+    monkeypatch.setattr(gc, "unfreeze", lambda: called.append("unfreeze"))
+    with run.frozen_heap():
+        pass
+    assert called == told

@@ -581,7 +581,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if len(needs) < len(session.items):
         return  # the items were refused, see above
     _expect(state, needs)
-    _spare_collector(len(needs))
     if state.spool:  # a worker process; the controller measures
         state.spool.ask(needs)
     elif state.replay:
@@ -590,6 +589,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         state.survey = survey.Survey(state.setup, needs, logins=state.logins)
         state.evidence = state.survey
         state.survey.start()
+    _spare_collector(len(needs), anyway=True)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -623,14 +623,14 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     _spare_collector(len(session.items))
 
 
-def _spare_collector(cases: int, *, ending: bool = False) -> None:
-    """Leave alone what is there and will stay, where it is much or the program is at its end.
+def _spare_collector(cases: int, *, anyway: bool = False) -> None:
+    """Let the collector of cycles leave alone what is there and will stay, where it is much.
 
-    To go through all cases and observations again and again, for cycles that are not among them,
-    would be a fifth of a fleet's processor time; and of a look at the cases, which opens nothing
-    that it could find unclosed.
+    To go through all modules, cases and observations again and again, for cycles that are not
+    among them, would be a fifth of a fleet's processor time. What is opened later is still found
+    where nobody closes it.
     """
-    if cases >= FLEET or ending:
+    if cases >= FLEET or anyway:
         gc.freeze()
 
 
@@ -644,11 +644,12 @@ def _watch(
 
     Meanwhile it is looked again and again what can be told already.
     """
-    from cube_acceptance.certificate import terminal
+    from cube_acceptance.certificate import page, terminal
 
     live, quiet = bool(reporter.isatty), reporter.verbosity < 0
     said_s = time.monotonic()
     while not measuring.wait(REDRAW_S):
+        page.prepare()
         look()
         line = terminal.progress(*measuring.progress(), language)
         if live and not quiet:
@@ -924,7 +925,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     state = config.stash.get(STATE, None)
     if state is None:
         return
-    _spare_collector(len(state.needs), ending=_only_looks(config))
+    _spare_collector(len(state.needs), anyway=_only_looks(config))
     if hasattr(config, "workerinput"):
         return
     if state.simulated and state.settled:

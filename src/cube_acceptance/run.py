@@ -122,13 +122,16 @@ def frozen_heap() -> Iterator[None]:
     """Keep the search for rubbish to what is made from here on.
 
     A fleet's session holds a million objects that all live to its end, and writing the
-    certificate would have them looked through again and again.
+    certificate would have them looked through again and again. What somebody else has frozen
+    before stays so.
     """
+    before = gc.get_freeze_count()
     gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if not before:
+            gc.unfreeze()
 
 
 class Run:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 WATERMARKS = 3
 """How often the simulated run's mark crosses the screen and every printed page."""
 
+NOT_OF_A_RUN = frozenset({"letter.jinja", "outside.jinja"})
+"""The templates of other commands' documents."""
+
 PIECES = 512
 """How many pieces of a template's output are handed on at once."""
 
@@ -41,6 +44,14 @@ _CSS_PLAIN = re.compile(r"[^A-Za-z0-9 .,:+/-]")
 def shown(value: object) -> object:
     """Make what a template shows fit to be seen; finished HTML is, and the rest gets escaped."""
     return value if isinstance(value, Markup) else plain(value)
+
+
+@cache
+def prepare() -> None:
+    """Compile the templates of a run's documents, for which the network leaves time enough."""
+    for name in templates().list_templates():
+        if name not in NOT_OF_A_RUN:
+            templates().get_template(name)
 
 
 @cache
