@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -176,13 +175,21 @@ class TestSpool:
         worker.ask(())
         assert controller.asked() == ()
 
-    def test_leaves_nothing_half_written(self, ends: tuple[Spool, Spool]) -> None:
-        """Readers look at any moment."""
-        controller, _ = ends
+    def test_reads_nothing_half_written(
+        self, ends: tuple[Spool, Spool], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Readers look at any moment, and go on where a line has found its end."""
+        controller, worker = ends
         controller.put("a", lease())
+        (file,) = controller.folder.iterdir()
+        controller.put("b", cannot())
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-9])
+        monkeypatch.setattr(time, "sleep", lambda _: file.write_bytes(whole))
 
-        names = [path.name for path in controller.folder.iterdir()]
-        assert names == [hashlib.sha256(b"a").hexdigest()]
+        assert worker.get("a") == lease()
+        assert worker.get("b") == cannot()
+        assert worker._read == len(whole)
 
     def test_is_private_and_goes_away(self) -> None:
         """Observations of a customer's network are nobody else's business."""

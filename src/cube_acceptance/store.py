@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import threading
 import time
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
 
 AFTER = "after/"
 """Begins the key of what is kept where a defect of ours met what follows from an observation."""
+
+OBSERVATIONS = "observations"
+"""The file of a spool that has one observation a line: its key, and itself."""
 
 POLL_S = 0.02
 """How often a worker process looks for an observation that the controller makes."""
@@ -114,6 +116,9 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         """Use an existing folder."""
         self.folder = folder
+        self._known: dict[str, bytes] = {}
+        self._read = 0
+        """How many bytes of the file were read."""
 
     @classmethod
     def make(cls) -> Spool:
@@ -121,8 +126,9 @@ class Spool:
         return cls(Path(tempfile.mkdtemp(prefix="cube-acceptance-")))
 
     def put(self, key: str, observation: Observation) -> None:
-        """Publish an observation; readers never see half of it."""
-        _write_whole(self._path(key), msgspec.json.encode(observation))
+        """Publish an observation; readers take no line that has no end yet."""
+        with (self.folder / OBSERVATIONS).open("ab") as file:
+            file.write(msgspec.json.encode((key, observation)) + b"\n")
 
     def close(self, defects: str = "") -> None:
         """Say that nothing more will come, and what defects of ours may be the reason."""
@@ -153,28 +159,40 @@ class Spool:
         Raises:
             NotMeasuredError: the controller closed the folder without it.
         """
-        paths = self._path("vantage"), self._path(key)  # nothing is seen from where we are not
-        while True:
+        while not (told := self._told(key)):
             closed = (self.folder / "closed").exists()
-            for path in paths:
-                if path.exists():
-                    observation: Observation = msgspec.json.decode(
-                        path.read_bytes(), type=Observation
-                    )
-                    return observation
+            self._read_on()
+            if self._told(key):
+                continue
             if closed:
                 defects = (self.folder / "closed").read_text("utf-8")
                 raise NotMeasuredError(_missing(key, defects))
             time.sleep(POLL_S)
+        observation: Observation = msgspec.json.decode(told, type=Observation)
+        return observation
+
+    def _told(self, key: str) -> bytes | None:
+        """Return what answers a question: nothing is seen from where we are not."""
+        return self._known.get("vantage") or self._known.get(key)
+
+    def _read_on(self) -> None:
+        """Read what was published since."""
+        path = self.folder / OBSERVATIONS
+        if not path.exists():
+            return
+        with path.open("rb") as file:
+            file.seek(self._read)
+            *lines, begun = file.read().split(b"\n")
+            self._read = file.tell() - len(begun)
+        for line in lines:
+            key, told = msgspec.json.decode(line, type=tuple[str, msgspec.Raw])
+            self._known.setdefault(key, bytes(told))
 
     def remove(self) -> None:
         """Delete the folder and what is in it."""
         for path in self.folder.iterdir():
             path.unlink()
         self.folder.rmdir()
-
-    def _path(self, key: str) -> Path:
-        return self.folder / hashlib.sha256(key.encode()).hexdigest()
 
 
 def defects_in(observations: Mapping[str, Observation]) -> str:
