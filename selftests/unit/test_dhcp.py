@@ -13,6 +13,7 @@ import struct
 import time
 from dataclasses import replace
 from queue import SimpleQueue
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import psutil
@@ -369,6 +370,28 @@ class TestOpenWire:
         wire = open_plant(_Factory(udp=_FakeSocket()), "win32", admits=lambda _: admitted)
 
         assert wire.deaf is not admitted
+        assert ("UDP socket" in wire.name) is not admitted, "the words of what misses offers"
+
+    def test_hears_by_a_device_on_macos(self) -> None:
+        """What comes by unicast, or what the firewall drops, is heard by root."""
+        offer = dhcp.wrap(b"offer", ("10.20.0.9", 68), 67)
+        heard = iter((offer, None))
+        closed: list[str] = []
+        tap = SimpleNamespace(receive=lambda _: next(heard), close=lambda: closed.append("tap"))
+        fake = _FakeSocket()
+
+        wire = open_plant(_Factory(udp=fake), "darwin", new_tap=lambda *_: tap)
+
+        assert not wire.deaf
+        assert "UDP socket" not in wire.name
+        wire.send(b"discover")
+        found = wire.receive(1.0)
+        assert found
+        assert (found.payload, found.port) == (b"offer", 67)
+        assert wire.receive(1.0) is None
+        wire.close()
+        assert closed == ["tap"]
+        assert fake.closed
 
     @pytest.mark.parametrize(
         ("platform", "error", "cause", "words"),
@@ -1144,7 +1167,7 @@ class TestDeaf:
         """A packet socket misses nothing."""
         unheard, heard = self.silence(deaf=True), self.silence(deaf=False)
 
-        assert (unheard.deaf, unheard.command) == ("udp-socket", dhcp.hearing_command())
+        assert (unheard.deaf, unheard.command) == ("udp-socket", dhcp.grant_command())
         assert (heard.deaf, heard.command) == ("", "")
 
     @pytest.mark.parametrize("deaf", [True, False])
@@ -1177,22 +1200,6 @@ class TestDeaf:
     def test_tells_wsl_by_its_kernel(self, release: str, *, expected: bool) -> None:
         """Microsoft builds it."""
         assert dhcp.in_wsl(release) is expected
-
-
-class TestHearingCommand:
-    """`hearing_command` lets every OFFER be heard."""
-
-    def test_is_the_firewalls_on_macos(self) -> None:
-        """Root has no other socket there."""
-        command = dhcp.hearing_command("darwin", "/opt/my venv/python")
-
-        assert command.startswith("sudo /usr/libexec/ApplicationFirewall/socketfilterfw --add ")
-        assert command.endswith("'/opt/my venv/python'")
-
-    @pytest.mark.parametrize("platform", ["linux", "win32"])
-    def test_is_the_right_to_ask_elsewhere(self, platform: str) -> None:
-        """A packet socket on Linux, a rule of the firewall on Windows."""
-        assert dhcp.hearing_command(platform) == dhcp.grant_command(platform)
 
 
 def ask_server(server: DhcpServer, **changes: object) -> DhcpObserved:

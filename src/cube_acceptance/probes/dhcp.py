@@ -1,11 +1,13 @@
 """Ask for an address the way a CUBE does, up to the OFFER: RFC 2131 and its options, RFC 2132.
 
 One DISCOVER, repeated while nothing comes, every OFFER that it brings, and no REQUEST: no lease
-is taken. Two ways onto the wire exist. A *packet socket* (Linux, root or ``CAP_NET_RAW``) sends
+is taken. Several ways onto the wire exist. A *packet socket* (Linux, root or ``CAP_NET_RAW``) sends
 from 0.0.0.0 as a computer without an address does, and receives before this computer's packet
 filter, its reverse path filter and its own DHCP client can take a reply away; it is preferred.
 A *UDP socket* on port 68 needs the right to bind a low port only, and a reply that this computer's
-own firewall drops is silence there. Which one was used stands in the detail of every try.
+own firewall drops is silence there, unless the firewall is known to let it in (Windows). As root on
+macOS, which has no packet socket, a *packet filter device* hears what comes before the firewall.
+Which one was used stands in the detail of every try.
 """
 
 from __future__ import annotations
@@ -55,6 +57,7 @@ from cube_acceptance.probes.net.errors import (
 )
 from cube_acceptance.probes.net.local import can_broadcast, interface_networks, link_is_up
 from cube_acceptance.probes.net.log import Log
+from cube_acceptance.probes.net.macos_bpf import Tap
 from cube_acceptance.probes.net.measuring import Stopwatch, measured
 from cube_acceptance.probes.net.receive import (
     RECEIVE_LIMIT,
@@ -106,6 +109,9 @@ _AUXDATA = 8  # linux/if_packet.h, PACKET_AUXDATA
 _CSUM_NOT_READY = 1 << 3  # linux/if_packet.h, TP_STATUS_CSUMNOTREADY
 _NOTES_SIZE = 64
 """Bytes of auxiliary data that are read with a packet; what the kernel tells takes 36."""
+
+ADMITTED = "datagram socket, let in by the firewall"
+"""What a socket is called whose silence counts; evidence of earlier versions has no such word."""
 
 _GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVAIL})
 
@@ -287,6 +293,31 @@ class UdpWire:
         self.sock.close()
 
 
+@dataclass(frozen=True, slots=True)
+class TappedWire:
+    """A UDP socket of macOS that sends, and a device that hears what its socket may not."""
+
+    sock: socket.socket
+    tap: Tap
+    target: tuple[str, int]
+    name: str = "packet filter device"
+    deaf: bool = False
+
+    def send(self, payload: bytes) -> None:
+        """Send as the system does it, from an address of its choice."""
+        self.sock.sendto(payload, self.target)
+
+    def receive(self, limit_s: float) -> Datagram | None:
+        """Wait for one packet that the filter lets pass."""
+        packet = self.tap.receive(limit_s)
+        return None if packet is None else unwrap(packet)
+
+    def close(self) -> None:
+        """Give both back."""
+        self.tap.close()
+        self.sock.close()
+
+
 def grant_command(platform: str = sys.platform, executable: str = running_program()) -> str:
     """Give the command that grants the right to ask for an address, on this platform.
 
@@ -306,17 +337,6 @@ def grant_command(platform: str = sys.platform, executable: str = running_progra
     return f"sudo {shlex.quote(executable)} -m pytest"
 
 
-def hearing_command(platform: str = sys.platform, executable: str = running_program()) -> str:
-    """Return the command after which no OFFER is missed that an ordinary socket may miss.
-
-    macOS has no packet socket, not even for root; there its firewall has to let the replies in.
-    """
-    if platform == "darwin":
-        firewall = "/usr/libexec/ApplicationFirewall/socketfilterfw"
-        return f"sudo {firewall} --add {shlex.quote(executable)}"
-    return grant_command(platform, executable)
-
-
 def in_wsl(release: str = system.release()) -> bool:
     """Whether this is the Windows Subsystem for Linux, whose kernel says so by its name."""
     return "microsoft" in release.casefold()
@@ -332,6 +352,7 @@ def open_wire(  # noqa: PLR0913 - the seams stand beside the three that matter
     is_up: Callable[[str], bool | None] = link_is_up,
     broadcasts: Callable[[str], bool] = can_broadcast,
     admits: Callable[[int], bool] = admits_udp,
+    new_tap: Callable[[str, int], Tap] = Tap,
 ) -> Wire:
     """Open the best way onto the wire that this user may have.
 
@@ -360,9 +381,13 @@ def open_wire(  # noqa: PLR0913 - the seams stand beside the three that matter
             return UdpWire(_local_socket(vantage, port_client, new_socket), target, deaf=False)
         own = frozenset(str(network.ip) for network in interface_networks(vantage.interface))
         sock = _udp_socket(vantage, port_client, platform, new_socket)
+        if platform == "darwin":
+            with contextlib.suppress(OSError):
+                return TappedWire(sock, new_tap(vantage.interface, port_client), target)
         # What the firewall of Windows says of itself is the only word that there is.
-        deaf = platform != "win32" or not admits(port_client)
-        return UdpWire(sock, target, deaf=deaf, own=own)
+        if platform == "win32" and admits(port_client):
+            return UdpWire(sock, target, name=ADMITTED, deaf=False, own=own)
+        return UdpWire(sock, target, own=own)
     except OSError as error:
         raise _no_way(error, port_client, platform) from error
 
@@ -541,7 +566,7 @@ class DhcpProbe:
             ignored=tuple(findings.log.ignored),
             offers=tuple(findings.offers),
             deaf="" if findings.offers else self._deaf(wire),
-            command="" if findings.offers or not wire.deaf else hearing_command(),
+            command="" if findings.offers or not wire.deaf else grant_command(),
             holders=holders,
         )
 
