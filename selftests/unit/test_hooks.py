@@ -14,14 +14,25 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 import pytest
 
+from cube_acceptance import (
+    arguments,
+    display,
+    entry,
+    method,
+    plugin,
+    refusals,
+    runner,
+    started,
+    survey,
+)
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import entry, method, plugin, refusals, runner, started, survey
 from cube_acceptance.certificate import terminal
 from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.judge import Judge, Judgement
 from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, Ledger
 from cube_acceptance.probes import dhcp as probing
 from cube_acceptance.run import Run
+from cube_acceptance.session import CASE, JUDGE, JUDGED, OWED, STATE, State
 from cube_acceptance.site import Cube, LoadedSite, Login, Site
 from cube_acceptance.store import Replay
 from selftests.support import cases, healthy, samples, sessions
@@ -47,9 +58,9 @@ class TestRoom:
         """They are a usage error, and none where nothing is measured."""
         monkeypatch.setattr(runner, "threads_to_be_had", lambda _: 3)
         with pytest.raises(pytest.UsageError, match="allows 3 more threads"):
-            plugin._find_room(SimpleNamespace(replay=None, simulated=None))
+            arguments.find_room(SimpleNamespace(replay=None, simulated=None))
 
-        plugin._find_room(SimpleNamespace(replay=object(), simulated=None))
+        arguments.find_room(SimpleNamespace(replay=object(), simulated=None))
 
 
 class TestSession:
@@ -200,21 +211,21 @@ class TestWatch:
         """One line, drawn again and again, never wider than the terminal, and wiped at the end."""
         monkeypatch.setenv("COLUMNS", "30")
         reporter, looks = Reporter(isatty=True), []
-        plugin._watch(reporter, Measuring(), "en", lambda: looks.append(1))
+        display.watch(reporter, Measuring(), "en", lambda: looks.append(1))
 
         assert reporter.shown == ["\rMeasurements: 1 of 2; waitin…"] * 3 + ["\r" + " " * 29, "\r"]
         assert len(looks) == 3
 
     def test_log(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """One line every ten seconds, and nothing more."""
-        monkeypatch.setattr(plugin, "PROGRESS_S", -1.0)
+        monkeypatch.setattr(display, "PROGRESS_S", -1.0)
         reporter = Reporter(isatty=False)
-        plugin._watch(reporter, Measuring(), "en", lambda: None)
+        display.watch(reporter, Measuring(), "en", lambda: None)
 
         assert len(reporter.shown) == 3
 
         monkeypatch.undo()
-        plugin._watch(reporter, Measuring(), "en", lambda: None)
+        display.watch(reporter, Measuring(), "en", lambda: None)
 
         assert len(reporter.shown) == 3
 
@@ -222,7 +233,7 @@ class TestWatch:
     def test_quiet(self, *, isatty: bool) -> None:
         """-q wants none of it."""
         reporter = Reporter(isatty=isatty, verbosity=-1)
-        plugin._watch(reporter, Measuring(), "en", lambda: None)
+        display.watch(reporter, Measuring(), "en", lambda: None)
 
         assert reporter.shown == []
 
@@ -230,7 +241,7 @@ class TestWatch:
         """The session waits for its measurements; one that judges again has none."""
         config, reporter, state = Config(tmp_path), Reporter(isatty=False), state_of(catalogue)
         config.pluginmanager = SimpleNamespace(get_plugin=lambda _: reporter)
-        config.stash[plugin.STATE] = state
+        config.stash[STATE] = state
         session = SimpleNamespace(config=config, items=[])
         plugin.pytest_runtestloop(session)
 
@@ -243,34 +254,34 @@ class TestLines:
     """A line a requirement, in the place of pytest's dots."""
 
     @pytest.fixture
-    def state(self, catalogue: Catalogue) -> plugin.State:
+    def state(self, catalogue: Catalogue) -> State:
         """A session that measures the healthy site."""
         state = state_of(catalogue)
         state.setup, state.survey = healthy.saved().setup, Measuring()  # type: ignore[assignment]
         return state
 
-    def session_of(self, state: plugin.State) -> Any:  # noqa: ANN401 - as much of one as is needed
+    def session_of(self, state: State) -> Any:  # noqa: ANN401 - as much of one as is needed
         """A session with all of its cases."""
         items = []
         for owing in state.ledger.owed:
             item = SimpleNamespace(stash=pytest.Stash())
-            item.stash[plugin.OWED] = owing
-            item.stash[plugin.CASE] = cases.functions()[owing.requirement]
+            item.stash[OWED] = owing
+            item.stash[CASE] = cases.functions()[owing.requirement]
             items.append(item)
         return SimpleNamespace(items=items)
 
-    def test_as_it_comes_in(self, state: plugin.State) -> None:
+    def test_as_it_comes_in(self, state: State) -> None:
         """What can be judged is told while the rest is measured, each requirement once."""
         reporter = Reporter(isatty=False)
-        plugin._write_own_lines(reporter, state)
+        display.write_own_lines(reporter, state)
         plugin._expect(state, tuple(reversed(state.ledger.owed)))
         session = self.session_of(state)
-        plugin._judge_early(session, state)
+        display.judge_early(session, state)
         assert reporter.shown == []
 
         state.survey.looks = 0  # type: ignore[union-attr]
-        plugin._judge_early(session, state)
-        plugin._judge_early(session, state)
+        display.judge_early(session, state)
+        display.judge_early(session, state)
 
         told = [line.split()[1] for line in reporter.shown]
         assert "DHCP-01" in told
@@ -279,11 +290,11 @@ class TestLines:
         assert not reporter.showfspath
         assert all(line.endswith(" <green>") for line in reporter.shown)
 
-    def test_fits_the_terminal(self, state: plugin.State, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_fits_the_terminal(self, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
         """It takes the place of the line of progress."""
         monkeypatch.setenv("COLUMNS", "24")
         reporter = Reporter(isatty=True)
-        plugin._write_own_lines(reporter, state)
+        display.write_own_lines(reporter, state)
         assert state.lines is not None
         plugin._expect(state, state.ledger.owed[:1])
         state.lines.enter("DHCP-01", Judgement(outcome="not-run", text="not-run"))
@@ -292,29 +303,29 @@ class TestLines:
 
     @pytest.mark.parametrize("missing", ["lines", "survey", "room"])
     def test_nothing_early(
-        self, state: plugin.State, missing: str, monkeypatch: pytest.MonkeyPatch
+        self, state: State, missing: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Where pytest writes, where nothing is measured, and of a fleet."""
         reporter, session = Reporter(isatty=False), self.session_of(state)
-        plugin._write_own_lines(reporter, state)
+        display.write_own_lines(reporter, state)
         plugin._expect(state, state.ledger.owed)
         state.survey.looks = 0  # type: ignore[union-attr]
         if missing == "room":
-            monkeypatch.setattr(plugin, "EARLY_LIMIT", 3)
+            monkeypatch.setattr(display, "EARLY_LIMIT", 3)
         else:
             setattr(state, missing, None)
-        plugin._judge_early(session, state)
+        display.judge_early(session, state)
 
         assert reporter.shown == []
 
-    def test_selected(self, state: plugin.State) -> None:
+    def test_selected(self, state: State) -> None:
         """Who asks for two of them gets two lines."""
         reporter, session = Reporter(isatty=False), self.session_of(state)
         session.items = session.items[-1:]
-        plugin._write_own_lines(reporter, state)
+        display.write_own_lines(reporter, state)
         plugin._expect(state, state.ledger.owed[-2:])
         state.survey.looks = 0  # type: ignore[union-attr]
-        plugin._judge_early(session, state)
+        display.judge_early(session, state)
 
         assert [line.split()[1] for line in reporter.shown] == ["SSH-01"]
         assert plugin._left_out(state.ledger, state.needs) >= {("DHCP-01", "site")}
@@ -323,29 +334,29 @@ class TestLines:
         ("asked", "left"), [(("auto", "fE"), 1), (("short", "fE"), 2), (("auto", "a"), 2)]
     )
     def test_failures_once(
-        self, tmp_path: Path, state: plugin.State, asked: tuple[str, str], left: int
+        self, tmp_path: Path, state: State, asked: tuple[str, str], left: int
     ) -> None:
         """What was judged stands in the last lines, unless pytest's own list was asked for."""
         config = Config(tmp_path, tbstyle=asked[0], reportchars=asked[1])
-        config.stash[plugin.STATE] = state
+        config.stash[STATE] = state
         state.run = object()  # type: ignore[assignment]
         reporter = Reporter(isatty=False)
         failed = [reported("failed", '{"outcome":"fail"}'), reported("failed")]
         reporter.stats["failed"] = list(failed)
-        summary = plugin.pytest_terminal_summary(reporter, config)
+        summary = display.pytest_terminal_summary(reporter, config)
         next(summary)
         assert len(reporter.stats["failed"]) == left
         with pytest.raises(StopIteration):
             summary.send(None)
         assert reporter.stats["failed"] == failed
 
-    def test_no_failures(self, tmp_path: Path, state: plugin.State) -> None:
+    def test_no_failures(self, tmp_path: Path, state: State) -> None:
         """A summary of passes is pytest's."""
         config = Config(tmp_path, tbstyle="auto", reportchars="fE")
-        config.stash[plugin.STATE] = state
+        config.stash[STATE] = state
         state.run = object()  # type: ignore[assignment]
         reporter = Reporter(isatty=False)
-        returned(plugin.pytest_terminal_summary(reporter, config), None)
+        returned(display.pytest_terminal_summary(reporter, config), None)
 
         assert reporter.stats == {}
 
@@ -360,7 +371,7 @@ class TestLines:
     def test_a_missing_right_comes_first(
         self,
         tmp_path: Path,
-        state: plugin.State,
+        state: State,
         monkeypatch: pytest.MonkeyPatch,
         command: str,
         said: str,
@@ -368,19 +379,19 @@ class TestLines:
         """In the first second, with the whole command that grants it."""
         monkeypatch.setattr(probing, "missing_right", lambda _: command)
         config = Config(tmp_path)
-        config.stash[plugin.STATE] = state
-        assert plugin.pytest_report_header(config) == []
+        config.stash[STATE] = state
+        assert display.pytest_report_header(config) == []
 
         state.run = object()  # type: ignore[assignment]
         config.invocation_params.args = ("--site", "a b.toml")
-        lines = plugin.pytest_report_header(config)
+        lines = display.pytest_report_header(config)
 
         assert lines[0] == "site: Werk Ulm; CUBEs: line-1; measured from eth0, 10.20.0.20/24"
         assert "".join(lines[1:]).endswith(said)
         assert len(lines) == 1 + bool(command)
 
         state.replay = object()  # type: ignore[assignment]
-        assert len(plugin.pytest_report_header(config)) == 1
+        assert len(display.pytest_report_header(config)) == 1
 
 
 class Manager:
@@ -438,9 +449,9 @@ class Config:
         self.notified += 1
 
 
-def state_of(catalogue: Catalogue) -> plugin.State:
+def state_of(catalogue: Catalogue) -> State:
     """A session on the healthy site."""
-    return plugin.State(catalogue, LoadedSite(site=healthy.SITE), "en")
+    return State(catalogue, LoadedSite(site=healthy.SITE), "en")
 
 
 class Surveyed:
@@ -469,7 +480,7 @@ class TestMeasuring:
         monkeypatch.setattr(Run, "open", refuse)
         config, state = Config(tmp_path), state_of(catalogue)
         config.option.xmlpath = str(tmp_path / "junit.xml")
-        config.stash[plugin.STATE] = state
+        config.stash[STATE] = state
         logins = {"cube": object()}
         state.simulated = SimpleNamespace(start=lambda: healthy.saved().setup, logins=logins)
         with pytest.raises(pytest.UsageError, match="Permission denied"):
@@ -485,7 +496,7 @@ class TestMeasuring:
         monkeypatch.setattr(method, "make_setup", lambda loaded: settled if loaded else None)
         config, state = Config(tmp_path, started_as=started.COMMAND), state_of(catalogue)
         config.option.xmlpath = str(tmp_path / "junit.xml")
-        config.stash[plugin.STATE] = state
+        config.stash[STATE] = state
         reporter = SimpleNamespace(startpath=tmp_path)
         monkeypatch.setattr(config.pluginmanager, "get_plugin", lambda _: reporter)
         plugin.pytest_sessionstart(SimpleNamespace(config=config))
@@ -506,7 +517,7 @@ class TestMeasuring:
         """In one process as soon as they are known, else once a worker has told them."""
         monkeypatch.setattr(survey, "Survey", Surveyed)
         config, state = Config(tmp_path), state_of(catalogue)
-        config.stash[plugin.STATE] = state
+        config.stash[STATE] = state
         state.setup = healthy.saved().setup
         if spread:
             state.spool = SimpleNamespace(asked=lambda: ())
@@ -524,34 +535,34 @@ class TestOptions:
     def test_given_twice(self, tmp_path: Path) -> None:
         """The second would be tested by nobody."""
         with pytest.raises(pytest.UsageError, match="--cube is given 2 times"):
-            plugin._one(Config(tmp_path, cube=["10.20.0.5", "10.20.0.6"]), "cube")
+            arguments.one(Config(tmp_path, cube=["10.20.0.5", "10.20.0.6"]), "cube")
 
     def test_replay_of_another_site(self, tmp_path: Path) -> None:
         """Evidence is of one site."""
         with pytest.raises(pytest.UsageError, match="leave out --site and --cube"):
-            plugin._replay(Config(tmp_path, replay=["x.json"], cube=["10.20.0.5"]))
+            arguments.replay(Config(tmp_path, replay=["x.json"], cube=["10.20.0.5"]))
 
     def test_replay_of_nothing(self, tmp_path: Path) -> None:
         """The file is named."""
         with pytest.raises(pytest.UsageError, match=r"--replay: .*nowhere\.json"):
-            plugin._replay(Config(tmp_path, replay=[str(tmp_path / "nowhere.json")]))
+            arguments.replay(Config(tmp_path, replay=[str(tmp_path / "nowhere.json")]))
 
     def test_site_and_cube(self, tmp_path: Path, catalogue: Catalogue) -> None:
         """A site file names its CUBEs itself."""
         both = Config(tmp_path, site=["x.toml"], cube=["10.20.0.5"])
         with pytest.raises(pytest.UsageError, match="either --site or --cube"):
-            plugin._load(both, catalogue)
+            arguments.load(both, catalogue)
 
     @pytest.mark.parametrize("options", [{"site": ["nowhere.toml"]}, {"cube": ["10.20.0.256"]}])
     def test_no_site(self, tmp_path: Path, catalogue: Catalogue, options: dict[str, Any]) -> None:
         """What is wrong with it is the site's to say."""
         (value,) = next(iter(options.values()))
         with pytest.raises(pytest.UsageError, match=value):
-            plugin._load(Config(tmp_path, **options), catalogue)
+            arguments.load(Config(tmp_path, **options), catalogue)
 
     def test_of_one_cube(self, tmp_path: Path, catalogue: Catalogue) -> None:
         """All else is at its default."""
-        loaded = plugin._load(Config(tmp_path, cube=["10.20.0.5"]), catalogue)
+        loaded = arguments.load(Config(tmp_path, cube=["10.20.0.5"]), catalogue)
 
         assert [cube.address for cube in loaded.site.cubes] == ["10.20.0.5"]
 
@@ -561,43 +572,43 @@ class TestOptions:
         """Said at the start, not at the end."""
         monkeypatch.setenv("PATH", "/nowhere")
         with pytest.raises(pytest.UsageError, match="--pdf: no browser"):
-            plugin._find_tools(Config(tmp_path, pdf=True), state_of(catalogue))
+            arguments.find_tools(Config(tmp_path, pdf=True), state_of(catalogue))
 
     def test_nothing_to_sign_with(self, tmp_path: Path, catalogue: Catalogue) -> None:
         """Likewise."""
         with pytest.raises(pytest.UsageError, match="--sign: there is no key"):
-            plugin._find_tools(Config(tmp_path, sign="nowhere"), state_of(catalogue))
+            arguments.find_tools(Config(tmp_path, sign="nowhere"), state_of(catalogue))
 
     def test_an_interface_that_is_not_there(self, tmp_path: Path, catalogue: Catalogue) -> None:
         """Those that are there are named."""
         file = tmp_path / "site.toml"
         file.write_text('[vantage]\ninterface = "eth77"\n[[cube]]\naddress = "10.20.0.50"\n')
         with pytest.raises(pytest.UsageError, match=r"no such interface\. This computer has .*lo"):
-            plugin._load(Config(tmp_path, site=[str(file)]), catalogue)
+            arguments.load(Config(tmp_path, site=[str(file)]), catalogue)
 
         file.write_text('[vantage]\ninterface = "lo"\n[[cube]]\naddress = "10.20.0.50"\n')
-        assert plugin._load(Config(tmp_path, site=[str(file)]), catalogue).name == "site.toml"
+        assert arguments.load(Config(tmp_path, site=[str(file)]), catalogue).name == "site.toml"
 
     def test_what_is_replaced(self, tmp_path: Path, catalogue: Catalogue) -> None:
         """By the number in the folder that is named; a folder without one is a usage error."""
         config, state = Config(tmp_path, replaces="earlier"), state_of(catalogue)
         with pytest.raises(pytest.UsageError, match=r"--replaces: .*No such file"):
-            plugin._find_tools(config, state)
+            arguments.find_tools(config, state)
 
         (tmp_path / "earlier").mkdir()
         certificate = samples.accepted()
         (tmp_path / "earlier" / "certificate.json").write_text(json.dumps(certificate))
         config.options |= {"site": None}
-        plugin._find_tools(config, state)
+        arguments.find_tools(config, state)
         assert state.replaces == certificate["certificate_id"]
 
     def test_nothing_to_log_in_with(self, tmp_path: Path, catalogue: Catalogue) -> None:
         """Likewise, by the site file's key."""
         login = Login(user="service", key="nowhere")
         cube = Cube(address="10.20.0.50", ssh="enabled", login=login)
-        state = plugin.State(catalogue, LoadedSite(site=Site(cubes=(cube,))), "en")
+        state = State(catalogue, LoadedSite(site=Site(cubes=(cube,))), "en")
         with pytest.raises(pytest.UsageError, match=r"cube\[1\]\.login\.key: .*nowhere"):
-            plugin._find_tools(Config(tmp_path, site=[str(tmp_path / "site.toml")]), state)
+            arguments.find_tools(Config(tmp_path, site=[str(tmp_path / "site.toml")]), state)
 
     def test_reports_in_a_file(self, tmp_path: Path, catalogue: Catalogue) -> None:
         """A folder that cannot be made is named."""
@@ -634,7 +645,7 @@ class TestOptions:
         monkeypatch.setattr(Run, "open", refuse)
         config, state = Config(tmp_path), state_of(catalogue)
         config.option.xmlpath = str(tmp_path / "junit.xml")
-        config.stash[plugin.STATE] = state
+        config.stash[STATE] = state
         state.replay = Replay(healthy.saved())
         with pytest.raises(pytest.UsageError, match=r"--reports: .*Permission denied"):
             plugin.pytest_sessionstart(SimpleNamespace(config=config))
@@ -706,14 +717,14 @@ class TestRefusals:
     def test_a_test_that_is_no_case(self, tmp_path: Path, catalogue: Catalogue) -> None:
         """The suite's own tests never run beside the acceptance cases."""
         config = Config(tmp_path)
-        config.stash[plugin.STATE] = state_of(catalogue)
+        config.stash[STATE] = state_of(catalogue)
         stranger = SimpleNamespace(nodeid="test_x.py::test_x", get_closest_marker=lambda _: None)
         with pytest.raises(pytest.UsageError, match="test_x is no acceptance case"):
             plugin.pytest_collection_modifyitems(config, [stranger])
 
         refused = SimpleNamespace(config=config, items=[SimpleNamespace(stash=pytest.Stash())])
         plugin.pytest_collection_finish(refused)
-        assert config.stash[plugin.STATE].evidence is None
+        assert config.stash[STATE].evidence is None
 
 
 def returned(generator: Generator[None, Any, Any], value: object) -> object:
@@ -799,20 +810,20 @@ class TestCase:
     def test_of_another_judge(self, tmp_path: Path, catalogue: Catalogue) -> None:
         """A fixture that a plugin has replaced leaves the case without a judgement."""
         config = Config(tmp_path)
-        config.stash[plugin.STATE] = state = state_of(catalogue)
+        config.stash[STATE] = state = state_of(catalogue)
         state.setup = healthy.saved().setup
         item = self.item(config, lambda judge: judge)
-        item.stash[plugin.JUDGE] = Judge("DHCP-01", Replay(healthy.saved()))
+        item.stash[JUDGE] = Judge("DHCP-01", Replay(healthy.saved()))
         plugin._judged(item, {})(judge=None)
 
-        assert plugin.JUDGED not in item.stash
+        assert JUDGED not in item.stash
 
     def test_that_nobody_judged_is_pytests(self, tmp_path: Path) -> None:
         """And one that was skipped in spite of its judgement likewise."""
         report = SimpleNamespace(skipped=False)
         item = self.item(Config(tmp_path))
         assert returned(plugin.pytest_runtest_makereport(item, None), report) is report
-        item.stash[plugin.JUDGED] = Judgement(outcome="pass")
+        item.stash[JUDGED] = Judgement(outcome="pass")
         report.skipped = True
         assert returned(plugin.pytest_runtest_makereport(item, None), report) is report
 
@@ -821,10 +832,10 @@ class TestCase:
     ) -> None:
         """Words of the catalogue would hide what is ours to mend."""
         config = Config(tmp_path)
-        config.stash[plugin.STATE] = state_of(catalogue)
+        config.stash[STATE] = state_of(catalogue)
         item = self.item(config)
-        item.stash[plugin.OWED] = SimpleNamespace(case="DHCP-01")
-        item.stash[plugin.JUDGED] = Judgement(outcome="inconclusive", cause="internal-error")
+        item.stash[OWED] = SimpleNamespace(case="DHCP-01")
+        item.stash[JUDGED] = Judgement(outcome="inconclusive", cause="internal-error")
         report = SimpleNamespace(skipped=False, user_properties=[], longrepr="Traceback")
         call = SimpleNamespace(when="call", excinfo=object())
         returned(plugin.pytest_runtest_makereport(item, call), report)
@@ -836,16 +847,16 @@ class TestCase:
     ) -> None:
         """With its judge, where it had one: a fleet has thousands."""
         config = Config(tmp_path)
-        config.stash[plugin.STATE] = state = state_of(catalogue)
+        config.stash[STATE] = state = state_of(catalogue)
         item = self.item(config)
         assert returned(plugin.pytest_runtest_protocol(item), "done") == "done"
         assert state.running is item
-        item.stash[plugin.JUDGE] = Judge("DHCP-01", Replay(healthy.saved()))
-        item.stash[plugin.JUDGED] = Judgement(outcome="pass")
+        item.stash[JUDGE] = Judge("DHCP-01", Replay(healthy.saved()))
+        item.stash[JUDGED] = Judgement(outcome="pass")
         returned(plugin.pytest_runtest_protocol(item), "done")
 
-        assert plugin.JUDGE not in item.stash
-        assert plugin.JUDGED not in item.stash
+        assert JUDGE not in item.stash
+        assert JUDGED not in item.stash
 
 
 def reported(
@@ -963,11 +974,11 @@ class TestBookkeeper:
     ) -> None:
         """An inconclusive one is neither a pass nor a failure; a line of ours needs no letter."""
         config = Config(tmp_path)
-        assert plugin.pytest_report_teststatus(report, config) == shown
+        assert display.pytest_report_teststatus(report, config) == shown
 
-        config.stash[plugin.STATE] = state = state_of(catalogue)
+        config.stash[STATE] = state = state_of(catalogue)
         state.lines = object()  # type: ignore[assignment]
-        assert plugin.pytest_report_teststatus(report, config) == own
+        assert display.pytest_report_teststatus(report, config) == own
 
 
 class TestEnd:
@@ -1010,7 +1021,7 @@ class TestEnd:
     ) -> None:
         """Neither 0 nor 1, which would say something about the network."""
         config = Config(tmp_path)
-        config.stash[plugin.STATE] = state = state_of(catalogue)
+        config.stash[STATE] = state = state_of(catalogue)
         state.run = object()
         finishing = plugin.pytest_sessionfinish(SimpleNamespace(config=config))
         next(finishing)
@@ -1042,7 +1053,7 @@ class TestEnd:
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """A plugin may have put one of its own in its place."""
-        plugin._say(Config(tmp_path), "Verdict: Accepted")
+        display.say(Config(tmp_path), "Verdict: Accepted")
 
         assert capsys.readouterr().out == "Verdict: Accepted\n"
 
@@ -1059,7 +1070,7 @@ class TestEnd:
         config, state = Config(tmp_path), state_of(catalogue)
         report = SimpleNamespace(config=config, title="page.html")
         plugin.pytest_html_report_title(report)
-        config.stash[plugin.STATE] = state
+        config.stash[STATE] = state
         plugin.pytest_html_report_title(report)
         assert report.title == "page.html"
 

@@ -49,6 +49,9 @@ ROOMS = (
     "output",
     "entry",
     "refusals",
+    "session",
+    "arguments",
+    "display",
     "plugin",
     "verify",
     "summary",
@@ -59,7 +62,7 @@ ROOMS = (
 )
 """The rooms in the order in which data passes through them: each imports from those before it."""
 
-PYTEST_ROOMS = {"output", "entry", "refusals", "plugin"}
+PYTEST_ROOMS = {"output", "entry", "refusals", "session", "arguments", "display", "plugin"}
 """The seam to pytest."""
 
 

@@ -11,164 +11,57 @@ import gc
 import os
 import shlex
 import shutil
-import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from cube_acceptance import (
-    cases,
-    evidence_file,
+    arguments,
+    display,
     expected,
-    logins,
     ownership,
     started,
     store,
     survey,
 )
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance.judge import Judge, Judgement, PassedError
+from cube_acceptance.judge import Judgement, PassedError
 from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, Ledger
 from cube_acceptance.refusals import check_collected, check_session
-from cube_acceptance.setup import Setup
-from cube_acceptance.site import SiteError, load_site, site_for_cube
+from cube_acceptance.session import (
+    CASE,
+    JUDGE,
+    JUDGED,
+    OWED,
+    STATE,
+    AsItStands,
+    HookSpecs,
+    Shared,
+    State,
+    only_looks,
+)
 from cube_acceptance.text import computer, sentences, wording
 from cube_acceptance.verdict import EXIT_STATUS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping
 
     from cube_acceptance.catalogue import Catalogue, Language
-    from cube_acceptance.certificate.terminal import Line
-    from cube_acceptance.judge import Evidence
-    from cube_acceptance.lines import Lines
     from cube_acceptance.run import Run
-    from cube_acceptance.site import LoadedSite
 
 WORKER_INPUT = "cube_acceptance"
 
 CASES_FOLDER = "tests"
 """Where the acceptance cases live, beside the root conftest; nothing else may speak for them."""
 
-LOOKING = (
-    *("collectonly", "showfixtures", "show_fixtures_per_test"),
-    *("markers", "help", "version", "cacheshow"),
-)
-"""Options of pytest's with which nothing is tested, so that there is nothing to certify."""
-
 CACHE_WARNINGS = "default::pytest.PytestCacheWarning"
 """What becomes of warnings about pytest's cache, whatever ``-W`` says of warnings."""
 
-PROGRESS_S = 10.0
-"""How often a run that nobody watches says what it is waiting for."""
-
 FLEET = 500
 """From how many cases on the collector of cycles is spared what stays until the end."""
-
-REDRAW_S = 0.2
-"""How often the progress line of a terminal is drawn, and looked what can be judged."""
-
-EARLY_LIMIT = 100
-"""Up to this many cases are judged while others are measured; a fleet's are judged at the end."""
-
-OWN_TRACE, OWN_SUMMARY = "auto", "fE"
-"""Values of ``--tb`` and ``-r`` with which nobody has asked for pytest's own list of failures."""
-
-
-class Shared(msgspec.Struct, frozen=True, kw_only=True):
-    """What the controller tells its worker processes."""
-
-    setup: Setup
-    language: str
-    spool: str
-
-
-class SimulatedSite(Protocol):
-    """What the embedded site has to offer to the plugin; made by a hook of the fixtures."""
-
-    loaded: LoadedSite
-    logins: logins.Logins
-    """What logs in at its CUBE's shell; known as soon as it is started."""
-
-    def start(self) -> Setup:
-        """Start the servers and say where they are."""
-        ...
-
-    def stop(self) -> None:
-        """Stop the servers."""
-        ...
-
-
-class HookSpecs:
-    """The seam between the plugin and the fixtures below which it must not look."""
-
-    @pytest.hookspec(firstresult=True)
-    def pytest_cube_acceptance_simulated_site(self) -> SimulatedSite:
-        """Make the embedded site, not started yet."""
-        raise NotImplementedError  # pragma: no cover - a specification is never called
-
-
-class AsItStands(str):
-    """A path in which nobody finds a variable to replace.
-
-    pytest and pytest-html read theirs as a shell would (os.path.expandvars), and would write their
-    reports elsewhere where the name of a folder holds a dollar sign.
-    """
-
-    __slots__ = ()
-
-    def __contains__(self, part: str) -> bool:  # type: ignore[override]
-        """Whether a text stands in it that is not the sign of a variable."""
-        return part not in {"$", "%"} and super().__contains__(part)
-
-
-class State:
-    """What one process of the session holds."""
-
-    def __init__(self, catalogue: Catalogue, loaded: LoadedSite, language: Language) -> None:
-        """Know the site; the rest comes when the session starts."""
-        self.catalogue = catalogue
-        self.loaded = loaded
-        self.language: Language = language
-        self.setup: Setup
-        self.settled = False
-        """Whether there is a setup: from the session's start on, but not where it only collects."""
-        self.evidence: Evidence | None = None
-        self.simulated: SimulatedSite | None = None
-        self.replay: store.Replay | None = None
-        self.survey: survey.Survey | None = None
-        self.spool: store.Spool | None = None
-        self.run: Run | None = None
-        self.ledger = Ledger(expected.owed(catalogue, loaded.site))
-        self.running: pytest.Item
-        """The case that runs."""
-        self.stopped = False
-        """Whether a rule of the session's ended it (``-x``, ``--maxfail``) and no person did."""
-        self.logins: logins.Logins = {}
-        """What logs in at the CUBEs' shells; nobody else is told."""
-        self.lines: Lines | None = None
-        """What writes a line for each requirement, where that is left to us."""
-        self.needs: tuple[expected.Owed, ...] = ()
-        """The cases that were selected."""
-        self.made: list[Path] = []
-        """The folders that were made for the run's."""
-        self.wishes: dict[str, Path] = {}
-        self.browser = ""
-        self.replaces = ""
-        """The number of the certificate that is replaced."""
-        self.key: Path | None = None
-
-
-STATE = pytest.StashKey[State]()
-OWED = pytest.StashKey[expected.Owed]()
-CASE = pytest.StashKey["Callable[..., None]"]()
-JUDGE = pytest.StashKey[Judge]()
-JUDGED = pytest.StashKey[Judgement]()
-
 
 # Configuration.
 
@@ -191,12 +84,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         _configure_worker(config, catalogue)
         return
-    replay = _replay(config)
+    replay = arguments.replay(config)
     simulated = None
     if replay:
         loaded = replay.evidence.setup.loaded
-    elif _one(config, "site") or _one(config, "cube"):
-        loaded = _load(config, catalogue)
+    elif arguments.one(config, "site") or arguments.one(config, "cube"):
+        loaded = arguments.load(config, catalogue)
     else:
         simulated = config.hook.pytest_cube_acceptance_simulated_site()
         loaded = simulated.loaded
@@ -209,11 +102,11 @@ def pytest_configure(config: pytest.Config) -> None:
     bookkeeper = Bookkeeper(state)
     config.pluginmanager.register(bookkeeper, "cube-acceptance-ledger")
     config.pluginmanager.register(Ending(state), "cube-acceptance-ending")
-    if not _only_looks(config):
+    if not only_looks(config):
         check_session(config, simulated=state.simulated is not None)
         _spare_the_cache(config)
-        _find_tools(config, state)
-        _find_room(state)
+        arguments.find_tools(config, state)
+        arguments.find_room(state)
         _make_folder(config, state)
 
 
@@ -227,115 +120,10 @@ def _configure_worker(config: pytest.Config, catalogue: Catalogue) -> None:
     config.stash[STATE] = state
 
 
-def _only_looks(config: pytest.Config) -> bool:
-    return any(config.getoption(name, None) for name in LOOKING)
-
-
-def _one(config: pytest.Config, name: str) -> str:
-    """Give the value of an option of which a second one would be tested by nobody."""
-    values: list[str] = config.getoption(name) or [""]
-    if len(values) > 1:
-        raise pytest.UsageError(
-            f"--{name} is given {len(values)} times, and one run has one; "
-            "a site file can name any number of CUBEs"
-        )
-    return values[0]
-
-
-def _replay(config: pytest.Config) -> store.Replay | None:
-    path = _one(config, "replay")
-    if not path:
-        return None
-    if _one(config, "site") or _one(config, "cube"):
-        raise pytest.UsageError(
-            "--replay judges the site that its evidence was taken at; leave out --site and --cube"
-        )
-    try:
-        saved = evidence_file.load(Path(path))
-        evidence_file.check_origin(saved)
-        evidence_file.check_belonging(Path(path))
-    except evidence_file.EvidenceError as error:
-        raise pytest.UsageError(f"--replay: {error}") from error
-    return store.Replay(evidence_file.in_place(saved))
-
-
-def _load(config: pytest.Config, catalogue: Catalogue) -> LoadedSite:
-    path, cube = _one(config, "site"), _one(config, "cube")
-    if path and cube:
-        raise pytest.UsageError("give either --site or --cube: a site file names its CUBEs itself")
-    required = frozenset(entry.id for entry in catalogue.requirement if entry.level == "required")
-    try:
-        if cube:
-            return site_for_cube(cube)
-        loaded = load_site(Path(path), frozenset(catalogues.IDS), required)
-        _check_interface(path, loaded.site.vantage.interface)
-    except SiteError as error:
-        raise pytest.UsageError(str(error)) from error
-    return loaded
-
-
-def _check_interface(file: str, name: str) -> None:
-    """Refuse the name of an interface that this computer does not have.
-
-    Raises:
-        SiteError: names those that it has.
-    """
-    from cube_acceptance.probes.net.local import system_interfaces
-    from cube_acceptance.text.foreign import is_plain
-
-    known = system_interfaces()
-    if name and name not in known:
-        listed = ", ".join(sorted(filter(is_plain, known)))
-        raise SiteError(
-            file=file,
-            key="vantage.interface",
-            problem="there is no such interface",
-            hint=f"This computer has {listed}",
-        )
-
-
 def _spare_the_cache(config: pytest.Config) -> None:
     """Let no warning about pytest's cache become an error: a checkout may be read-only."""
     given = config.known_args_namespace.pythonwarnings
     config.known_args_namespace.pythonwarnings = [*(given or ()), CACHE_WARNINGS]
-
-
-def _find_tools(config: pytest.Config, state: State) -> None:
-    """Find what prints, what signs and what logs in, before anything is measured."""
-    from cube_acceptance import siblings
-    from cube_acceptance.certificate import pdf, signature
-
-    try:
-        if config.getoption("pdf"):
-            state.browser = pdf.find_browser()
-        if config.getoption("sign"):
-            state.key = config.invocation_params.dir / config.getoption("sign")
-            signature.fingerprint(state.key)
-        if config.getoption("replaces"):
-            earlier = config.invocation_params.dir / config.getoption("replaces")
-            state.replaces = siblings.number_of(earlier)
-        if path := _one(config, "site"):
-            state.logins = logins.load(state.loaded.site, Path(path))
-    except pdf.PdfError as error:
-        raise pytest.UsageError(f"--pdf: {error}") from error
-    except SiteError as error:
-        raise pytest.UsageError(str(error)) from error
-    except signature.SignatureError as error:
-        raise pytest.UsageError(f"--sign: {error}") from error
-    except siblings.BrokenError as error:
-        raise pytest.UsageError(f"--replaces: {error}") from error
-
-
-def _find_room(state: State) -> None:
-    """Make sure that this computer lets the run have the threads it needs."""
-    from cube_acceptance.runner import NoRoomError, check_room
-
-    if state.replay:
-        return
-    try:
-        check_room(simulated=state.simulated is not None)
-    except NoRoomError as error:
-        raise pytest.UsageError(str(error)) from error
 
 
 def _make_folder(config: pytest.Config, state: State) -> None:
@@ -382,7 +170,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Make the run's folder and start what has to be there before the first case."""
     config = session.config
     state = config.stash[STATE]
-    if state.settled or _only_looks(config):
+    if state.settled or only_looks(config):
         return
     from cube_acceptance.method import make_setup
     from cube_acceptance.run import Run
@@ -417,62 +205,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if reporter and config.getoption("started_as"):  # names of cases, and no way to an installation
         reporter.startpath = config.rootpath
     if type(reporter) is pytest.TerminalReporter and reporter.verbosity == 0:
-        _write_own_lines(reporter, state)
+        display.write_own_lines(reporter, state)
     if config.pluginmanager.has_plugin("dsession"):
         state.spool = store.Spool.make()
         if state.replay:
             state.spool.put_all(state.replay.evidence)
-
-
-def _write_own_lines(reporter: Any, state: State) -> None:  # noqa: ANN401 - pytest's own
-    """Let a line a requirement stand in the place of pytest's dots."""
-    live = bool(reporter.isatty)
-
-    def write(line: Line) -> None:
-        text = line.text
-        if live:  # over the line of progress
-            reporter.rewrite(" " * _width())
-            reporter.rewrite("")
-            text = fitted(text, _width())
-        reporter.write_line(text, **dict.fromkeys(line.look, True))
-
-    from cube_acceptance.certificate.terminal import fitted
-    from cube_acceptance.lines import Lines
-
-    reporter.showfspath = False
-    state.lines = Lines(state.catalogue, state.language, write)
-    state.lines.signs = wording.can_write("✓✗", sys.stdout.encoding)
-
-
-def _width() -> int:
-    """Return how many columns a line of the terminal may take without beginning another."""
-    return shutil.get_terminal_size().columns - 1
-
-
-def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say what is tested from where, and at once which right is missing."""
-    state = config.stash.get(STATE, None)
-    if state is None or state.run is None:
-        return []
-    from cube_acceptance.certificate import front, terminal
-    from cube_acceptance.evidence import Vantage
-    from cube_acceptance.method import vantage_facts
-    from cube_acceptance.probes.dhcp import missing_right
-
-    site, vantage = state.loaded.site, state.setup.vantage
-    facts = vantage_facts(state.setup)
-    said = terminal.header(site, facts["problem"] or front.interface(facts), state.language)
-    lines = [said]
-    if isinstance(vantage, Vantage) and not vantage.loopback and not state.replay:
-        command = missing_right(vantage)
-        if command.endswith(f"-m {started.PYTEST}"):
-            name, *typed = started.command_line(config.invocation_params.args)
-            module = name.replace("-", "_")
-            command = f"{command.removesuffix(started.PYTEST)}{module} {shlex.join(typed)}"
-        if command:
-            say = wording.say("terminal.missing_right", state.language, command=command)
-            lines.append(f"! {say}")
-    return lines
 
 
 def _options_from_outside() -> list[str]:
@@ -575,7 +312,7 @@ def _judged(item: pytest.Function, parameters: Mapping[str, object]) -> Callable
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the survey as soon as the session knows its cases."""
     state = session.config.stash[STATE]
-    if _only_looks(session.config):
+    if only_looks(session.config):
         return
     needs = tuple(item.stash[OWED] for item in session.items if OWED in item.stash)
     if len(needs) < len(session.items):
@@ -619,7 +356,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     state = session.config.stash[STATE]
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     if state.survey and reporter:
-        _watch(reporter, state.survey, state.language, lambda: _judge_early(session, state))
+        display.watch(
+            reporter, state.survey, state.language, lambda: display.judge_early(session, state)
+        )
     _spare_collector(len(session.items))
 
 
@@ -632,52 +371,6 @@ def _spare_collector(cases: int, *, anyway: bool = False) -> None:
     """
     if cases >= FLEET or anyway:
         gc.freeze()
-
-
-def _watch(
-    reporter: Any,  # noqa: ANN401 - see above
-    measuring: survey.Survey,
-    language: Language,
-    look: Callable[[], None],
-) -> None:
-    """Show progress as pytest shows that of collecting: on one line, or now and then in a log.
-
-    Meanwhile it is looked again and again what can be told already.
-    """
-    from cube_acceptance.certificate import page, terminal
-
-    live, quiet = bool(reporter.isatty), reporter.verbosity < 0
-    said_s = time.monotonic()
-    while not measuring.wait(REDRAW_S):
-        page.prepare()
-        look()
-        line = terminal.progress(*measuring.progress(), language)
-        if live and not quiet:
-            reporter.rewrite(terminal.fitted(line, _width()).ljust(_width()))
-        elif not quiet and time.monotonic() - said_s > PROGRESS_S:
-            said_s = time.monotonic()
-            reporter.write_line(line)
-    if live and not quiet:
-        reporter.rewrite(" " * _width())
-        reporter.rewrite("")
-
-
-def _judge_early(session: pytest.Session, state: State) -> None:
-    """Judge what can be judged before everything is measured, for the lines on the terminal.
-
-    Under xdist the cases are in other processes; their lines are written as they come.
-    """
-    lines, measuring = state.lines, state.survey
-    if not lines or not measuring or len(session.items) > EARLY_LIMIT:
-        return
-    waiting = {owing.case for owing in lines.open()}
-    items = {item.stash[OWED].case: item for item in session.items}
-    for owing in state.needs:
-        if owing.case in waiting and owing.case in items:
-            case = items[owing.case].stash[CASE]
-            judgement = cases.judge(case, owing, state.setup, cases.SoFar(measuring))
-            if judgement:
-                lines.enter(owing.case, judgement)
 
 
 # What became of every case.
@@ -786,51 +479,6 @@ def _last_line(report: pytest.TestReport) -> str:
     return lines[-1][:200] if lines else "no reason given"
 
 
-def pytest_report_teststatus(
-    report: pytest.TestReport | pytest.CollectReport, config: pytest.Config
-) -> tuple[str, str, str] | None:
-    """Show an inconclusive case as what it is, and no letter where its requirement has a line."""
-    told = _told(report)
-    if not told:
-        return None
-    state = config.stash.get(STATE, None)
-    own = state is not None and state.lines is not None
-    if report.failed:  # asked several times a case, so nothing is read that passed
-        judgement = msgspec.json.decode(told, type=Judgement)
-        if judgement.outcome == "inconclusive":
-            return "inconclusive", "" if own else "?", "INCONCLUSIVE"
-    if own:
-        return str(report.outcome), "", str(report.outcome).upper()
-    return None
-
-
-def _told(report: object) -> str:
-    """Return the judgement that a report of a case brings, as JSON; empty where it brings none."""
-    told = dict(getattr(report, "user_properties", ())).get(JUDGEMENT_PROPERTY, "")
-    return str(told) if getattr(report, "when", "") == "call" else ""
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_terminal_summary(
-    terminalreporter: Any,  # noqa: ANN401 - pytest's own
-    config: pytest.Config,
-) -> Generator[None]:
-    """Leave what was judged to the last lines, unless pytest's own list was asked for."""
-    state = config.stash.get(STATE, None)
-    asked = (config.getoption("tbstyle"), config.getoption("reportchars"))
-    stats = getattr(terminalreporter, "stats", {})
-    if state is None or state.run is None or asked != (OWN_TRACE, OWN_SUMMARY):
-        return (yield)
-    failed: Sequence[Any] = stats.get("failed", ())
-    if failed:
-        stats["failed"] = [report for report in failed if not _told(report)]
-    try:
-        return (yield)
-    finally:
-        if failed:
-            stats["failed"] = failed
-
-
 # The end: certificate, exit status, last lines.
 
 
@@ -879,7 +527,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
 def _leave_nothing(config: pytest.Config, state: State, run: Run) -> None:
     """Take back the folder of a run whose selection fits no case: there is nothing to report."""
     shutil.rmtree(run.folder, ignore_errors=True)
-    _say(config, wording.say("progress.nothing", state.language))
+    display.say(config, wording.say("progress.nothing", state.language))
 
 
 def _conclude(session: pytest.Session, state: State, run: Run) -> None:
@@ -898,11 +546,11 @@ def _conclude(session: pytest.Session, state: State, run: Run) -> None:
     if session.exitstatus in spoken_for or state.stopped:
         session.exitstatus = EXIT_STATUS[certificate["verdict"]]
     for failing in run.failings:
-        _say(session.config, failing, red=True)
+        display.say(session.config, failing, red=True)
     for line in terminal.last_lines(
         certificate, run.folder, state.language, _left_out(state.ledger, state.needs)
     ):
-        _say(session.config, line.text, **dict.fromkeys(line.look, True))
+        display.say(session.config, line.text, **dict.fromkeys(line.look, True))
 
 
 def _left_out(ledger: Ledger, needs: tuple[expected.Owed, ...]) -> set[tuple[str, str]]:
@@ -911,21 +559,12 @@ def _left_out(ledger: Ledger, needs: tuple[expected.Owed, ...]) -> set[tuple[str
     return {(owing.requirement, owing.subject) for owing in ledger.owed} - selected
 
 
-def _say(config: pytest.Config, line: str, **markup: bool) -> None:
-    """Write a line of our own, in whichever way this session writes."""
-    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter:
-        reporter.write_line(line, **markup)
-    else:  # a plugin has put a reporter of its own in its place
-        sys.stdout.write(f"{line}\n")
-
-
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the embedded site and remove the spool."""
     state = config.stash.get(STATE, None)
     if state is None:
         return
-    _spare_collector(len(state.needs), anyway=_only_looks(config))
+    _spare_collector(len(state.needs), anyway=only_looks(config))
     if hasattr(config, "workerinput"):
         return
     if state.simulated and state.settled:

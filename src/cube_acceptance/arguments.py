@@ -1,0 +1,120 @@
+"""What a session's options mean; what is wrong with them ends it before anything is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cube_acceptance import catalogue as catalogues
+from cube_acceptance import evidence_file, logins, store
+from cube_acceptance.site import SiteError, load_site, site_for_cube
+
+if TYPE_CHECKING:
+    from cube_acceptance.catalogue import Catalogue
+    from cube_acceptance.session import State
+    from cube_acceptance.site import LoadedSite
+
+
+def one(config: pytest.Config, name: str) -> str:
+    """Return the value of an option of which a second one would be tested by nobody."""
+    values: list[str] = config.getoption(name) or [""]
+    if len(values) > 1:
+        raise pytest.UsageError(
+            f"--{name} is given {len(values)} times, and one run has one; "
+            "a site file can name any number of CUBEs"
+        )
+    return values[0]
+
+
+def replay(config: pytest.Config) -> store.Replay | None:
+    """Load the evidence that is to be judged again; None where none is."""
+    path = one(config, "replay")
+    if not path:
+        return None
+    if one(config, "site") or one(config, "cube"):
+        raise pytest.UsageError(
+            "--replay judges the site that its evidence was taken at; leave out --site and --cube"
+        )
+    try:
+        saved = evidence_file.load(Path(path))
+        evidence_file.check_origin(saved)
+        evidence_file.check_belonging(Path(path))
+    except evidence_file.EvidenceError as error:
+        raise pytest.UsageError(f"--replay: {error}") from error
+    return store.Replay(evidence_file.in_place(saved))
+
+
+def load(config: pytest.Config, catalogue: Catalogue) -> LoadedSite:
+    """Load the site that is to be tested, by its file or by the one CUBE's address."""
+    path, cube = one(config, "site"), one(config, "cube")
+    if path and cube:
+        raise pytest.UsageError("give either --site or --cube: a site file names its CUBEs itself")
+    required = frozenset(entry.id for entry in catalogue.requirement if entry.level == "required")
+    try:
+        if cube:
+            return site_for_cube(cube)
+        loaded = load_site(Path(path), frozenset(catalogues.IDS), required)
+        _check_interface(path, loaded.site.vantage.interface)
+    except SiteError as error:
+        raise pytest.UsageError(str(error)) from error
+    return loaded
+
+
+def _check_interface(file: str, name: str) -> None:
+    """Refuse the name of an interface that this computer does not have.
+
+    Raises:
+        SiteError: names those that it has.
+    """
+    from cube_acceptance.probes.net.local import system_interfaces
+    from cube_acceptance.text.foreign import is_plain
+
+    known = system_interfaces()
+    if name and name not in known:
+        listed = ", ".join(sorted(filter(is_plain, known)))
+        raise SiteError(
+            file=file,
+            key="vantage.interface",
+            problem="there is no such interface",
+            hint=f"This computer has {listed}",
+        )
+
+
+def find_tools(config: pytest.Config, state: State) -> None:
+    """Find what prints, what signs and what logs in, before anything is measured."""
+    from cube_acceptance import siblings
+    from cube_acceptance.certificate import pdf, signature
+
+    try:
+        if config.getoption("pdf"):
+            state.browser = pdf.find_browser()
+        if config.getoption("sign"):
+            state.key = config.invocation_params.dir / config.getoption("sign")
+            signature.fingerprint(state.key)
+        if config.getoption("replaces"):
+            earlier = config.invocation_params.dir / config.getoption("replaces")
+            state.replaces = siblings.number_of(earlier)
+        if path := one(config, "site"):
+            state.logins = logins.load(state.loaded.site, Path(path))
+    except pdf.PdfError as error:
+        raise pytest.UsageError(f"--pdf: {error}") from error
+    except SiteError as error:
+        raise pytest.UsageError(str(error)) from error
+    except signature.SignatureError as error:
+        raise pytest.UsageError(f"--sign: {error}") from error
+    except siblings.BrokenError as error:
+        raise pytest.UsageError(f"--replaces: {error}") from error
+
+
+def find_room(state: State) -> None:
+    """Make sure that this computer lets the run have the threads it needs."""
+    from cube_acceptance.runner import NoRoomError, check_room
+
+    if state.replay:
+        return
+    try:
+        check_room(simulated=state.simulated is not None)
+    except NoRoomError as error:
+        raise pytest.UsageError(str(error)) from error
