@@ -57,6 +57,19 @@ class TestText:
         assert asked.items[3].cubes == ("line-1 (10.20.0.50)",)
         assert [each.requirement for each in asked.own] == ["CONN-01", "LLMNR-01", "SSH-01"]
 
+    def test_says_once_what_holds_for_many(self) -> None:
+        """Twenty CUBEs behind one closed port are one thing to do."""
+        outcomes = {("CONN-01", f"line-{n}"): ("fail", "refused") for n in range(1, 21)}
+        outcomes |= {("DIAG-01", "line-1"): ("fail", "wrong-answer.proxy")}
+        made = samples.certificate("de", count=20, outcomes=outcomes)
+        diag, conn = request.after(made, "de").items
+
+        assert len(conn.cubes) == 20
+        assert len(conn.reasons) == len(conn.actions) == len(conn.rules) == 1
+        assert "(Ebenso bei 19 weiteren der genannten CUBEs.)" in conn.reasons[0]
+        assert "Ebenso" not in conn.actions[0] + diag.reasons[0]
+        assert conn.rules[0].destination.count(", ") == 19
+
     def test_of_a_reservation_still_asks(self) -> None:
         """An accepted deviation is to go one day."""
         asked = request.after(samples.reserved("en"), "en")

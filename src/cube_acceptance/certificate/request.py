@@ -85,7 +85,7 @@ class Request(NamedTuple):
 def after(certificate: Mapping[str, Any], language: Language) -> Request:
     """Make the request that follows from a certificate: what is not met."""
     groups = picture.by_requirement(certificate["results"])
-    items = (_item(certificate, results) for results in groups.values())
+    items = (_item(certificate, results, language) for results in groups.values())
     own = (_own_work(results) for results in groups.values())
     return Request(
         language=language,
@@ -99,21 +99,46 @@ def after(certificate: Mapping[str, Any], language: Language) -> Request:
     )
 
 
-def _item(certificate: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> Item:
+def _item(
+    certificate: Mapping[str, Any], results: Sequence[Mapping[str, Any]], language: Language
+) -> Item:
     unmet = [result for result in results if result["outcome"] in UNMET]
-    cases = [case for result in unmet for case in result["cases"] if case["outcome"] == "fail"]
-    asked = [case for case in cases if case.get("asked")]
+    asked = [
+        (result["subject"], case)
+        for result in unmet
+        for case in result["cases"]
+        if case["outcome"] == "fail" and case.get("asked")
+    ]
     names = {result["subject"] for result in unmet if result["subject"] != SITE}
+    cubes = {cube["name"]: cube for cube in certificate["item"]["cubes"] if cube["name"] in names}
     return Item(
         requirement=results[0]["requirement"],
         title=results[0]["title"],
         level=results[0]["level"],
-        cause=next((case["cause"] for case in asked), ""),
-        cubes=tuple(named(cube) for cube in certificate["item"]["cubes"] if cube["name"] in names),
-        reasons=tuple(dict.fromkeys(case["reason"] for case in asked)),
+        cause=next((case["cause"] for _, case in asked), ""),
+        cubes=tuple(map(named, cubes.values())),
+        reasons=_alike(((subject, case["reason"]) for subject, case in asked), cubes, language),
         meaning=unmet[0]["meaning"] if unmet else "",
-        actions=tuple(dict.fromkeys(case["asked"] for case in asked)),
+        actions=_alike(((subject, case["asked"]) for subject, case in asked), cubes, language),
         rules=tuple(merged(Rule(**rule) for result in unmet for rule in result["requests"])),
+    )
+
+
+def _alike(
+    said: Iterable[tuple[str, str]], cubes: Mapping[str, Mapping[str, Any]], language: Language
+) -> tuple[str, ...]:
+    """Say once what is said of several CUBEs alike, and of how many more it holds."""
+    kinds: dict[str, list[str]] = {}
+    for subject, text in said:
+        cube, kind = cubes.get(subject, {}), text
+        for key in ("address", "hostname", "name"):
+            kind = kind.replace(cube[key], f"{{{key}}}") if cube.get(key) else kind
+        kinds.setdefault(kind, []).append(text)
+    return tuple(
+        f"{texts[0]} {say('request.likewise', language, count=len(texts) - 1)}"
+        if kind != texts[0] and len(texts) > 1
+        else texts[0]
+        for kind, texts in kinds.items()
     )
 
 
