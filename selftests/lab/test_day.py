@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from selftests.lab.condition import Condition
+from selftests.lab.condition import Condition, Laptop
 from selftests.lab.daemons import PAGES
 from selftests.lab.plant import CUBE, run
-from selftests.lab.session import PROJECT, as_toml, plant_under, site_file
+from selftests.lab.session import PROJECT, as_toml, hold_and_finish, plant_under, site_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +80,23 @@ def test_init_finds_both_cubes(authorities: Authorities) -> None:
         ended = started(plant, "--site", "werk.toml")
         assert ended.returncode == 0, ended.stdout
         assert "Verdict: Accepted" in ended.stdout
+
+
+@pytest.mark.quick
+def test_a_missing_right_is_said_first(authorities: Authorities) -> None:
+    """To an ordinary user, before anything is asked, with the whole command that grants it."""
+    condition = Condition(
+        id="ordinary-user",
+        field="The engineer has no rights on the computer.",
+        laptop=Laptop(user=True, arguments=("--lang", "en")),
+    )
+    with plant_under(condition, authorities) as plant:
+        ended = hold_and_finish(plant, condition)
+    (warned,) = re.findall(r"^! This computer lacks the right.*", ended.terminal, re.MULTILINE)
+
+    assert "setpriv" in warned
+    assert "--lang en" in warned
+    assert ended.terminal.index(warned) < ended.terminal.index("collected ")
 
 
 FAULTS = {

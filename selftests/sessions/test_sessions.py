@@ -62,6 +62,8 @@ class TestVerdict:
             "certificate.html",
             "evidence.json",
             "junit.xml",
+            "request.csv",
+            "request.txt",
         }
 
     def test_workers_give_the_same_results(self, tmp_path: Path) -> None:
