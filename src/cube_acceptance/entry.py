@@ -53,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--lang",
         choices=("de", "en"),
-        help="language of terminal and certificate (default: the site file's, else de)",
+        help="language of terminal and certificate (default: the site file's or computer's)",
     )
     group.addoption("--sign", metavar="KEY", help="sign the certificate with this OpenSSH key")
     group.addoption(

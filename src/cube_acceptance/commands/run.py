@@ -32,7 +32,7 @@ options:
   --site FILE        the site file that says what to test
   --cube ADDRESS     test one CUBE without a site file
   --reports DIR      where the run's folder goes (default: ./reports)
-  --lang de|en       language of terminal and certificate (default: the site file's, else de)
+  --lang de|en       language of terminal and certificate (default: the site file's or computer's)
   --sign KEY         sign the certificate with this OpenSSH private key
   --pdf              print the certificate to PDF with an installed browser
   --replaces FOLDER  name the certificate of that run as the one that this one replaces
