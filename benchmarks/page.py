@@ -63,7 +63,7 @@ once, by the controller. Below 1 that helps. Memory is that of the largest proce
 
 {spread}
 
-What is in use at once is bounded whatever the number of CUBEs: at most 512 probes are under way,
+What is in use at once is bounded whatever the number of CUBEs: at most 1,024 probes are under way,
 each with one thread of 256 KiB stack and one socket, and now and then a file of the pace that echo
 requests keep. What is beyond waits its turn in order, so a slow host holds up no other while there
 is a free place. The mDNS question for services, which every device of a link answers, is put

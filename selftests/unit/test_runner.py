@@ -116,13 +116,13 @@ class TestThreads:
     """How many there are, and when they end."""
 
     @pytest.mark.parametrize(
-        ("files", "at_once"), [(None, 512), (20000, 512), (1024, 480), (256, 96), (10, 1)]
+        ("files", "at_once"), [(None, 1024), (20000, 1024), (1024, 480), (256, 96), (10, 1)]
     )
     def test_files_are_enough_for_what_is_under_way(self, files: int | None, at_once: int) -> None:
         """A probe that finds no socket left would be inconclusive; one that waits is not."""
         assert runner.places(files, runner.THREADS_SOUGHT) == at_once
 
-    @pytest.mark.parametrize(("threads", "at_once"), [(64, 512), (63, 51), (16, 4), (3, 1)])
+    @pytest.mark.parametrize(("threads", "at_once"), [(64, 1024), (63, 51), (16, 4), (3, 1)])
     def test_threads_are_left_to_others(self, threads: int, at_once: int) -> None:
         """Where there are few, a probe must find those that it starts beside itself."""
         assert runner.places(None, threads) == at_once

@@ -20,7 +20,7 @@ try:
 except ImportError:  # pragma: no cover - Windows has no such limit
     resource = None  # type: ignore[assignment]
 
-WORKERS = 512
+WORKERS = 1024
 """Probes under way at once; what is beyond waits its turn. A probe spends its life waiting, so
 this bounds sockets and threads, not the processor."""
 
