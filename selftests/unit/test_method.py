@@ -152,6 +152,8 @@ class TestThisComputer:
         [
             ("Linux", "6.1.0", "#1 SMP", "", "Linux 6.1.0"),
             ("Windows", "11", "10.0.22631", "", "Windows 11 (10.0.22631)"),
+            ("Windows", "10", "10.0.22631", "", "Windows 11 (10.0.22631)"),
+            ("Windows", "10", "10.0.19045", "", "Windows 10 (10.0.19045)"),
             ("Darwin", "24.1.0", "Darwin Kernel", "15.1", "macOS 15.1"),
             ("Darwin", "24.1.0", "Darwin Kernel", "", "Darwin 24.1.0"),
         ],

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from cube_acceptance.site import LoadedSite, Site
 
 
+WINDOWS_11 = 22000
+"""The first build of Windows 11, which older releases of Python take for 10."""
+
 FAR_AWAY = "1.1.1.1"
 """An address outside every plant; the system's route to it is looked up, nothing is sent."""
 
@@ -159,8 +162,13 @@ def system_name() -> str:
     name, release = platform.system(), platform.release()
     if name == "Darwin" and (version := platform.mac_ver()[0]):
         return f"macOS {version}"
-    build = platform.version()
-    return f"Windows {release} ({build})" if name == "Windows" and build else f"{name} {release}"
+    if name != "Windows":
+        return f"{name} {release}"
+    version = platform.version()
+    build = version.rpartition(".")[2]
+    if release == "10" and build.isdecimal() and int(build) >= WINDOWS_11:
+        release = "11"
+    return f"Windows {release} ({version})"
 
 
 def vantage_facts(setup: Setup) -> dict[str, Any]:
