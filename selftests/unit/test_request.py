@@ -70,6 +70,15 @@ class TestText:
         assert "Ebenso" not in conn.actions[0] + diag.reasons[0]
         assert conn.rules[0].destination.count(", ") == 19
 
+    def test_no_rule_is_cut_short(self) -> None:
+        """Whoever copies it has to have every address."""
+        outcomes = {("CONN-01", f"line-{n}"): ("fail", "no-answer") for n in range(1, 401)}
+        asked = request.after(samples.certificate("de", count=400, outcomes=outcomes), "de")
+
+        for written in (request.as_text(asked), request.as_csv(asked)):
+            assert "\N{HORIZONTAL ELLIPSIS}" not in written
+            assert "10.20.2.49" in written
+
     def test_of_a_reservation_still_asks(self) -> None:
         """An accepted deviation is to go one day."""
         asked = request.after(samples.reserved("en"), "en")

@@ -178,7 +178,7 @@ def as_text(request: Request) -> str:
     if request.simulated:
         notice = request.say("notice.simulated")
         lines = [notice, "", *lines, "", notice]
-    return "\n".join(plain(line) for line in lines) + "\n"
+    return "\n".join(map(_whole, lines)) + "\n"
 
 
 def heading(request: Request) -> list[str]:
@@ -243,10 +243,10 @@ def _rows(request: Request) -> Iterator[Iterable[object]]:
     for level in LEVELS:
         for item in request.of(level):
             for rule in item.rules or (None,):
-                yield map(_cell, _row(request, item, rule))
+                yield map(_whole, _row(request, item, rule))
 
 
-def _row(request: Request, item: Item, rule: Rule | None) -> tuple[object, ...]:
+def _row(request: Request, item: Item, rule: Rule | None) -> tuple[str, ...]:
     rule_cells: tuple[str, ...] = ("",) * 6
     action = " ".join(item.actions)
     if rule:
@@ -259,5 +259,6 @@ def _row(request: Request, item: Item, rule: Rule | None) -> tuple[object, ...]:
     )
 
 
-def _cell(value: object) -> str:
-    return plain(value)
+def _whole(text: str) -> str:
+    """Make a text fit to be shown; a list of addresses that is cut short is no rule."""
+    return plain(text, len(text))
