@@ -79,6 +79,25 @@ class TestText:
             assert "\N{HORIZONTAL ELLIPSIS}" not in written
             assert "10.20.2.49" in written
 
+    def test_asks_whose_a_stray_server_is(self) -> None:
+        """It leaves the requirement open, and nobody but the administrator can take it away."""
+        outcomes = {("DHCP-01", "site"): ("inconclusive", "ambiguous")}
+        asked = request.after(samples.certificate("en", outcomes=outcomes), "en")
+
+        assert [(item.requirement, item.rules) for item in asked.items] == [("DHCP-01", ())]
+        assert "stray router" in asked.items[0].actions[0]
+        assert "site file" in asked.own[0].texts[0]
+
+    def test_names_only_the_cubes_that_it_is_for(self) -> None:
+        """A CUBE that is switched off is nothing for the administrator."""
+        outcomes = {
+            ("CONN-01", "line-1"): ("fail", "no-route"),
+            ("CONN-01", "line-2"): ("fail", "no-answer"),
+        }
+        asked = request.after(samples.certificate("en", count=2, outcomes=outcomes), "en")
+
+        assert asked.items[0].cubes == ("line-2 (10.20.0.51)",)
+
     def test_of_a_reservation_still_asks(self) -> None:
         """An accepted deviation is to go one day."""
         asked = request.after(samples.reserved("en"), "en")

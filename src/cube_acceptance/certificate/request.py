@@ -33,9 +33,6 @@ COLUMNS = (
 WIDTH = 13
 """How far the values of the text stand in, behind their names."""
 
-UNMET = frozenset({"fail", "waived"})
-"""Outcomes that the network's administrator can have something to do about."""
-
 
 class Item(NamedTuple):
     """What is asked for one requirement."""
@@ -93,7 +90,7 @@ def after(certificate: Mapping[str, Any], language: Language) -> Request:
         reference=certificate["certificate_id"],
         date=wording.moment(certificate["time"]["started"], certificate["time"], language),
         contact=front.reached(certificate["people"]["operator"]),
-        items=tuple(item for item in items if item.actions or item.rules),
+        items=tuple(item for item in items if item.actions),
         own=tuple(each for each in own if each.texts),
         simulated=certificate["simulated"],
     )
@@ -102,14 +99,14 @@ def after(certificate: Mapping[str, Any], language: Language) -> Request:
 def _item(
     certificate: Mapping[str, Any], results: Sequence[Mapping[str, Any]], language: Language
 ) -> Item:
-    unmet = [result for result in results if result["outcome"] in UNMET]
+    open_ = [result for result in results if any(case.get("asked") for case in result["cases"])]
     asked = [
         (result["subject"], case)
-        for result in unmet
+        for result in open_
         for case in result["cases"]
-        if case["outcome"] == "fail" and case.get("asked")
+        if case.get("asked")
     ]
-    names = {result["subject"] for result in unmet if result["subject"] != SITE}
+    names = {result["subject"] for result in open_ if result["subject"] != SITE}
     cubes = {cube["name"]: cube for cube in certificate["item"]["cubes"] if cube["name"] in names}
     return Item(
         requirement=results[0]["requirement"],
@@ -118,9 +115,9 @@ def _item(
         cause=next((case["cause"] for _, case in asked), ""),
         cubes=tuple(map(named, cubes.values())),
         reasons=_alike(((subject, case["reason"]) for subject, case in asked), cubes, language),
-        meaning=unmet[0]["meaning"] if unmet else "",
+        meaning=open_[0]["meaning"] if open_ else "",
         actions=_alike(((subject, case["asked"]) for subject, case in asked), cubes, language),
-        rules=tuple(merged(Rule(**rule) for result in unmet for rule in result["requests"])),
+        rules=tuple(merged(Rule(**rule) for result in open_ for rule in result["requests"])),
     )
 
 
