@@ -82,8 +82,10 @@ def poisoned(value: Any, payload: str) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, dict):
         kept = {"verdict", "stage", "outcome", "level", "direction", "subject", "requirement",
                 "started", "ended", "zone", "expires", "privilege", "ssh"}  # fmt: skip
+        nothing = {key for key in ("asked",) if value.get(key) == ""}  # else there is a request
         return {
-            key: item if key in kept else poisoned(item, payload) for key, item in value.items()
+            key: item if key in kept | nothing else poisoned(item, payload)
+            for key, item in value.items()
         }
     if isinstance(value, list):
         return [poisoned(item, payload) for item in value]
