@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SOURCE = Path(__file__).parents[2] / "src" / "cube_acceptance"
-MODULES = ("site/load.py", "site/values.py", "plugin.py", "refusals.py", "entry.py", "logins.py")
-REFUSING = {"Complaint", "error", "UsageError", "_NoSecretError"}
+MODULES = (
+    *("site/load.py", "site/values.py", "logins.py", "method.py"),
+    *("plugin.py", "arguments.py", "refusals.py", "entry.py"),
+)
+REFUSING = {"Complaint", "SiteError", "error", "UsageError", "_NoSecretError"}
 """What is called with a sentence for somebody whose command line or site file is refused."""
 NAMES = {"hint", "problem", "detail"}
 """Variables that hold such a sentence."""
@@ -41,7 +44,7 @@ def sentences(module: str) -> Iterator[str]:
     for node in ast.walk(ast.parse((SOURCE / module).read_text("utf-8"))):
         given: list[ast.expr] = []
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in REFUSING:
-            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            given = [*node.args, *(one.value for one in node.keywords if one.arg != "key")]
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in NAMES:
             given = [node.value]
         for one in given:

@@ -260,7 +260,10 @@ class TestCommand:
         def no_room(**_: object) -> None:
             raise NoRoomError("3 threads")
 
-        for arguments in ([], ["--cube", "x"], ["--site", str(tmp_path / "nothing.toml")]):
+        away = tmp_path / "away.toml"
+        away.write_text('[vantage]\ninterface = "eth77"\n[[cube]]\naddress = "10.20.0.50"\n')
+        sites = (str(tmp_path / "nothing.toml"), str(away))
+        for arguments in ([], ["--cube", "x"], *(["--site", site] for site in sites)):
             with pytest.raises(SystemExit):
                 command.main(arguments)
         monkeypatch.setattr(command, "check_room", no_room)

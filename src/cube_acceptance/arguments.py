@@ -48,6 +48,8 @@ def replay(config: pytest.Config) -> store.Replay | None:
 
 def load(config: pytest.Config, catalogue: Catalogue) -> LoadedSite:
     """Load the site that is to be tested, by its file or by the one CUBE's address."""
+    from cube_acceptance.method import check_interface
+
     path, cube = one(config, "site"), one(config, "cube")
     if path and cube:
         raise pytest.UsageError("give either --site or --cube: a site file names its CUBEs itself")
@@ -56,30 +58,10 @@ def load(config: pytest.Config, catalogue: Catalogue) -> LoadedSite:
         if cube:
             return site_for_cube(cube)
         loaded = load_site(Path(path), frozenset(catalogues.IDS), required)
-        _check_interface(path, loaded.site.vantage.interface)
+        check_interface(path, loaded.site.vantage.interface)
     except SiteError as error:
         raise pytest.UsageError(str(error)) from error
     return loaded
-
-
-def _check_interface(file: str, name: str) -> None:
-    """Refuse the name of an interface that this computer does not have.
-
-    Raises:
-        SiteError: names those that it has.
-    """
-    from cube_acceptance.probes.net.local import system_interfaces
-    from cube_acceptance.text.foreign import is_plain
-
-    known = system_interfaces()
-    if name and name not in known:
-        listed = ", ".join(sorted(filter(is_plain, known)))
-        raise SiteError(
-            file=file,
-            key="vantage.interface",
-            problem="there is no such interface",
-            hint=f"This computer has {listed}",
-        )
 
 
 def find_tools(config: pytest.Config, state: State) -> None:

@@ -17,6 +17,8 @@ from cube_acceptance.probes import PROBES
 from cube_acceptance.probes.net import errors, local, measuring, windows
 from cube_acceptance.probes.net import vantage as vantages
 from cube_acceptance.setup import Computer, Routed, Setup
+from cube_acceptance.site import SiteError
+from cube_acceptance.text.foreign import is_plain
 
 if TYPE_CHECKING:
     from cube_acceptance.site import LoadedSite, Site
@@ -134,6 +136,22 @@ def find_vantage(site: Site) -> Vantage | CannotMeasure:
                 detail=f"{vantage.interface} has {vantage.address}, which is not in {network}",
             )
     return vantage
+
+
+def check_interface(file: str, name: str) -> None:
+    """Refuse the name of an interface that this computer does not have.
+
+    Raises:
+        SiteError: names those that it has.
+    """
+    known = local.system_interfaces()
+    if name and name not in known:
+        raise SiteError(
+            file=file,
+            key="vantage.interface",
+            problem="there is no such interface",
+            hint=f"This computer has {', '.join(sorted(filter(is_plain, known)))}",
+        )
 
 
 def this_computer(vantage: Vantage | CannotMeasure) -> Computer:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cube_acceptance import cases, catalogue, expected, logins, suite
 from cube_acceptance.certificate.terminal import Line, fitted
 from cube_acceptance.commands import run
-from cube_acceptance.method import make_setup
+from cube_acceptance.method import check_interface, make_setup
 from cube_acceptance.runner import NoRoomError, check_room
 from cube_acceptance.site import SiteError, load_site, site_for_cube
 from cube_acceptance.survey import Survey
@@ -82,7 +82,9 @@ def _load(book: Catalogue, options: argparse.Namespace) -> LoadedSite:
     if options.cube:
         return site_for_cube(options.cube)
     required = frozenset(entry.id for entry in book.requirement if entry.level == "required")
-    return load_site(Path(options.site), frozenset(catalogue.IDS), required)
+    loaded = load_site(Path(options.site), frozenset(catalogue.IDS), required)
+    check_interface(options.site, loaded.site.vantage.interface)
+    return loaded
 
 
 def _until_met(
