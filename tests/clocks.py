@@ -159,4 +159,4 @@ def date_of(reply: HttpReply) -> datetime | None:
         moment = parsedate_to_datetime(text)
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.replace(tzinfo=UTC)  # in every one of its forms

@@ -73,6 +73,9 @@ TOO_LATE = (Ignored(at_s=3.5, source=f"{SERVER}:123", reason="too late, after 3.
 NOW = "Mon, 23 Nov 2026 09:00:00 GMT"
 TWO_DAYS_AGO = "Sat, 21 Nov 2026 09:00:00 GMT"
 IN_AN_HOUR = "Mon, 23 Nov 2026 10:00:03 GMT"
+IN_FOURTEEN_HOURS = "Mon, 23 Nov 2026 23:00:00 GMT"
+IN_FIFTEEN_HOURS = "Tue, 24 Nov 2026 00:00:00 GMT"
+BY_THE_WALL = "Sat, 21 Nov 2026 09:00:00 +0100"
 OLDEST_FORM = "Sat Nov 21 09:00:00 2026"
 NO_DAY = "Mon, 33 Nov 2026 09:00:00 GMT"
 """What a CUBE's pages may say of the time (STARTED is the first of them)."""
@@ -2448,6 +2451,9 @@ ROWS = [
             ("right", (("date", NOW),), (("date", NOW),), (), {}),
             ("two days behind", (("date", TWO_DAYS_AGO),), (("date", TWO_DAYS_AGO),), CLOCK, {}),
             ("an hour ahead", (("date", IN_AN_HOUR),), (), CLOCK, {}),
+            ("as far ahead as any time zone", (("date", IN_FOURTEEN_HOURS),), (), CLOCK, {}),
+            ("further ahead than any", (("date", IN_FIFTEEN_HOURS),), (), CLOCK, {}),
+            ("with a date of a zone", (("date", BY_THE_WALL),), (("date", BY_THE_WALL),), (), {}),
             ("one of them kept by a cache", (("date", TWO_DAYS_AGO), ("age", "7")), (), (), {}),
             ("handed on by a proxy", (("date", TWO_DAYS_AGO), ("via", "1.1 box")), (), (), {}),
             ("of different times", (("date", NOW),), (("date", TWO_DAYS_AGO),), (), {}),
@@ -2456,6 +2462,15 @@ ROWS = [
             ("in the oldest form, and wrong", (("date", OLDEST_FORM),), (), CLOCK, {}),
             ("without a date", (), (), (), {}),
         )
+    ),
+    *(
+        Row(
+            f"the CUBE's pages: two days behind, with status {status}",
+            page(80, replies=(stamped(80, (("date", TWO_DAYS_AGO),), status=status),)),
+            {},
+            (*CLOCK, said),
+        )
+        for status, said in ((401, "login-required"), (403, "refuses-visitor"))
     ),
     Row(
         "the CUBE's pages: an error page is somebody's",
