@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 DATE_RESOLUTION_S = 1.0
 """An HTTP date has whole seconds (RFC 9110 section 5.6.7)."""
 HOUR_S = 3600.0
-ZONES_S = 14 * HOUR_S
-"""No time zone is further from UTC."""
+ZONES = 14
+"""No time zone is more hours from UTC."""
 PAGES = frozenset({401, 403})
 """Statuses of 400 and above by which the CUBE itself answers."""
 
@@ -96,17 +96,16 @@ def note_cube_clock(judge: Judge, setup: Setup, cube: Cube, ports: Sequence[int]
     if not references or any(within(own, reference, tolerance_s) for reference in references):
         return  # this computer's clock alone speaks against nobody
     offset_s = own.offset_s - references[0].offset_s
-    beside_s = abs(offset_s - round(offset_s / HOUR_S) * HOUR_S)
-    hours = HOUR_S / 2 <= abs(offset_s) <= ZONES_S + HOUR_S / 2 and beside_s <= tolerance_s + (
-        own.uncertainty_s + references[0].uncertainty_s
-    )
+    hours = round(offset_s / HOUR_S)
+    beside = own._replace(offset_s=own.offset_s - hours * HOUR_S)
+    zone = abs(hours) <= ZONES and within(beside, references[0], tolerance_s)
     judge.note(
         "cube-clock",
         address=cube.address,
         offset=round(offset_s),
         reference=references[0].name,
         tolerance=tolerance_s,
-        kind=Word("whole-hours" if hours else "no-whole-hours"),
+        kind=Word("whole-hours" if zone else "no-whole-hours"),
     )
 
 
