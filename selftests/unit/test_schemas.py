@@ -49,6 +49,15 @@ class TestNormalised:
 
         assert schemas.normalised(told) == {"type": "object", "additionalProperties": {}}
 
+    def test_a_docstring(self) -> None:
+        """Indented as in its module by msgspec 0.19; a key of that name is described by another."""
+        told = {
+            "description": "One.\n\n    Two.",
+            "properties": {"description": {"type": "string"}},
+        }
+
+        assert schemas.normalised(told) == {**told, "description": "One.\n\nTwo."}
+
     def test_order(self) -> None:
         """Null comes first by msgspec 0.19, last by later ones; places keep their order."""
         null, text = {"type": "null"}, {"type": "string"}

@@ -7,6 +7,7 @@ writes them; ``docs/`` holds what it wrote last, and a test compares what the tw
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -39,12 +40,15 @@ def schema(model: type[msgspec.Struct]) -> dict[str, Any]:
 def normalised(node: Any) -> Any:  # noqa: ANN401 - JSON
     """Write a part of a schema in the one form that is published.
 
-    Whether the names of a mapping are told is the library's choice and is left out; the order
-    of what has none (choices, required keys) is that of the texts.
+    Whether the names of a mapping are told is the library's choice and is left out, and so is how
+    far a docstring is indented; the order of what has none (choices, required keys) is that of the
+    texts.
     """
     if isinstance(node, dict):
         named = {key: part for key, part in node.items() if key != "propertyNames"}
         plain = {key: normalised(part) for key, part in named.items()}
+        if isinstance(told := named.get("description"), str):
+            plain["description"] = inspect.cleandoc(told)
         lists = {key for key in UNORDERED & plain.keys() if isinstance(plain[key], list)}
         return plain | {key: sorted(plain[key], key=json.dumps) for key in lists}
     return [normalised(part) for part in node] if isinstance(node, list | tuple) else node
