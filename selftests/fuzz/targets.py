@@ -25,6 +25,7 @@ from cube_acceptance.evidence import Vantage
 from cube_acceptance.probes import dhcp, leases, llmnr, mdns, ntp, ssh
 from cube_acceptance.probes import dns as dns_probe
 from cube_acceptance.probes.net import (
+    dhcp_packet,
     echo,
     http1,
     lease_texts,
@@ -106,9 +107,9 @@ def fuzz_dhcp(data: bytes) -> None:
     probe = dhcp.DhcpProbe(vantage=VANTAGE)
     findings = dhcp._Findings(Log(Stopwatch()), 0x11223344, bytes(6))
     for packet in packets(data):
-        taken = dhcp.unwrap(packet)
+        taken = dhcp_packet.unwrap(packet)
         probe._take(taken, findings)
-        plain = dhcp.Datagram(packet, HOST, 67)
+        plain = dhcp_packet.Datagram(packet, HOST, 67)
         probe._take(plain, findings)
     for record in (*findings.offers, *findings.log.ignored, *findings.log.tries):
         kept(record)

@@ -22,10 +22,12 @@ import pytest
 from cube_acceptance import network, probes
 from cube_acceptance.evidence import CannotMeasure, DhcpMessage, DhcpObserved, Vantage
 from cube_acceptance.probes import dhcp
-from cube_acceptance.probes.dhcp import Datagram, DhcpProbe
-from cube_acceptance.probes.net import dhcp_message, sockets, windows
+from cube_acceptance.probes.dhcp import DhcpProbe
+from cube_acceptance.probes.net import dhcp_message, dhcp_packet, dhcp_wire, sockets, windows
 from cube_acceptance.probes.net.checksum import INTACT, checksum
+from cube_acceptance.probes.net.dhcp_packet import Datagram
 from cube_acceptance.probes.net.errors import CannotAskError
+from cube_acceptance.probes.net.grant import grant_command
 from cube_acceptance.probes.net.log import IGNORED_LIMIT, Log
 from cube_acceptance.probes.net.measuring import Stopwatch
 from cube_acceptance.probes.net.receive import OVERTIME_LIMIT, RECEIVE_LIMIT
@@ -98,14 +100,14 @@ class TestWrap:
 
     def test_can_be_verified(self) -> None:
         """A server's kernel drops what has a wrong checksum: over all of it the sum is nothing."""
-        packet = dhcp.wrap(b"odd", ("255.255.255.255", 67), 68)
+        packet = dhcp_packet.wrap(b"odd", ("255.255.255.255", 67), 68)
 
         assert checksum(packet[:20]) == INTACT
         assert checksum(packet[12:20] + struct.pack("!HH", 17, 11) + packet[20:]) == INTACT
 
     def test_says_who_and_where(self) -> None:
         """From 0.0.0.0 as a computer without an address (RFC 2131 section 4.1)."""
-        packet = dhcp.wrap(b"payload", ("255.255.255.255", 67), 68)
+        packet = dhcp_packet.wrap(b"payload", ("255.255.255.255", 67), 68)
 
         assert packet[0] == 0x45
         assert struct.unpack("!H", packet[2:4]) == (len(packet),)
@@ -118,7 +120,7 @@ class TestWrap:
         """RFC 768: all zero means that there is no checksum."""
         summed = checksum(b"\xff" * 4 + struct.pack("!HHHHHH", 17, 10, 68, 67, 10, 0))
 
-        packet = dhcp.wrap(summed.to_bytes(2, "big"), ("255.255.255.255", 67), 68)
+        packet = dhcp_packet.wrap(summed.to_bytes(2, "big"), ("255.255.255.255", 67), 68)
 
         assert packet[26:28] == b"\xff\xff"
 
@@ -128,54 +130,54 @@ class TestUnwrap:
 
     def test_gives_back_what_was_wrapped(self) -> None:
         """The sender's address and port are evidence."""
-        packet = dhcp.wrap(b"payload", ("255.255.255.255", 67), 68)
+        packet = dhcp_packet.wrap(b"payload", ("255.255.255.255", 67), 68)
 
-        assert dhcp.unwrap(packet) == Datagram(b"payload", "0.0.0.0", 68)
+        assert dhcp_packet.unwrap(packet) == Datagram(b"payload", "0.0.0.0", 68)
 
     def test_ignores_the_frames_padding(self) -> None:
         """An Ethernet frame has at least 46 bytes of payload."""
-        packet = dhcp.wrap(b"payload", ("255.255.255.255", 67), 68)
+        packet = dhcp_packet.wrap(b"payload", ("255.255.255.255", 67), 68)
 
-        assert dhcp.unwrap(packet + bytes(20)).payload == b"payload"
+        assert dhcp_packet.unwrap(packet + bytes(20)).payload == b"payload"
 
     def test_drops_a_wrong_checksum(self) -> None:
         """As every client does (RFC 1122 section 4.1.3.4): the CUBE does not see that OFFER."""
-        packet = bytearray(dhcp.wrap(b"payload", ("255.255.255.255", 67), 68))
+        packet = bytearray(dhcp_packet.wrap(b"payload", ("255.255.255.255", 67), 68))
         packet[26:28] = b"\x12\x34"
 
-        dropped = dhcp.unwrap(bytes(packet) + bytes(20))
+        dropped = dhcp_packet.unwrap(bytes(packet) + bytes(20))
 
         assert dropped.defect == "a wrong UDP checksum"
         assert dropped.source == "0.0.0.0:68"
 
     def test_accepts_an_unfinished_checksum(self) -> None:
         """Checksum offload: the network card or the veth pair would have filled it in."""
-        packet = bytearray(dhcp.wrap(b"payload", ("255.255.255.255", 67), 68))
+        packet = bytearray(dhcp_packet.wrap(b"payload", ("255.255.255.255", 67), 68))
         packet[26:28] = b"\x12\x34"
 
-        assert dhcp.unwrap(bytes(packet), unsummed=True).defect == ""
+        assert dhcp_packet.unwrap(bytes(packet), unsummed=True).defect == ""
 
     def test_accepts_a_datagram_without_a_checksum(self) -> None:
         """RFC 768: all zero means that none was computed."""
-        packet = bytearray(dhcp.wrap(b"payload", ("255.255.255.255", 67), 68))
+        packet = bytearray(dhcp_packet.wrap(b"payload", ("255.255.255.255", 67), 68))
         packet[26:28] = bytes(2)
 
-        assert dhcp.unwrap(bytes(packet)).defect == ""
+        assert dhcp_packet.unwrap(bytes(packet)).defect == ""
 
     def test_accepts_an_empty_datagram(self) -> None:
         """Nothing is wrong with it but that it is no DHCP message, which is said elsewhere."""
-        packet = dhcp.wrap(b"", ("255.255.255.255", 67), 68)
+        packet = dhcp_packet.wrap(b"", ("255.255.255.255", 67), 68)
 
-        assert dhcp.unwrap(packet) == Datagram(b"", "0.0.0.0", 68)
+        assert dhcp_packet.unwrap(packet) == Datagram(b"", "0.0.0.0", 68)
 
     def test_skips_ip_options(self) -> None:
         """RFC 791: the header's length counts, not twenty bytes."""
-        packet = bytearray(dhcp.wrap(b"payload", ("255.255.255.255", 67), 68))
+        packet = bytearray(dhcp_packet.wrap(b"payload", ("255.255.255.255", 67), 68))
         packet[20:20] = b"\x01\x01\x01\x00"
         packet[0] = 0x46
         packet[3] += 4
 
-        assert dhcp.unwrap(bytes(packet)).payload == b"payload"
+        assert dhcp_packet.unwrap(bytes(packet)).payload == b"payload"
 
     @pytest.mark.parametrize(
         ("change", "defect"),
@@ -190,9 +192,9 @@ class TestUnwrap:
     )
     def test_says_what_is_wrong(self, change, defect: str) -> None:  # noqa: ANN001 - a lambda
         """Hostile bytes end in the evidence and nowhere else."""
-        packet = change(dhcp.wrap(b"payload", ("255.255.255.255", 67), 68))
+        packet = change(dhcp_packet.wrap(b"payload", ("255.255.255.255", 67), 68))
 
-        assert dhcp.unwrap(packet).defect == defect
+        assert dhcp_packet.unwrap(packet).defect == defect
 
     def test_names_no_source_where_it_knows_none(self) -> None:
         """``:0`` would look like an address."""
@@ -205,19 +207,19 @@ class TestPortFilter:
 
     def test_lets_a_reply_pass(self) -> None:
         """Wrapped for port 68, whole."""
-        packet = dhcp.wrap(bytes(300), ("255.255.255.255", 68), 67)
+        packet = dhcp_packet.wrap(bytes(300), ("255.255.255.255", 68), 67)
 
-        assert run_filter(dhcp.port_filter(68), packet) == RECEIVE_LIMIT
+        assert run_filter(dhcp_packet.port_filter(68), packet) == RECEIVE_LIMIT
 
     @pytest.mark.parametrize(
         ("at", "value"), [(9, b"\x06"), (6, b"\x20\x00"), (6, b"\x00\x01"), (22, b"\x00\x43")]
     )
     def test_refuses_the_rest(self, at: int, value: bytes) -> None:
         """TCP, fragments, another port: a download beside the run must not push replies out."""
-        packet = bytearray(dhcp.wrap(bytes(300), ("255.255.255.255", 68), 67))
+        packet = bytearray(dhcp_packet.wrap(bytes(300), ("255.255.255.255", 68), 67))
         packet[at : at + len(value)] = value
 
-        assert run_filter(dhcp.port_filter(68), bytes(packet)) == 0
+        assert run_filter(dhcp_packet.port_filter(68), bytes(packet)) == 0
 
 
 class _FakeSocket:
@@ -280,9 +282,9 @@ class _Factory:
         return self.sockets[name]
 
 
-def open_plant(factory: _Factory, platform: str = "linux", **changes: object) -> dhcp.Wire:
+def open_plant(factory: _Factory, platform: str = "linux", **changes: object) -> dhcp_wire.Wire:
     """Open a wire on a plant's network by fake sockets."""
-    return dhcp.open_wire(
+    return dhcp_wire.open_wire(
         PLANT,
         ("255.255.255.255", 67),
         68,
@@ -329,11 +331,11 @@ class TestOpenWire:
     def test_knows_this_computers_addresses(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A UDP socket also hears what this computer says to everybody."""
         own = (ipaddress.IPv4Interface("10.20.0.9/24"), ipaddress.IPv4Interface("10.20.0.8/24"))
-        monkeypatch.setattr(dhcp, "interface_networks", {LOOPBACK: own}.__getitem__)
+        monkeypatch.setattr(dhcp_wire, "interface_networks", {LOOPBACK: own}.__getitem__)
 
         wire = open_plant(_Factory(udp=_FakeSocket()))
 
-        assert isinstance(wire, dhcp.UdpWire)
+        assert isinstance(wire, dhcp_wire.UdpWire)
         assert wire.own == {"10.20.0.9", "10.20.0.8"}
 
     def test_gives_back_a_packet_socket_that_cannot_be_bound(self) -> None:
@@ -374,7 +376,7 @@ class TestOpenWire:
 
     def test_hears_by_a_device_on_macos(self) -> None:
         """What comes by unicast, or what the firewall drops, is heard by root."""
-        offer = dhcp.wrap(b"offer", ("10.20.0.9", 68), 67)
+        offer = dhcp_packet.wrap(b"offer", ("10.20.0.9", 68), 67)
         heard = iter((offer, None))
         closed: list[str] = []
         tap = SimpleNamespace(receive=lambda _: next(heard), close=lambda: closed.append("tap"))
@@ -437,7 +439,7 @@ class TestOpenWire:
         """The embedded site needs no privilege and must broadcast nothing."""
         fake = _FakeSocket()
 
-        wire = dhcp.open_wire(
+        wire = dhcp_wire.open_wire(
             LOCAL, ("127.0.0.1", 40067), 0, new_socket=_Factory(packet=_FakeSocket(), udp=fake)
         )
 
@@ -450,7 +452,7 @@ class TestOpenWire:
         fake = _FakeSocket({"bind": OSError(errno.EADDRNOTAVAIL, "words")})
 
         with pytest.raises(CannotAskError, match="cannot be used"):
-            dhcp.open_wire(LOCAL, ("127.0.0.1", 40067), 0, new_socket=_Factory(udp=fake))
+            dhcp_wire.open_wire(LOCAL, ("127.0.0.1", 40067), 0, new_socket=_Factory(udp=fake))
 
         assert fake.closed
 
@@ -460,11 +462,11 @@ class TestLinkIsUp:
 
     def test_knows_the_loopback_interface(self) -> None:
         """It is up on every computer that runs this."""
-        assert dhcp.link_is_up(LOOPBACK) is True
+        assert dhcp_wire.link_is_up(LOOPBACK) is True
 
     def test_knows_what_is_not_there(self) -> None:
         """Another thing than switched off."""
-        assert dhcp.link_is_up("nowhere0") is None
+        assert dhcp_wire.link_is_up("nowhere0") is None
 
 
 class TestWires:
@@ -473,20 +475,20 @@ class TestWires:
     def test_sends_packets_to_everybody(self) -> None:
         """The whole link hears it, as a CUBE's own DISCOVER."""
         fake = _FakeSocket()
-        wire = dhcp.PacketWire(fake, "eth0", ("255.255.255.255", 67), 68)
+        wire = dhcp_wire.PacketWire(fake, "eth0", ("255.255.255.255", 67), 68)
 
         wire.send(b"payload")
         wire.close()
 
-        packet = dhcp.wrap(b"payload", ("255.255.255.255", 67), 68)
+        packet = dhcp_packet.wrap(b"payload", ("255.255.255.255", 67), 68)
         assert fake.sent == [(packet, ("eth0", 0x0800, 0, 0, b"\xff" * 6))]
         assert fake.closed
 
     def test_receives_packets(self) -> None:
         """The headers are the wire's business, the payload the probe's."""
-        packet = dhcp.wrap(b"payload", ("255.255.255.255", 68), 67)
+        packet = dhcp_packet.wrap(b"payload", ("255.255.255.255", 68), 67)
         fake = _FakeSocket(arrives=(packet, ("eth0", 0x0800, 1, 1, bytes(6))))
-        wire = dhcp.PacketWire(fake, "eth0", ("", 67), 68)
+        wire = dhcp_wire.PacketWire(fake, "eth0", ("", 67), 68)
 
         assert wire.receive(0.1) == Datagram(b"payload", "0.0.0.0", 67)
 
@@ -503,12 +505,12 @@ class TestWires:
         self, notes: list[tuple[int, int, bytes]], defect: str
     ) -> None:
         """Bit 3 of the status says that the sum is still to come (packet(7)); without it, wrong."""
-        packet = bytearray(dhcp.wrap(b"payload", ("255.255.255.255", 68), 67))
+        packet = bytearray(dhcp_packet.wrap(b"payload", ("255.255.255.255", 68), 67))
         packet[26:28] = b"\x12\x34"
         fake = _FakeSocket(arrives=(bytes(packet), ("eth0", 0x0800, 1, 1, bytes(6))))
         fake.notes = notes
 
-        received = dhcp.PacketWire(fake, "eth0", ("", 67), 68).receive(0.1)
+        received = dhcp_wire.PacketWire(fake, "eth0", ("", 67), 68).receive(0.1)
 
         assert received is not None
         assert received.defect == defect
@@ -516,15 +518,15 @@ class TestWires:
     @pytest.mark.parametrize(("protocol", "kind"), [(0x86DD, 1), (0x0800, 4)])
     def test_receives_replies_only(self, protocol: int, kind: int) -> None:
         """Neither another protocol nor what a server on this computer sends counts."""
-        packet = dhcp.wrap(b"payload", ("255.255.255.255", 68), 67)
+        packet = dhcp_packet.wrap(b"payload", ("255.255.255.255", 68), 67)
         fake = _FakeSocket(arrives=(packet, ("eth0", protocol, kind, 1, bytes(6))))
 
-        assert dhcp.PacketWire(fake, "eth0", ("", 67), 68).receive(0.1) is None
+        assert dhcp_wire.PacketWire(fake, "eth0", ("", 67), 68).receive(0.1) is None
 
     def test_receives_datagrams(self) -> None:
         """The kernel has taken the headers off."""
         fake = _FakeSocket(arrives=(b"payload", ("10.20.0.1", 67)))
-        wire = dhcp.UdpWire(fake, ("", 67))
+        wire = dhcp_wire.UdpWire(fake, ("", 67))
 
         assert wire.receive(0.1) == Datagram(b"payload", "10.20.0.1", 67)
         assert fake.limits_s == [0.1]
@@ -532,7 +534,7 @@ class TestWires:
     def test_tells_this_computers_own_server(self) -> None:
         """A broadcast comes back to the sender: connection sharing must not prove the plant's."""
         fake = _FakeSocket(arrives=(b"offer", ("10.20.0.9", 67)))
-        wire = dhcp.UdpWire(fake, ("", 67), own=frozenset({"10.20.0.9"}))
+        wire = dhcp_wire.UdpWire(fake, ("", 67), own=frozenset({"10.20.0.9"}))
 
         received = wire.receive(0.1)
 
@@ -544,7 +546,7 @@ class TestWires:
         """A time limit of zero makes a socket look once, one of None would make it wait."""
         fake = _FakeSocket({"recvfrom": TimeoutError()})
 
-        assert dhcp.UdpWire(fake, ("", 67)).receive(0.0) is None
+        assert dhcp_wire.UdpWire(fake, ("", 67)).receive(0.0) is None
         assert fake.limits_s == [0.0]
 
     @pytest.mark.parametrize("error", [TimeoutError(), OSError(errno.ENETDOWN, "down")])
@@ -552,8 +554,8 @@ class TestWires:
         """A failed reception (an ICMP error on Windows, a link that goes down) is no answer."""
         fake = _FakeSocket({"recvfrom": error})
 
-        assert dhcp.UdpWire(fake, ("", 67)).receive(0.001) is None
-        assert dhcp.PacketWire(fake, "eth0", ("", 67), 68).receive(0.001) is None
+        assert dhcp_wire.UdpWire(fake, ("", 67)).receive(0.001) is None
+        assert dhcp_wire.PacketWire(fake, "eth0", ("", 67), 68).receive(0.001) is None
 
 
 class TestGrantCommand:
@@ -561,7 +563,7 @@ class TestGrantCommand:
 
     def test_grants_one_right_to_one_run(self) -> None:
         """Not to the interpreter for ever, and not root for everything."""
-        command = dhcp.grant_command("linux", "/home/me/my venv/bin/python")
+        command = grant_command("linux", "/home/me/my venv/bin/python")
 
         assert command.startswith(f"sudo setpriv --reuid={os.getuid()} --regid={os.getgid()} ")
         assert "--ambient-caps=+net_raw" in command
@@ -569,8 +571,8 @@ class TestGrantCommand:
 
     def test_knows_the_other_platforms(self) -> None:
         """The requirement asks for the exact command wherever the suite runs."""
-        assert dhcp.grant_command("darwin", "/v/bin/python") == "sudo /v/bin/python -m pytest"
-        assert '-LocalPort 68 -Program "C:\\py.exe"' in dhcp.grant_command("win32", "C:\\py.exe")
+        assert grant_command("darwin", "/v/bin/python") == "sudo /v/bin/python -m pytest"
+        assert '-LocalPort 68 -Program "C:\\py.exe"' in grant_command("win32", "C:\\py.exe")
 
 
 class TestMissingRight:
@@ -595,9 +597,9 @@ class TestMissingRight:
                 raise end
             return type("Wire", (), {"close": lambda _: closed.append(1)})()
 
-        monkeypatch.setattr(dhcp, "open_wire", open_wire)
+        monkeypatch.setattr(dhcp_wire, "open_wire", open_wire)
 
-        assert dhcp.missing_right(healthy.VANTAGE) == command
+        assert dhcp_wire.missing_right(healthy.VANTAGE) == command
         assert bool(closed) == (end is None)
 
 
@@ -1167,7 +1169,7 @@ class TestDeaf:
         """A packet socket misses nothing."""
         unheard, heard = self.silence(deaf=True), self.silence(deaf=False)
 
-        assert (unheard.deaf, unheard.command) == ("udp-socket", dhcp.grant_command())
+        assert (unheard.deaf, unheard.command) == ("udp-socket", grant_command())
         assert (heard.deaf, heard.command) == ("", "")
 
     @pytest.mark.parametrize("deaf", [True, False])

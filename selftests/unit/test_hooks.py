@@ -30,7 +30,7 @@ from cube_acceptance.certificate import terminal
 from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.judge import Judge, Judgement
 from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, Ledger
-from cube_acceptance.probes import dhcp as probing
+from cube_acceptance.probes.net import dhcp_wire
 from cube_acceptance.run import Run
 from cube_acceptance.session import CASE, JUDGE, JUDGED, OWED, STATE, State
 from cube_acceptance.site import Cube, LoadedSite, Login, Site
@@ -377,7 +377,7 @@ class TestLines:
         said: str,
     ) -> None:
         """In the first second, with the whole command that grants it."""
-        monkeypatch.setattr(probing, "missing_right", lambda _: command)
+        monkeypatch.setattr(dhcp_wire, "missing_right", lambda _: command)
         config = Config(tmp_path)
         config.stash[STATE] = state
         assert display.pytest_report_header(config) == []

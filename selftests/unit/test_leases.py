@@ -29,8 +29,9 @@ from leasesamples import (
 )
 
 from cube_acceptance.evidence import CannotMeasure, LeaseObserved, Vantage
-from cube_acceptance.probes import dhcp, leases
+from cube_acceptance.probes import leases
 from cube_acceptance.probes.leases import LeaseProbe
+from cube_acceptance.probes.net.grant import grant_command
 from cube_acceptance.programs import OUTPUT_LIMIT, run_command
 
 LOOPBACK = next(name for name in psutil.net_if_stats() if name.lower().startswith("lo"))
@@ -360,7 +361,7 @@ class TestRun:
         assert isinstance(found, CannotMeasure)
         assert found.cause == "not-permitted"
         assert LOOPBACK in found.detail
-        assert found.command == dhcp.grant_command(platform)
+        assert found.command == grant_command(platform)
 
     def test_survives_an_interface_that_is_gone(self, tmp_path: Path) -> None:
         """An adapter may be pulled at any time."""

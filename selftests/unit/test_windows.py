@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from cube_acceptance.evidence import Vantage
-from cube_acceptance.probes import dhcp
 from cube_acceptance.probes.net import (
     commands,
+    dhcp_wire,
     echo,
     errors,
     neighbours,
@@ -268,7 +268,7 @@ class TestInterface:
         bare = Vantage(interface="Ethernet 2", address="", prefix=32)
 
         with pytest.raises(CannotAskError, match="no IPv4 address") as caught:
-            dhcp.open_wire(
+            dhcp_wire.open_wire(
                 bare, ("255.255.255.255", 67), 68,
                 platform="win32", is_up=lambda _: True, broadcasts=lambda _: True,
             )  # fmt: skip

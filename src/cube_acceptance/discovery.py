@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from cube_acceptance.evidence import CannotMeasure, Vantage
 from cube_acceptance.method import FAR_AWAY
 from cube_acceptance.probes import candidates
-from cube_acceptance.probes.dhcp import BROADCAST, DhcpProbe
+from cube_acceptance.probes.dhcp import DhcpProbe
 from cube_acceptance.probes.net import local
 from cube_acceptance.probes.net import vantage as vantages
+from cube_acceptance.probes.net.dhcp_packet import BROADCAST
 from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.neighbours import learned
 

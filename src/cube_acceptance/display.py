@@ -71,7 +71,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     from cube_acceptance.certificate import front, terminal
     from cube_acceptance.evidence import Vantage
     from cube_acceptance.method import vantage_facts
-    from cube_acceptance.probes.dhcp import missing_right
+    from cube_acceptance.probes.net.dhcp_wire import missing_right
 
     site, vantage = state.loaded.site, state.setup.vantage
     facts = vantage_facts(state.setup)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cube_acceptance import catalogue, discovery, ownership, suite
 from cube_acceptance.probes.candidates import SWEEP_RATE
-from cube_acceptance.probes.dhcp import missing_right
+from cube_acceptance.probes.net.dhcp_wire import missing_right
 from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.run import write_whole
 from cube_acceptance.setup import Ports

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cube_acceptance.evidence import CannotMeasure, LeaseObserved, Vantage, timestamp
-from cube_acceptance.probes import dhcp
 from cube_acceptance.probes.net import lease_texts, windows_lease
 from cube_acceptance.probes.net.errors import CannotAskError
+from cube_acceptance.probes.net.grant import grant_command
 from cube_acceptance.probes.net.local import interface_networks
 from cube_acceptance.probes.net.measuring import Stopwatch, measured
 from cube_acceptance.programs import run_command
@@ -96,7 +96,7 @@ class LeaseProbe:
         return "lease"
 
     def run(self) -> LeaseObserved | CannotMeasure:
-        """Look once; ``not-permitted`` with :func:`~dhcp.grant_command` where nothing is found."""
+        """Look once; ``not-permitted`` with :func:`grant_command` where nothing is found."""
         return measured(self._measure, self.vantage)
 
     def _measure(self, watch: Stopwatch) -> LeaseObserved:
@@ -123,7 +123,7 @@ class LeaseProbe:
         raise CannotAskError(
             "not-permitted",
             f"no current DHCP lease of this computer on {self.vantage.interface} can be read",
-            dhcp.grant_command(self.platform),
+            grant_command(self.platform),
         )
 
     def _leases(self) -> Iterator[Lease]:
