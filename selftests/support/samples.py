@@ -311,7 +311,7 @@ def rejected(language: Language = "de") -> Certificate:
         deviations=[
             {
                 "code": "site-dns",
-                "text": sentences.say(
+                "text": sentences.fill(
                     catalogue.load().common.deviations["site-dns"].sentence(language),
                     {"servers": ["10.20.0.1"]},
                     catalogue.load(),

@@ -103,7 +103,7 @@ class TestSay:
 
     def test_fills_in(self, catalogue: Catalogue) -> None:
         """The same template with the same facts is the same sentence."""
-        said = sentences.say("{a} and {b}, {a}", {"a": "x", "b": 2}, catalogue, "en")
+        said = sentences.fill("{a} and {b}, {a}", {"a": "x", "b": 2}, catalogue, "en")
 
         assert said == "x and 2, x"
 
@@ -112,16 +112,16 @@ class TestSay:
         self, facts: dict[str, object], catalogue: Catalogue
     ) -> None:
         """A sentence with a hole is better than none, and a hole must be seen."""
-        assert sentences.say("to {a}.", facts, catalogue, "en") == "to \u2013."
+        assert sentences.fill("to {a}.", facts, catalogue, "en") == "to \u2013."
 
     def test_shows_a_zero(self, catalogue: Catalogue) -> None:
         """Nothing lost is not the same as nothing known."""
-        assert sentences.say("{a} lost", {"a": 0}, catalogue, "en") == "0 lost"
+        assert sentences.fill("{a} lost", {"a": 0}, catalogue, "en") == "0 lost"
 
     @given(st.text(max_size=40))
     def test_fills_in_once(self, hostile: str) -> None:
         """Text from the network must not be taken for a template."""
-        said = sentences.say(
+        said = sentences.fill(
             "<{a}>", {"a": "{b}" + hostile, "b": "secret"}, catalogues.load(), "en"
         )
 
@@ -142,7 +142,7 @@ class TestSentencesOfRequirements:
         for template in (text.sentence(language), text.ask(language), text.own(language)):
             facts = {name: EXAMPLES.get(name, "x") for name in placeholders(template)}
 
-            said = sentences.say(template, facts, catalogue, language)
+            said = sentences.fill(template, facts, catalogue, language)
             assert "{" not in said, place
             assert "\u2013" not in said.replace(" \u2013 ", ""), place
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 import sys
 from types import SimpleNamespace
@@ -182,21 +183,32 @@ class TestNeighbours:
         )
         assert helper.freed == 1
 
+    @pytest.fixture
+    def asked_of_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Windows' own table, filled by hand."""
+        ask = functools.partial(neighbours.ask_windows, load=Helper())
+        monkeypatch.setattr(sys, "platform", "win32")
+        monkeypatch.setattr(neighbours, "ask_windows", ask)
+
+    @pytest.mark.usefixtures("asked_of_windows")
     def test_learned(self) -> None:
         """Neither entries by hand nor those without an answer, nor other interfaces."""
-        learned = neighbours.learned_by_windows("Ethernet 2", Helper())
+        assert neighbours.learned("Ethernet 2") == {CUBE: "02:00:00:00:00:50"}
 
-        assert learned == {CUBE: "02:00:00:00:00:50"}
-        assert neighbours.learned_by_windows("Ethernet 2", Helper(table=50)) == {}
-
+    @pytest.mark.usefixtures("asked_of_windows")
     def test_by_hand(self) -> None:
         """What somebody entered is used without a question."""
-        entry = neighbours.told_windows_by_hand("Ethernet 2", "10.20.0.52", Helper())
+        entry = neighbours.told_by_hand("Ethernet 2", "10.20.0.52")
 
         assert entry
         assert str(entry) == "10.20.0.52 02:00:00:00:00:52 PERMANENT"
-        assert neighbours.told_windows_by_hand("Ethernet 2", CUBE, Helper()) is None
-        assert neighbours.told_windows_by_hand("eth9", CUBE, Helper()) is None
+        assert neighbours.told_by_hand("Ethernet 2", CUBE) is None
+        assert neighbours.told_by_hand("eth9", CUBE) is None
+
+    def test_no_table(self) -> None:
+        """Where Windows does not tell it, that is said."""
+        with pytest.raises(OSError, match="50"):
+            neighbours.ask_windows("Ethernet 2", Helper(table=50))
 
     @pytest.mark.parametrize(
         ("address", "answers"),

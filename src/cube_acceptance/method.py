@@ -106,35 +106,21 @@ SECRET_OPTIONS = ("--sign",)
 
 def find_vantage(site: Site) -> Vantage | CannotMeasure:
     """Find the place to measure from, or say why there is none."""
-    watch = measuring.Stopwatch()
-    try:
-        target = site.cubes[0].address if site.cubes else FAR_AWAY
-        vantage = vantages.find_vantage(target, site.vantage.interface)
-    except errors.CannotAskError as obstacle:
-        return CannotMeasure(
-            started=watch.started,
-            duration_s=watch.elapsed(),
-            cause=obstacle.cause,
-            detail=obstacle.detail,
-            command=obstacle.command,
-        )
+    return measuring.attempted(lambda _: _vantage_of(site))
+
+
+def _vantage_of(site: Site) -> Vantage:
+    target = site.cubes[0].address if site.cubes else FAR_AWAY
+    vantage = vantages.find_vantage(target, site.vantage.interface)
     if site.vantage.interface and vantage.loopback:
-        return CannotMeasure(
-            started=watch.started,
-            duration_s=watch.elapsed(),
-            cause="not-configured",
-            detail=f"{vantage.interface} leads to this computer itself and to no network",
-        )
+        detail = f"{vantage.interface} leads to this computer itself and to no network"
+        raise errors.CannotAskError("not-configured", detail)
     network = site.vantage.network
     if network and vantage.address:
         own = ipaddress.IPv4Address(vantage.address)
         if own not in ipaddress.IPv4Network(network):
-            return CannotMeasure(
-                started=watch.started,
-                duration_s=watch.elapsed(),
-                cause="off-link",
-                detail=f"{vantage.interface} has {vantage.address}, which is not in {network}",
-            )
+            detail = f"{vantage.interface} has {vantage.address}, which is not in {network}"
+            raise errors.CannotAskError("off-link", detail)
     return vantage
 
 

@@ -33,7 +33,7 @@ from cube_acceptance.judge import on_the_wire
 from cube_acceptance.method import system_name
 from cube_acceptance.probes.http import FAMILIAR, PageProbe
 from cube_acceptance.probes.net import vantage as vantages
-from cube_acceptance.probes.net.errors import CannotAskError
+from cube_acceptance.probes.net.measuring import attempted
 from cube_acceptance.probes.ssh import SshProbe
 from cube_acceptance.run import folder_of, times, write_whole
 from cube_acceptance.runner import Finished, NoRoomError, Runner, check_room
@@ -198,17 +198,7 @@ def ask(address: str, ports: Ports, language: Language) -> Report:
 
 def find_vantage(address: str) -> Vantage | CannotMeasure:
     """Find the way out to an address, or say why there is none."""
-    started = timestamp()
-    try:
-        return vantages.find_vantage(address)
-    except CannotAskError as obstacle:
-        return CannotMeasure(
-            started=started,
-            duration_s=0.0,
-            cause=obstacle.cause,
-            detail=obstacle.detail,
-            command=obstacle.command,
-        )
+    return attempted(lambda _: vantages.find_vantage(address))
 
 
 def probe(service: Service, vantage: Vantage, address: str, ports: Ports) -> PageProbe | SshProbe:

@@ -81,7 +81,7 @@ def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> d
         for subject in expected.subjects(requirement, site)
     ]
     complaints = [
-        sentences.say(
+        sentences.fill(
             catalogue.common.complaints[complaint.code].sentence(language),
             {"place": complaint.place},
             catalogue,
@@ -228,7 +228,7 @@ def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
     }
     if outcome in UNDECIDED:
         text = catalogue.common.texts["undecided"].sentence(language)
-        result["meaning"] = sentences.say(text, {"meaning": words.meaning}, catalogue, language)
+        result["meaning"] = sentences.fill(text, {"meaning": words.meaning}, catalogue, language)
     if outcome == "waived":
         accepted = [waiver for waiver in waived if waiver]
         result |= {
@@ -248,7 +248,7 @@ def _accepted(catalogue: Catalogue, reason: str, waivers: list[Waiver], language
             "expires": f"{waiver.expires.isoformat()}T00:00:00Z",
         }
         text = catalogue.common.texts["waived"].sentence(language)
-        reason = sentences.say(text, facts, catalogue, language)
+        reason = sentences.fill(text, facts, catalogue, language)
     return reason
 
 
@@ -378,7 +378,7 @@ def _deviations(
     return [
         {
             "code": code,
-            "text": sentences.say(
+            "text": sentences.fill(
                 catalogue.common.deviations[code].sentence(language), facts, catalogue, language
             ),
         }

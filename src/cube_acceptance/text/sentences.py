@@ -61,7 +61,7 @@ def spoken(value: Fact, catalogue: Catalogue, language: Language) -> str:
         return value
 
 
-def say(template: str, facts: dict[str, Fact], catalogue: Catalogue, language: Language) -> str:
+def fill(template: str, facts: dict[str, Fact], catalogue: Catalogue, language: Language) -> str:
     """Fill a template; a fact that it names and that is missing shows as an en dash."""
     words = {name: spoken(value, catalogue, language) for name, value in facts.items()}
     return re.sub(r"\{(\w+)\}", lambda name: words.get(name[1]) or _MISSING, template)
@@ -71,7 +71,7 @@ def reason(
     catalogue: Catalogue, requirement: str, text: str, facts: dict[str, Fact], language: Language
 ) -> str:
     """Say why a requirement is not met or cannot be judged."""
-    return say(catalogue.text(requirement, text).sentence(language), facts, catalogue, language)
+    return fill(catalogue.text(requirement, text).sentence(language), facts, catalogue, language)
 
 
 def remedy(
@@ -86,18 +86,18 @@ def asked(
     catalogue: Catalogue, requirement: str, text: str, facts: dict[str, Fact], language: Language
 ) -> str:
     """Say what is asked of the network's administrator; empty where nothing is."""
-    return say(catalogue.text(requirement, text).ask(language), facts, catalogue, language)
+    return fill(catalogue.text(requirement, text).ask(language), facts, catalogue, language)
 
 
 def own_work(
     catalogue: Catalogue, requirement: str, text: str, facts: dict[str, Fact], language: Language
 ) -> str:
     """Say what the tester has to do about it; empty where nothing is."""
-    return say(catalogue.text(requirement, text).own(language), facts, catalogue, language)
+    return fill(catalogue.text(requirement, text).own(language), facts, catalogue, language)
 
 
 def note(
     catalogue: Catalogue, requirement: str, code: str, facts: dict[str, Fact], language: Language
 ) -> str:
     """Say an observation that moves no verdict."""
-    return say(catalogue.note(requirement, code).sentence(language), facts, catalogue, language)
+    return fill(catalogue.note(requirement, code).sentence(language), facts, catalogue, language)

@@ -29,6 +29,7 @@ from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.vantage import check_link_state, route_to, standing_link_state
 
 ObservationT = TypeVar("ObservationT")
+AnyT = TypeVar("AnyT")
 
 
 class Stopwatch:
@@ -64,13 +65,23 @@ def measured(
     What came to nothing says something about the network only if this computer stood in it all
     the time, and sent its packets to whom the network says that they are for.
     """
-    watch = Stopwatch()
-    before = standing_link_state(vantage)
-    try:
+
+    def checked(watch: Stopwatch) -> ObservationT:
+        before = standing_link_state(vantage)
         observation = measure(watch)
         if in_vain(observation) and not vantage.loopback:
             check_link_state(vantage, before)
             check_neighbours(vantage, unheard(observation))
+        return observation
+
+    return attempted(checked)
+
+
+def attempted(attempt: Callable[[Stopwatch], AnyT]) -> AnyT | CannotMeasure:
+    """Return what an attempt does, or what kept it from asking."""
+    watch = Stopwatch()
+    try:
+        return attempt(watch)
     except CannotAskError as obstacle:
         return CannotMeasure(
             started=watch.started,
@@ -79,7 +90,6 @@ def measured(
             detail=obstacle.detail,
             command=obstacle.command,
         )
-    return observation
 
 
 def in_vain(observation: object) -> bool:

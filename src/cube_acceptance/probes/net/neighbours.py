@@ -58,72 +58,43 @@ def told_by_hand(interface: str, address: str) -> Neighbour | None:
 
     On an interface that knows no ARP, a tunnel for instance, every entry is without it.
     """
-    if sys.platform == "win32":
-        return told_windows_by_hand(interface, address)
-    if not sys.platform.startswith("linux") or knows_no_arp(interface):
+    if knows_no_arp(interface):
         return None
-    try:
-        index = socket.if_nametoindex(interface)
-        return next(
-            (
-                one
-                for one in ask_neighbours()
-                if (one.interface, one.address) == (index, address) and one.by_hand
-            ),
-            None,
-        )
-    except OSError:  # the interface has gone, or this system cannot be asked so
-        return None
-
-
-def told_windows_by_hand(
-    interface: str, address: str, load: Load = windows.windows_library
-) -> Neighbour | None:
-    """Find the same in Windows' table (GetIpNetTable2)."""
-    try:
-        number = windows.adapter(interface, load).number
-        rows = windows.neighbours(load)
-    except OSError:
-        return None
-    for one in rows:
-        known = (one.interface, one.address, one.state) == (number, address, windows.PERMANENT)
-        if known and one.hardware:
-            return Neighbour(number, address, one.hardware, PERMANENT)
-    return None
+    known = (one for one in neighbours_on(interface) if one.address == address and one.by_hand)
+    return next(known, None)
 
 
 def learned(interface: str) -> dict[str, str]:
-    """Return which hardware address answers for which address on an interface, as far as known.
+    """Return which hardware address answers for which address on an interface, as far as known."""
+    known = neighbours_on(interface)
+    return {one.address: one.hardware for one in known if one.hardware and not one.by_hand}
 
-    Empty where this system cannot be asked so.
+
+def neighbours_on(interface: str) -> tuple[Neighbour, ...]:
+    """Return the entries of an interface; none where this system cannot be asked so."""
+    try:
+        if sys.platform == "win32":
+            return ask_windows(interface)
+        if sys.platform.startswith("linux"):
+            index = socket.if_nametoindex(interface)
+            return tuple(one for one in ask_neighbours() if one.interface == index)
+    except OSError:  # the interface has gone, for instance
+        pass
+    return ()
+
+
+def ask_windows(interface: str, load: Load = windows.windows_library) -> tuple[Neighbour, ...]:
+    """Ask Windows for what it has found or was told on an interface (GetIpNetTable2).
+
+    Raises:
+        OSError: it cannot be asked so.
     """
-    if sys.platform == "win32":
-        return learned_by_windows(interface)
-    if not sys.platform.startswith("linux"):
-        return {}
-    try:
-        index = socket.if_nametoindex(interface)
-        return {
-            one.address: one.hardware
-            for one in ask_neighbours()
-            if one.interface == index and one.hardware and not one.by_hand
-        }
-    except OSError:
-        return {}
-
-
-def learned_by_windows(interface: str, load: Load = windows.windows_library) -> dict[str, str]:
-    """Return the same by Windows' table (GetIpNetTable2)."""
-    useless = windows.INCOMPLETE | {windows.PERMANENT}
-    try:
-        number = windows.adapter(interface, load).number
-        return {
-            one.address: one.hardware
-            for one in windows.neighbours(load)
-            if one.interface == number and one.hardware and one.state not in useless
-        }
-    except OSError:
-        return {}
+    number = windows.adapter(interface, load).number
+    return tuple(
+        Neighbour(number, one.address, one.hardware, PERMANENT * (one.state == windows.PERMANENT))
+        for one in windows.neighbours(load)
+        if one.interface == number and one.hardware and one.state not in windows.INCOMPLETE
+    )
 
 
 def knows_no_arp(interface: str, root: Path = INTERFACES) -> bool:
