@@ -312,8 +312,9 @@ def other_offset(judge: Judge, setup: Setup, seen: HttpsObserved) -> float | Non
             observed = judge.get(f"https/{other}")
         except LookupError:  # there was no address to ask
             continue
-        if isinstance(observed, HttpsObserved) and observed.date_offset_s is not None:
-            return observed.date_offset_s
+        offset_s = cloud_offset(observed) if isinstance(observed, HttpsObserved) else None
+        if offset_s is not None:
+            return offset_s
     return seen.claimed_offset_s
 
 

@@ -973,6 +973,19 @@ ROWS = [
         {"NTP-01": "fail no-answer"},
     ),
     Row(
+        "an expired certificate, and no other clock than a copy that is months old",
+        unverified(10, not_before="2026-01-01T00:00:00.000Z", not_after=YESTERDAY)
+        | {
+            f"https/{HOMAG}": healthy.https(
+                HOMAG,
+                date_offset_s=-6e6,
+                reply=HttpReply(url=f"https://{HOMAG}/", status=404, headers=(("age", "6000000"),)),
+            ),
+            f"ntp/{SERVER}": ntp(trouble=SILENT),
+        },
+        {"NTP-01": "fail no-answer", f"HTTPS-01[{TAPIO}]": "fail expired"},
+    ),
+    Row(
         "no Date, only this computer's clock disagrees",
         {
             f"ntp/{SERVER}": ntp(offset_s=60.0),

@@ -312,7 +312,29 @@ class TestServersInWriting:
         assert message.defects == (f'option {option}: "{text}"',)
 
     @pytest.mark.parametrize(
-        "address", ["114.114.114.114", "46.46.46.46", "50.46.49.57", "10.20.0.1", "49.46.50.46"]
+        "text",
+        [
+            "pool.ntp.org:123",
+            "10.20.0.1/24",
+            "ptbtime1.ptb.de,",
+            "'pool.ntp.org'",
+            "ntp://10.20.0.1/",
+            "10.20.0.1\tpool.ntp.org\0",
+        ],
+    )
+    def test_quotes_what_was_typed(self, text: str) -> None:
+        """With a port, a scheme, quotes, a list's comma: nobody is asked at 112.111.111.108."""
+        message = offer(write([(53, b"\x02"), (42, text.encode())]))
+
+        said = text.replace("\t", " ").rstrip("\0")
+        assert (message.ntp, message.defects) == ((), (f'option 42: "{said}"',))
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            *("114.114.114.114", "46.46.46.46", "50.46.49.57", "10.20.0.1", "49.46.50.46"),
+            "97.46.98.44",
+        ],
     )
     def test_takes_an_address_for_an_address(self, address: str) -> None:
         """No dot, dots only, a number at the end, no letters: all that is no text."""

@@ -434,6 +434,18 @@ class TestInsideThePage:
         assert len(observed.replies) == 1
         assert observed.found == ("cube",)
 
+    @pytest.mark.parametrize(
+        ("action", "redirect"), [("/session", ""), ("http://portal/", "http://portal/")]
+    )
+    def test_form(self, action: str, redirect: str) -> None:
+        """One that a page sends to itself is not asked for by GET, which it may not know."""
+        body = f"<title>CUBE</title><form action={action} name=f></form>"
+        with PageServer(body=f"{body}<script>document.f.submit()</script>") as server:
+            observed = probe(server).run()
+
+        assert isinstance(observed, PageObserved)
+        assert (observed.redirect, len(observed.replies)) == (redirect, 1)
+
     def test_in_turns(self) -> None:
         """Neither are pages that take turns; what any of them shows was shown."""
 

@@ -7,14 +7,16 @@ import ssl
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from cube_acceptance import evidence
 from cube_acceptance.evidence import CannotMeasure, HttpReply, HttpsObserved
 from cube_acceptance.probes import https
 from cube_acceptance.probes.https import HttpsProbe
+from cube_acceptance.probes.net import http1
 from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.sockets import open_tcp
 from cube_acceptance.probes.net.vantage import find_vantage
@@ -668,6 +670,20 @@ class TestDateOffset:
         assert observed.date_offset_s is None
         assert observed.claimed_offset_s is not None
         assert abs(observed.claimed_offset_s) < 3.0
+
+    def test_where_a_copy_is_shown_that_is_not_believed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A cache's Date is nobody's time, least of all where nobody vouches for it."""
+        fetched = http1.fetch
+
+        def cached(*args: Any, **options: Any) -> tuple[HttpReply, bytes]:  # noqa: ANN401 - as it comes
+            reply, body = fetched(*args, **options)
+            return msgspec.structs.replace(reply, headers=(*reply.headers, ("age", "9"))), body
+
+        monkeypatch.setattr(http1, "fetch", cached)
+
+        assert fetch(Behaviour.EXPIRED, tls_limit_s=3.0).claimed_offset_s is None
 
     def test_where_somebody_sets_the_clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What a host claims is measured against the one clock that the whole run is."""

@@ -220,6 +220,7 @@ class TestReadDhclient:
         "routes",
         [
             "classless-static-routes 0 10 20 0 1 16 10 30 10 20 0 9",
+            "classless-static-routes 16.10.30 10.20.0.9, 0 10.20.0.1",
             "unknown-121 0:a:14:0:1:10:a:1e:a:14:0:9",
             "ms-classless-static-routes 0,10,20,0,1",
             "unknown-249 0:a:14:0:1",

@@ -36,8 +36,8 @@ class TestOnward:
         moved = HttpReply(url="", status=302, headers=(("location", "/"),))
         shown = HttpReply(url="", status=200, headers=(("refresh", "0;url=/"),))
 
-        assert sent.onward(moved, "") == ("/", False)
-        assert sent.onward(shown, "") == ("/", True)
+        assert sent.onward(moved, "") == sent.Onward("/", inside=False)
+        assert sent.onward(shown, "") == sent.Onward("/", inside=True)
 
 
 class TestRefresh:
@@ -102,6 +102,11 @@ class TestScript:
             f"window.top.location.replace('{AWAY}')",
             f"location.assign( `{AWAY}` );",
             f"setTimeout(\"location.href='{AWAY}'\", 100)",
+            f"window['location'] = '{AWAY}'",
+            f"document.location[\"href\"] = '{AWAY}'",
+            f"window.open('{AWAY}', '_self')",
+            f"<!--\nlocation='{AWAY}';\n//-->",
+            f"// location = '/old'\n/* location = '/older' */ location = '{AWAY}'",
             "self.location='http:\\/\\/portal.example\\/login'",
             "location = 'http://portal.\\x65xample/log\\u0069n'",
             f"var u = '{AWAY}'; window.location = u;",
@@ -121,10 +126,14 @@ class TestScript:
         assert lead(script("location = `http://portal.example/${x}`")) == "http://portal.example/"
 
     def test_own_place(self) -> None:
-        """A page may send to another scheme or port of its own."""
-        found = lead(script("location = 'https://' + location.host + '/ui'"))
+        """A page may send to another scheme or port of its own; 80 is not named, as in browsers."""
+        upgrade = script("location = 'https://' + location.host + location.pathname")
+        other = HttpReply(url="http://10.20.0.50:45001/ui?x", status=200)
 
-        assert found == "https://10.20.0.50:80/ui"
+        assert lead(upgrade) == "https://10.20.0.50/"
+        assert sent.onward(other, upgrade) == sent.Onward(
+            "https://10.20.0.50:45001/ui", inside=True
+        )
         assert lead(script("location = '//' + window.location.hostname + '/'")) == "//10.20.0.50/"
 
     def test_handler(self) -> None:
@@ -143,6 +152,8 @@ class TestScript:
             "location = 'https://' + host",
             "location = ''",
             "location.reload()",
+            f"window.open('{AWAY}', '_blank')",
+            f"// location = '{AWAY}'",
         ],
     )
     def test_sets_nothing_that_is_known(self, program: str) -> None:
@@ -156,3 +167,46 @@ class TestScript:
         assert lead(f"{away}<script src=app.js></script><div id=root></div>") == ""
         assert lead(f"{away}<h1>Diagnosis</h1>" + "word " * 12) == ""
         assert lead(f"{away}<p>one two three</p>") == AWAY
+        assert lead(f"{away}<script>{'x = 1;' * 700}</script>") == ""
+
+
+class TestForm:
+    """A form that a page sends off by itself, as portals do."""
+
+    FORM = f"<form name=f method=POST action='{AWAY}'><input type=hidden name=magic value=1></form>"
+
+    @pytest.mark.parametrize(
+        "page",
+        [
+            f'<body onload="document.forms[0].submit()">{FORM}</body>',
+            f"{FORM}<script>document.f.submit();</script>",
+            f"{FORM}<script>document.getElementsByName('f')[0].requestSubmit()</script>",
+        ],
+    )
+    def test_sent_off(self, page: str) -> None:
+        """A browser is led there, but nobody asks for it by GET."""
+        reply = HttpReply(url="http://10.20.0.50:80/", status=200)
+
+        assert sent.onward(reply, page) == sent.Onward(AWAY, inside=True, asked=False)
+
+    @pytest.mark.parametrize(
+        "page",
+        [
+            FORM,
+            f"{FORM}{FORM}<script>document.f.submit()</script>",
+            "<form><input></form><script>document.forms[0].submit()</script>",
+            f"{FORM}<script>document.f.submit()</script>" + "word " * 13,
+        ],
+    )
+    def test_waits(self, page: str) -> None:
+        """One that somebody fills in, one of several, one for the page itself."""
+        assert lead(page) == ""
+
+
+def test_frames() -> None:
+    """A page of frames shows what its first one holds."""
+    page = f"<frameset rows='100%,*'><frame src='{AWAY}'><frame src=b></frameset>"
+
+    assert lead(page) == AWAY
+    assert lead("<frameset><frame name=a></frameset>") == ""
+    assert lead(f"<p>page</p><iframe src='{AWAY}'></iframe>") == ""

@@ -177,6 +177,8 @@ class PageProbe:
         there = self._onward(place, lead.location)
         if there and lead.inside and there.url in {one.url for one in visit.replies}:
             return None, ""
+        if there and not lead.asked:
+            return None, ""
         if there is None or visit.circling(self.redirect_tries):
             return None, lead.location
         return there, ""

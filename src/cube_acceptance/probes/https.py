@@ -280,7 +280,8 @@ class HttpsProbe:
             session = session_of(secure)
             if objection.code in CLOCK_CODES:
                 answer = self._get(secure, wire, Deadline(self.tls_limit_s))
-                offset_s = date_offset(answer.reply, clock_s())
+                kept = dict(answer.reply.headers).get("age", "0") != "0"
+                offset_s = None if kept else date_offset(answer.reply, clock_s())
         return _Way(
             Met(address=address, tls=session, verify_error=objection), claimed_offset_s=offset_s
         )

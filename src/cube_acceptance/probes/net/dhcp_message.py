@@ -53,9 +53,11 @@ _LABEL = rb"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = rb"(?:" + _LABEL + rb"\.)+(?=[A-Za-z])" + _LABEL + rb"\.?"
 """A host's name with a dot in it; its last label is no number (RFC 1123 section 2.1)."""
 _WRITTEN_ADDRESS = rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
-_TEXT_END = b"\0 \t\r\n"
 _WORD = rb"(?:" + _NAME + rb"|" + _WRITTEN_ADDRESS + rb")"
-_TEXT = re.compile(_WORD + rb"(?:[,; ]{1,2}" + _WORD + rb")*[\0 \t\r\n]*")
+_TEXT = re.compile(_WORD + rb"[\0 \t\r\n]*")
+_TYPED = rb"[\"']?(?:[A-Za-z]{2,8}://)?" + _WORD + rb"(?:[:/][0-9]{1,5})?/?[\"']?"
+"""As people type it: in quotes, with a scheme, with a port or the size of a network."""
+_TEXTS = re.compile(_TYPED + rb"(?:[,;\0 \t\r\n]{1,3}" + _TYPED + rb")*[,;\0 \t\r\n]*")
 _PAD = 0
 _END = 255
 _ADDRESS_SIZE = 4
@@ -142,8 +144,10 @@ def text_defect(code: int, value: bytes) -> str:
     Some servers send the name that was typed in, ``pool.ntp.org``, or an address in writing. It
     is told from addresses by its dots and letters; 114.114.114.114 is ``rrrr``, and an address.
     """
-    if _TEXT.fullmatch(value):
-        return f'option {code}: "{value.rstrip(_TEXT_END).decode("ascii")[:TEXT_LIMIT]}"'
+    form = _TEXT if len(value) == _ADDRESS_SIZE else _TEXTS
+    if form.fullmatch(value):
+        text = " ".join(value.decode("ascii").replace("\0", " ").split())
+        return f'option {code}: "{text[:TEXT_LIMIT]}"'
     return ""
 
 

@@ -420,8 +420,12 @@ def _timespan(text: str) -> int | None:
 
 
 def _default_routers(routes: str) -> str:
-    """Find the routers that lead everywhere, whether routes or the option's bytes are written."""
-    found = re.findall(r"(?<![0-9.])0\.0\.0\.0/0[ ,]+([0-9.]+)", routes)
+    """Find the routers that lead everywhere, whether routes or the option's bytes are written.
+
+    Some write a destination by its size and as much of it as that says: ``0 10.20.0.1`` for
+    everything, ``24.10.9.8 10.20.0.2`` for a network.
+    """
+    found = re.findall(r"(?<![0-9.])0(?:\.0\.0\.0/0)?[ ,]+([0-9]+(?:\.[0-9]+){3})", routes)
     if found or "/" in routes:
         return " ".join(found)
     try:

@@ -22,6 +22,8 @@ ROOM = 65536
 VALUE_ROOM = 2048
 WORDS_LIMIT = 12
 """How many words a page may show that is nothing but a script: *Redirecting, please wait.*"""
+PROGRAM_LIMIT = 4000
+"""Characters of script from which on it is an application's: it knows places to go to one day."""
 
 _REFRESH = re.compile(
     r"\s*(\d{1,9})(?:\.[\d.]*)?\s*(?:[;,\s]\s*)(?:url\s*=\s*)?(?:\"([^\"]*)|'([^']*)|(\S.*))",
@@ -36,15 +38,25 @@ _META = re.compile(
     r"<meta\b((?:[^<>\"']|\"[^\"]{0,2000}\"|'[^']{0,2000}'){0,2000})>", re.IGNORECASE
 )
 _ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
-_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_COMMENT = re.compile(
+    r"<!--.*?(?:-->|\Z)|(<script\b.*?(?:</script\s*>|\Z))", re.IGNORECASE | re.DOTALL
+)
+"""A comment; in a script the same signs hide the program from browsers that know no scripts."""
+_UNUSED = re.compile(r"^[ \t]*//[^\n]*|/\*.*?(?:\*/|\Z)", re.MULTILINE | re.DOTALL)
+"""What a program says to its readers only."""
 _SCRIPT = re.compile(r"<script\b([^>]{0,500})>(.*?)(?:</script\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _HANDLER = re.compile(r"\bonload\s*=\s*(?:\"([^\"]{0,2000})\"|'([^']{0,2000})')", re.IGNORECASE)
 _HEAD = re.compile(r"<title\b.*?(?:</title\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>")
 _SETS = re.compile(
     r"(?<![\w.$])(?:(?:window|document|self|top|parent|this)\s*\.\s*){0,3}location"
-    r"(?:\s*\.\s*href)?\s*(?:=(?!=)|\.\s*(?:replace|assign)\s*\()\s*([^;\n]{1,2000})"
+    r"(?:[\"']\s*\])?(?:\s*\.\s*href|\s*\[\s*[\"']href[\"']\s*\])?"
+    r"\s*(?:=(?!=)|\.\s*(?:replace|assign)\s*\()\s*([^;\n]{1,2000})"
+    r"|(?<![\w$])open\s*\(\s*([^;,\n]{1,2000}),\s*[\"']_(?:self|top|parent)[\"']"
 )
+_SUBMITS = re.compile(r"\.\s*(?:submit|requestSubmit)\s*\(")
+_FORM = re.compile(r"<form\b([^>]{0,2000})>", re.IGNORECASE)
+_FRAME = re.compile(r"<frame\b([^>]{0,2000})>", re.IGNORECASE)
 _NAMED = re.compile(r"(?<![\w.$])([A-Za-z_$][\w$]{0,60})\s*=\s*(?:\"([^\"\n]*)\"|'([^'\n]*)')")
 _LITERAL = re.compile(r"\s*(?:\"((?:[^\"\\\n]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'|`([^`$]*)(`)?)")
 _WORD = re.compile(r"\s*([A-Za-z_$][\w$.]{0,80})\s*")
@@ -56,6 +68,8 @@ class Onward(NamedTuple):
 
     location: str
     inside: bool
+    asked: bool = True
+    """A browser asks for it as it asks for a page; not by a form, nor for a frame of the page."""
 
 
 def onward(reply: HttpReply, text: str) -> Onward | None:
@@ -63,9 +77,12 @@ def onward(reply: HttpReply, text: str) -> Onward | None:
     fields = dict(reply.headers)
     if reply.status in http1.REDIRECTS and (location := fields.get("location", "")):
         return Onward(location, inside=False)
-    text = text[:ROOM]
-    found = refreshed(fields.get("refresh", "")) or _meta(text) or _scripted(text, reply.url)
-    return Onward(found, inside=True) if found else None
+    text = _COMMENT.sub(lambda found: found[1] or " ", text[:ROOM])
+    if found := refreshed(fields.get("refresh", "")) or _meta(text) or _scripted(text, reply.url):
+        return Onward(found, inside=True)
+    if found := _submitted(text) or _framed(text):
+        return Onward(found, inside=True, asked=False)
+    return None
 
 
 def refreshed(value: str) -> str:
@@ -78,21 +95,41 @@ def refreshed(value: str) -> str:
 
 def _meta(text: str) -> str:
     for tag in _META.finditer(_IGNORED.sub(" ", text)):
-        given = {
-            name.lower(): html.unescape(double or single or bare)
-            for name, double, single, bare in _ATTRIBUTE.findall(tag[1])
-        }
+        given = _attributes(tag[1])
         if given.get("http-equiv", "").strip().lower() == "refresh":
             return refreshed(given.get("content", ""))
     return ""
 
 
 def _scripted(text: str, url: str) -> str:
-    """Where a page leads that is nothing but a script which sets the location.
+    """Where a page leads that is nothing but a script which sets the location."""
+    program = _program(text)
+    names = {name: double or single for name, double, single in _NAMED.findall(program)}
+    for setting in _SETS.finditer(program):
+        if location := _value(setting[1] or setting[2], names | _places(url)):
+            return location
+    return ""
 
-    A page with a program of its own somewhere else, or with something to be read, is a page.
+
+def _submitted(text: str) -> str:
+    """Where the only form of a page leads that sends it off by itself."""
+    forms = _FORM.findall(text)
+    alone = len(forms) == 1 and _SUBMITS.search(_program(text))
+    return _attributes(forms[0]).get("action", "").strip() if alone else ""
+
+
+def _framed(text: str) -> str:
+    """Where the first frame of a page leads that is nothing but frames."""
+    frame = _FRAME.search(_IGNORED.sub(" ", text))
+    return _attributes(frame[1]).get("src", "").strip() if frame else ""
+
+
+def _program(text: str) -> str:
+    """Return the program of a page that is nothing but one; else nothing.
+
+    A page with a program of its own somewhere else, with a long one, or with something to be
+    read, is a page.
     """
-    text = _COMMENT.sub(" ", text)
     scripts = _SCRIPT.findall(text)
     if any("src" in attributes.lower() for attributes, _ in scripts):
         return ""
@@ -101,18 +138,24 @@ def _scripted(text: str, url: str) -> str:
     if len(html.unescape(shown).split()) > WORDS_LIMIT:
         return ""
     program = "\n".join([*(body for _, body in scripts), *map(html.unescape, handlers)])
-    names = {name: double or single for name, double, single in _NAMED.findall(program)}
-    for setting in _SETS.finditer(program):
-        if location := _value(setting[1], names | _places(url)):
-            return location
-    return ""
+    return _UNUSED.sub(" ", program) if len(program) <= PROGRAM_LIMIT else ""
+
+
+def _attributes(tag: str) -> dict[str, str]:
+    """Read what a tag says beside its name."""
+    return {
+        name.lower(): html.unescape(double or single or bare)
+        for name, double, single, bare in _ATTRIBUTE.findall(tag)
+    }
 
 
 def _places(url: str) -> dict[str, str]:
-    """What a script finds as the place of its page."""
+    """What a script finds as the place of its page; a scheme's own port is not named there."""
     scheme, _, rest = url.partition("://")
-    authority = rest.partition("/")[0]
+    authority, _, path = rest.partition("/")
+    authority = authority.removesuffix(OWN_PORTS.get(scheme, ""))
     known = {
+        "location.pathname": f"/{path.partition('?')[0]}",
         "location.protocol": f"{scheme}:",
         "location.host": authority,
         "location.hostname": authority.partition(":")[0],
@@ -122,6 +165,7 @@ def _places(url: str) -> dict[str, str]:
 
 
 OWNERS = ("window", "document", "self")
+OWN_PORTS = {"http": ":80", "https": ":443"}
 
 
 def _value(expression: str, names: dict[str, str]) -> str:
