@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import fleet
-from cube_acceptance.catalogue import IDS, load
+from cube_acceptance.catalogue import load
 from cube_acceptance.expected import owed
 from cube_acceptance.site import load_site
 from selftests.lab.condition import Condition
@@ -64,7 +64,7 @@ def cases_of(condition: Condition) -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "site.toml")
         path.write_text(text)
-        return len(owed(load(), load_site(path, IDS, ()).site))
+        return len(owed(load(), load_site(path).site))
 
 
 def of_many(count: int, dark: int = 0) -> Condition:

@@ -20,7 +20,7 @@ import dns.name
 import dns.rdatatype
 import msgspec
 
-from cube_acceptance import catalogue, evidence_file, site
+from cube_acceptance import evidence_file, site
 from cube_acceptance.evidence import Vantage
 from cube_acceptance.probes import dhcp, leases, llmnr, mdns, ntp, ssh
 from cube_acceptance.probes import dns as dns_probe
@@ -224,7 +224,7 @@ def fuzz_site(data: bytes) -> None:
     path = _folder() / "site.toml"
     path.write_bytes(data)
     try:
-        kept(site.load_site(path, *_requirements()))
+        kept(site.load_site(path))
     except site.SiteError as error:
         str(error).encode()
 
@@ -244,12 +244,6 @@ def fuzz_evidence(data: bytes) -> None:
 
 
 @functools.cache
-def _requirements() -> tuple[list[str], list[str]]:
-    entries = catalogue.load().requirement
-    required = [entry.id for entry in entries if entry.level == "required"]
-    return [entry.id for entry in entries], required
-
-
 @functools.cache
 def _folder() -> Path:
     folder = tempfile.mkdtemp(prefix="cube-acceptance-fuzz-")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cube_acceptance.commands import compare
+from cube_acceptance.output import Lasting
 from cube_acceptance.siblings import BrokenError, number_of
 from selftests.support import samples
 
@@ -143,7 +144,7 @@ class TestCommand:
     def test_a_terminal_without_signs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """It gets plainer ones."""
         written = io.BytesIO()
-        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "latin-1"))
+        monkeypatch.setattr(sys, "stdout", Lasting(io.TextIOWrapper(written, "latin-1")))
         compare.main(["rejected", "accepted", "--lang", "en"])
         sys.stdout.flush()
 

@@ -73,7 +73,7 @@ class TestFiles:
     @pytest.mark.parametrize("path", SITES, ids=NAMES)
     def test_site(self, path: Path) -> None:
         """Every site file loads, and the site has a name to stand in the table."""
-        assert site.load_site(path, (), ()).site.site.name
+        assert site.load_site(path).site.site.name
 
     def test_names(self) -> None:
         """Two sites of one name would be taken for one."""

@@ -547,22 +547,22 @@ class TestOptions:
         with pytest.raises(pytest.UsageError, match=r"--replay: .*nowhere\.json"):
             arguments.replay(Config(tmp_path, replay=[str(tmp_path / "nowhere.json")]))
 
-    def test_site_and_cube(self, tmp_path: Path, catalogue: Catalogue) -> None:
+    def test_site_and_cube(self, tmp_path: Path) -> None:
         """A site file names its CUBEs itself."""
         both = Config(tmp_path, site=["x.toml"], cube=["10.20.0.5"])
         with pytest.raises(pytest.UsageError, match="either --site or --cube"):
-            arguments.load(both, catalogue)
+            arguments.load(both)
 
     @pytest.mark.parametrize("options", [{"site": ["nowhere.toml"]}, {"cube": ["10.20.0.256"]}])
-    def test_no_site(self, tmp_path: Path, catalogue: Catalogue, options: dict[str, Any]) -> None:
+    def test_no_site(self, tmp_path: Path, options: dict[str, Any]) -> None:
         """What is wrong with it is the site's to say."""
         (value,) = next(iter(options.values()))
         with pytest.raises(pytest.UsageError, match=value):
-            arguments.load(Config(tmp_path, **options), catalogue)
+            arguments.load(Config(tmp_path, **options))
 
-    def test_of_one_cube(self, tmp_path: Path, catalogue: Catalogue) -> None:
+    def test_of_one_cube(self, tmp_path: Path) -> None:
         """All else is at its default."""
-        loaded = arguments.load(Config(tmp_path, cube=["10.20.0.5"]), catalogue)
+        loaded = arguments.load(Config(tmp_path, cube=["10.20.0.5"]))
 
         assert [cube.address for cube in loaded.site.cubes] == ["10.20.0.5"]
 
@@ -579,15 +579,15 @@ class TestOptions:
         with pytest.raises(pytest.UsageError, match="--sign: there is no key"):
             arguments.find_tools(Config(tmp_path, sign="nowhere"), state_of(catalogue))
 
-    def test_an_interface_that_is_not_there(self, tmp_path: Path, catalogue: Catalogue) -> None:
+    def test_an_interface_that_is_not_there(self, tmp_path: Path) -> None:
         """Those that are there are named."""
         file = tmp_path / "site.toml"
         file.write_text('[vantage]\ninterface = "eth77"\n[[cube]]\naddress = "10.20.0.50"\n')
         with pytest.raises(pytest.UsageError, match=r"no such interface\. This computer has .*lo"):
-            arguments.load(Config(tmp_path, site=[str(file)]), catalogue)
+            arguments.load(Config(tmp_path, site=[str(file)]))
 
         file.write_text('[vantage]\ninterface = "lo"\n[[cube]]\naddress = "10.20.0.50"\n')
-        assert arguments.load(Config(tmp_path, site=[str(file)]), catalogue).name == "site.toml"
+        assert arguments.load(Config(tmp_path, site=[str(file)])).name == "site.toml"
 
     def test_what_is_replaced(self, tmp_path: Path, catalogue: Catalogue) -> None:
         """By the number in the folder that is named; a folder without one is a usage error."""

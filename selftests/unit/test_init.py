@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from cube_acceptance import catalogue as catalogues
 from cube_acceptance import discovery
 from cube_acceptance.commands import init
 from cube_acceptance.probes.net.errors import CannotAskError
@@ -53,8 +52,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[discovery.Found]:
 
 def loaded(file: Path) -> Site:
     """What was written."""
-    required = {one.id for one in catalogues.load().requirement if one.level == "required"}
-    return load_site(file, catalogues.IDS, required).site
+    return load_site(file).site
 
 
 def answers(*given: str) -> Callable[[str], str]:

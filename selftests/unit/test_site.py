@@ -21,7 +21,6 @@ import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cube_acceptance.catalogue import IDS
 from cube_acceptance.site import (
     Cloud,
     Cube,
@@ -42,7 +41,6 @@ from cube_acceptance.site import schema as schemas
 PROJECT = Path(__file__).parents[2]
 EXAMPLES = sorted((PROJECT / "fixtures" / "sites").glob("*.toml"))
 DESK_EXAMPLES = sorted((PROJECT / "examples" / "sites").glob("*.toml"))
-REQUIRED = frozenset({"DHCP-01", "NTP-01", "DNS-01", "HTTPS-01", "DIAG-01", "CONN-01"})
 CUBE = '[[cube]]\naddress = "10.20.0.50"\n'
 ENABLED = f'ssh = "enabled"\nssh_fingerprint = "SHA256:{"A" * 43}"\n'
 WAIVER = """
@@ -65,7 +63,7 @@ def load(tmp_path: Path) -> Load:
     def load(content: str | bytes) -> LoadedSite:
         path = tmp_path / "werk.toml"
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return load_site(path, IDS, REQUIRED)
+        return load_site(path)
 
     return load
 
@@ -95,7 +93,7 @@ class TestExamples:
     @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
     def test_load(self, path: Path) -> None:
         """An example that does not load is worse than none."""
-        loaded = load_site(path, IDS, REQUIRED)
+        loaded = load_site(path)
 
         assert loaded.name == path.name
         assert loaded.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -103,7 +101,7 @@ class TestExamples:
     @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
     def test_survive_json(self, path: Path) -> None:
         """A site travels to worker processes and into the evidence."""
-        loaded = load_site(path, IDS, REQUIRED)
+        loaded = load_site(path)
 
         again = msgspec.json.decode(msgspec.json.encode(loaded), type=LoadedSite)
 
@@ -111,9 +109,7 @@ class TestExamples:
 
     def test_full_example_reaches_the_model(self) -> None:
         """Every table of the file ends up in the field of that name."""
-        loaded = load_site(
-            next(path for path in EXAMPLES if path.stem == "werk-ulm"), IDS, REQUIRED
-        )
+        loaded = load_site(next(path for path in EXAMPLES if path.stem == "werk-ulm"))
 
         assert loaded.site.site.name == "Werk Ulm"
         assert loaded.site.people.witness == Person(
@@ -125,7 +121,7 @@ class TestExamples:
     @pytest.mark.parametrize("path", [*EXAMPLES, *DESK_EXAMPLES], ids=lambda path: path.stem)
     def test_accept_nothing(self, path: Path) -> None:
         """Who copies an example must not accept a failure that nobody has looked at."""
-        assert load_site(path, IDS, REQUIRED).site.waivers == ()
+        assert load_site(path).site.waivers == ()
 
     def test_the_waiver_shown_is_a_right_one(self, load: Load) -> None:
         """It is a comment, and loads once somebody takes the signs of comment away."""
@@ -259,29 +255,29 @@ class TestFile:
     def test_missing(self, tmp_path: Path) -> None:
         """The commonest mistake is a path from another folder."""
         with pytest.raises(SiteError, match=r"gone\.toml: there is no such file\. A relative"):
-            load_site(tmp_path / "gone.toml", IDS, REQUIRED)
+            load_site(tmp_path / "gone.toml")
 
     def test_folder(self, tmp_path: Path) -> None:
         """A folder instead of a file in it."""
         with pytest.raises(SiteError, match="is a folder, not a file"):
-            load_site(tmp_path, IDS, REQUIRED)
+            load_site(tmp_path)
 
     def test_device(self) -> None:
         """A device might never end."""
         with pytest.raises(SiteError, match="is a device, not a file"):
-            load_site(Path(os.devnull), IDS, REQUIRED)
+            load_site(Path(os.devnull))
 
     def test_file_as_folder(self, tmp_path: Path) -> None:
         """The system's own words are passed on."""
         (tmp_path / "file").touch()
 
         with pytest.raises(SiteError, match="cannot be read: Not a directory"):
-            load_site(tmp_path / "file" / "site.toml", IDS, REQUIRED)
+            load_site(tmp_path / "file" / "site.toml")
 
     def test_impossible_name(self) -> None:
         """A name that no system accepts is no reason for a traceback."""
         with pytest.raises(SiteError, match="cannot be read: "):
-            load_site(Path("a\0b"), IDS, REQUIRED)
+            load_site(Path("a\0b"))
 
     def test_unreadable(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Root may read everything, so the refusal is played."""
@@ -294,7 +290,7 @@ class TestFile:
         monkeypatch.setattr(Path, "open", refuse)
 
         with pytest.raises(SiteError, match="cannot be read: Permission denied"):
-            load_site(path, IDS, REQUIRED)
+            load_site(path)
 
     def test_too_large(self, complaint: Complain) -> None:
         """Some other file was named."""
@@ -890,7 +886,7 @@ class TestCaFile:
 
     def test_is_relative_to_the_site_file(self, tmp_path: Path, pem: bytes) -> None:
         """The working directory is another one."""
-        loaded = load_site(self.write(tmp_path, pem), IDS, REQUIRED)
+        loaded = load_site(self.write(tmp_path, pem))
 
         assert loaded.ca_pem.strip() == pem.decode().strip()
 
@@ -899,7 +895,7 @@ class TestCaFile:
         key = b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"
         content = "# Prüf-CA\r\n".encode("cp1252") + key + pem.replace(b"\n", b"\r\n") + pem
 
-        loaded = load_site(self.write(tmp_path, content), IDS, REQUIRED)
+        loaded = load_site(self.write(tmp_path, content))
 
         assert loaded.ca_pem.count("BEGIN") == loaded.ca_pem.count("BEGIN CERTIFICATE") == 2
         assert "\r" not in loaded.ca_pem
@@ -920,7 +916,7 @@ class TestCaFile:
     def test_without_a_certificate(self, tmp_path: Path, content: bytes) -> None:
         """Trusting nothing would fail every host for the wrong reason."""
         with pytest.raises(SiteError, match=r"cloud\.ca_file: 'lab-ca\.pem' holds no readable"):
-            load_site(self.write(tmp_path, content), IDS, REQUIRED)
+            load_site(self.write(tmp_path, content))
 
     def test_missing(self, tmp_path: Path, pem: bytes) -> None:
         """The sentence says where it was looked for."""
@@ -931,7 +927,7 @@ class TestCaFile:
             SiteError,
             match=r"cloud\.ca_file: there is no such file\. A relative path starts at the site",
         ):
-            load_site(path, IDS, REQUIRED)
+            load_site(path)
 
 
 class TestSiteForCube:
@@ -1059,7 +1055,7 @@ class TestAnything:
         path = folder / "any.toml"
         path.write_bytes(content)
         try:
-            loaded = load_site(path, IDS, REQUIRED)
+            loaded = load_site(path)
         except SiteError as error:
             sentence = str(error).removeprefix(str(path))
             assert sentence.startswith(": ")
@@ -1100,4 +1096,4 @@ class TestAnything:
             loading._check_value(place, document, msgspec.inspect.type_info(Site))
             site = loading._convert(place, document)
             loading._check_cubes(place, site)
-            loading._check_waivers(place, site, IDS, REQUIRED)
+            loading._check_waivers(place, site)

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cube_acceptance import catalogue as catalogues
 from cube_acceptance import evidence_file, logins, store
 from cube_acceptance.site import SiteError, load_site, site_for_cube
 
 if TYPE_CHECKING:
-    from cube_acceptance.catalogue import Catalogue
     from cube_acceptance.session import State
     from cube_acceptance.site import LoadedSite
 
@@ -46,18 +44,17 @@ def replay(config: pytest.Config) -> store.Replay | None:
     return store.Replay(evidence_file.in_place(saved))
 
 
-def load(config: pytest.Config, catalogue: Catalogue) -> LoadedSite:
+def load(config: pytest.Config) -> LoadedSite:
     """Load the site that is to be tested, by its file or by the one CUBE's address."""
     from cube_acceptance.method import check_interface
 
     path, cube = one(config, "site"), one(config, "cube")
     if path and cube:
         raise pytest.UsageError("give either --site or --cube: a site file names its CUBEs itself")
-    required = frozenset(entry.id for entry in catalogue.requirement if entry.level == "required")
     try:
         if cube:
             return site_for_cube(cube)
-        loaded = load_site(Path(path), frozenset(catalogues.IDS), required)
+        loaded = load_site(Path(path))
         check_interface(path, loaded.site.vantage.interface)
     except SiteError as error:
         raise pytest.UsageError(str(error)) from error

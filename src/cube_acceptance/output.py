@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import TextIO
 
 STREAMS = ("stdout", "stderr")
@@ -35,6 +35,8 @@ STAND_INS = {
     "\N{EM DASH}": "-",
     "\N{MIDDLE DOT}": "-",
     "\N{BULLET}": "-",
+    "\N{CHECK MARK}": "+",
+    "\N{BALLOT X}": "x",
     "\N{MULTIPLICATION SIGN}": "x",
     "\N{LATIN SMALL LETTER SHARP S}": "ss",
     "\N{LATIN SMALL LETTER A WITH DIAERESIS}": "ae",
@@ -87,9 +89,10 @@ class Lasting:
         self._attempt(lambda: self._stream.write(shown))
         return len(text)
 
-    def writelines(self, lines: list[str]) -> None:
+    def writelines(self, lines: Iterable[str]) -> None:
         """Write texts one after the other, or drop them likewise."""
-        self.write("".join(lines))
+        for line in lines:
+            self.write(line)
 
     def flush(self) -> None:
         """Pass on what is held back, or drop it likewise."""

@@ -143,9 +143,8 @@ def main(
         parser.error(str(error))
     except OSError as error:
         parser.error(f"--reports: {plain(options.reports)}: {error.strerror}")
-    encoding = sys.stdout.encoding or "utf-8"
     for line in (*lines(report), str(folder)):
-        sys.stdout.write(f"{plain(line)}\n".encode(encoding, errors="replace").decode(encoding))
+        sys.stdout.write(f"{plain(line)}\n")
     return report.exit_status
 
 

@@ -89,7 +89,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if replay:
         loaded = replay.evidence.setup.loaded
     elif arguments.one(config, "site") or arguments.one(config, "cube"):
-        loaded = arguments.load(config, catalogue)
+        loaded = arguments.load(config)
     else:
         simulated = config.hook.pytest_cube_acceptance_simulated_site()
         loaded = simulated.loaded

@@ -418,12 +418,10 @@ def main(arguments: list[str]) -> int:
         "--allowed-signers", type=Path, metavar="FILE", help="whose signature counts"
     )
     options = parser.parse_args(arguments)
-    encoding = sys.stdout.encoding or "utf-8"
     if not options.folder.is_dir():
-        said = f"{plain(str(options.folder))}: there is no such folder\n"
-        sys.stderr.write(said.encode(encoding, errors="replace").decode(encoding))
+        sys.stderr.write(f"{plain(str(options.folder))}: there is no such folder\n")
         return NO_SUCH_FOLDER
     findings = verify(options.folder, options.allowed_signers)
     for line in lines(options.folder, findings):
-        sys.stdout.write(f"{line}\n".encode(encoding, errors="replace").decode(encoding))
+        sys.stdout.write(f"{line}\n")
     return int(any(finding.wrong for finding in findings))

@@ -14,7 +14,7 @@ from cube_acceptance.certificate.terminal import SIGNS
 from cube_acceptance.siblings import BrokenError
 from cube_acceptance.text import computer
 from cube_acceptance.text.foreign import one_line
-from cube_acceptance.text.wording import can_write, label, moment, say
+from cube_acceptance.text.wording import label, moment, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,8 +30,6 @@ LIMIT = 400
 GOOD = frozenset({"pass", "not-applicable"})
 CUBE_FACTS = ("address", "version", "serial", "hostname", "mac")
 ARROW = "→"
-PLAINER: dict[str, str | int | None] = {ARROW: "->", "✓": "+", "✗": "x"}
-"""What stands for signs that a terminal does not have."""
 
 
 def main(arguments: list[str]) -> int:
@@ -55,11 +53,8 @@ def main(arguments: list[str]) -> int:
     language: Language = options.lang or computer.language()
     before, after = both
     found = list(changes(before, after, language))
-    encoding = sys.stdout.encoding or "utf-8"
-    plainer = {} if can_write("".join(PLAINER), encoding) else PLAINER
     for line in (*heads(before, after, language), *(found or [say("compare.nothing", language)])):
-        shown = one_line(line, LIMIT).translate(str.maketrans(plainer))
-        sys.stdout.write(f"{shown}\n".encode(encoding, errors="replace").decode(encoding))
+        sys.stdout.write(f"{one_line(line, LIMIT)}\n")
     return OTHER if found else SAME
 
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cube_acceptance import catalogue, discovery, ownership, suite
+from cube_acceptance import discovery, ownership, suite
 from cube_acceptance.probes.candidates import SWEEP_RATE
 from cube_acceptance.probes.net.dhcp_wire import missing_right
 from cube_acceptance.probes.net.errors import CannotAskError
@@ -123,8 +123,7 @@ def _reason(error: Exception, file: Path, language: Language) -> str:
 
 
 def _tell(text: str = "") -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(f"{text}\n".encode(encoding, errors="replace").decode(encoding))
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
@@ -303,12 +302,11 @@ def _write(file: Path, content: str) -> None:
         SiteError: it does not.
         OSError: it cannot be written.
     """
-    required = {entry.id for entry in catalogue.load().requirement if entry.level == "required"}
     with tempfile.TemporaryDirectory(prefix="cube-acceptance-") as folder:
         trial = Path(folder) / file.name
         trial.write_text(content, "utf-8")
         try:
-            load_site(trial, catalogue.IDS, required)
+            load_site(trial)
         except SiteError as error:
             error.file = str(file)
             raise

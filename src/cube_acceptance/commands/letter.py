@@ -24,13 +24,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there, not to stdout")
     parser.add_argument("--lang", choices=["de", "en"], help="default: the site file's")
     options = parser.parse_args(arguments)
-    book = catalogues.load()
-    required = frozenset(entry.id for entry in book.requirement if entry.level == "required")
     try:
-        site = load_site(options.site, frozenset(catalogues.IDS), required).site
+        site = load_site(options.site).site
     except SiteError as error:
         parser.error(plain(error))
-    asked = letter.before(book, site, options.lang or site.language)
+    asked = letter.before(catalogues.load(), site, options.lang or site.language)
     try:
         write([letter.WRITERS[options.format](asked)], options.output)
     except OSError as error:

@@ -59,7 +59,7 @@ def main(
     options, more = parser.parse_known_args(arguments)
     book = catalogue.load()
     try:
-        loaded = _load(book, options)
+        loaded = _load(options)
         secrets = logins.load(loaded.site, Path(options.site)) if options.site else {}
         check_room(simulated=False)
     except SiteError as error:
@@ -78,11 +78,10 @@ def main(
     return finish([*given, "--lang", language, *more])
 
 
-def _load(book: Catalogue, options: argparse.Namespace) -> LoadedSite:
+def _load(options: argparse.Namespace) -> LoadedSite:
     if options.cube:
         return site_for_cube(options.cube)
-    required = frozenset(entry.id for entry in book.requirement if entry.level == "required")
-    loaded = load_site(Path(options.site), frozenset(catalogue.IDS), required)
+    loaded = load_site(Path(options.site))
     check_interface(options.site, loaded.site.vantage.interface)
     return loaded
 
@@ -116,8 +115,7 @@ def _now() -> str:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, errors="replace").decode(encoding))
+    stream.write(text)
     stream.flush()
 
 

@@ -77,13 +77,8 @@ class _Place:
         return SiteError(file=self.file, key=self.key, problem=problem, hint=hint)
 
 
-def load_site(
-    path: Path, requirement_ids: Collection[str], required_ids: Collection[str]
-) -> LoadedSite:
+def load_site(path: Path) -> LoadedSite:
     """Load and check a site file, and what it names, once.
-
-    ``requirement_ids`` are the catalogue's entries and ``required_ids`` those of them that a
-    waiver can be about.
 
     Raises:
         SiteError: the file cannot be read, or something in it is not as it has to be.
@@ -94,7 +89,7 @@ def load_site(
     _check_value(place, document, inspect.type_info(Site))
     site = _convert(place, document)
     _check_cubes(place, site)
-    _check_waivers(place, site, requirement_ids, required_ids)
+    _check_waivers(place, site)
     return LoadedSite(
         site=site,
         name=path.name,
@@ -360,18 +355,17 @@ def _check_inside(text: str, network: ipaddress.IPv4Network) -> Complaint | None
     return None
 
 
-def _check_waivers(
-    place: _Place, site: Site, requirement_ids: Collection[str], required_ids: Collection[str]
-) -> None:
+def _check_waivers(place: _Place, site: Site) -> None:
     waivers = place.at("waiver")
+    levels = {entry.id: entry.level for entry in catalogues.load().requirement}
     for index, waiver in enumerate(site.waivers):
         here, requirement = waivers.item(index).at("requirement"), waiver.requirement
-        if requirement not in requirement_ids:
-            known = sorted(requirement_ids)
+        if requirement not in levels:
+            known = sorted(levels)
             near = difflib.get_close_matches(requirement.upper(), known, n=1)
             hint = f'Did you mean "{near[0]}"?' if near else "Known: " + ", ".join(known)
             raise here.error(f"{show(requirement)} is no requirement", hint)
-        if requirement not in required_ids:
+        if levels[requirement] != "required":
             raise here.error(
                 f"{requirement} is optional, and only a required entry can be waived",
                 "Take it out: a failure of it changes no verdict",

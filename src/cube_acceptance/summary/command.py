@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance.output import showable
 from cube_acceptance.run import write_whole
 from cube_acceptance.summary.checking import check_all, find_runs
 from cube_acceptance.summary.rows import settle
@@ -89,13 +88,11 @@ def columns(rows: Iterable[Row]) -> tuple[str, ...]:
 
 
 def write(texts: Iterable[str], output: Path | None) -> None:
-    """Write to a file, which is whole or not there, or to the terminal with what it can show."""
+    """Write to a file, which is whole or not there, or to the terminal."""
     if output:
         write_whole(output, (text.encode() for text in texts))
         return
-    encoding = sys.stdout.encoding or "utf-8"
-    for text in texts:
-        sys.stdout.write(showable(text, encoding))
+    sys.stdout.writelines(texts)
 
 
 def processors() -> int:
