@@ -16,7 +16,9 @@ from cube_acceptance.network import (
     name_servers,
     network_of,
     next_hops,
+    real_offers,
     server_of,
+    silence_is_doubtful,
     usable_addresses,
     way_key,
 )
@@ -152,12 +154,24 @@ def look(judge: Judge, key: str) -> Observation | None:
         return None
 
 
-def some(judge: Judge, servers: Servers) -> tuple[str, ...]:
+def some(judge: Judge, setup: Setup, servers: Servers) -> tuple[str, ...]:
     """Give the servers to be asked; rules where there are none."""
     if not servers.addresses:
         stop_at_obstacle(judge, servers)
+        if nobody_offers(judge, setup):
+            judge.fail("not-offered", "not-offered.silence")
         judge.fail("not-offered")
     return servers.addresses
+
+
+def nobody_offers(judge: Judge, setup: Setup) -> bool:
+    """Tell whether no DHCP server offered an address: then none can have left anything out."""
+    observed = judge.get("dhcp")
+    return (
+        isinstance(observed, DhcpObserved)
+        and not real_offers(observed)
+        and not silence_is_doubtful(setup, observed)
+    )
 
 
 def stop_at_obstacle(judge: Judge, servers: Servers) -> None:

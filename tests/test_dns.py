@@ -55,7 +55,7 @@ def judge_own_resolver(judge: Judge, way: Way) -> NoReturn:
 def judge_resolvers(judge: Judge, setup: Setup, host: str, spoken_for: list[str]) -> NoReturn:
     """Rule on what the DNS servers tell this computer."""
     stand_in_the_segment(judge, setup, spoken_for)
-    servers = some(judge, name_servers(setup.site, handed_out(setup, judge)))
+    servers = some(judge, setup, name_servers(setup.site, handed_out(setup, judge)))
     found, flaws, blocked = [], [], []
     for server in servers:
         observed = judge.get(dns_key(server, host))

@@ -37,7 +37,7 @@ def test_a_time_server_answers_with_the_right_time(judge: Judge, setup: Setup) -
     """A time server that DHCP hands out is synchronised and gives the right time."""
     stand_in_the_segment(judge, setup)
     site = setup.site
-    servers = some(judge, time_servers(site, handed_out(setup, judge)))
+    servers = some(judge, setup, time_servers(site, handed_out(setup, judge)))
     replies, flaws, blocked = ask_all(judge, setup, servers)
     clouds = cloud_clocks(judge, site)
     unclear = []

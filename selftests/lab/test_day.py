@@ -92,7 +92,7 @@ def test_a_missing_right_is_said_first(authorities: Authorities) -> None:
     )
     with plant_under(condition, authorities) as plant:
         ended = hold_and_finish(plant, condition)
-    (warned,) = re.findall(r"^! This computer lacks the right.*", ended.terminal, re.MULTILINE)
+    (warned,) = re.findall(r"^! This computer is not permitted.*", ended.terminal, re.MULTILINE)
 
     assert "setpriv" in warned
     assert "--lang en" in warned
@@ -157,4 +157,4 @@ def test_watch_sees_three_faults_go(authorities: Authorities) -> None:
         assert watching.returncode == 0, "".join(said)
         (certificate,) = plant.folder.glob("reports/*/certificate.json")
         assert json.loads(certificate.read_bytes())["verdict"] == "accepted"
-        assert "All that is required is met" in "".join(said)
+        assert "Everything required is met" in "".join(said)

@@ -133,13 +133,13 @@ class TestParse:
                 "measurement.", "measurement {detail}.", "different facts", id="common-placeholder"
             ),
             pytest.param(
-                'own_en = "Grant the right on this computer ({command}) and run again."',
+                'own_en = "Grant the permission on the test computer ({command}) and run again."',
                 'own_en = "Grant the right."',
                 "remedies need different facts",
                 id="remedy-placeholder",
             ),
             pytest.param(
-                'own_en = "Grant the right on this computer ({command}) and run again."',
+                'own_en = "Grant the permission on the test computer ({command}) and run again."',
                 "",
                 "a language is empty",
                 id="remedy-missing",

@@ -116,7 +116,7 @@ def test_a_sweep_is_said_before(
     assert init.main([str(file), "--yes", "--sweep", "--lang", "en"]) == 0
 
     said = capsys.readouterr().out
-    assert "506 ports are asked" in said.split("DHCP server")[0]
+    assert "506 ports are tried" in said.split("DHCP server")[0]
     assert "lacks" not in said
 
 

@@ -117,7 +117,10 @@ class TestMain:
         told = {one["service"]: one["finding"] for one in data["questions"]}
         assert told.pop(service) == "cube"
         assert set(told.values()) == {"closed"}
-        assert f"TCP {server.port}: a page with the words of a CUBE (HTTP 200 · IoT CUBE" in said
+        assert (
+            f"TCP {server.port}: a page that names CUBE, tapio or Connector (HTTP 200 · IoT CUBE"
+            in said
+        )
         assert "removes the opening" in page
 
     def test_a_shell_is_told_as_one(self, asked: Callable[..., tuple]) -> None:
@@ -127,10 +130,8 @@ class TestMain:
 
         assert status == 1
         assert data["finding"] == "shell"
-        assert (
-            f"TCP {server.port}: a shell, whoever\N{RIGHT SINGLE QUOTATION MARK}s (SSH-2." in said
-        )
-        assert "Whose it is cannot be seen from outside." in page
+        assert f"TCP {server.port}: an SSH service, whichever device it is on (SSH-2." in said
+        assert "Which device it belongs to cannot be seen from outside." in page
         assert data["questions"][-1]["observation"].get("fingerprints", []) == []
 
     def test_a_stranger_is_no_cube(self, asked: Callable[..., tuple]) -> None:

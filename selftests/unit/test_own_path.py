@@ -130,8 +130,8 @@ class TestFront:
     @pytest.mark.parametrize(
         ("language", "said"),
         [
-            ("de", "DNS-01, HTTPS-01 sind auch vom CUBE selbst aus gemessen"),
-            ("en", "DNS-01, HTTPS-01 were also measured from the CUBE itself"),
+            ("de", "durch seinen Wartungszugang, gemessen: DNS-01, HTTPS-01"),
+            ("en", "through its maintenance shell: DNS-01, HTTPS-01"),
         ],
     )
     def test_it_is_said(self, language: Language, said: str) -> None:

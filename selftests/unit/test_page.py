@@ -333,7 +333,7 @@ class TestFront:
         front = render(made, "en")
 
         assert "and 194 more" in front
-        assert "unknown (1 times)" in front
+        assert "unknown (\N{MULTIPLICATION SIGN}1)" in front
 
     def test_says_for_whom_it_was_measured(self) -> None:
         """The test computer stands in for the CUBE, and whoever signs has to know."""
@@ -620,7 +620,7 @@ class TestSpoken:
         ("name", "value", "said"),
         [
             ("state", "disabled", "Zustand: ausgeschaltet"),
-            ("method", "datagram", "Verfahren: ICMP-Socket (ohne besonderes Recht)"),
+            ("method", "service", "Verfahren: Echo-Dienst von Windows"),
             ("host", "disabled", "Host: disabled"),
         ],
     )

@@ -28,7 +28,7 @@ class TestText:
         assert said.startswith("Freigabeantrag Netzwerk für HOMAG CUBE: Werk Ulm\n")
         assert made["certificate_id"] in said
         assert "Rückfragen an: Jana Krüger, HOMAG Service, +49 7443 130\n" in said
-        assert "Grund:       Der Zeitserver 10.20.0.1 antwortet nicht auf UDP 123.\n" in said
+        assert "Grund:       Zeitserver 10.20.0.1: keine Antwort auf UDP 123.\n" in said
         assert "Folge:       Der CUBE kann ohne richtige Uhrzeit" in said
         assert "Quelle:      10.20.0.50; für die Prüfung auch 10.20.0.9 (Prüfcomputer)\n" in said
         assert "Ziel:        10.20.0.1\n" in said

@@ -233,9 +233,9 @@ class TestRequirement:
 
         assert one.text == (
             "? DNS-01   Name resolution (DNS): connect.homag.cloud: "
-            "This computer does not stand in the CUBE\N{RIGHT SINGLE QUOTATION MARK}s network."
+            "The test computer is not in the CUBE\N{RIGHT SINGLE QUOTATION MARK}s network."
         )
-        assert "2 of 2; disco.tapio.one: This" in both.text
+        assert "2 of 2; disco.tapio.one: The" in both.text
 
     def test_of_one_case(self, catalogue: Catalogue) -> None:
         """It needs no name."""

@@ -235,7 +235,7 @@ class TestCommand:
         more = ["--reports", "r", "--pdf"]
         assert command.main(["--site", str(file), *more], finish, self.survey) == 10
         assert given == [["--site", str(file), "--lang", "en", *more]]
-        assert "All that is required is met" in capsys.readouterr().out
+        assert "Everything required is met" in capsys.readouterr().out
 
     def test_one_cube(self) -> None:
         """Without a site file."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import string
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from cube_acceptance.text import wording
 
 ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "cube_acceptance"
 CET = {"zone": "CET", "utc_offset_min": 60}
 UTC = {"zone": "UTC", "utc_offset_min": 0}
 ALIKE = {
@@ -208,3 +210,58 @@ class TestSpan:
 
         assert "23.11.2026" in said
         assert "24.11.2026" in said
+
+
+def texts(language: str) -> list[str]:
+    """Every text of a language that certificate, request and documents are made of."""
+
+    def under(key: str, value: object) -> list[str]:
+        if isinstance(value, str):
+            return [value] if language in key.split("_") else []
+        if not isinstance(value, (dict, list)):
+            return []
+        within = value.items() if isinstance(value, dict) else enumerate(value)
+        inherited = f"{key}_" if language in key.split("_") else ""
+        return [one for name, each in within for one in under(f"{inherited}{name}", each)]
+
+    files = ("requirements.toml", "explanations.toml", "text/wording.toml")
+    return [
+        text
+        for file in files
+        for table in tomllib.loads((SOURCE / file).read_text("utf-8")).values()
+        for text in under("", table)
+    ]
+
+
+class TestTrade:
+    """What a reader of the trade has struck once does not come back under another key."""
+
+    GERMAN = (
+        r"Hardware-Adress",  # MAC-Adresse, as everywhere else
+        r"\b[Rr]aw\b|\b[Ss]ocket|\brefused\b|\bdisabled\b(?!\))",
+        r"Frage(n)? (an den|nach)",  # a DNS server is sent an Anfrage
+        r"\{(servers|theirs|macs)\} (ist|antwortet|läuft|weist|meldet)\b",  # they can be several
+        r"in \{days\} Tagen",
+        r"geht (aber )?um \{offset\} s falsch",  # the figure has a sign
+    )
+    ENGLISH = (
+        r"hardware address",
+        r"\bmend\b",
+        r"\bis no (valid|web|SSH|port)\b",
+        r"\{(servers|theirs|macs)\} (is|answers|says|runs)\b",
+        r"in \{days\} days",
+    )
+
+    @pytest.mark.parametrize(("language", "struck"), [("de", GERMAN), ("en", ENGLISH)])
+    def test_stays_away(self, language: str, struck: tuple[str, ...]) -> None:
+        """In both languages."""
+        said = texts(language)
+
+        assert len(said) > 500
+        assert [text for text in said if re.search("|".join(struck), text)] == []
+
+    def test_the_test_computer_has_one_name_on_paper(self) -> None:
+        """Whoever reads a certificate sits at another computer."""
+        said = tomllib.loads((SOURCE / "requirements.toml").read_text("utf-8"))
+
+        assert not re.search(r"\b[Dd]ies\w* Computer|\b[Tt]his computer", repr(said))
