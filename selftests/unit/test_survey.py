@@ -873,6 +873,7 @@ class TestHowItIsRun:
 
         with pytest.raises(RuntimeError, match="can't start"):
             surveyed.start()
+        surveyed._close()
 
     def test_without_a_vantage_nothing_is_asked(self) -> None:
         """Every question has the same obstacle."""
