@@ -63,8 +63,6 @@ class Way(NamedTuple):
         by_name, by_address = self.seen.by_name, self.seen.by_address
         if by_name is None or by_name.opened or by_address is None:
             return by_name if by_name and by_name.opened else None
-        if by_address.opened:
-            return by_address
         return next((one for one in (by_address, by_name) if not forbidden(one)), None)
 
     @property

@@ -837,6 +837,14 @@ ROWS = [
     Row(
         "NTP is prohibited", {f"ntp/{SERVER}": ntp(trouble=PROHIBITED)}, {"NTP-01": "fail refused"}
     ),
+    *(
+        Row(
+            f"NTP is prohibited for {whom}",
+            {f"ntp/{SERVER}": ntp(trouble=replace(PROHIBITED, icmp_code=code))},
+            {"NTP-01": "fail refused"},
+        )
+        for whom, code in (("this network", 9), ("this host", 10))
+    ),
     Row(
         "the time server is away", {f"ntp/{SERVER}": ntp(trouble=AWAY)}, {"NTP-01": "fail no-route"}
     ),
@@ -2697,6 +2705,22 @@ ROWS = [
         through(not_opened(words="Name or service not known")),
         {},
         site=WITH_LOGIN,
+    ),
+    Row(
+        "own way: of one CUBE of two, and nobody gets out from here",
+        through(channel())
+        | https_trouble("no-answer", "tcp")
+        | {f"{names}/line-2": cannot("not-configured") for names in ("mdns", "llmnr")},
+        {
+            f"HTTPS-01[{TAPIO}]": "fail no-answer",
+            "MDNS-01[line-2]": "inconclusive not-configured",
+            "LLMNR-01[line-2]": "inconclusive not-configured",
+        },
+        ("own-path",),
+        site=replace(
+            WITH_LOGIN,
+            cubes=(*WITH_LOGIN.cubes, replace(WITH_LOGIN.cubes[0], name="line-2", login=None)),
+        ),
     ),
     Row(
         "own way: could not be asked",
