@@ -721,7 +721,7 @@ class TestElement:
 
     def test_void_elements_have_no_end(self) -> None:
         """A browser would read it as another element."""
-        assert element("meta", charset="utf-8") == '<meta charset="utf-8"/>'
+        assert element("line", x1=4) == '<line x1="4"/>'
 
     def test_finished_html_stays(self) -> None:
         """Nesting must not escape twice."""

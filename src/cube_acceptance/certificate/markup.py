@@ -1,8 +1,7 @@
-"""Builds the few elements that no template lays out: the picture's, and a summary's many cells."""
+"""Builds the few elements that no template lays out: the picture's, and the annex' own."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
@@ -12,7 +11,7 @@ from cube_acceptance.text.foreign import plain
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-VOID = frozenset({"meta", "path", "line", "circle", "rect", "polygon", "br"})
+VOID = frozenset({"path", "line", "circle", "rect", "polygon"})
 """Elements that never have content here."""
 
 
@@ -39,7 +38,5 @@ def element(tag: str, /, *children: object, **attributes: object) -> Markup:
     return join([begin, Markup(">"), *children, Markup("</%s>") % tag])
 
 
-@lru_cache(maxsize=1024, typed=True)
 def _attribute(name: str, value: object) -> Markup:
-    """Write one attribute; a page of thousands of rows has the same few over and over."""
     return Markup(' {}="{}"').format(name.rstrip("_").replace("_", "-"), plain(value))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 WATERMARKS = 3
 """How often the simulated run's mark crosses the screen and every printed page."""
 
-NOT_OF_A_RUN = frozenset({"letter.jinja", "outside.jinja"})
+NOT_OF_A_RUN = frozenset({"letter.jinja", "outside.jinja", "summary.jinja"})
 """The templates of other commands' documents."""
 
 PIECES = 512

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from markupsafe import Markup
-
-from cube_acceptance.certificate.markup import element, join
+from cube_acceptance.certificate import page
 from cube_acceptance.summary.rows import ORDER, REASON_LIMIT, Row, Stage, counts, status
 from cube_acceptance.text.comma import csv_line
 from cube_acceptance.text.foreign import one_line, plain
@@ -62,32 +61,6 @@ COLUMNS = (
     "signed_by",
 )
 """What stands before the requirements in CSV."""
-
-STYLE = """
-body { margin: 1.5rem; color: #16202a; background: #fff;
-  font: 1rem/1.4 system-ui, "Segoe UI", Roboto, Arial, sans-serif; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .9em; }
-caption { text-align: start; padding: .4rem 0; color: #48545f; }
-th, td { border: 1px solid #c3cbd2; padding: .3rem .5rem; text-align: start; vertical-align: top; }
-thead th { background: #f1f4f6; }
-.verdict { font-weight: 700; white-space: nowrap; }
-.accepted, .pass { color: #1a7f37; }
-.accepted-with-reservations, .waived { color: #6639ba; }
-.rejected, .untrusted, .fail { color: #b3261e; font-weight: 700; }
-.incomplete, .unfinished, .missing, .not-counted, .inconclusive { color: #8a5a00; }
-.not-run, .not-applicable { color: #57606a; }
-thead .requirement { writing-mode: vertical-rl; padding: .5rem .2rem; }
-.outcome { text-align: center; }
-.said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
-  white-space: nowrap; }
-.legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padding: 0;
-  font-size: .9em; }
-.remark { overflow-wrap: anywhere; min-width: 12rem; }
-@page { size: A4 landscape; margin: 10mm; }
-@media print { body { margin: 0; font-size: 8.5pt; } tr { break-inside: avoid; }
-  thead { display: table-header-group; } }
-"""
 
 
 class Table(NamedTuple):
@@ -240,58 +213,29 @@ def as_entry(row: Row, table: Table, *, superseded: bool) -> dict[str, Any]:
 
 
 def as_html(table: Table) -> Iterator[str]:
-    """Write a page that stands alone: one table, no script, nothing to load."""
-    language = table.language
-    title = table.say("title")
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", title),
-        element("style", Markup(STYLE)),  # noqa: S704 - our own style sheet
+    """Render a page that stands alone, in pieces: one table, no script, nothing to load."""
+    template = page.templates().get_template("summary.jinja")
+    stream = template.stream(
+        table=table,
+        language=table.language,
+        say=partial(say, language=table.language),
+        lines=lines(table),
+        total=total(table),
+        trust=trust(table),
+        marks=MARKS,
+        outcomes=OUTCOMES,
+        names=names,
+        word=word,
+        kind=kind,
+        remark=remark,
     )
-    yield f'<!doctype html>\n<html lang="{language}">\n{head}\n<body><main>\n'
-    yield join([element("h1", title), element("p", total(table)), element("p", trust(table))])
-    yield f'\n<div class="scroll" tabindex="0" role="region" aria-label="{title}">\n<table>\n'
-    heads = [say(key, language) for key in ("front.site", "verdict.heading", "front.tested")]
-    cells = join(element("th", text, scope="col") for text in heads)
-    cells += join(
-        element("th", text, scope="col", class_="requirement") for text in table.requirements
-    )
-    cells += element("th", table.say("remark"), scope="col")
-    yield element("caption", table.say("caption"))
-    yield element("thead", element("tr", cells))
-    yield "\n<tbody>\n"
-    shown: dict[Outcome | None, Markup] = {
-        outcome: element(
-            "td",
-            element("span", MARKS[outcome], aria_hidden="true"),
-            element("span", say(f"outcome.{outcome}", language), class_="said"),
-            class_=f"outcome {outcome}",
-        )
-        for outcome in OUTCOMES
-    }
-    blank = element("td")
-    for row, superseded in lines(table):
-        names = ", ".join(filter(None, (row.site, row.customer, row.location)))
-        yield element(
-            "tr",
-            element("th", names, scope="row"),
-            element("td", word(row, table), class_=f"verdict {kind(row, table)}"),
-            element("td", row.started[:16].replace("T", " ")),
-            join(shown.get(row.outcomes.get(one), blank) for one in table.requirements),
-            element("td", remark(row, table, superseded=superseded), class_="remark"),
-        )
-        yield "\n"
-    legend = join(
-        element("li", f"{MARKS[outcome]} {say(f'outcome.{outcome}', language)}", class_=outcome)
-        for outcome in OUTCOMES
-    )
-    yield "</tbody>\n</table>\n</div>\n"
-    yield element("ul", legend, class_="legend")
-    yield "\n</main></body>\n</html>\n"
+    stream.enable_buffering(page.PIECES)
+    return stream
+
+
+def names(row: Row) -> str:
+    """Name the site of a row, its customer and place."""
+    return ", ".join(filter(None, (row.site, row.customer, row.location)))
 
 
 WRITERS: dict[Format, Callable[[Table], Iterator[str]]] = {
