@@ -90,11 +90,6 @@ def causes(requirement: Requirement) -> tuple[str, ...]:
     return (*requirement.causes, *requirement.unclear, *ALWAYS)
 
 
-def anchor(requirement: str, cause: str) -> str:
-    """Name the place of a cause in the pages: ``ntp-01-no-answer``."""
-    return f"{requirement}-{cause}".lower()
-
-
 def texts(requirement: Requirement, cause: str) -> list[Text]:
     """List what can be said of a cause: the requirement's own sentences, then those of all."""
     known = catalogues.load().common.texts | requirement.texts

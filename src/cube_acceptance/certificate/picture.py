@@ -84,46 +84,27 @@ def _drawn(outcome: Outcome, *, hollow: bool = False) -> Markup:
 
 def icon(outcome: Outcome) -> Markup:
     """Draw an outcome's sign; the word always stands beside it, so it is silent to readers."""
-    return element(
-        "svg",
-        _drawn(outcome),
-        class_="sign",
-        viewBox="0 0 16 16",
-        width="16",
-        height="16",
-        aria_hidden="true",
-        focusable="false",
-    )
+    return _silent(_drawn(outcome), "sign", 16, viewBox="0 0 16 16")
+
+
+def _silent(drawing: Markup, kind: str, size: int, **attributes: str) -> Markup:
+    """Put a drawing on the page that readers pass over."""
+    hidden = {"width": size, "height": size, "aria_hidden": "true", "focusable": "false"}
+    return element("svg", drawing, class_=kind, **attributes, **hidden)
 
 
 def signs() -> Markup:
     """Draw every outcome's sign once, out of sight, for :func:`outcome` to refer to."""
-    return element(
-        "svg",
-        join(
-            element("symbol", _drawn(word), id=f"sign-{word}", viewBox="0 0 16 16")
-            for word in _SHAPES
-        ),
-        class_="signs",
-        width="0",
-        height="0",
-        aria_hidden="true",
-        focusable="false",
+    drawn = (
+        element("symbol", _drawn(word), id=f"sign-{word}", viewBox="0 0 16 16") for word in _SHAPES
     )
+    return _silent(join(drawn), "signs", 0)
 
 
 @cache
 def outcome(word: Outcome, language: Language) -> Markup:
     """Show an outcome as sign and word; :func:`signs` has to stand on the page as well."""
-    sign = element(
-        "svg",
-        element("use", href=f"#sign-{word}"),
-        class_="sign",
-        width="16",
-        height="16",
-        aria_hidden="true",
-        focusable="false",
-    )
+    sign = _silent(element("use", href=f"#sign-{word}"), "sign", 16)
     return element(
         "span", sign, " ", element("span", say(f"outcome.{word}", language)), class_="outcome"
     )
@@ -131,16 +112,8 @@ def outcome(word: Outcome, language: Language) -> Markup:
 
 def seal(verdict: Verdict, *, simulated: bool = False) -> Markup:
     """Draw a verdict's sign, a simulated one as an outline; the word stands beside it."""
-    return element(
-        "svg",
-        _drawn(SEALS[verdict], hollow=simulated),
-        class_="seal",
-        viewBox="-1 -1 18 18",
-        width="56",
-        height="56",
-        aria_hidden="true",
-        focusable="false",
-    )
+    drawing = _drawn(SEALS[verdict], hollow=simulated)
+    return _silent(drawing, "seal", 56, viewBox="-1 -1 18 18")
 
 
 def by_requirement(

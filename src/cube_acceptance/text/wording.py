@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from cube_acceptance.catalogue import Language, VerdictKind
 
-NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 SPACE = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 

@@ -106,9 +106,14 @@ def read_nmcli(text: str) -> Lease | None:
 def read_variables(text: str) -> Lease | None:
     """Read what ``dhcpcd -U`` prints: the variables that it gives to its scripts."""
     values = _assignments(text)
+    return _of_options("dhcpcd", values.get("ip_address", ""), values)
+
+
+def _of_options(client: str, address: str, values: Mapping[str, str]) -> Lease | None:
+    """Make a lease of options by the names that dhclient and dhcpcd give them alike."""
     return _lease(
-        "dhcpcd",
-        values.get("ip_address", ""),
+        client,
+        address,
         server_id=values.get("dhcp_server_identifier", ""),
         mask=values.get("subnet_mask", ""),
         routers=_default_routers(_classless(values)) or values.get("routers", ""),
@@ -148,17 +153,8 @@ def _read_dhclient_block(values: Mapping[str, str]) -> Lease | None:
     expires_s = _dhclient_time(expire)
     if expires_s is None and expire != "never":
         return None
-    return _lease(
-        "dhclient",
-        values.get("fixed_address", ""),
-        server_id=values.get("dhcp_server_identifier", ""),
-        mask=values.get("subnet_mask", ""),
-        routers=_default_routers(_classless(values)) or values.get("routers", ""),
-        dns=values.get("domain_name_servers", ""),
-        ntp=values.get("ntp_servers", ""),
-        lease_s=_number(values.get("dhcp_lease_time", "")),
-        expires_s=expires_s,
-    )
+    lease = _of_options("dhclient", values.get("fixed_address", ""), values)
+    return lease and replace(lease, expires_s=expires_s)
 
 
 def asked_by_dhclient(configuration: str) -> tuple[int, ...]:
