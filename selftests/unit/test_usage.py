@@ -83,7 +83,8 @@ def test_has_a_german_sentence(sentence: str) -> None:
             "'127.0.0.1' is this computer itself, not the address of a host",
             "'127.0.0.1' ist dieser Computer selbst, nicht die Adresse eines Rechners",
         ),
-        ("unrecognized arguments: --foo", "unrecognized arguments: --foo"),
+        ("unrecognized arguments: --foo", "nicht zu verstehen: --foo"),
+        ("something that pytest says", "something that pytest says"),
         ("x" * 3000, "x" * 3000),
     ],
 )

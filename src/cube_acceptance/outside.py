@@ -7,7 +7,6 @@ It is information and no verdict about the CUBE's network.
 
 from __future__ import annotations
 
-import argparse
 import ipaddress
 import platform
 import sys
@@ -38,8 +37,9 @@ from cube_acceptance.probes.ssh import SshProbe
 from cube_acceptance.run import folder_of, times, write_whole
 from cube_acceptance.runner import Finished, NoRoomError, Runner, check_room
 from cube_acceptance.setup import Ports
-from cube_acceptance.text import wording
+from cube_acceptance.text import computer, wording
 from cube_acceptance.text.foreign import one_line, plain
+from cube_acceptance.text.options import Options
 from cube_acceptance.text.wording import say
 
 if TYPE_CHECKING:
@@ -121,15 +121,16 @@ def main(
 
     On other ports, and at an address that is not public, only simulated servers are asked.
     """
-    parser = argparse.ArgumentParser(
+    parser = Options(
+        arguments,
         prog="cube-acceptance outside",
         description="Ask from elsewhere in the Internet whether anything of a CUBE answers there.",
         epilog="Exit status: 0 nothing of a CUBE answers; 1 something does, or a shell, whoever's; "
         "10 no statement; 4 usage.",
     )
-    parser.add_argument("address", help="the plant's public IPv4 address")
+    parser.add_argument("address", metavar="ADDRESS", help="the plant's public IPv4 address")
     parser.add_argument("--reports", type=Path, metavar="DIR", default=Path("reports"))
-    parser.add_argument("--lang", choices=["de", "en"], default="de")
+    parser.add_argument("--lang", choices=["de", "en"], default=computer.language())
     options = parser.parse_args(arguments)
     if objection := objection_to(options.address, may_ask):
         parser.error(objection)

@@ -33,7 +33,9 @@ from cube_acceptance import catalogue as catalogues
 from cube_acceptance.certificate import build, signature
 from cube_acceptance.certificate.model import Certificate, Lasting
 from cube_acceptance.siblings import BrokenError
+from cube_acceptance.text import usage
 from cube_acceptance.text.foreign import plain
+from cube_acceptance.text.options import Options
 from cube_acceptance.verdict import worst
 
 if TYPE_CHECKING:
@@ -407,19 +409,19 @@ def lines(folder: Path, findings: list[Finding]) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Run ``cube-acceptance verify FOLDER [--allowed-signers FILE]``."""
-    import argparse  # noqa: PLC0415 - only the command line needs it
-
-    parser = argparse.ArgumentParser(
+    parser = Options(
+        arguments,
         prog="cube-acceptance verify",
         epilog="Exit status: 0 all holds; 1 something does not; 4 no such folder, or usage.",
     )
-    parser.add_argument("folder", type=Path, help="the folder of one run")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder of one run")
     parser.add_argument(
         "--allowed-signers", type=Path, metavar="FILE", help="whose signature counts"
     )
     options = parser.parse_args(arguments)
     if not options.folder.is_dir():
-        sys.stderr.write(f"{plain(str(options.folder))}: there is no such folder\n")
+        said = f"{plain(str(options.folder))}: there is no such folder"
+        sys.stderr.write(f"{usage.said(said, parser.language)}\n")
         return NO_SUCH_FOLDER
     findings = verify(options.folder, options.allowed_signers)
     for line in lines(options.folder, findings):

@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from cube_acceptance.certificate import front, picture, sections
 from cube_acceptance.certificate import request as asking
 from cube_acceptance.certificate.reading import Reading
-from cube_acceptance.text import wording
+from cube_acceptance.text import usage, wording
 from cube_acceptance.text.foreign import plain
 from cube_acceptance.text.wording import say
 
@@ -72,6 +72,7 @@ def templates() -> Environment:
         "picture": picture,
         "sections": sections,
         "wording": wording,
+        "in_words": usage.said,
         "style": Markup(style()),  # noqa: S704 - our own style sheet
         "zip": zip,
         "WATERMARKS": WATERMARKS,

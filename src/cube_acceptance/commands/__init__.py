@@ -12,6 +12,8 @@ from cube_acceptance import meant
 from cube_acceptance.commands import run
 from cube_acceptance.output import make_lasting
 from cube_acceptance.started import COMMAND
+from cube_acceptance.text import usage
+from cube_acceptance.text.options import asked
 
 USAGE = """\
 usage: cube-acceptance [run] [--site FILE | --cube ADDRESS | --replay FILE] [OPTION...]
@@ -55,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         return run.start(COMMAND, given, USAGE)
     name, *rest = given
     if name not in MODULES:
-        sys.stderr.write(f"{USAGE}{meant.sentence(name, MODULES)}\n")
+        sys.stderr.write(f"{USAGE}{usage.said(meant.sentence(name, MODULES), asked(rest))}\n")
         return USAGE_ERROR
     try:
         status: int = importlib.import_module(MODULES[name]).main(rest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from cube_acceptance.certificate.terminal import SIGNS
 from cube_acceptance.siblings import BrokenError
 from cube_acceptance.text import computer
 from cube_acceptance.text.foreign import one_line
+from cube_acceptance.text.options import Options
 from cube_acceptance.text.wording import label, moment, say
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ ARROW = "→"
 
 def main(arguments: list[str]) -> int:
     """Run ``cube-acceptance compare FOLDER FOLDER``."""
-    parser = argparse.ArgumentParser(
+    parser = Options(
+        arguments,
         prog="cube-acceptance compare",
         description="Say what has changed from one run's certificate to another's. Neither is "
         "verified.",
@@ -49,7 +50,8 @@ def main(arguments: list[str]) -> int:
         try:
             both.append(verify.opened(folder)[1])
         except (BrokenError, OSError) as error:
-            parser.error(one_line(f"{folder}: {error}", LIMIT))
+            why = getattr(error, "strerror", "") or error
+            parser.error(one_line(f"{folder}: {why}", LIMIT))
     language: Language = options.lang or computer.language()
     before, after = both
     found = list(changes(before, after, language))

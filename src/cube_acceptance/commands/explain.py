@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
-
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import explain
 from cube_acceptance.summary.command import write
 from cube_acceptance.text import computer
 from cube_acceptance.text.foreign import plain
+from cube_acceptance.text.options import Options
 
 
 def main(arguments: list[str]) -> int:
     """Run ``cube-acceptance explain ID [CAUSE]``."""
-    parser = argparse.ArgumentParser(
+    parser = Options(
+        arguments,
         prog="cube-acceptance explain",
         description="Say what a requirement is for, how it is measured, and what each cause means.",
         epilog="Exit status: 0 it is said; 4 usage.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
 import sys
@@ -28,9 +27,11 @@ from cube_acceptance.site.values import (
 )
 from cube_acceptance.text import computer, usage
 from cube_acceptance.text.foreign import one_line
+from cube_acceptance.text.options import Options
 from cube_acceptance.text.wording import say
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterator
 
     from cube_acceptance.catalogue import Language
@@ -69,7 +70,7 @@ class Draft(NamedTuple):
 
 def main(arguments: list[str], ask: Callable[[str], str] = input) -> int:
     """Run ``cube-acceptance init [FILE]``; questions are put by ``ask``."""
-    options = _parser().parse_args(arguments)
+    options = _parser(arguments).parse_args(arguments)
     language: Language = options.lang or computer.language()
     file: Path = options.file
     if file.exists() and not (options.force or options.simulated):
@@ -84,8 +85,9 @@ def main(arguments: list[str], ask: Callable[[str], str] = input) -> int:
         return INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser(arguments: list[str]) -> Options:
+    parser = Options(
+        arguments,
         prog="cube-acceptance init",
         description="Write a site file from what DHCP, mDNS and the CUBEs' pages show. Every value "
         "is shown and can be changed: Enter keeps it, a hyphen leaves it out.",
@@ -114,12 +116,12 @@ def _refuse(sentence: str) -> int:
 
 def _reason(error: Exception, file: Path, language: Language) -> str:
     if isinstance(error, CannotAskError):
-        return error.detail
+        return usage.said(error.detail, language)
     if isinstance(error, EOFError):
         return say("init.nobody", language)
     if isinstance(error, SiteError):
         return usage.site_error(error, language)
-    return f"{file}: {getattr(error, 'strerror', error)}"
+    return usage.said(f"{file}: {getattr(error, 'strerror', error)}", language)
 
 
 def _tell(text: str = "") -> None:
@@ -196,7 +198,7 @@ def shown(found: Found, language: Language) -> Iterator[str]:
     rows = {
         "interface": here if found.vantage.address else found.vantage.interface,
         "network": found.network,
-        "dhcp": found.dhcp or found.obstacle,
+        "dhcp": found.dhcp or usage.said(found.obstacle, language),
         "routers": ", ".join(found.routers),
         "dns": ", ".join(found.dns),
         "ntp": ", ".join(found.ntp),

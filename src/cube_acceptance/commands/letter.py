@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.certificate import letter
 from cube_acceptance.site import SiteError, load_site
 from cube_acceptance.summary.command import write
+from cube_acceptance.text import usage
 from cube_acceptance.text.foreign import plain
+from cube_acceptance.text.options import Options
 
 
 def main(arguments: list[str]) -> int:
     """Run ``cube-acceptance letter --site FILE``."""
-    parser = argparse.ArgumentParser(
+    parser = Options(
+        arguments,
         prog="cube-acceptance letter",
         description="Write what a CUBE needs of a network, for who administers it. Sends nothing.",
         epilog="Exit status: 0 it is written; 4 usage.",
@@ -27,7 +29,7 @@ def main(arguments: list[str]) -> int:
     try:
         site = load_site(options.site).site
     except SiteError as error:
-        parser.error(plain(error))
+        parser.error(plain(usage.site_error(error, parser.language)))
     asked = letter.before(catalogues.load(), site, options.lang or site.language)
     try:
         write([letter.WRITERS[options.format](asked)], options.output)

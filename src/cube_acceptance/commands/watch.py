@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import sys
@@ -20,10 +19,12 @@ from cube_acceptance.site import SiteError, load_site, site_for_cube
 from cube_acceptance.survey import Survey
 from cube_acceptance.text import computer, usage
 from cube_acceptance.text.foreign import one_line, plain
+from cube_acceptance.text.options import Options
 from cube_acceptance.text.wording import can_write, say
 from cube_acceptance.watching import Watch
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
     from typing import TextIO
 
@@ -45,7 +46,8 @@ def main(
     survey: Callable[..., Survey] = Survey,
 ) -> int:
     """Run ``cube-acceptance watch --site FILE``, and return its last run's exit status."""
-    parser = argparse.ArgumentParser(
+    parser = Options(
+        arguments,
         prog="cube-acceptance watch",
         description="Measure again and again what is not met, a line a requirement, until all that "
         "is required is met; then make one whole run with its certificate. Further options, such "
@@ -63,9 +65,9 @@ def main(
         secrets = logins.load(loaded.site, Path(options.site)) if options.site else {}
         check_room(simulated=False)
     except SiteError as error:
-        parser.error(plain(usage.site_error(error, options.lang or computer.told() or "en")))
+        parser.error(plain(usage.site_error(error, parser.language)))
     except NoRoomError as error:
-        parser.error(usage.said(str(error), options.lang or computer.told() or "en"))
+        parser.error(str(error))
     own: Language = loaded.site.language if loaded.name else computer.language()
     language: Language = options.lang or own
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import os
 import sys
@@ -16,7 +15,9 @@ from cube_acceptance.run import write_whole
 from cube_acceptance.summary.checking import check_all, find_runs
 from cube_acceptance.summary.rows import settle
 from cube_acceptance.summary.showing import WRITERS, Table
+from cube_acceptance.text import computer, usage
 from cube_acceptance.text.foreign import plain
+from cube_acceptance.text.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,20 +30,25 @@ INTERNAL_ERROR = 3
 
 def main(arguments: list[str], now: datetime | None = None) -> int:
     """Run ``cube-acceptance summary FOLDER...``."""
-    parser = argparse.ArgumentParser(
+    parser = Options(
+        arguments,
         prog="cube-acceptance summary",
         description="Check certificates and give one table by site and requirement.",
         epilog="Exit status: 0 every site is accepted; 1 one is rejected or does not verify; "
         "10 one is incomplete; 4 usage.",
     )
     parser.add_argument(
-        "folder", type=Path, nargs="+", help="a run's folder, or a folder that holds some"
+        "folder",
+        type=Path,
+        nargs="+",
+        metavar="FOLDER",
+        help="a run's folder, or one that holds some",
     )
     parser.add_argument("--format", choices=list(WRITERS), default="table")
     parser.add_argument(
         "--allowed-signers", type=Path, metavar="FILE", help="whose signature counts"
     )
-    parser.add_argument("--lang", choices=["de", "en"], default="de")
+    parser.add_argument("--lang", choices=["de", "en"], default=computer.language())
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there, not to stdout")
     parser.add_argument("--all", action="store_true", help="list what is superseded as well")
     parser.add_argument(
@@ -62,7 +68,8 @@ def main(arguments: list[str], now: datetime | None = None) -> int:
     try:
         rows = list(check_all(folders, options.allowed_signers, moment_now, processors()))
     except BrokenProcessPool:
-        sys.stderr.write("a process that checked certificates was ended by the system\n")
+        what = "a process that checked certificates was ended by the system"
+        sys.stderr.write(f"{usage.said(what, parser.language)}\n")
         return INTERNAL_ERROR
     stages: frozenset[Stage] = frozenset({"acceptance", options.stage})
     current, superseded = settle(rows, stages)
