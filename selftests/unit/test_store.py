@@ -148,7 +148,9 @@ class TestSpool:
     ) -> None:
         """A worker may come first; it looks again after a while."""
         controller, worker = ends
-        controller.put("a", lease())
+        monkeypatch.setattr(time, "sleep", lambda _: controller.put("a", lease()))
+        assert worker.get("a") == lease()
+
         monkeypatch.setattr(time, "sleep", lambda _: controller.put("b", cannot()))
 
         assert worker.get("b") == cannot()
