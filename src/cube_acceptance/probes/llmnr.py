@@ -50,6 +50,7 @@ from cube_acceptance.probes.net.routing import tcp, udp
 from cube_acceptance.probes.net.sockets import (
     bind_interface,
     confirm_interface,
+    opening,
     port_of,
     usable,
     watching,
@@ -109,8 +110,7 @@ def connect(vantage: Vantage, address: str, port: int, limit_s: float) -> socket
         ReachError: the connection did not come about; phase ``tcp``.
     """
     source = source_for(vantage, address, tcp(port))
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
+    with opening(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as sock:
         with usable(vantage):
             bind_interface(sock, vantage)
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, TCP_HOPS)
@@ -120,9 +120,6 @@ def connect(vantage: Vantage, address: str, port: int, limit_s: float) -> socket
             sock.connect((address, port))
         except OSError as error:
             raise ReachError(trouble(sock, error, "tcp")) from error
-    except BaseException:
-        sock.close()
-        raise
     return sock
 
 

@@ -38,7 +38,7 @@ from cube_acceptance.probes.net.grant import grant_command
 from cube_acceptance.probes.net.local import can_broadcast, interface_networks, link_is_up
 from cube_acceptance.probes.net.macos_bpf import Tap
 from cube_acceptance.probes.net.receive import receive_from_any, receive_with_notes
-from cube_acceptance.probes.net.sockets import bind_interface
+from cube_acceptance.probes.net.sockets import bind_interface, opening
 from cube_acceptance.probes.net.windows_firewall import admits_udp
 
 if TYPE_CHECKING:
@@ -245,12 +245,8 @@ def check_link(interface: str, up: bool | None) -> None:  # noqa: FBT001 - three
 def _local_socket(
     vantage: Vantage, port_client: int, new_socket: Callable[..., socket.socket]
 ) -> socket.socket:
-    sock = new_socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
+    with opening(new_socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock:
         sock.bind((vantage.address, port_client))
-    except BaseException:
-        sock.close()
-        raise
     return sock
 
 
@@ -258,16 +254,12 @@ def _packet_socket(
     interface: str, port_client: int, new_socket: Callable[..., socket.socket]
 ) -> socket.socket:
     # Protocol 0 receives nothing until the filter is in place and bind names the protocol.
-    sock = new_socket(AF_PACKET, socket.SOCK_DGRAM, 0)
-    try:
+    with opening(new_socket(AF_PACKET, socket.SOCK_DGRAM, 0)) as sock:
         attach_filter(sock, port_filter(port_client))
         with contextlib.suppress(OSError):
             sock.setsockopt(_SOL_PACKET, _AUXDATA, 1)
         # Every protocol: so it hears a packet first, before a bridge takes it or a filter.
         sock.bind((interface, ETH_P_ALL))
-    except BaseException:
-        sock.close()
-        raise
     return sock
 
 
@@ -277,8 +269,7 @@ def _udp_socket(
     platform: str,
     new_socket: Callable[..., socket.socket],
 ) -> socket.socket:
-    sock = new_socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
+    with opening(new_socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if platform == "darwin":  # beside the system's own client
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -287,9 +278,6 @@ def _udp_socket(
         # Windows picks a broadcast's interface by the address bound; elsewhere a socket that is
         # bound to an address receives no broadcast.
         sock.bind((vantage.address if platform == "win32" else "", port_client))
-    except BaseException:
-        sock.close()
-        raise
     return sock
 
 

@@ -35,7 +35,7 @@ from cube_acceptance.probes.net.receive import (
     UnwantedError,
     receive_from_any,
 )
-from cube_acceptance.probes.net.sockets import bind_interface, usable
+from cube_acceptance.probes.net.sockets import bind_interface, opening, usable
 from cube_acceptance.probes.net.vantage import on_link, source_for
 
 if TYPE_CHECKING:
@@ -109,16 +109,11 @@ def open_group(vantage: Vantage, host: str) -> socket.socket:
         detail = f"{host} is not in a network of {vantage.interface}"
         raise CannotAskError("off-link", detail, show_route(host))
     source = source_for(vantage, host)
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        with usable(vantage):
-            bind_interface(sock, vantage)
-            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(source))
-            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, HOPS)
-            sock.bind((source, 0))
-    except BaseException:
-        sock.close()
-        raise
+    with opening(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock, usable(vantage):
+        bind_interface(sock, vantage)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(source))
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, HOPS)
+        sock.bind((source, 0))
     return sock
 
 

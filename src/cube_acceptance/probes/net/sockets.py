@@ -66,6 +66,16 @@ def bind_interface(sock: socket.socket, vantage: Vantage, platform: str = sys.pl
 
 
 @contextlib.contextmanager
+def opening(sock: socket.socket) -> Iterator[socket.socket]:
+    """Close a socket that does not get as far as its user."""
+    try:
+        yield sock
+    except BaseException:
+        sock.close()
+        raise
+
+
+@contextlib.contextmanager
 def usable(vantage: Vantage) -> Iterator[None]:
     """Say that nothing can be asked where a socket cannot be opened at the vantage.
 
@@ -108,13 +118,10 @@ def open_udp(vantage: Vantage, address: str, port: int) -> socket.socket:
     """
     with usable(vantage):
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
+    with opening(sock):
         _prepare(sock, vantage, address, udp(port))
         with usable(vantage):
             sock.connect((address, port))
-    except BaseException:
-        sock.close()
-        raise
     return sock
 
 
@@ -135,7 +142,7 @@ def open_tcp(
     flow = tcp(port)
     with usable(vantage):
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
+    with opening(sock):
         _prepare(sock, vantage, address, flow)
         sock.settimeout(max(limit_s, 0.001))
         with watching(vantage, address, flow, port_of(sock)) as capture:
@@ -144,9 +151,6 @@ def open_tcp(
             except ReachError as error:
                 check_local_network(error, vantage, address)
                 raise
-    except BaseException:
-        sock.close()
-        raise
     return sock
 
 
