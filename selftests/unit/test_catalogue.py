@@ -130,7 +130,10 @@ class TestParse:
                 "within {seconds} s.", "within a while.", "different facts", id="placeholder"
             ),
             pytest.param(
-                "measurement.", "measurement {detail}.", "different facts", id="common-placeholder"
+                "a measurement that this needs.",
+                "measurement {detail}.",
+                "different facts",
+                id="common-placeholder",
             ),
             pytest.param(
                 'own_en = "Grant the permission on the test computer ({command}) and run again."',

@@ -17,6 +17,7 @@ SOURCE = ROOT / "src" / "cube_acceptance"
 CET = {"zone": "CET", "utc_offset_min": 60}
 UTC = {"zone": "UTC", "utc_offset_min": 0}
 ALIKE = {
+    "observed.over-tcp", "observed.over-udp",
     "cube.counted", "cube.ssh", "fact.cube", "cube.unknown", "cube.version",
     "files.hash", "level.optional", "method.gateway",
     "method.python", "method.suite_text", "picture.cube", "picture.gateway", "picture.homag",
