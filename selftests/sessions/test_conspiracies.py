@@ -446,17 +446,7 @@ class TestEvidence:
 
     def test_of_another_cube(self, tmp_path: Path) -> None:
         """An observation that is about another CUBE, server or host proves nothing."""
-        seen = healthy.observations()
-        page = msgspec.structs.replace(seen["page/10.20.0.50:5555"], address="10.20.0.51")
-        moved: dict[str, Observation] = {
-            "page/10.20.0.50:5555": page,
-            "ntp/10.20.0.1": msgspec.structs.replace(seen["ntp/10.20.0.1"], server="10.20.0.9"),
-            "https/disco.tapio.one": seen["https/connect.homag.cloud"],
-            "dns/10.20.0.1/disco.tapio.one": seen["dns/10.20.0.1/connect.homag.cloud"],
-            "ping/10.20.0.50": healthy.ping("10.20.0.51"),
-            "ssh/10.20.0.50": msgspec.structs.replace(seen["ssh/10.20.0.50"], address="10.9.9.9"),
-        }
-        saved = healthy.saved(moved)
+        saved = healthy.saved(healthy.misplaced())
         session = run(tmp_path, saved=saved)
 
         assert session.verdict == "incomplete"

@@ -1,7 +1,8 @@
-"""A capture for tests of whoever asks one: it says what it was told to say."""
+"""A capture and a netlink socket that say what they were told to say."""
 
 from __future__ import annotations
 
+import struct
 from typing import Self
 
 
@@ -39,3 +40,36 @@ class Account:
     def other_interface(self) -> str:
         """Tell where else an answer arrived."""
         return self.told[2]
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    """Write an attribute as Linux does."""
+    return struct.pack("=HH", len(value) + 4, kind) + value + bytes(-len(value) % 4)
+
+
+class FakeNetlink:
+    """Gives a list in parts."""
+
+    def __init__(self, *parts: bytes) -> None:
+        """Lay the parts out."""
+        self.parts = list(parts)
+        self.asked = b""
+
+    def __call__(self, *_: int) -> Self:
+        """Be made as a socket."""
+        return self
+
+    def __enter__(self) -> Self:
+        """Be open."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Be closed."""
+
+    def send(self, question: bytes) -> None:
+        """Keep the question."""
+        self.asked = question
+
+    def recv(self, _size: int) -> bytes:
+        """Give the next part."""
+        return self.parts.pop(0)

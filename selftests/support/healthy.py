@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from cube_acceptance import evidence_file, setup
 from cube_acceptance.evidence import (
     DhcpMessage,
@@ -200,6 +202,20 @@ def observations() -> dict[str, Observation]:
         seen[f"https/{host}"] = https(host)
     seen["neighbours"] = NeighboursObserved(**common, hardware=((CUBE, CUBE_HARDWARE),))
     return seen | ways()
+
+
+def misplaced() -> dict[str, Observation]:
+    """Observations that are about another CUBE, server or host than their keys say."""
+    seen = observations()
+    other = msgspec.structs.replace(seen["page/10.20.0.50:5555"], address="10.20.0.51")
+    return {
+        "page/10.20.0.50:5555": other,
+        "ntp/10.20.0.1": msgspec.structs.replace(seen["ntp/10.20.0.1"], server="10.20.0.9"),
+        "https/disco.tapio.one": seen["https/connect.homag.cloud"],
+        "dns/10.20.0.1/disco.tapio.one": seen["dns/10.20.0.1/connect.homag.cloud"],
+        "ping/10.20.0.50": ping("10.20.0.51"),
+        "ssh/10.20.0.50": msgspec.structs.replace(seen["ssh/10.20.0.50"], address="10.9.9.9"),
+    }
 
 
 def saved(

@@ -16,14 +16,13 @@ from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from cube_acceptance import network, probes
-from cube_acceptance.evidence import CannotMeasure, DhcpMessage, DhcpObserved, Vantage
+from cube_acceptance.evidence import CannotMeasure, DhcpMessage, DhcpObserved
 from cube_acceptance.probes import dhcp
 from cube_acceptance.probes.dhcp import DhcpProbe
-from cube_acceptance.probes.net import dhcp_message, dhcp_packet, dhcp_wire, sockets, windows
+from cube_acceptance.probes.net import dhcp_packet, dhcp_wire, sockets, windows
 from cube_acceptance.probes.net.checksum import INTACT, checksum
 from cube_acceptance.probes.net.dhcp_packet import Datagram
 from cube_acceptance.probes.net.errors import CannotAskError
@@ -34,7 +33,6 @@ from cube_acceptance.probes.net.receive import OVERTIME_LIMIT, RECEIVE_LIMIT
 from fixtures.simulator.dhcp import (
     Behaviour,
     DhcpServer,
-    Offered,
     Reply,
     kind_of,
     options_of,
@@ -44,24 +42,10 @@ from fixtures.simulator.dhcp import (
 )
 from selftests.support import healthy
 from selftests.support.filters import run_filter
+from selftests.support.leased import HARDWARE, LISTED, LOCAL, LOOPBACK, PLANT, REQUEST
 
 if TYPE_CHECKING:
     from cube_acceptance.probes import Event
-
-LOOPBACK = next(name for name in psutil.net_if_stats() if name.lower().startswith("lo"))
-LOCAL = Vantage(interface=LOOPBACK, address="127.0.0.1", prefix=8, loopback=True)
-PLANT = Vantage(interface=LOOPBACK, address="10.20.0.9", prefix=24, mac="02:42:0a:14:00:09")
-HARDWARE = bytes.fromhex("02420a140009")
-REQUEST = dhcp_message.build_discover(0x01020304, HARDWARE, 0.0)
-LISTED = Offered(
-    address="10.20.0.50",
-    mask="255.255.255.0",
-    routers=("10.20.0.1", "10.20.0.2"),
-    dns=("10.20.0.3",),
-    ntp=("10.20.0.4", "10.20.0.5"),
-    lease_s=3600,
-    server_id="10.20.0.1",
-)
 
 
 class TestSuffices:

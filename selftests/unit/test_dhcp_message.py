@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 
-import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,28 +17,13 @@ from cube_acceptance.evidence import (
 from cube_acceptance.probes.net import dhcp_message
 from cube_acceptance.probes.net.dhcp_message import MalformedError
 from fixtures.simulator.dhcp import (
-    Offered,
     addresses,
     kind_of,
     options_of,
     reply,
     write,
 )
-
-LOOPBACK = next(name for name in psutil.net_if_stats() if name.lower().startswith("lo"))
-LOCAL = Vantage(interface=LOOPBACK, address="127.0.0.1", prefix=8, loopback=True)
-PLANT = Vantage(interface=LOOPBACK, address="10.20.0.9", prefix=24, mac="02:42:0a:14:00:09")
-HARDWARE = bytes.fromhex("02420a140009")
-REQUEST = dhcp_message.build_discover(0x01020304, HARDWARE, 0.0)
-LISTED = Offered(
-    address="10.20.0.50",
-    mask="255.255.255.0",
-    routers=("10.20.0.1", "10.20.0.2"),
-    dns=("10.20.0.3",),
-    ntp=("10.20.0.4", "10.20.0.5"),
-    lease_s=3600,
-    server_id="10.20.0.1",
-)
+from selftests.support.leased import HARDWARE, LISTED, PLANT, REQUEST
 
 DNSMASQ_OFFER = bytes.fromhex(
     "0201060097a22c2500008000000000000a1400a20a14000100000000bea666b58976" + "00" * 202 + "63825363"

@@ -466,18 +466,24 @@ class Surveyed:
         self.started = True
 
 
+@pytest.fixture
+def no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place that no run's folder can be made in."""
+
+    def refuse(_: Run) -> NoReturn:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Run, "open", refuse)
+
+
 class TestMeasuring:
     """When the measurements start, and of what."""
 
+    @pytest.mark.usefixtures("no_folder")
     def test_the_embedded_site_brings_its_logins(
-        self, tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, catalogue: Catalogue
     ) -> None:
         """Nobody asks a person for them."""
-
-        def refuse(_: Run) -> NoReturn:
-            raise PermissionError(13, "Permission denied")
-
-        monkeypatch.setattr(Run, "open", refuse)
         config, state = Config(tmp_path), state_of(catalogue)
         config.option.xmlpath = str(tmp_path / "junit.xml")
         config.stash[STATE] = state
@@ -634,15 +640,9 @@ class TestOptions:
         assert config.option.htmlpath is None
         assert state.wishes == {"certificate.html": tmp_path / "wish.html"}
 
-    def test_a_folder_that_cannot_be_written_to(
-        self, tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    @pytest.mark.usefixtures("no_folder")
+    def test_a_folder_that_cannot_be_written_to(self, tmp_path: Path, catalogue: Catalogue) -> None:
         """The run ends before anything is measured."""
-
-        def refuse(_: Run) -> NoReturn:
-            raise PermissionError(13, "Permission denied")
-
-        monkeypatch.setattr(Run, "open", refuse)
         config, state = Config(tmp_path), state_of(catalogue)
         config.option.xmlpath = str(tmp_path / "junit.xml")
         config.stash[STATE] = state

@@ -22,6 +22,7 @@ from cube_acceptance.probes.net.neighbours import (
     read_neighbour,
     told_by_hand,
 )
+from selftests.support.fakes import attribute
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,11 +30,6 @@ if TYPE_CHECKING:
 REACHABLE, STALE = 0x02, 0x04
 CUBE = "10.20.0.50"
 HARDWARE = bytes((2, 0, 0, 0, 0, 0x99))
-
-
-def attribute(kind: int, value: bytes) -> bytes:
-    """Write an attribute as Linux does."""
-    return struct.pack("=HH", len(value) + 4, kind) + value + bytes(-len(value) % 4)
 
 
 @pytest.fixture

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
 import pytest
 
 from cube_acceptance.probes.net import netlink
 from cube_acceptance.probes.net.netlink import ask_list, attributes, read_part
-
-if TYPE_CHECKING:
-    from typing import Self
+from selftests.support.fakes import FakeNetlink
 
 ENTRY, QUESTION = 28, 30
 DONE = struct.pack("=IHHIIi", 20, 3, 2, 1, 0, 0)
@@ -21,34 +18,6 @@ def message(body: bytes, kind: int = ENTRY) -> bytes:
     """Write one message of a list as Linux does."""
     head = struct.pack("=IHHII", 16 + len(body), kind, 2, 1, 0)
     return head + body + bytes(-len(body) % 4)
-
-
-class FakeNetlink:
-    """Gives a list in parts."""
-
-    def __init__(self, *parts: bytes) -> None:
-        """Lay the parts out."""
-        self.parts = list(parts)
-        self.asked = b""
-
-    def __call__(self, *_: int) -> Self:
-        """Be made as a socket."""
-        return self
-
-    def __enter__(self) -> Self:
-        """Be open."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Be closed."""
-
-    def send(self, question: bytes) -> None:
-        """Keep the question."""
-        self.asked = question
-
-    def recv(self, _size: int) -> bytes:
-        """Give the next part."""
-        return self.parts.pop(0)
 
 
 class TestAskList:

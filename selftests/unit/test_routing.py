@@ -19,19 +19,14 @@ from cube_acceptance.probes.net.routing import (
     tcp,
     udp,
 )
+from selftests.support.fakes import FakeNetlink, attribute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from typing import Self
 
 NO_ROUTE = "255.255.255.255"
 """No host's address, whatever routes this computer has."""
-
-
-def attribute(kind: int, value: bytes) -> bytes:
-    """Write an attribute as Linux does."""
-    return struct.pack("=HH", len(value) + 4, kind) + value + bytes(-len(value) % 4)
 
 
 def answer(*attributes: bytes, kind: int = 24, route_type: int = 1) -> bytes:
@@ -44,34 +39,6 @@ def answer(*attributes: bytes, kind: int = 24, route_type: int = 1) -> bytes:
 def refusal(number: int) -> bytes:
     """Write Linux's refusal."""
     return struct.pack("=IHHIIi", 36, 2, 0, 1, 0, -number) + bytes(16)
-
-
-class FakeNetlink:
-    """Gives one answer to one question."""
-
-    def __init__(self, reply: bytes) -> None:
-        """Lay the answer out."""
-        self.reply = reply
-        self.asked = b""
-
-    def __call__(self, *_: int) -> Self:
-        """Be made as a socket."""
-        return self
-
-    def __enter__(self) -> Self:
-        """Be open."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Be closed."""
-
-    def send(self, question: bytes) -> None:
-        """Keep the question."""
-        self.asked = question
-
-    def recv(self, _size: int) -> bytes:
-        """Give the answer."""
-        return self.reply
 
 
 @pytest.fixture
