@@ -495,7 +495,7 @@ class TestChance:
             (Trouble(kind="refused", phase="tcp", icmp_code=13, icmp_source="10.0.0.1"), False),
             (Trouble(kind="no-route", phase="tcp"), True),
             (Trouble(kind="no-route", phase="tcp", icmp_code=1, icmp_source="127.0.0.1"), True),
-            (Trouble(kind="no-route", phase="tcp", icmp_code=1, icmp_source="10.0.0.1"), False),
+            (Trouble(kind="no-route", phase="tcp", icmp_code=1, icmp_source="10.0.0.1"), True),
             (Trouble(kind="no-answer", phase="tcp"), False),
             (Trouble(kind="no-answer", phase="http"), False),
             (Trouble(kind="no-answer", phase="http", sign="TCP FIN"), True),
@@ -504,7 +504,7 @@ class TestChance:
         ],
     )
     def test_what_may_be(self, problem: Trouble, *, chance: bool) -> None:
-        """A router knows what it says, and silence has been waited for."""
+        """A prohibition is meant, and silence has been waited for."""
         asked = PageProbe(vantage=VANTAGE, address="127.0.0.1")
 
         assert asked._may_be_chance(problem) == chance

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from cube_acceptance import evidence
-from cube_acceptance.evidence import CannotMeasure, HttpReply, HttpsObserved
+from cube_acceptance.evidence import CannotMeasure, HttpReply, HttpsObserved, Met, Trouble
 from cube_acceptance.probes import https
 from cube_acceptance.probes.https import HttpsProbe
 from cube_acceptance.probes.net import http1
@@ -657,6 +657,22 @@ class TestTrust:
         assert isinstance(observed, HttpsObserved)
         assert observed.verify_error is not None
         assert observed.tls is None
+
+
+@pytest.mark.parametrize(
+    ("trouble", "chance"),
+    [
+        (Trouble(kind="refused", phase="tcp"), True),
+        (Trouble(kind="refused", phase="tcp", icmp_code=13), False),
+        (Trouble(kind="no-route", phase="tcp", icmp_code=1), True),
+        (Trouble(kind="no-route", phase="tcp"), False),
+        (Trouble(kind="no-answer", phase="tcp"), False),
+        (None, False),
+    ],
+)
+def test_what_may_be_chance(trouble: Trouble | None, *, chance: bool) -> None:
+    """A router may have to find its next hop first; a prohibition is meant."""
+    assert https._Way(Met(address="127.0.0.1", trouble=trouble)).may_be_chance == chance
 
 
 class TestDateOffset:

@@ -157,12 +157,13 @@ class PageProbe:
         """Whether one failure of this kind is no finding.
 
         Small servers have room for one connection and reset the next one; this computer's own
-        kernel says for a while that there is no way to a host that it has just looked for in vain.
+        kernel, and a router, say for a while that there is no way to a host that they have just
+        looked for in vain.
         """
         if problem.phase != "tcp":
             return bool(problem.sign)
         own = problem.icmp_code is None or problem.icmp_source == self.vantage.address
-        return own and problem.kind in {"refused", "no-route"}
+        return problem.kind == "no-route" or (own and problem.kind == "refused")
 
     def _next(self, visit: _Visit, place: Place) -> tuple[Place | None, str]:
         """Find where the last response sends: on to a place of the CUBE, or away.

@@ -365,14 +365,16 @@ class _Way:
     def may_be_chance(self) -> bool:
         """Whether one failure of this kind is no finding.
 
-        A silent address has been asked three times by TCP itself; a reset, a farewell and an
-        alert may each have been the only one.
+        A silent address has been asked three times by TCP itself; a reset, a farewell, an alert
+        and the word of a router that looks for its next hop may each have been the only one. A
+        prohibition is meant.
         """
         trouble = self.met.trouble
         if trouble is None or self.certificate_asked:
             return False
         if trouble.phase == "tcp":
-            return trouble.kind == "refused" and trouble.icmp_code is None
+            reset = trouble.kind == "refused" and trouble.icmp_code is None
+            return reset or (trouble.kind == "no-route" and trouble.icmp_code is not None)
         return trouble.phase == "tls" or bool(trouble.sign)
 
     def weight(self) -> int:
