@@ -24,7 +24,7 @@ CONNECT_FAILED = 2
 UNRESOLVED = re.compile(
     r"name or service not known|temporary failure in name resolution|no address associated with"
     r"|non-recoverable failure in name|name does not resolve|name has no usable address"
-    r"|try again|error resolving|nodename nor servname",
+    r"|unrecoverable error|try again|error resolving|nodename nor servname|unknown host",
     re.IGNORECASE,
 )
 """How shells say that a name did not resolve: glibc's words, musl's, dropbear's, and BSD's."""

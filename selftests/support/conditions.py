@@ -2663,6 +2663,7 @@ ROWS = [
             "Name or service not known",
             "Temporary failure in name resolution",
             "Name does not resolve",
+            "Unrecoverable error",
             "Error resolving 'disco.tapio.one' port '443'. Try again",
         )
     ),
