@@ -128,7 +128,7 @@ def check_mac(text: str) -> Complaint | None:
     """Accept six bytes in hexadecimal, with colons or hyphens."""
     if re.fullmatch(MAC, text):
         return None
-    return Complaint(f"{show(text)} is not a hardware address", 'Write it as "aa:bb:cc:dd:ee:ff"')
+    return Complaint(f"{show(text)} is not a MAC address", 'Write it as "aa:bb:cc:dd:ee:ff"')
 
 
 def check_fingerprint(text: str) -> Complaint | None:
