@@ -395,8 +395,7 @@ class TestTime:
         """What was read at the start is judged, and its hash stands in the certificate."""
         site = tmp_path / "site.toml"
         text = (
-            '[site]\nname = "Ulm"\n[vantage]\ninterface = "nowhere0"\n'
-            '[[cube]]\naddress = "10.20.0.50"\n'
+            '[site]\nname = "Ulm"\n[vantage]\ninterface = "lo"\n[[cube]]\naddress = "10.20.0.50"\n'
         )
         site.write_text(text)
         (tmp_path / "hostile.py").write_text(
