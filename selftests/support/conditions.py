@@ -551,6 +551,16 @@ ROWS = [
         REGISTERED,
     ),
     Row(
+        "the offered address is this computer's own, for which a router answers as well",
+        {
+            "dhcp": replace(
+                dhcp(replace(OFFER, address=healthy.LAPTOP)),
+                holders=((healthy.LAPTOP, ROUTER_MAC),),
+            )
+        },
+        {},
+    ),
+    Row(
         "the offered address is somebody's",
         {"dhcp": replace(dhcp(OFFER), holders=((OFFER.address, OTHER_MAC), (SERVER, ROUTER_MAC)))},
         {},
