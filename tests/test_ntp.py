@@ -108,7 +108,7 @@ def turned_away(server: str, reply: NtpReply) -> Flaw | None:
     code = reply.reference_id
     if reply.stratum or code not in TURNED_AWAY:
         return None
-    return Flaw(server, "refused", TURNED_AWAY[code], f"kiss-o'-death {code}", {"code": code})
+    return Flaw(server, "refused", TURNED_AWAY[code], code, {"code": code})
 
 
 def unsynchronised(server: str, reply: NtpReply) -> Flaw | None:
