@@ -559,6 +559,7 @@ ROWS = [
             )
         },
         {},
+        ("own-address",),
     ),
     Row(
         "the offered address is somebody's",
