@@ -724,6 +724,22 @@ class TestTruncation:
         assert (observed.rcode, observed.addresses) == ("SERVFAIL", ())
         assert observed.tcp == "answer"
 
+    def test_forgives_one_reset_over_tcp(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A resolver with few connections resets one; glibc connects again as well."""
+        resets = iter([Trouble(kind="refused", phase="tcp")])
+        connect = probed.open_tcp
+
+        def reset_at_first(*arguments: Any) -> socket.socket:  # noqa: ANN401 - whatever is asked
+            for trouble in resets:
+                raise ReachError(trouble)
+            return connect(*arguments)
+
+        monkeypatch.setattr(probed, "open_tcp", reset_at_first)
+        observed = observe(Behaviour.TRUNCATED_EMPTY)
+
+        assert (observed.tcp, observed.addresses) == ("answer", ADDRESSES)
+        assert results(observed) == ["answer", "refused", "answer"]
+
     def test_asks_again_over_tcp_after_a_code_that_may_pass(self) -> None:
         """What is busy over UDP may be busy over TCP."""
 

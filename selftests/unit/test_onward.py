@@ -167,7 +167,7 @@ class TestScript:
         assert lead(f"{away}<script src=app.js></script><div id=root></div>") == ""
         assert lead(f"{away}<h1>Diagnosis</h1>" + "word " * 12) == ""
         assert lead(f"{away}<p>one two three</p>") == AWAY
-        assert lead(f"{away}<script>{'x = 1;' * 700}</script>") == ""
+        assert lead(f"{away}<script>{'x = 1;' * 1400}</script>") == ""
 
 
 class TestForm:

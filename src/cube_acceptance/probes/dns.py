@@ -254,8 +254,11 @@ class _Inquiry:
             return answer
         self.truncated = True
         whole = self._ask_tcp(name)
-        for _ in range(self._probe.tries - 1):
-            if isinstance(whole, Trouble) or whole.rcode not in RETRIED:
+        for again in range(self._probe.tries - 1):
+            if isinstance(whole, Trouble):
+                if again or whole.kind != "refused":  # one reset is no finding
+                    break
+            elif whole.rcode not in RETRIED:
                 break
             time.sleep(self._probe.later_pause_s)
             whole = self._ask_tcp(name)

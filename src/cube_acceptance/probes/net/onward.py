@@ -22,7 +22,7 @@ ROOM = 65536
 VALUE_ROOM = 2048
 WORDS_LIMIT = 12
 """How many words a page may show that is nothing but a script: *Redirecting, please wait.*"""
-PROGRAM_LIMIT = 4000
+PROGRAM_LIMIT = 8000
 """Characters of script from which on it is an application's: it knows places to go to one day."""
 
 _REFRESH = re.compile(
