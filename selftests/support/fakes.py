@@ -1,9 +1,14 @@
-"""A capture and a netlink socket that say what they were told to say."""
+"""A capture, a netlink socket and a probe that say what they were told to say."""
 
 from __future__ import annotations
 
 import struct
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+from selftests.support.builders import lease
+
+if TYPE_CHECKING:
+    from cube_acceptance.evidence import Observation
 
 
 class Account:
@@ -73,3 +78,16 @@ class FakeNetlink:
     def recv(self, _size: int) -> bytes:
         """Give the next part."""
         return self.parts.pop(0)
+
+
+class FakeProbe:
+    """A probe of no protocol."""
+
+    def __init__(self, key: str, result: Observation | None = None) -> None:
+        """Bring home this result, or a lease."""
+        self.key = key
+        self._result = result or lease()
+
+    def run(self) -> Observation:
+        """Bring it home."""
+        return self._result

@@ -14,25 +14,13 @@ from cube_acceptance import runner
 from cube_acceptance.evidence import CannotMeasure, Observation
 from cube_acceptance.runner import Finished, Runner
 from selftests.support.builders import cannot, lease
+from selftests.support.fakes import FakeProbe
 
 if TYPE_CHECKING:
     from cube_acceptance.probes import Probe
 
 LIMIT_S = 20.0
 """How long a test waits for what must happen at once; reached only where it fails."""
-
-
-class FakeProbe:
-    """A probe of no protocol."""
-
-    def __init__(self, key: str, result: Observation | None = None) -> None:
-        """Bring home this result, or a lease."""
-        self.key = key
-        self._result = result or lease()
-
-    def run(self) -> Observation:
-        """Bring it home."""
-        return self._result
 
 
 def told(running: Runner, count: int) -> dict[str, Observation]:

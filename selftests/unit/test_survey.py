@@ -38,6 +38,7 @@ from cube_acceptance.survey import Survey
 from fixtures.simulator.dhcp import DhcpServer
 from selftests.support.builders import SECOND, cannot, dhcp, lease
 from selftests.support.cases import judge
+from selftests.support.fakes import FakeProbe
 from selftests.support.healthy import (
     CUBE,
     HOSTS,
@@ -154,19 +155,6 @@ def answer(server: str, *addresses: str) -> DnsObserved:
         rcode="NOERROR",
         addresses=addresses,
     )
-
-
-class FakeProbe:
-    """A probe of no protocol."""
-
-    def __init__(self, key: str, result: Observation | None = None) -> None:
-        """Bring home this result, or a lease."""
-        self.key = key
-        self._result = result or lease()
-
-    def run(self) -> Observation:
-        """Bring it home."""
-        return self._result
 
 
 class TestLoading:
