@@ -730,6 +730,10 @@ class TestElement:
     def test_backticks_are_code(self) -> None:
         """The catalogue writes keys of the site file that way."""
         assert page.prose("a `b<` <c") == "a <code>b&lt;</code> &lt;c"
+        assert (
+            page.prose("in 10 s, 2 ms, 3 servers")
+            == "in 10\N{NO-BREAK SPACE}s, 2\N{NO-BREAK SPACE}ms, 3 servers"
+        )
 
 
 def test_samples_are_json() -> None:

@@ -38,6 +38,7 @@ NOT_OF_A_RUN = frozenset({"letter.jinja", "outside.jinja", "summary.jinja"})
 PIECES = 512
 """How many pieces of a template's output are handed on at once."""
 
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=m?s\b)")
 _CSS_PLAIN = re.compile(r"[^A-Za-z0-9 .,:+/-]")
 
 
@@ -129,7 +130,8 @@ def css_text(text: str) -> Markup:
 
 
 def prose(sentence: str) -> str:
-    """Set as code what stands between backticks in a sentence."""
+    """Set as code what stands between backticks in a sentence; a unit stays with its figure."""
+    sentence = _BEFORE_UNIT.sub(wording.SPACE, sentence)
     if "`" not in sentence:
         return sentence
     parts = plain(sentence).split("`")
