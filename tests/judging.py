@@ -69,7 +69,7 @@ class Flaw(NamedTuple):
 
 
 def flaw_of(server: str, trouble: Trouble) -> Flaw:
-    """Say what is wrong with a server that gave no usable answer.
+    """Describe what is wrong with a server that gave no usable answer.
 
     What does not count as a reply is no answer, however much of it came.
     """
@@ -80,7 +80,7 @@ def flaw_of(server: str, trouble: Trouble) -> Flaw:
 
 
 def cause_of(trouble: Trouble) -> tuple[str, str]:
-    """Give cause and text of a datagram exchange that brought no reply."""
+    """Return cause and text of a datagram exchange that brought no reply."""
     if trouble.kind == "malformed":
         return "no-answer", "no-answer.malformed"
     if trouble.icmp_code in PROHIBITIONS:
@@ -155,7 +155,7 @@ def look(judge: Judge, key: str) -> Observation | None:
 
 
 def some(judge: Judge, setup: Setup, servers: Servers) -> tuple[str, ...]:
-    """Give the servers to be asked; rules where there are none."""
+    """Return the servers to be asked; rules where there are none."""
     if not servers.addresses:
         stop_at_obstacle(judge, servers)
         if nobody_offers(judge, setup):
@@ -165,7 +165,7 @@ def some(judge: Judge, setup: Setup, servers: Servers) -> tuple[str, ...]:
 
 
 def nobody_offers(judge: Judge, setup: Setup) -> bool:
-    """Tell whether no DHCP server offered an address: then none can have left anything out."""
+    """Whether no DHCP server offered an address: then none can have left anything out."""
     observed = judge.get("dhcp")
     return (
         isinstance(observed, DhcpObserved)
@@ -208,7 +208,7 @@ def none_works(
 
 
 def cloud_offset(seen: HttpsObserved) -> float | None:
-    """Give how far a cloud host's clock is ahead of this computer's; None where it did not tell.
+    """Return how far a cloud host's clock is ahead of this computer's; None where it did not tell.
 
     A cache hands on the ``Date`` of what it kept, and says by ``Age`` that it kept it (RFC 9111
     section 5.1): that is nobody's time any more.
@@ -228,7 +228,7 @@ def givers(judge: Judge, setup: Setup, host: str, *given: str) -> tuple[str, ...
 
 
 def dns_trouble(judge: Judge, setup: Setup, answer: DnsObserved) -> Trouble | None:
-    """Say what kept a DNS server from answering; None where it answered.
+    """Describe what kept a DNS server from answering; None where it answered.
 
     Whoever refuses says so only so often (RFC 1812 section 4.3.2.8) and lets the other questions
     of a run wait in vain. A server that answers none of them is told by the refusal.
@@ -244,13 +244,13 @@ def dns_trouble(judge: Judge, setup: Setup, answer: DnsObserved) -> Trouble | No
 
 
 def dns_seen(judge: Judge, server: str, name: str) -> DnsObserved | None:
-    """Give what a DNS server did with a question; None where it was not asked."""
+    """Return what a DNS server did with a question; None where it was not asked."""
     seen = look(judge, dns_key(server, name))
     return seen if isinstance(seen, DnsObserved) else None
 
 
 def one_address(judge: Judge, setup: Setup, server: str) -> tuple[str, ...]:
-    """Give the address that a DNS server leads every name to, an invented one too; else nothing.
+    """Return the address that a DNS server leads every name to, an invented one too; else nothing.
 
     So do a registration network for unknown devices and a portal. An address that no host can
     have leads nowhere and is a filter's.

@@ -115,7 +115,7 @@ def cause_of_channel(channel: Channel) -> str:
 
 
 def sign_of(channel: Channel, trouble: Trouble) -> object:
-    """Say what was seen of a failed channel: the shell's words, silence, or the wire's signs."""
+    """Describe what a failed channel showed: the shell's words, silence, or the wire's signs."""
     if not channel.opened:
         return channel.words or TROUBLE_WORDS[trouble.kind]
     return on_the_wire(trouble)
@@ -286,7 +286,7 @@ def rule_on_validity(judge: Judge, setup: Setup, seen: HttpsObserved) -> None:
 
 
 def validity(seen: HttpsObserved) -> dict[str, object]:
-    """Give whose certificate it is and when it is valid, for a sentence."""
+    """Return whose certificate it is and when it is valid, for a sentence."""
     facts: dict[str, object] = {"host": seen.host}
     if seen.tls:
         facts |= {
@@ -299,7 +299,7 @@ def validity(seen: HttpsObserved) -> dict[str, object]:
 
 
 def other_offset(judge: Judge, setup: Setup, seen: HttpsObserved) -> float | None:
-    """Give how far another clock is ahead of this computer's, the best one first.
+    """Return how far another clock is ahead of this computer's, the best one first.
 
     The time server, a host that is trusted, or what the host in question claims: it cannot make
     itself believed by that, but where nothing else tells the time it leaves a doubt.
@@ -319,7 +319,7 @@ def other_offset(judge: Judge, setup: Setup, seen: HttpsObserved) -> float | Non
 
 
 def time_server_offset(judge: Judge, setup: Setup) -> float | None:
-    """Give how far the first synchronised time server is ahead of this computer, if one is."""
+    """Return how far the first synchronised time server is ahead of this computer, if one is."""
     for server in time_servers(setup.site, handed_out(setup, judge)).addresses:
         try:
             observed = judge.get(f"ntp/{server}")
@@ -332,7 +332,7 @@ def time_server_offset(judge: Judge, setup: Setup) -> float | None:
 
 
 def valid_at(shown: TlsSession, started: str, offset_s: float) -> bool:
-    """Tell whether a certificate is valid by a clock that is ahead of this computer's."""
+    """Whether a certificate is valid by a clock that is ahead of this computer's."""
     now = datetime.fromisoformat(started).timestamp() + offset_s
     begin = datetime.fromisoformat(shown.not_before).timestamp()
     end = datetime.fromisoformat(shown.not_after).timestamp()
@@ -340,7 +340,7 @@ def valid_at(shown: TlsSession, started: str, offset_s: float) -> bool:
 
 
 def foreign_login(reply: HttpReply, site: Site) -> str:
-    """Give the place of a login on somebody else's site that a redirect leads to, or nothing."""
+    """Return the place of a login on somebody else's site that a redirect leads to, or nothing."""
     location = dict(reply.headers).get("location", "")
     if not 300 <= reply.status < 400 or not location:
         return ""
@@ -357,12 +357,12 @@ def foreign_login(reply: HttpReply, site: Site) -> str:
 
 
 def domain(host: str) -> str:
-    """Give the last two labels of a name, which is in no case of letters."""
+    """Return the last two labels of a name, which is in no case of letters."""
     return ".".join(host.lower().split(".")[-2:])
 
 
 def is_address(host: str) -> bool:
-    """Tell whether a URL's host is a literal address."""
+    """Whether a URL's host is a literal address."""
     try:
         ip_address(host)
     except ValueError:
@@ -381,7 +381,7 @@ def note_expiry(judge: Judge, setup: Setup, seen: HttpsObserved) -> None:
 
 
 def clock_error(judge: Judge, setup: Setup, seen: HttpsObserved) -> timedelta:
-    """Give how far this computer's clock is behind: the one in the middle of three is right."""
+    """Return how far this computer's clock is behind: the one in the middle of three is right."""
     by_host = seen.date_offset_s
     if by_host is None or abs(by_host) <= setup.site.ntp.tolerance_s:
         return timedelta()

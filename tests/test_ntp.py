@@ -129,7 +129,7 @@ def unsynchronised(server: str, reply: NtpReply) -> Flaw | None:
 
 
 def agree(reply: NtpReply, clock: Clock, tolerance_s: float) -> bool:
-    """Tell whether a server and a clock show the same time within the tolerance."""
+    """Whether a server and a clock show the same time within the tolerance."""
     return within(clock, Clock(reply.offset_s, margin(reply)), tolerance_s)
 
 

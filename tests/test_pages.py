@@ -122,7 +122,7 @@ def closeness(failure: FailedError) -> int:
 
 
 def asked_port(page: PageObserved) -> str:
-    """Give the port that was asked last: a redirect may lead to another one of the CUBE's."""
+    """Return the port that was asked last: a redirect may lead to another one of the CUBE's."""
     last = page.tries[-1].to.rpartition(":")[2] if page.tries else ""
     return last or port_text(page.port)
 

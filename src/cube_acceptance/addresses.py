@@ -15,5 +15,5 @@ _NO_HOSTS = tuple(
 
 
 def is_host(address: ipaddress.IPv4Address) -> bool:
-    """Tell whether it can be one host's address: not 0.0.0.0/8, multicast, reserved, broadcast."""
+    """Whether it can be one host's address: not 0.0.0.0/8, multicast, reserved, broadcast."""
     return not any(address in network for network in _NO_HOSTS)

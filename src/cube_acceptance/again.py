@@ -61,7 +61,7 @@ class Again(NamedTuple):
 
 
 def annex_of(certificate: dict[str, Any], saved: Saved, folder: Path) -> str:
-    """Give the page with the mark in place of the certificate.
+    """Return the page with the mark in place of the certificate.
 
     Raises:
         BrokenError: it does not hold this certificate, or not once.

@@ -65,15 +65,15 @@ class Text(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Whether a rule in a firewall can be what is missing."""
 
     def sentence(self, language: Language) -> str:
-        """Give the sentence's template in one language."""
+        """Return the sentence's template in one language."""
         return self.de if language == "de" else self.en
 
     def ask(self, language: Language) -> str:
-        """Give the template of what is asked of the network's administrator; it may be empty."""
+        """Return the template of what is asked of the network's administrator; it may be empty."""
         return self.ask_de if language == "de" else self.ask_en
 
     def own(self, language: Language) -> str:
-        """Give the template of what the tester has to do; it may be empty."""
+        """Return the template of what the tester has to do; it may be empty."""
         return self.own_de if language == "de" else self.own_en
 
 
@@ -110,7 +110,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     notes: dict[str, Text] = {}
 
     def describe(self, language: Language) -> Description:
-        """Give the requirement's words in one language."""
+        """Return the requirement's words in one language."""
         return self.de if language == "de" else self.en
 
 
@@ -153,7 +153,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     sha256: str = ""
 
     def __getitem__(self, requirement: str) -> Requirement:
-        """Give the entry with this id.
+        """Return the entry with this id.
 
         Raises:
             KeyError: there is no such entry.

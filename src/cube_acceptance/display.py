@@ -64,7 +64,7 @@ def _width() -> int:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say what is tested from where, and at once which right is missing."""
+    """Describe what is tested from where, and at once which right is missing."""
     state = config.stash.get(STATE, None)
     if state is None or state.run is None:
         return []

@@ -75,7 +75,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def is_suite(folder: Path, project: Path = PROJECT) -> bool:
-    """Tell whether a folder holds the cases that belong to this package.
+    """Whether a folder holds the cases that belong to this package.
 
     The certificate names its version and commit, so cases that lie elsewhere must not judge.
     """

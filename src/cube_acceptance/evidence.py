@@ -491,7 +491,7 @@ _CLOCK_BEGAN_S = time.time() - time.monotonic()
 
 
 def clock_s() -> float:
-    """Give this computer's clock, in seconds since 1970, as if nobody set it during the run.
+    """Return this computer's clock, in seconds since 1970, as if nobody set it during the run.
 
     Systems set it as soon as they find a network, which may be now. What is compared afterwards,
     time servers with cloud hosts for instance, must have been compared with one and the same clock.

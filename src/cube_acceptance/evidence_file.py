@@ -143,7 +143,7 @@ def in_place(saved: Saved) -> Saved:
 
 
 def belongs(key: str, observation: Observation) -> bool:
-    """Tell whether an observation is about what its key says."""
+    """Whether an observation is about what its key says."""
     about = key.partition("/")[2]
     match observation:
         case DnsObserved(server=server, name=name):

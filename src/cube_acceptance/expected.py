@@ -23,7 +23,7 @@ class Owed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def applies(requirement: Requirement, site: Site) -> bool:
-    """Tell whether a requirement applies: before a CUBE is there, internal ones do not."""
+    """Whether a requirement applies: before a CUBE is there, internal ones do not."""
     return site.stage == "acceptance" or requirement.direction != "internal"
 
 

@@ -106,7 +106,7 @@ class Evidence(Protocol):
     """Where a judge reads observations."""
 
     def get(self, key: str) -> Observation:
-        """Give the observation with this key, waiting for it where it is under way.
+        """Return the observation with this key, waiting for it where it is under way.
 
         Raises:
             LookupError: it was not measured and will not be.
@@ -173,7 +173,7 @@ class Judge:
         raise InconclusiveError(cause, text, **facts)
 
     def judgement(self, end: BaseException | None) -> Judgement:
-        """Say what the case came to, given the exception that ended it or None.
+        """Describe what the case came to, given the exception that ended it or None.
 
         Only an explicit pass that rests on at least one real observation is a pass. Whatever
         else happens in a case is a defect of ours and therefore inconclusive.

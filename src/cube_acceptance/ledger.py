@@ -73,5 +73,5 @@ class Ledger:
         return tuple(self._complaints)
 
     def judgement(self, case: str) -> Judgement:
-        """Give what a case came to; ``not-run`` where it never reported."""
+        """Return what a case came to; ``not-run`` where it never reported."""
         return self._judgements.get(case, _NOT_RUN)

@@ -159,7 +159,7 @@ def has_all_rights() -> bool:
 
 
 def system_name() -> str:
-    """Give the system's name and version, as its maker writes them.
+    """Return the system's name and version, as its maker writes them.
 
     Darwin's number is not macOS's, and Windows 11 calls itself 10 but for its build.
     """

@@ -106,7 +106,7 @@ class Servers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def complete(offer: DhcpMessage) -> bool:
-    """Tell whether an offer has all that a device needs to join the network."""
+    """Whether an offer has all that a device needs to join the network."""
     return not missing(offer)
 
 
@@ -313,7 +313,7 @@ def _servers(
 
 
 def is_host(address: str) -> bool:
-    """Tell whether a text is an address that can belong to one host at all."""
+    """Whether a text is an address that can belong to one host at all."""
     try:
         candidate = ipaddress.IPv4Address(address)
     except ValueError:
@@ -322,7 +322,7 @@ def is_host(address: str) -> bool:
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether a text is an address of the computer that says it (RFC 1122 3.2.1.3)."""
+    """Whether a text is an address of the computer that says it (RFC 1122 3.2.1.3)."""
     try:
         return ipaddress.IPv4Address(address).is_loopback
     except ValueError:
@@ -342,7 +342,7 @@ def hosts(
 
 
 def no_hosts_of(told: DhcpMessage | LeaseObserved) -> tuple[str, ...]:
-    """Give the addresses of a network itself and of all its hosts (RFC 1122 section 3.2.1.3).
+    """Return the addresses of a network itself and of all its hosts (RFC 1122 section 3.2.1.3).
 
     A network of one or two addresses has room for neither (RFC 3021).
     """
@@ -353,7 +353,7 @@ def no_hosts_of(told: DhcpMessage | LeaseObserved) -> tuple[str, ...]:
 
 
 def usable(address: str, *, allow_private: bool, simulated: bool = False) -> bool:
-    """Tell whether a cloud service can have this address (RFC 6890 and the ranges it lists).
+    """Whether a cloud service can have this address (RFC 6890 and the ranges it lists).
 
     Private covers RFC 1918 and RFC 6598, and the benchmark range of RFC 2544, which labs use.
     Loopback counts only on the embedded site.

@@ -99,7 +99,7 @@ class Lasting:
         self._attempt(self._stream.flush)
 
     def _errors(self) -> str:
-        """Give how the stream passes on bytes that are no text; it escapes nothing else."""
+        """Return how the stream passes on bytes that are no text; it escapes nothing else."""
         return "surrogateescape" if self._stream.errors == "surrogateescape" else "strict"
 
     def _attempt(self, action: Callable[[], object]) -> None:

@@ -150,7 +150,7 @@ def main(
 
 
 def objection_to(address: str, may_ask: Callable[[str], bool]) -> str:
-    """Say why an address is none that can be asked from outside; empty where it is one."""
+    """Return why an address is none that can be asked from outside; empty where it is one."""
     try:
         ipaddress.IPv4Address(address)
     except ValueError:
@@ -219,7 +219,7 @@ def observe(probes: list[PageProbe | SshProbe]) -> list[Observation]:
 
 
 def finding(seen: Observation) -> Finding:
-    """Say what one observation means for the question whether a CUBE answers.
+    """Describe what one observation means for the question whether a CUBE answers.
 
     An ICMP message that there is no way tells of the way and of nobody at its end.
     """

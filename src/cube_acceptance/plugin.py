@@ -213,7 +213,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def _options_from_outside() -> list[str]:
-    """Give the options that pytest takes from the environment, before those of the command."""
+    """Return the options that pytest takes from the environment, before those of the command."""
     plugins = filter(None, os.environ.get("PYTEST_PLUGINS", "").split(","))
     options = [f"-p {name}" for name in plugins]
     return options + shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))

@@ -94,7 +94,7 @@ def _plugins_missing(config: pytest.Config) -> Iterable[str]:
 
 
 def _settings_elsewhere(config: pytest.Config) -> Iterable[str]:
-    """Say where pytest was sent to other settings or another root than the suite's own."""
+    """Return where pytest was sent to other settings or another root than the suite's own."""
     if not is_suite(config.rootpath) or config.inipath != config.rootpath / SETTINGS:
         yield (
             f"pytest took its settings from {config.inipath or 'nowhere'} and its root to be "

@@ -48,12 +48,12 @@ def folder_of(name: str, moment: datetime) -> str:
 
 
 def sha256(data: bytes) -> str:
-    """Give the SHA-256 in hexadecimal."""
+    """Return the SHA-256 in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 def day(saved: Saved) -> date:
-    """Give the day of the measurements (UTC): this computer's, or a later one that others tell.
+    """Return the day of the measurements (UTC): this computer's, or a later one that others tell.
 
     A clock that is set back makes no waiver valid again. Of the cloud hosts, what came over a
     believed TLS connection counts; of time servers, what all of several say.
@@ -78,7 +78,7 @@ def day(saved: Saved) -> date:
 
 
 def times(started: str, ended: str) -> dict[str, Any]:
-    """Say when the measurements were made, and in which zone the reader's clock runs."""
+    """Return when the measurements were made, and in which zone the reader's clock runs."""
     here = datetime.fromisoformat(started).astimezone()
     offset = here.utcoffset()
     return {

@@ -26,7 +26,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ssh: int = 22
 
     def diag(self, version: str) -> tuple[int, ...]:
-        """Give the ports of the diagnosis page of a CUBE of this version."""
+        """Return the ports of the diagnosis page of a CUBE of this version."""
         return tuple(
             self.diag_old if port == DIAG_OLD_PORT else self.diag_new
             for port in diag_ports(version)

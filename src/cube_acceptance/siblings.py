@@ -109,7 +109,7 @@ def check(certificate: dict[str, Any], folder: Path) -> None:
 
 
 def trouble(name: str, digest: str, certificate: dict[str, Any], folder: Path) -> str:
-    """Say why a file is not the one with this hash; empty where it is."""
+    """Return why a file is not the one with this hash; empty where it is."""
     try:
         check_plain(name, (folder / name).lstat())
     except FileNotFoundError:

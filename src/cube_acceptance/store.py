@@ -57,7 +57,7 @@ class Store:
             self._changed.notify_all()
 
     def get(self, key: str) -> Observation:
-        """Give an observation, waiting until it is there.
+        """Return an observation, waiting until it is there.
 
         Raises:
             NotMeasuredError: the store was closed without it.
@@ -71,7 +71,7 @@ class Store:
             return self._observations[key]
 
     def seen(self, key: str) -> Observation | None:
-        """Give an observation without waiting; None where it may still come.
+        """Return an observation without waiting; None where it may still come.
 
         Raises:
             NotMeasuredError: the store was closed without it.
@@ -98,7 +98,7 @@ class Replay:
         self._store.close()
 
     def get(self, key: str) -> Observation:
-        """Give a saved observation.
+        """Return a saved observation.
 
         Raises:
             NotMeasuredError: the evidence does not hold it.
@@ -106,7 +106,7 @@ class Replay:
         return self._store.get(key)
 
     def saved(self) -> Saved:
-        """Give the evidence as it was loaded."""
+        """Return the evidence as it was loaded."""
         return self.evidence
 
 
@@ -154,7 +154,7 @@ class Spool:
         return msgspec.json.decode(path.read_bytes(), type=tuple[expected.Owed, ...])
 
     def get(self, key: str) -> Observation:
-        """Give an observation, waiting until the controller has published it.
+        """Return an observation, waiting until the controller has published it.
 
         Raises:
             NotMeasuredError: the controller closed the folder without it.

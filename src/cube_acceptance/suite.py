@@ -70,7 +70,7 @@ def _files(package: Path) -> dict[str, Path]:
 
 
 def commit(package: Path = PACKAGE) -> str:
-    """Give the commit that this suite stands at; empty where nobody can tell.
+    """Return the commit that this suite stands at; empty where nobody can tell.
 
     A plus sign follows where what judges was changed since: it is not what the commit holds.
     """
@@ -109,7 +109,7 @@ def _recorded(path: Path) -> str:
 
 
 def checked_out(folder: Path) -> str:
-    """Give the commit of a checkout, likewise with a plus sign; empty where it is none."""
+    """Return the commit of a checkout, likewise with a plus sign; empty where it is none."""
     if not (folder / ".git").exists():
         return ""
     head = _git(folder, "rev-parse", "HEAD")

@@ -35,7 +35,7 @@ EXIT_STATUS: dict[Verdict, int] = {
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """Give the worst of some outcomes; ``not-run`` where there are none."""
+    """Return the worst of some outcomes; ``not-run`` where there are none."""
     return min(outcomes, key=OUTCOMES.index, default="not-run")
 
 

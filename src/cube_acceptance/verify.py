@@ -383,7 +383,7 @@ def check_signature(
 
 
 def kind(certificate: dict[str, Any]) -> str:
-    """Say the verdict of a certificate, and what keeps it from being an ordinary one."""
+    """Return the verdict of a certificate, and what keeps it from being an ordinary one."""
     said = [certificate["verdict"]]
     if certificate["stage"] == "readiness":
         said.append("readiness only")

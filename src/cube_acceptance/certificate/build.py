@@ -239,7 +239,7 @@ def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
 
 
 def _accepted(catalogue: Catalogue, reason: str, waivers: list[Waiver], language: Language) -> str:
-    """Say what is accepted all the same, and by whom."""
+    """Describe what is accepted all the same, and by whom."""
     for waiver in dict.fromkeys(waivers):
         facts: dict[str, Any] = {
             "reason": reason,
@@ -387,7 +387,7 @@ def _deviations(
 
 
 def _stand_ins(site: Site) -> dict[str, tuple[str, ...]]:
-    """Give the hosts that were asked instead of a cloud's own, by the cloud's domain."""
+    """Return the hosts that were asked instead of a cloud's own, by the cloud's domain."""
     clouds = {"tapio.one": site.cloud.tapio, "homag.cloud": site.cloud.homag}
     return {
         domain: hosts
@@ -397,7 +397,7 @@ def _stand_ins(site: Site) -> dict[str, tuple[str, ...]]:
 
 
 def clock(saved: Saved) -> dict[str, float | None]:
-    """Give how far the first time server that answered is ahead of this computer, in seconds.
+    """Return how far the first time server that answered is ahead of this computer, in seconds.
 
     The offset can be wrong by half the exchange's delay and by the server's own root distance.
     """

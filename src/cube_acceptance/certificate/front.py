@@ -50,13 +50,13 @@ def title(certificate: Mapping[str, Any], language: Language) -> str:
 
 
 def verdict(certificate: Mapping[str, Any], language: Language) -> str:
-    """Say the verdict in the words of its kind."""
+    """Return the verdict in the words of its kind."""
     kind = verdict_kind(certificate["stage"], simulated=certificate["simulated"])
     return verdict_word(certificate["verdict"], kind, language)
 
 
 def reason(certificate: Mapping[str, Any], language: Language) -> str:
-    """Say what the verdict follows from."""
+    """Describe what the verdict follows from."""
     decided = certificate["verdict"]
     open_ = {"inconclusive", "not-run"} & set(certificate["totals"].get("required", {}))
     if decided == "incomplete" and not open_:
@@ -112,7 +112,7 @@ def customer(site: Mapping[str, str]) -> str:
 
 
 def issue(reading: Reading) -> str:
-    """Say when the certificate was made, behind its number; empty where that is not known."""
+    """Return when the certificate was made, behind its number; empty where that is not known."""
     time = reading.certificate["time"]
     if not time.get("issued"):
         return ""

@@ -284,7 +284,7 @@ def _place(node: Node, certificate: Mapping[str, Any], language: Language, heigh
 
 
 def _name(node: Node, certificate: Mapping[str, Any], language: Language) -> list[str]:
-    """Give a place's name, and its address where that is known."""
+    """Return a place's name, and its address where that is known."""
     name = say(f"picture.{node.key}", language)
     vantage = certificate["vantage"]
     if node.key == "homag":

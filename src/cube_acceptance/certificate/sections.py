@@ -70,7 +70,7 @@ def unsettled(
 
 
 def held_for(waiver: Mapping[str, Any]) -> str:
-    """Say which CUBE and which cause a waiver is for; empty where it is for any."""
+    """Return which CUBE and which cause a waiver is for; empty where it is for any."""
     return ", ".join(filter(None, (waiver.get("cube", ""), waiver.get("cause", ""))))
 
 

@@ -53,7 +53,7 @@ def _keygen(arguments: list[str], *, limit_s: float, data: bytes | None = None) 
 
 
 def fingerprint(key: Path) -> str:
-    """Give a key's ``SHA256:...`` fingerprint, without its passphrase.
+    """Return a key's ``SHA256:...`` fingerprint, without its passphrase.
 
     Raises:
         SignatureError: the file is not there, or is no OpenSSH key.
@@ -109,7 +109,7 @@ def check(signature: Path, data: bytes, allowed_signers: Path | None) -> str:
 
 
 def is_canonical(text: bytes) -> bool:
-    """Tell whether an armoured signature is written in exactly the way that ssh-keygen does.
+    """Whether an armoured signature is written in exactly the way that ssh-keygen does.
 
     Base64 and white space can be changed without touching the signature inside; so that no
     byte of the file can be changed unnoticed, only one way of writing it is accepted.
@@ -127,7 +127,7 @@ def is_canonical(text: bytes) -> bool:
 
 
 def command(fingerprinted: str) -> str:
-    """Give the command by which anybody can check the signature of this certificate."""
+    """Return the command by which anybody can check the signature of this certificate."""
     return (
         f"ssh-keygen -Y verify -f allowed_signers -I {fingerprinted} -n {NAMESPACE} "
         "-s certificate.json.sig < certificate.json"

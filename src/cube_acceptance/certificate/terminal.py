@@ -77,7 +77,7 @@ class Line(NamedTuple):
 
 
 def header(site: Site, vantage: str, language: Language) -> str:
-    """Say what is tested and from where."""
+    """Describe what is tested and from where."""
     cubes = [cube.name for cube in site.cubes]
     return plain(
         say(
@@ -130,7 +130,7 @@ def _about(owing: Owed) -> str:
 
 
 def _seen(judged: Sequence[tuple[Owed, Judgement]], language: Language) -> str:
-    """Say what a requirement that is met goes by: its facts, or of several cases for whom."""
+    """Describe what a requirement that is met goes by: its facts, or of several cases for whom."""
     if len(judged) > 1:
         return _names([_about(owing) for owing, _ in judged], language)
     observed = msgspec.to_builtins(judged[0][1].observed)

@@ -75,7 +75,7 @@ def heads(before: Certificate, after: Certificate, language: Language) -> Iterat
 
 
 def changes(before: Certificate, after: Certificate, language: Language) -> Iterator[str]:
-    """Say what has changed, the verdict first, what got worse before what got better."""
+    """Describe what has changed, the verdict first, what got worse before what got better."""
     words = [front.verdict(one, language) for one in (before, after)]
     if words[0] != words[1]:
         yield f"{say('verdict.heading', language)}: {words[0]} {ARROW} {words[1]}"
@@ -147,7 +147,7 @@ def _listed(
     part: str,
     language: Language,
 ) -> Iterator[str]:
-    """Say what is in one list and not in the other."""
+    """Describe what is in one list and not in the other."""
     old, new = ({_key(one): one for one in entries} for entries in (before, after))
     heading = say(f"{part}.heading", language)
     for sign, these, others in (("+", new, old), ("-", old, new)):

@@ -180,7 +180,7 @@ class DhcpProbe:
                 self._take(datagram, findings)
 
     def _next_s(self, findings: _Findings) -> float:
-        """Give when the next DISCOVER is due, as long after the one before as was planned."""
+        """Return when the next DISCOVER is due, as long after the one before as was planned."""
         tries = self._own_tries(findings)
         sent = len(tries)
         if findings.enough or sent == len(self.send_at_s):

@@ -206,7 +206,7 @@ class PageProbe:
         return answer
 
     def _onward(self, place: Place, location: str) -> Place | None:
-        """Say where a redirect leads if it stays on the CUBE; None where it leads away."""
+        """Return where a redirect leads if it stays on the CUBE; None where it leads away."""
         try:
             there = urlsplit(urljoin(place.url, location))
             port = there.port or PORTS.get(there.scheme)
@@ -239,7 +239,7 @@ class _Visit:
         self.texts.append(http1.decoded(body, dict(reply.headers).get("content-type", "")))
 
     def circling(self, limit: int) -> bool:
-        """Tell whether the redirects lead nowhere: to the same places, or ever on."""
+        """Whether the redirects lead nowhere: to the same places, or ever on."""
         places = {reply.url for reply in self.replies}
         return len(self.replies) - len(places) >= limit or len(self.replies) > STEP_LIMIT
 
@@ -254,7 +254,7 @@ class _Visit:
 def _spoken(
     plain: socket.socket, wire: socket.socket, place: Place, deadline: Deadline
 ) -> socket.socket:
-    """Give the socket that HTTP is spoken over: plain, or inside TLS.
+    """Return the socket that HTTP is spoken over: plain, or inside TLS.
 
     A device signs its certificate itself. Who it is makes no difference to whether its page can
     be reached, as little as it does without TLS.
@@ -266,7 +266,7 @@ def _spoken(
 
 
 def is_address(host: str) -> bool:
-    """Tell whether a URL's host is an IPv4 address."""
+    """Whether a URL's host is an IPv4 address."""
     try:
         ipaddress.IPv4Address(host)
     except ValueError:
@@ -280,7 +280,7 @@ def shown(text: str, pages: list[str]) -> bool:
 
 
 def shows(page: str, text: str) -> bool:
-    """Tell whether a page shows a text, in any case and however its source is broken up.
+    """Whether a page shows a text, in any case and however its source is broken up.
 
     A line's end and a tag may stand in the text, some tags even within a word.
     """

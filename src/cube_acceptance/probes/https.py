@@ -481,7 +481,7 @@ def alternative_names(leaf: x509.Certificate) -> tuple[str, ...]:
 
 
 def date_offset(reply: HttpReply, now: float) -> float | None:
-    """Give how far the response's ``Date`` is ahead of this computer's clock (RFC 9110 6.6.1)."""
+    """Return how far the response's ``Date`` is ahead of this computer's clock (RFC 9110 6.6.1)."""
     text = dict(reply.headers).get("date", "")
     try:
         moment = parsedate_to_datetime(text)

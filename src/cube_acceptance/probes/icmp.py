@@ -159,7 +159,7 @@ def filter_program(identifier: int) -> bytes:
 
 
 def age(notes: Iterable[tuple[int, int, bytes]], now_ns: int) -> float | None:
-    """Say how many seconds ago a packet came, by what Linux has noted at it; None where nothing."""
+    """Return how many seconds ago a packet came, as Linux noted it; None where it noted nothing."""
     for level, kind, data in notes:
         known = (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS)
         if known and len(data) == _TIMESTAMP.size:
@@ -205,7 +205,7 @@ class SocketWire:
         return self._reader.identifier
 
     def request(self, sequence: int) -> bytes:
-        """Give a request's bytes."""
+        """Return a request's bytes."""
         return build_request(self._reader.identifier, sequence, self._reader.payload)
 
     def send(self, sequence: int) -> float:
@@ -444,14 +444,14 @@ class _Series:
         return request.left_s + self._probe.wait_s
 
     def _limits(self) -> list[float]:
-        """Give until when replies may come; after an error or another's reply they still may."""
+        """Return until when replies may come; after an error or another's reply they still may."""
         return [self._limit(request) for request in self.requests if request.result != "reply"]
 
     def _sending(self) -> bool:
         return self._obstacle is None and len(self.requests) < self._probe.count
 
     def _end(self) -> float:
-        """Give the moment until which there is nothing to do but listen."""
+        """Return the moment until which there is nothing to do but listen."""
         if self._sending():
             return self._next_s
         return max(self._limits(), default=0.0)
@@ -524,7 +524,7 @@ class _Series:
 
 
 def trouble_of(arrivals: list[Arrival | None], method: Method) -> Trouble | None:
-    """Say why no request was answered; None where one was."""
+    """Return why no request was answered; None where one was."""
     known = [arrival for arrival in arrivals if arrival]
     if any(arrival.result == "reply" for arrival in known):
         return None

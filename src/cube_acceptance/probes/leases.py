@@ -46,7 +46,7 @@ _PLACES = ("etc", "run", "usr/lib")
 
 
 def read_file(path: Path) -> tuple[bytes, float] | None:
-    """Give the end of a regular file and when it was written; None where it cannot be read."""
+    """Return the end of a regular file and when it was written; None where it cannot be read."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):

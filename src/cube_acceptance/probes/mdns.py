@@ -71,7 +71,7 @@ LISTING_ROOM = 4 * 1024 * 1024
 
 
 def services_in(message: dns.message.Message) -> tuple[str, ...]:
-    """Give the service types of the DNS-SD listing, ``_http._tcp`` (RFC 6763 section 9)."""
+    """Return the service types of the DNS-SD listing, ``_http._tcp`` (RFC 6763 section 9)."""
     found: dict[str, None] = {}
     for records in message.answer:
         if records.rdtype == dns.rdatatype.PTR and records.name == SERVICES:
@@ -81,7 +81,7 @@ def services_in(message: dns.message.Message) -> tuple[str, ...]:
 
 
 def gives_no_address(query: dns.message.Message, reply: dns.message.Message, *, own: bool) -> bool:
-    """Tell whether a reply is about the name whose address was asked for, and gives none.
+    """Whether a reply is about the name whose address was asked for, and gives none.
 
     Its owner says so by an NSEC record or by records of other types (RFC 6762 section 6.1), or
     as in unicast DNS by no record at all. A cut reply may have held an address. Records of other
@@ -133,7 +133,7 @@ class Listing:
         self._asked: tuple[Stopwatch, dict[str, Collected]] | CannotAskError | None = None
 
     def of(self, probe: MdnsProbe) -> tuple[Stopwatch, Collected]:
-        """Give what the probe's CUBE replied, and the watch that its times are counted by.
+        """Return what the probe's CUBE replied, and the watch that its times are counted by.
 
         Raises:
             CannotAskError: the question could not be put.
@@ -200,7 +200,7 @@ class MdnsProbe:
         return f"{self.hostname.lower()}.local" if self.hostname else ""
 
     def asking(self, host: str) -> Asking:
-        """Say how questions about a host are put."""
+        """Describe how questions about a host are put."""
         return Asking(
             group=self.group,
             port=self.port,

@@ -261,7 +261,7 @@ class _Exchange:
         return reply is not None and (reply.stratum, reply.reference_id) != (0, LATER)
 
     def trouble(self) -> Trouble:
-        """Say why there is no answer: by what came closest to one."""
+        """Return why there is no answer: by what came closest to one."""
         unreadable = [met for met in self._troubles if met.kind == "malformed"]
         if met := unreadable or self._troubles:
             return met[-1]
@@ -301,7 +301,7 @@ class _Exchange:
         self.log.end(number, result, met.detail if met else "", received, self._peer)
 
     def _send(self, packet: bytes) -> Trouble | None:
-        """Say what kept the packet from being sent, if anything did.
+        """Describe what kept the packet from being sent, if anything did.
 
         Raises:
             CannotAskError: this computer's own packet filter did.
@@ -316,7 +316,7 @@ class _Exchange:
         return self._sock.recv(RECEIVE_LIMIT)
 
     def _listen(self, end_s: float) -> bytes:
-        """Give the packet that answers, empty where none comes until ``end_s``."""
+        """Return the packet that answers, empty where none comes until ``end_s``."""
         while not self._inbox.over(end_s):
             until_s = min(self._watch.elapsed() + LOOK_S, self._next_limit())
             packet = self._inbox.receive(until_s)
@@ -330,7 +330,7 @@ class _Exchange:
         return question.at_s + self._probe.wait_s
 
     def _next_limit(self) -> float:
-        """Give the first moment, not known to have passed in silence, at which a question ends."""
+        """Return the moment at which the first question ends that did not pass in silence."""
         limits_s = map(self._limit, self._questions)
         return min(limit_s for limit_s in limits_s if limit_s > self._inbox.empty_s)
 

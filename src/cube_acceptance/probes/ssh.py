@@ -258,7 +258,7 @@ class _Talk:
         self._buffer += data
 
     def _ended(self, problem: Trouble) -> ReachError:
-        """Say what the end of a connection means, by what was said before it.
+        """Describe what the end of a connection means, by what was said before it.
 
         Whoever ends it with nothing, with lines of text that nobody asked for, or with an
         identification has taken the connection and turned this visitor away.

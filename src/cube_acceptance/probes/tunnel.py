@@ -387,7 +387,7 @@ class _Session:
 
 @contextlib.contextmanager
 def plugged(channel: paramiko.Channel) -> Iterator[socket.socket]:
-    """Give a real socket for a channel, which TLS and HTTP can be spoken on as on any other."""
+    """Return a real socket for a channel, which TLS and HTTP can be spoken on as on any other."""
     near, far = socket.socketpair()
     copying = [
         started(partial(_copy, channel.recv, far.sendall, partial(far.shutdown, socket.SHUT_WR))),

@@ -287,7 +287,7 @@ def _check_doubles(place: _Place, values: Iterable[tuple[int, str]], key: str = 
 
 
 def _meant(key: str, known: Collection[str]) -> str:
-    """Say which key was meant, or where a key of this name belongs."""
+    """Return which key was meant, or where a key of this name belongs."""
     homes = [
         where
         for where, table in _TABLES.items()

@@ -350,7 +350,7 @@ class LoadedSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def diag_ports(version: str) -> tuple[int, ...]:
-    """Give the ports that the diagnosis page of a CUBE of this version can be at (DIAG-01)."""
+    """Return the ports that the diagnosis page of a CUBE of this version can be at (DIAG-01)."""
     numbers = parse_version(version)
     if numbers is None:
         return (DIAG_OLD_PORT, DIAG_NEW_PORT)

@@ -63,7 +63,7 @@ def find_runs(folder: Path) -> list[Path]:
 
 
 def is_run(folder: Path) -> bool:
-    """Tell whether a folder is a run's, finished or not."""
+    """Whether a folder is a run's, finished or not."""
     names = ("certificate.json", "certificate.html")
     return any(os.path.lexists(folder / name) for name in names)
 
@@ -153,7 +153,7 @@ def moment(text: str, now: datetime) -> str:
 
 
 def outcomes(results: Sequence[dict[str, Any]]) -> dict[str, Outcome]:
-    """Give every requirement's worst outcome, in the order of the results."""
+    """Return every requirement's worst outcome, in the order of the results."""
     found: dict[str, list[Outcome]] = {}
     for result in results:
         found.setdefault(result["requirement"], []).append(result["outcome"])
@@ -161,7 +161,7 @@ def outcomes(results: Sequence[dict[str, Any]]) -> dict[str, Outcome]:
 
 
 def identity(certificate: dict[str, Any]) -> str:
-    """Give a text that certificates of one site share and those of two sites do not.
+    """Return a text that certificates of one site share and those of two sites do not.
 
     A site is its customer, name and location. Where it has no name, addresses such as
     192.168.0.50 are the same in many plants, and the test computer has to tell them apart.
@@ -176,7 +176,7 @@ def identity(certificate: dict[str, Any]) -> str:
 
 
 def sha256(text: str) -> bytes:
-    """Give the SHA-256 of a text."""
+    """Return the SHA-256 of a text."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 

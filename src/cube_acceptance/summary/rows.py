@@ -72,7 +72,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def status(row: Row, stages: frozenset[Stage]) -> int:
-    """Give the exit status that one row calls for."""
+    """Return the exit status that one row calls for."""
     if row.state in {"rejected", "untrusted"}:
         return NOT_ACCEPTED
     accepted = row.state in {"accepted", "accepted-with-reservations"}
@@ -80,7 +80,7 @@ def status(row: Row, stages: frozenset[Stage]) -> int:
 
 
 def counts(row: Row, stages: frozenset[Stage]) -> bool:
-    """Tell whether a certificate says something about a real network, measured by this run."""
+    """Whether a certificate says something about a real network, measured by this run."""
     return not row.simulated and not row.replayed and row.stage in stages
 
 
@@ -137,7 +137,7 @@ def _without_doubles(rows: list[Row]) -> Iterator[Row]:
 
 
 def covers(cubes: bytes, others: bytes) -> bool:
-    """Tell whether all of the others are among some CUBEs."""
+    """Whether all of the others are among some CUBEs."""
     return cubes == others or _digests(others) <= _digests(cubes)
 
 
@@ -146,7 +146,7 @@ def _digests(cubes: bytes) -> set[bytes]:
 
 
 def _repeated(row: Row, newest: dict[tuple[Path, str], str]) -> bool:
-    """Tell whether a run that did not finish was repeated, by the names of the folders."""
+    """Whether a run that did not finish was repeated, by the names of the folders."""
     folder = Path(row.folder)
     found = FOLDER_NAME.fullmatch(folder.name)
     if not found:

@@ -77,7 +77,7 @@ class Table(NamedTuple):
     """Whether only the signatures of listed keys were trusted."""
 
     def say(self, key: str) -> str:
-        """Say a word of the summary."""
+        """Return a word of the summary."""
         return say(f"summary.{key}", self.language)
 
     @property
@@ -87,7 +87,7 @@ class Table(NamedTuple):
 
 
 def word(row: Row, table: Table) -> str:
-    """Say what a folder says; in brackets an acceptance that is none."""
+    """Describe what a folder says; in brackets an acceptance that is none."""
     if row.state in OWN_WORDS:
         return table.say(row.state)
     sort = verdict_kind(row.stage, simulated=row.simulated)
@@ -103,7 +103,7 @@ def kind(row: Row, table: Table) -> str:
 
 
 def remark(row: Row, table: Table, *, superseded: bool) -> str:
-    """Say what has to be known about a row beside its verdict."""
+    """Describe what has to be known about a row beside its verdict."""
     parts = [table.say("superseded")] if superseded else []
     if row.replayed:
         parts.append(table.say("replayed"))
@@ -126,7 +126,7 @@ def total(table: Table) -> str:
 
 
 def lines(table: Table) -> Iterator[tuple[Row, bool]]:
-    """Give every row to be shown, and whether it is superseded."""
+    """Return every row to be shown, and whether it is superseded."""
     yield from ((row, False) for row in table.current)
     yield from ((row, True) for row in table.superseded)
 
@@ -160,7 +160,7 @@ def as_table(table: Table) -> Iterator[str]:
 
 
 def trust(table: Table) -> str:
-    """Say what the checks are worth."""
+    """Describe what the checks are worth."""
     return table.say("signed" if table.signers else "unsigned")
 
 

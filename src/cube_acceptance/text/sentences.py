@@ -70,14 +70,14 @@ def fill(template: str, facts: dict[str, Fact], catalogue: Catalogue, language: 
 def reason(
     catalogue: Catalogue, requirement: str, text: str, facts: dict[str, Fact], language: Language
 ) -> str:
-    """Say why a requirement is not met or cannot be judged."""
+    """Return why a requirement is not met or cannot be judged."""
     return fill(catalogue.text(requirement, text).sentence(language), facts, catalogue, language)
 
 
 def remedy(
     catalogue: Catalogue, requirement: str, text: str, facts: dict[str, Fact], language: Language
 ) -> str:
-    """Say everything that can be done about it, the network's administrator's share first."""
+    """Describe everything that can be done about it, the network's administrator's share first."""
     arguments = (catalogue, requirement, text, facts, language)
     return " ".join(filter(None, (asked(*arguments), own_work(*arguments))))
 
@@ -85,19 +85,19 @@ def remedy(
 def asked(
     catalogue: Catalogue, requirement: str, text: str, facts: dict[str, Fact], language: Language
 ) -> str:
-    """Say what is asked of the network's administrator; empty where nothing is."""
+    """Describe what is asked of the network's administrator; empty where nothing is."""
     return fill(catalogue.text(requirement, text).ask(language), facts, catalogue, language)
 
 
 def own_work(
     catalogue: Catalogue, requirement: str, text: str, facts: dict[str, Fact], language: Language
 ) -> str:
-    """Say what the tester has to do about it; empty where nothing is."""
+    """Describe what the tester has to do about it; empty where nothing is."""
     return fill(catalogue.text(requirement, text).own(language), facts, catalogue, language)
 
 
 def note(
     catalogue: Catalogue, requirement: str, code: str, facts: dict[str, Fact], language: Language
 ) -> str:
-    """Say an observation that moves no verdict."""
+    """Describe an observation that moves no verdict."""
     return fill(catalogue.note(requirement, code).sentence(language), facts, catalogue, language)

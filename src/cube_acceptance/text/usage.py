@@ -40,7 +40,7 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 def said(sentence: str, language: Language) -> str:
-    """Say a sentence in a language; as it is where there is no other."""
+    """Return a sentence in a language; as it is where there is no other."""
     if language == "en" or len(sentence) > LIMIT:
         return sentence
     for pattern, german in sentences():
@@ -53,7 +53,7 @@ def said(sentence: str, language: Language) -> str:
 
 
 def site_error(error: SiteError, language: Language) -> str:
-    """Say what is wrong with a site file: file, key, problem and what to do."""
+    """Describe what is wrong with a site file: file, key, problem and what to do."""
     if language == "en":
         return str(error)
     where = ": ".join(filter(None, (error.file, error.key)))

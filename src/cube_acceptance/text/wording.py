@@ -39,7 +39,7 @@ def words() -> dict[str, dict[Language, str]]:
 
 
 def say(key: str, language: Language, **facts: object) -> str:
-    """Say a word or sentence of the certificate.
+    """Return a word or sentence of the certificate.
 
     Raises:
         KeyError: there is no such word, or a fact that it needs is missing.
@@ -57,14 +57,14 @@ def can_write(signs: str, encoding: str | None) -> bool:
 
 
 def verdict_word(verdict: str, kind: VerdictKind, language: Language) -> str:
-    """Say a verdict: only a run with the CUBE there accepts, and only in a real network."""
+    """Return a verdict: only a run with the CUBE there accepts, and only in a real network."""
     return say(
         f"verdict.{verdict}" if kind == "acceptance" else f"verdict.{kind}-{verdict}", language
     )
 
 
 def label(section: str, key: str, language: Language) -> str:
-    """Say a word for a key that data brings along; the key itself where we have no word for it."""
+    """Return a word for a key that data brings along; the key itself where there is none."""
     texts = words().get(f"{section}.{key}")
     return texts[language] if texts else plain(key)
 

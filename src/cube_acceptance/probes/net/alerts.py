@@ -143,7 +143,7 @@ def heard_by(sock: object) -> Heard:
 
 
 def ended(error: ssl.SSLError, heard: Heard, phase: str, wire: socket.socket) -> Trouble:
-    """Say what ended TLS: an alert by its name, the end of the connection, or OpenSSL's word.
+    """Describe what ended TLS: an alert by its name, the end of the connection, or OpenSSL's word.
 
     The error's number is OpenSSL's own and must not be taken for one of the operating system's.
     Python says of a reset, too, that the connection came to its end: ``wire`` knows better.

@@ -154,7 +154,7 @@ class Recorder:
             self._close_unused()
 
     def look(self, key: Key) -> Passed | None:
-        """Give a copy of what has passed; None where something of it was missed."""
+        """Return a copy of what has passed; None where something of it was missed."""
         with self._lock:
             if not self._read():
                 return None
@@ -167,7 +167,7 @@ class Recorder:
             )
 
     def waits_for(self, interface: str, address: str) -> bool:
-        """Tell whether ARP was asked for somebody who has not answered yet."""
+        """Whether ARP was asked for somebody who has not answered yet."""
         with self._lock:
             return (interface, address) in self._waiting
 
@@ -269,7 +269,7 @@ class Recorder:
 
 
 def _takes_up(passed: Passed, own: int, body: bytes, *, outgoing: bool) -> bool:
-    """Tell whether a segment is a connection request or takes one up.
+    """Whether a segment is a connection request or takes one up.
 
     A system ignores whatever else arrives for it (RFC 9293 section 3.10.7.3).
     """
@@ -337,7 +337,7 @@ class Capture:
         return ""
 
     def _left(self, passed: Passed) -> bool:
-        """Tell whether the question left by the interface.
+        """Whether the question left by the interface.
 
         A resolver on this computer that took it may ask the same server itself; but this computer
         may also have changed the port on the way.

@@ -33,7 +33,7 @@ class Running:
         self._beating = False
 
     def seconds(self) -> float:
-        """Give the seconds so far; to ask is a beat as well."""
+        """Return the seconds so far; to ask is a beat as well."""
         with self._lock:
             now_s = self._clock()
             self._ran_s += min(now_s - self._beat_s, GAP_LIMIT_S)
@@ -73,7 +73,7 @@ class Deadline:
         return min(own_s, self._within.left()) if self._within else own_s
 
     def timeout(self) -> float:
-        """Give the same as a socket's time limit, to which nothing would mean never to wait."""
+        """Return the same as a socket's time limit, to which nothing would mean never to wait."""
         return max(self.left(), 0.001)
 
     def receive(self, sock: socket.socket, size: int, *flags: int) -> bytes:

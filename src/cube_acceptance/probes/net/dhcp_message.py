@@ -67,7 +67,7 @@ _SNAME_FIELD = 2  # likewise
 
 
 def header_of(packet: bytes) -> tuple[int, bytes]:
-    """Give the transaction id and the six bytes of hardware address of a whole message."""
+    """Return the transaction id and the six bytes of hardware address of a whole message."""
     fields = _MESSAGE.unpack_from(packet)
     return fields[4], fields[11][:_HARDWARE_SIZE]
 
@@ -243,7 +243,7 @@ class _Options:
         return None if pieces is None else b"".join(pieces)
 
     def _sized(self, code: int, size: int) -> bytes | None:
-        """Give an option of fixed size; the same value said again is a defect, yet readable."""
+        """Return an option of fixed size; the same value said again is a defect, yet readable."""
         value = self._joined(code)
         if value is None or len(value) == size:
             return value
@@ -266,7 +266,7 @@ class _Options:
 
 
 def is_mask(mask: ipaddress.IPv4Address) -> bool:
-    """Tell whether it is ones followed by zeros (RFC 950 section 2.1), and not zeros only."""
+    """Whether it is ones followed by zeros (RFC 950 section 2.1), and not zeros only."""
     host_bits = int(mask) ^ 0xFFFFFFFF
     return bool(int(mask)) and not host_bits & (host_bits + 1)
 
@@ -275,7 +275,7 @@ def is_mask(mask: ipaddress.IPv4Address) -> bool:
 
 
 def hardware_of(vantage: Vantage) -> bytes:
-    """Give the hardware address to ask with; a stand-in where the interface has none."""
+    """Return the hardware address to ask with; a stand-in where the interface has none."""
     try:
         address = bytes.fromhex(vantage.mac.replace(":", ""))
     except ValueError:

@@ -94,7 +94,7 @@ class Wire(Protocol):
         ...
 
     def request(self, sequence: int) -> bytes:
-        """Give a request's bytes, for the evidence; empty where they are not known."""
+        """Return a request's bytes, for the evidence; empty where they are not known."""
         ...
 
     def receive(self, limit_s: float) -> Arrival | None:
@@ -107,7 +107,7 @@ class Wire(Protocol):
 
 
 def permit_command(platform: str = sys.platform) -> str:
-    """Give the command that lets this user send echo requests; empty where none is needed."""
+    """Return the command that lets this user send echo requests; empty where none is needed."""
     return PERMIT if platform.startswith("linux") else ""
 
 
@@ -124,13 +124,13 @@ def build_request(identifier: int, sequence: int, payload: bytes) -> bytes:
 
 
 def strip_ip_header(packet: bytes) -> bytes:
-    """Give what follows the IPv4 header (RFC 791 section 3.1); empty where there is nothing."""
+    """Return what follows the IPv4 header (RFC 791 section 3.1); empty where there is nothing."""
     size = (packet[0] & 0x0F) * 4 if packet else 0
     return packet[size:] if size >= IP_HEADER_SIZE else b""
 
 
 def error_result(icmp_type: int, code: int) -> Result:
-    """Say what an ICMP error means: no way there, or somebody forbids it.
+    """Describe what an ICMP error means: no way there, or somebody forbids it.
 
     A closed port or protocol is what packet filters say by default; no host says it of an echo.
     """
@@ -167,7 +167,7 @@ class Reader:
         return Arrival(moment=moment, source=source, sequence=sequence, result=result, raw=raw)
 
     def _flaw(self, message: bytes) -> str:
-        """Say what keeps an echo reply from being our request's (RFC 792); empty for nothing."""
+        """Describe what keeps an echo reply from being our request's (RFC 792); else empty."""
         if message[ECHO_HEADER_SIZE:] != self.payload:
             return "another payload"
         return "" if checksum(message) == INTACT else "a wrong checksum"
@@ -193,7 +193,7 @@ class Reader:
 
 
 def not_sent(error: OSError, sequence: int, platform: str = sys.platform) -> Arrival:
-    """Say what a failure to send means.
+    """Describe what a failure to send means.
 
     macOS says of a neighbour that answers no ARP that it is down. That there is no way is its own
     word there, of its Local Network permission for instance.

@@ -253,7 +253,7 @@ def check_sent(words: Collection[str]) -> None:
 
 
 def requests_withheld(sock: socket.socket) -> bool:
-    """Tell whether this computer let none of a connection's repeated requests go (Linux).
+    """Whether this computer let none of a connection's repeated requests go (Linux).
 
     A packet filter that drops what goes out says so to a UDP socket, but lets a TCP one wait as
     if nobody answered. The kernel's own account tells the two apart: what it repeated is counted,
@@ -269,7 +269,7 @@ def requests_withheld(sock: socket.socket) -> bool:
 
 
 def _is_own(address: str) -> bool:
-    """Tell whether an ICMP error came from this computer itself; on loopback all of them do."""
+    """Whether an ICMP error came from this computer itself; on loopback all of them do."""
     return not ipaddress.IPv4Address(address).is_loopback and interface_of(address) is not None
 
 

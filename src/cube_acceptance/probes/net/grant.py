@@ -11,7 +11,7 @@ from cube_acceptance.probes.net.windows_firewall import running_program
 
 
 def grant_command(platform: str = sys.platform, executable: str = running_program()) -> str:
-    """Give the command that grants the right to ask for an address, on this platform.
+    """Return the command that grants the right to ask for an address, on this platform.
 
     Linux: ``CAP_NET_RAW`` for this one run and for nothing else; it ends with the run, and the
     options of the run go behind it. macOS: the run as root. Windows has no such right, there the

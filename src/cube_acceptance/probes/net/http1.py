@@ -128,7 +128,7 @@ class _Head(NamedTuple):
     """The header came to its end."""
 
     def all(self, name: str) -> list[str]:
-        """Give the members of every field of this name, in lower case (RFC 9110 section 5.3)."""
+        """Return the members of every field of this name, in lower case (RFC 9110 section 5.3)."""
         values = [value.decode("latin-1") for key, value in self.fields if key == name]
         return [member.strip().lower() for member in ",".join(values).split(",") if member.strip()]
 
@@ -172,7 +172,7 @@ class _Stream:
             self._buffer.clear()
 
     def begins_with(self, start: bytes) -> bool:
-        """Tell whether these bytes come first, as soon as that is certain."""
+        """Whether these bytes come first, as soon as that is certain."""
         while len(self._buffer) < len(start) and start.startswith(bytes(self._buffer)):
             if not self._more():
                 return False
@@ -248,14 +248,14 @@ def fetch(
 
 
 def _ended(error: OSError, sock: socket.socket, wire: socket.socket | None) -> Trouble:
-    """Say what ended the exchange: TLS around it, or the connection under it."""
+    """Describe what ended the exchange: TLS around it, or the connection under it."""
     if isinstance(error, ssl.SSLError):
         return alerts.ended(error, alerts.heard_by(sock), "http", wire or sock)
     return cut_off(wire or sock, error, "http")
 
 
 def cut_off(sock: socket.socket, error: OSError, phase: str) -> Trouble:
-    """Say what ended a connection that stood already.
+    """Describe what ended a connection that stood already.
 
     The way was there a moment ago, so an ICMP unreachable is somebody's refusal. Its code is
     unknown: Linux keeps the message for a connection that is still being made only.
@@ -368,7 +368,7 @@ def _body(stream: _Stream, head: _Head) -> tuple[bytes, bool, str]:
 
 
 def _pieces(stream: _Stream, head: _Head) -> Iterator[bytes]:
-    """Give the body piece by piece, framed as the header says (RFC 9112 section 6.3)."""
+    """Return the body piece by piece, framed as the header says (RFC 9112 section 6.3)."""
     lengths = set(head.all("content-length"))
     length = lengths.pop() if len(lengths) == 1 else ""
     if head.status in {204, 304} or (head.status in REDIRECTS and head.all("location")):
@@ -438,7 +438,7 @@ def decoded(body: bytes, content_type: str) -> str:
 
 
 def title_of(body: bytes, content_type: str) -> str:
-    """Give the text of a page's title element; empty where there is none."""
+    """Return the text of a page's title element; empty where there is none."""
     text = _COMMENT.sub("", decoded(body, content_type))
     found = _TITLE.search(text)
     if found is None:

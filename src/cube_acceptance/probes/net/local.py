@@ -60,13 +60,13 @@ def carrier_changes(interface: str, root: Path = INTERFACES) -> str:
 
 
 def link_is_up(interface: str) -> bool | None:
-    """Tell whether an interface is switched on and has a carrier; None where there is none."""
+    """Whether an interface is switched on and has a carrier; None where there is none."""
     state = interface_state(interface)
     return None if state is None else bool(state.isup)
 
 
 def can_broadcast(interface: str) -> bool:
-    """Tell whether an interface can reach all of a link at once; True where nobody can tell.
+    """Whether an interface can reach all of a link at once; True where nobody can tell.
 
     A tunnel leads to one peer (``IFF_BROADCAST`` of netdevice(7)).
     """
@@ -76,7 +76,7 @@ def can_broadcast(interface: str) -> bool:
 
 
 def plugged_in(interface: str) -> bool:
-    """Tell whether an interface is switched on and has a link; True where nobody can tell."""
+    """Whether an interface is switched on and has a link; True where nobody can tell."""
     try:
         return link_is_up(interface) is not False
     except OSError:
@@ -84,7 +84,7 @@ def plugged_in(interface: str) -> bool:
 
 
 def is_here(address: str) -> bool:
-    """Tell whether this computer has an address now; with none in question, it has it."""
+    """Whether this computer has an address now; with none in question, it has it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
         try:
             trial.bind((address, 0))
@@ -109,7 +109,7 @@ def system_interfaces() -> dict[str, list[Any]]:
 
 
 def interface_state(interface: str) -> Any:  # noqa: ANN401 - psutil's record, or one like it
-    """Give what an interface is and can, with psutil's fields; None: there is none."""
+    """Return what an interface is and can, with psutil's fields; None: there is none."""
     try:
         return psutil.net_if_stats().get(interface)
     except UnicodeError:

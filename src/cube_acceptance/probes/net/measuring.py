@@ -93,7 +93,7 @@ def attempted(attempt: Callable[[Stopwatch], AnyT]) -> AnyT | CannotMeasure:
 
 
 def in_vain(observation: object) -> bool:
-    """Tell whether an observation shows that something did not come about."""
+    """Whether an observation shows that something did not come about."""
     if isinstance(observation, DhcpObserved):
         return not observation.offers
     return getattr(observation, "trouble", None) is not None

@@ -92,7 +92,7 @@ class Reader(Protocol):
     def __call__(
         self, query: dns.message.Message, reply: dns.message.Message, arrival: Arrival
     ) -> NameReply:
-        """Give what the reply says; an UnwantedError says why it does not count."""
+        """Return what the reply says; an UnwantedError says why it does not count."""
         ...
 
 
@@ -306,7 +306,7 @@ def _receive(sock: socket.socket, watch: Stopwatch, limit_s: float) -> Arrival |
 
 
 def host_trouble(found: Collected) -> Trouble | None:
-    """Say why the host itself gave no firm reply; None where it gave one."""
+    """Return why the host itself gave no firm reply; None where it gave one."""
     host = found.asking.host
     own = [reply for reply in found.replies if reply.source == host]
     if any(not reply.tentative for reply in own):

@@ -30,7 +30,7 @@ COMMAND_GRACE_S = 3.0
 
 
 def _named(words: str) -> OSError:
-    """Give the system's error that is called so; one without a number where there is none."""
+    """Return the system's error that is called so; one without a number where there is none."""
     number = next((code for code in errno.errorcode if os.strerror(code) == words), None)
     return OSError(number, words)
 
@@ -80,7 +80,7 @@ def find_ping(platform: str = sys.platform) -> str | None:
 def ping_arguments(
     vantage: Vantage, source: str, address: str, wait_s: float, platform: str = sys.platform
 ) -> list[str]:
-    """Give the command's arguments for one echo request from the vantage."""
+    """Return the command's arguments for one echo request from the vantage."""
     milliseconds = str(round(wait_s * 1000))
     if platform == "win32":
         return ["-4", "-n", "1", "-w", milliseconds, "-S", source, address]
@@ -212,7 +212,7 @@ class CommandWire:
         )
 
     def receive(self, limit_s: float) -> Arrival | None:
-        """Give what the last request came to, or wait."""
+        """Return what the last request came to, or wait."""
         if self._waiting:
             return self._waiting.popleft()
         time.sleep(max(limit_s, 0.0))

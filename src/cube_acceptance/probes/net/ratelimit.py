@@ -68,7 +68,7 @@ class Entry(Protocol):
     """The locked record of one address."""
 
     def read(self) -> bytes:
-        """Give what stands there; empty where nothing does."""
+        """Return what stands there; empty where nothing does."""
         ...
 
     def write(self, content: bytes) -> None:
@@ -156,7 +156,7 @@ class MemoryEntry:
         self._name = name
 
     def read(self) -> bytes:
-        """Give the record."""
+        """Return the record."""
         return self._records.get(self._name, b"")
 
     def write(self, content: bytes) -> None:
@@ -177,7 +177,7 @@ class Memory:
         self._records: dict[str, bytes] = {}
 
     def open(self, name: str) -> Entry:
-        """Give one address's record."""
+        """Return one address's record."""
         return MemoryEntry(self._records, name)
 
 
@@ -258,7 +258,7 @@ else:
         return descriptor
 
     def _is_being_made(name: str, directory: int) -> bool:
-        """Tell whether another user made the file just now and has yet to open it for all."""
+        """Whether another user made the file just now and has yet to open it for all."""
         found = os.stat(name, dir_fd=directory, follow_symlinks=False)
         return not found.st_size and abs(time.time() - found.st_mtime) < _MAKING_S
 

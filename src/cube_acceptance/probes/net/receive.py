@@ -107,7 +107,7 @@ class Inbox(Generic[T]):
         return flooded or self.empty_s >= end_s
 
     def until(self, end_s: float) -> Iterator[T]:
-        """Give what comes until a moment, as far as :meth:`over` says."""
+        """Return what comes until a moment, as far as :meth:`over` says."""
         while not self.over(end_s):
             packet = self.receive(end_s)
             if packet is not None:

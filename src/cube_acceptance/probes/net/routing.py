@@ -215,7 +215,7 @@ def connected_source(target: str) -> str | None:
 
 
 def neighbour_answers(interface: str, address: str, table: Path = ARP_TABLE) -> bool | None:
-    """Tell whether somebody on the link answers to an address, as the system sees it.
+    """Whether somebody on the link answers to an address, as the system sees it.
 
     None where it says nothing: the address is not on the link, or the system has forgotten it,
     which Linux does soon where it knows many. Linux tells a socket that is bound to an interface

@@ -221,13 +221,13 @@ def watching(vantage: Vantage, address: str, flow: Flow, own: int) -> Iterator[C
 
 
 def port_of(sock: socket.socket) -> int:
-    """Give the port that a socket is bound to."""
+    """Return the port that a socket is bound to."""
     port: int = sock.getsockname()[1]
     return port
 
 
 def next_hop_answers(capture: Capture, *, prompt: bool) -> bool:
-    """Tell whether the next hop to a peer answers ARP; where nothing is known, whether it may.
+    """Whether the next hop to a peer answers ARP; where nothing is known, whether it may.
 
     An error that comes promptly is none of ARP's: it asks for three seconds first, and a neighbour
     that it is just asking for is known to the system.
@@ -273,14 +273,14 @@ def confirm_interface(capture: Capture) -> None:
 
 
 def shows(sock: socket.socket, event: int) -> bool:
-    """Tell whether a socket is ready for ``event`` (:mod:`select`), now or in an instant."""
+    """Whether a socket is ready for ``event`` (:mod:`select`), now or in an instant."""
     waiting = select.poll()
     waiting.register(sock, event)
     return bool(waiting.poll(LATE_S * 1000))
 
 
 def _left_something(sock: socket.socket) -> bool:
-    """Tell whether a peer that has reset the connection said something before."""
+    """Whether a peer that has reset the connection said something before."""
     limit_s = sock.gettimeout()
     sock.settimeout(0.0)
     try:

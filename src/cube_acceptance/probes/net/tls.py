@@ -123,7 +123,7 @@ def _finish(secure: ssl.SSLSocket, deadline: Deadline) -> None:
 
 
 def tls_trouble(error: ssl.SSLError, heard: alerts.Heard, wire: socket.socket) -> Trouble:
-    """Say what a failed handshake was: no TLS where nothing like a record came, else a refusal."""
+    """Describe a failed handshake: no TLS where nothing like a record came, else a refusal."""
     if heard.first and not begins_record(heard.first):
         detail = one_line(f"no TLS: {heard.first.decode('latin-1')}", 200)
         return Trouble(kind="malformed", phase="tls", detail=detail)

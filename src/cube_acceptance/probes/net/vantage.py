@@ -98,7 +98,7 @@ def _always(_answer: object) -> bool:
 
 
 def _lasts(way: Route | None) -> bool:
-    """Tell whether a way stays as it is until the system tells of a change.
+    """Whether a way stays as it is until the system tells of a change.
 
     A router may name a better one (RFC 792), and one of several may be taken for each flow.
     """
@@ -216,7 +216,7 @@ def in_own_network(vantage: Vantage, address: str) -> bool:
 
 
 def source_for(vantage: Vantage, target: str, flow: Flow = ANY) -> str:
-    """Give the vantage address that packets to ``target`` leave from.
+    """Return the vantage address that packets to ``target`` leave from.
 
     The way from there must leave by the vantage interface.
 
@@ -253,7 +253,7 @@ def source_for(vantage: Vantage, target: str, flow: Flow = ANY) -> str:
 
 
 def _source_among(chosen: Route | None, vantage: Vantage, target: str) -> str:
-    """Give the address that the system would choose itself, else the vantage's own.
+    """Return the address that the system would choose itself, else the vantage's own.
 
     A VPN gives the interface an address of its own and lets everything be sent from there. Whoever
     is next on the way and stands in the vantage's network is met with the vantage's own address.
@@ -268,7 +268,7 @@ def _source_among(chosen: Route | None, vantage: Vantage, target: str) -> str:
 
 
 def _belongs(source: str, vantage: Vantage) -> bool:
-    """Tell whether an address of the interface stands for where the run began.
+    """Whether an address of the interface stands for where the run began.
 
     A renewed lease may change the address within its network. Another network is another place,
     unless the first address is still there beside it.

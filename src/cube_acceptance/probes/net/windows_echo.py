@@ -208,7 +208,7 @@ class WindowsWire:
         )
 
     def _told(self, sequence: int, status: int, source: str) -> Arrival:
-        """Say what the service's number for a request means.
+        """Describe what the service's number for a request means.
 
         Raises:
             CannotAskError: it says nothing about the target.
