@@ -2719,6 +2719,19 @@ ROWS = [
         site=WITH_LOGIN,
     ),
     Row(
+        "own way: the cloud itself wants a proxy's login, by a public authority's certificate",
+        through(channel(reply=HttpReply(url=f"https://{TAPIO}/", status=407))),
+        {},
+        site=WITH_LOGIN,
+    ),
+    Row(
+        "own way: silence, by the name and at the address",
+        through(not_opened(code=None), not_opened("11.20.0.10", None)),
+        {f"HTTPS-01[{TAPIO}]": "fail no-answer"},
+        ("own-path",),
+        site=WITH_LOGIN,
+    ),
+    Row(
         "own way: of one CUBE of two, and nobody gets out from here",
         through(channel())
         | https_trouble("no-answer", "tcp")
