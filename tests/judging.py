@@ -12,7 +12,7 @@ from cube_acceptance.network import (
     handed_out,
     is_host,
     is_loopback,
-    leading_offer,
+    leading_offers,
     name_servers,
     network_of,
     next_hops,
@@ -118,23 +118,33 @@ def other_way(
     """
     offered = look(judge, "dhcp")
     way = look(judge, way_key(over, target, port))
-    offer = leading_offer(setup, offered) if isinstance(offered, DhcpObserved) else None
-    if offer is None or not isinstance(way, WayObserved) or way.gateway is None:
+    if not isinstance(offered, DhcpObserved) or not isinstance(way, WayObserved):
         return None
-    network = network_of(offer)
-    if network is None or not stands_in(setup.vantage, network):
-        return None  # nobody here would live by this offer
-    routers = next_hops(offer, target)
-    if not routers or way.gateway in routers:
-        return None
-    return InconclusiveError(
-        "other-route",
-        "other-route.router",
-        target=target,
-        server=server_of(offer),
-        mine=way.gateway or Word("directly"),
-        theirs=[router or Word("directly") for router in sorted(routers)],
-    )
+    for offers in by_taker(setup, offered):
+        routers = frozenset[str]().union(*(next_hops(offer, target) for offer in offers))
+        if way.gateway is not None and routers and way.gateway not in routers:
+            return InconclusiveError(
+                "other-route",
+                "other-route.router",
+                target=target,
+                server=", ".join(dict.fromkeys(map(server_of, offers))),
+                mine=way.gateway or Word("directly"),
+                theirs=[router or Word("directly") for router in sorted(routers)],
+            )
+    return None
+
+
+def by_taker(setup: Setup, offered: DhcpObserved) -> list[list[DhcpMessage]]:
+    """Sort the offers that lead by who may take any of them: each CUBE its own, else every CUBE.
+
+    By an offer of a network that this computer does not stand in nobody here would live.
+    """
+    takers: dict[str, list[DhcpMessage]] = {}
+    for offer in leading_offers(setup, offered):
+        network = network_of(offer)
+        if network and stands_in(setup.vantage, network):
+            takers.setdefault(offer.hardware, []).append(offer)
+    return list(takers.values())
 
 
 def stands_in(vantage: Vantage | CannotMeasure, network: IPv4Network) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -176,30 +177,35 @@ def test_stands_still(authorities: Authorities, name: str) -> None:
     assert (ended.status, ended.verdict) == (0, "accepted"), ended.terminal
 
 
+@contextlib.contextmanager
+def captured(plant: Plant, *options: str) -> Iterator[Path]:
+    """Keep what tcpdump tells of the CUBE's card, from before the work until after it."""
+    capture = plant.folder / "captured.txt"
+    with capture.open("wb") as output:
+        watching = subprocess.Popen(
+            plant.inside("cube", "tcpdump", "-n", "-l", "-i", "eth0", *options),
+            stdout=output,
+            stderr=subprocess.PIPE,
+        )
+        assert watching.stderr
+        while b"listening" not in watching.stderr.readline():
+            pass
+        yield capture
+        watching.terminate()
+        watching.wait()
+        watching.stderr.close()
+
+
 @pytest.mark.quick
 class TestWhatIsSent:
     """The CUBE and the DHCP server are treated gently."""
 
     def test_echo_requests(self, plant: Plant) -> None:
         """Two sessions at once, one over four processes: never two pings within a second."""
-        capture = plant.folder / "echo.txt"
-        with capture.open("wb") as output:
-            watching = subprocess.Popen(
-                plant.inside(
-                    "cube", "tcpdump", "-n", "-tt", "-l", "-i", "eth0", "icmp[icmptype] == 8"
-                ),
-                stdout=output,
-                stderr=subprocess.PIPE,
-            )
-            assert watching.stderr
-            while b"listening" not in watching.stderr.readline():
-                pass
+        with captured(plant, "-tt", "icmp[icmptype] == 8") as capture:
             one = hold(plant, HEALTHY, "one")
             two = hold(plant, HEALTHY, "two", ("-n", "4"))
             ends = [finish(*one), finish(*two)]
-            watching.terminate()
-            watching.wait()
-            watching.stderr.close()
         seen = [line.split() for line in capture.read_text().splitlines()]
         times = [float(words[0]) for words in seen if "request," in words]
         gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
@@ -207,6 +213,29 @@ class TestWhatIsSent:
         assert [end.verdict for end in ends] == ["accepted", "accepted"]
         assert len(times) == 8
         assert min(gaps) >= ECHO_SPACING_S
+
+    def test_nothing_in_the_cubes_name_but_its_question(
+        self, authorities: Authorities, name: str
+    ) -> None:
+        """DHCP is asked for its MAC address, which no frame that arrives has as its source."""
+        mac = "02:00:00:00:00:50"
+        condition = Condition(
+            id="in-its-name",
+            field="The site file has the CUBE's MAC address.",
+            ip=(f"cube link set eth0 address {mac}",),
+            site={"cube": {"mac": mac}},
+        )
+        with plant_under(condition, authorities) as plant:
+            what = f"udp port 67 or ether src {mac}"
+            with captured(plant, "-e", "-v", "-Q", "in", what) as capture:
+                ended = hold_and_finish(plant, condition, name)
+            seen = capture.read_text()
+
+        assert ended.verdict == "accepted", ended.terminal
+        assert f"Request from {mac}" in seen
+        assert "DHCP-Message (53), length 1: Discover" in seen
+        assert "DHCP-Message (53), length 1: Request" not in seen
+        assert f"{mac} >" not in seen
 
     def test_no_lease_is_taken(self, plant: Plant, name: str) -> None:
         """A session leaves the server's list of leases as it was."""

@@ -2462,6 +2462,31 @@ ROWS = [
             ),
         )
     ),
+    *(
+        Row(
+            f"two servers name different routers, this computer's {when}",
+            {"dhcp": dhcp(*offers)} | ways_out(SERVER),
+            {},
+            ("second-server", "servers-disagree"),
+        )
+        for when, offers in (
+            ("first", (OFFER, replace(OFFER, server_id=SECOND, routers=(SECOND,)))),
+            ("last", (replace(OFFER, server_id=SECOND, routers=(SECOND,)), OFFER)),
+        )
+    ),
+    Row(
+        "one of two CUBEs is offered another router",
+        {
+            "dhcp": dhcp(
+                OWN_OFFER,
+                replace(OWN_OFFER, hardware=OTHER_MAC, address="10.20.0.51", routers=(SECOND,)),
+            )
+        }
+        | ways_out(SERVER),
+        every((*(f"HTTPS-01[{host}]" for host in HOSTS), "PING-01"), "inconclusive other-route"),
+        ("own-offer",),
+        REGISTERED,
+    ),
     Row(
         "the plant's own servers are reached by a router that no CUBE would take",
         way("udp", SERVER, 53, OTHER) | way("udp", SERVER, 123, OTHER),

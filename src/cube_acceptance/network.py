@@ -200,19 +200,28 @@ def will_do(setup: Setup, offer: DhcpMessage) -> bool:
 
 
 def leading_offer(setup: Setup, observed: DhcpObserved) -> DhcpMessage | None:
-    """Choose the offer that everything follows: one that fits and is complete, whoever was first.
+    """Choose the offer that everything follows: of those that lead, the first that came.
 
-    A CUBE's own leads, and stands in place of what the same server offers to this computer. If
-    there is none that is complete, one that fits; one of another network comes last. None where
-    nobody offers an address.
+    None where nobody offers an address.
     """
+    return next(iter(leading_offers(setup, observed)), None)
+
+
+def leading_offers(setup: Setup, observed: DhcpObserved) -> tuple[DhcpMessage, ...]:
+    """List the offers of which a CUBE may take any: they fit and are complete, whoever was first.
+
+    A CUBE's own lead, and stand in place of what the same server offers to this computer. If
+    there is none that is complete, those that fit; those of another network come last.
+    """
+
+    def rank(one: DhcpMessage) -> tuple[bool, bool, bool]:
+        return not fits(setup, one), not complete(one), not one.hardware
+
     offers = real_offers(observed)
     own = {server_of(offer) for offer in offers if offer.hardware}
-    return min(
-        (offer for offer in offers if offer.hardware or server_of(offer) not in own),
-        key=lambda one: (not fits(setup, one), not complete(one), not one.hardware),
-        default=None,
-    )
+    counting = [offer for offer in offers if offer.hardware or server_of(offer) not in own]
+    best = min(map(rank, counting), default=None)
+    return tuple(offer for offer in counting if rank(offer) == best)
 
 
 def server_of(offer: DhcpMessage) -> str:
