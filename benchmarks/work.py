@@ -71,9 +71,10 @@ class Bench:
 
     def prepare(self) -> None:
         """Write the empty project."""
+        one, many = self.folder / "one", self.folder / "many"
+        one.mkdir()
         for name, text in EMPTY.items():
-            (self.folder / name).write_text(text)
-        many = self.folder / "many"
+            (one / name).write_text(text)
         many.mkdir()
         (many / "pytest.ini").write_text(EMPTY["pytest.ini"])
         (many / "test_nothing.py").write_text(MANY)
@@ -87,14 +88,14 @@ class Bench:
         """Run pytest with the same plugins on one test that does nothing."""
         program = [str(Path(sys.executable).with_name("pytest")), "-p", "no:cacheprovider"]
         command = plant.inside("laptop", *program, *loading(PLUGINS), *more)
-        return timed(command, {**os.environ, **environment()}, self.folder)
+        return passed(timed(command, {**os.environ, **environment()}, self.folder / "one"))
 
     def cases(self, plant: Plant, count: int) -> Measured:
         """Run pytest on so many cases that do nothing, with the reports that a session writes."""
         program = [str(Path(sys.executable).with_name("pytest")), "-p", "no:cacheprovider"]
         command = plant.inside("laptop", *program, *loading(PLUGINS), *REPORTS)
         env = {**os.environ, **environment(), "BENCHMARK_CASES": str(count)}
-        return timed(command, env, self.folder / "many")
+        return passed(timed(command, env, self.folder / "many"))
 
     def session(
         self,
@@ -129,6 +130,17 @@ class Bench:
         program = (sys.executable, "-m", "benchmarks.exchanges", first, str(count))
         env = {**os.environ, **environment(), "PYTHONPATH": str(PROJECT)}
         return timed(plant.inside("laptop", *program), env, PROJECT)
+
+
+def passed(measured: Measured) -> Measured:
+    """Return the run of a floor; one that ended badly did not do what is compared with.
+
+    Raises:
+        ValueError: its exit status is not 0.
+    """
+    if measured.status:
+        raise ValueError(f"an empty run ended with exit status {measured.status}")
+    return measured
 
 
 def environment() -> dict[str, str]:
