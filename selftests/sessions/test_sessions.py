@@ -344,7 +344,7 @@ def pytest_collection_modifyitems(items):
 def pytest_fixture_setup(fixturedef, request):
     if fixturedef.argname == "evidence":
         from selftests.support import healthy
-        from cube_acceptance.survey import Replay
+        from cube_acceptance.store import Replay
         forged = Replay(healthy.saved())
         fixturedef.cached_result = (forged, fixturedef.cache_key(request), None)
         return forged
