@@ -29,6 +29,10 @@ def obstacle() -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def _possible() -> None:
+    need_the_lab()
+
+
+def need_the_lab() -> None:
     """Skip where the lab cannot run; fail in CI, which has to provide for it."""
     reason = obstacle()
     if reason and os.environ.get("CI") == "true":

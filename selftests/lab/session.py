@@ -323,7 +323,12 @@ def hold(
 ) -> tuple[subprocess.Popen[str], Path]:
     """Start a session and give its process and its reports folder."""
     command, env, reports = command_line(plant, condition, name, more)
-    process = subprocess.Popen(
+    return begin(command, env), reports
+
+
+def begin(command: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[str]:
+    """Start a session's command, in a group of processes of its own."""
+    return subprocess.Popen(
         command,
         env=env,
         cwd=PROJECT,
@@ -334,7 +339,6 @@ def hold(
         errors="replace",
         start_new_session=True,
     )
-    return process, reports
 
 
 def finish(process: subprocess.Popen[str], reports: Path) -> Ended:

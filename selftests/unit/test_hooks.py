@@ -25,6 +25,7 @@ from cube_acceptance import (
     started,
     survey,
 )
+from cube_acceptance import cases as judging_early
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.certificate import terminal
 from cube_acceptance.certificate.annex import CERTIFICATE_MARK
@@ -311,7 +312,7 @@ class TestLines:
         plugin._expect(state, state.ledger.owed)
         state.survey.looks = 0  # type: ignore[union-attr]
         if missing == "room":
-            monkeypatch.setattr(display, "EARLY_LIMIT", 3)
+            monkeypatch.setattr(judging_early, "EARLY_LIMIT", 3)
         else:
             setattr(state, missing, None)
         display.judge_early(session, state)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cube_acceptance import expected, store, watching
+from cube_acceptance import cases, expected, store, watching
 from cube_acceptance.certificate.terminal import Line
 from cube_acceptance.commands import watch as command
 from cube_acceptance.evidence import DhcpObserved
@@ -123,7 +123,7 @@ class TestWatch:
         self, watch: watching.Watch, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Looking at thousands of cases five times a second would be all the computer does."""
-        monkeypatch.setattr(watching, "EARLY_LIMIT", 3)
+        monkeypatch.setattr(cases, "EARLY_LIMIT", 3)
         last = Round()
         watch.round(last.setup, last)
 

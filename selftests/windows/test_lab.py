@@ -7,8 +7,6 @@ DHCP replies in, so silence there is nobody's.
 
 from __future__ import annotations
 
-import os
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,17 +16,17 @@ import pytest
 
 from selftests.lab.certificates import Authorities
 from selftests.lab.condition import Condition, Verdict, load
-from selftests.lab.conftest import obstacle
-from selftests.lab.plant import clear_leftovers
+from selftests.lab.conftest import need_the_lab
 from selftests.lab.session import (
     as_toml,
+    begin,
     disagreements,
     fingerprint,
     finish,
     plant_under,
     site_file,
 )
-from selftests.windows.wine import PROJECT, on_windows, path_for, seat
+from selftests.windows.wine import on_windows, path_for, seat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,17 +113,8 @@ def measure(row: Row, authorities: Authorities) -> list[str]:
             "--site", on_windows(site), "--reports", on_windows(reports),
             "-n", str(row.processes),
         )  # fmt: skip
-        process = subprocess.Popen(
-            plant.inside("laptop", *command),
-            env=windows.environment(row.language, PYTHONPATH=path_for()),
-            cwd=PROJECT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        env = windows.environment(row.language, PYTHONPATH=path_for())
+        process = begin(plant.inside("laptop", *command), env)
         ended = finish(process, reports)
         plant.check()
         lines = disagreements(condition, ended)
@@ -137,12 +126,7 @@ def measure(row: Row, authorities: Authorities) -> list[str]:
 @pytest.fixture(scope="module")
 def measured(_possible: None) -> dict[str, list[str]]:
     """Measure every row, a few side by side: a session waits more than it works."""
-    reason = obstacle()
-    if reason and os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
-    clear_leftovers()
+    need_the_lab()
     authorities = Authorities.make()
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         found = pool.map(lambda row: measure(row, authorities), ROWS)

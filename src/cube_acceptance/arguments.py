@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cube_acceptance import evidence_file, logins, store
-from cube_acceptance.site import SiteError, load_site, site_for_cube
+from cube_acceptance.site import SiteError
 
 if TYPE_CHECKING:
     from cube_acceptance.session import State
@@ -46,19 +46,15 @@ def replay(config: pytest.Config) -> store.Replay | None:
 
 def load(config: pytest.Config) -> LoadedSite:
     """Load the site that is to be tested, by its file or by the one CUBE's address."""
-    from cube_acceptance.method import check_interface
+    from cube_acceptance.method import load_to_measure
 
     path, cube = one(config, "site"), one(config, "cube")
     if path and cube:
         raise pytest.UsageError("give either --site or --cube: a site file names its CUBEs itself")
     try:
-        if cube:
-            return site_for_cube(cube)
-        loaded = load_site(Path(path))
-        check_interface(path, loaded.site.vantage.interface)
+        return load_to_measure(path, cube)
     except SiteError as error:
         raise pytest.UsageError(str(error)) from error
-    return loaded
 
 
 def find_tools(config: pytest.Config, state: State) -> None:

@@ -29,6 +29,10 @@ MARKER = "requirement"
 """The marker that names what a case judges."""
 
 
+EARLY_LIMIT = 100
+"""Up to this many cases are judged while others are measured; a fleet's are judged at the end."""
+
+
 class NotYetError(Exception):
     """An observation is still under way."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import sys
 import time
@@ -30,9 +29,6 @@ PROGRESS_S = 10.0
 
 REDRAW_S = 0.2
 """How often the progress line of a terminal is drawn, and looked what can be judged."""
-
-EARLY_LIMIT = 100
-"""Up to this many cases are judged while others are measured; a fleet's are judged at the end."""
 
 OWN_TRACE, OWN_SUMMARY = "auto", "fE"
 """Values of ``--tb`` and ``-r`` with which nobody has asked for pytest's own list of failures."""
@@ -78,12 +74,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     said = terminal.header(site, facts["problem"] or front.interface(facts), state.language)
     lines = [said]
     if isinstance(vantage, Vantage) and not vantage.loopback and not state.replay:
-        command = missing_right(vantage)
-        if command.endswith(f"-m {started.PYTEST}"):
-            name, *typed = started.command_line(config.invocation_params.args)
-            module = name.replace("-", "_")
-            command = f"{command.removesuffix(started.PYTEST)}{module} {shlex.join(typed)}"
-        if command:
+        line = started.command_line(config.invocation_params.args)
+        if command := started.again(missing_right(vantage), line):
             say = wording.say("terminal.missing_right", state.language, command=command)
             lines.append(f"! {say}")
     return lines
@@ -123,7 +115,7 @@ def judge_early(session: pytest.Session, state: State) -> None:
     Under xdist the cases are in other processes; their lines are written as they come.
     """
     lines, measuring = state.lines, state.survey
-    if not lines or not measuring or len(session.items) > EARLY_LIMIT:
+    if not lines or not measuring or len(session.items) > cases.EARLY_LIMIT:
         return
     waiting = {owing.case for owing in lines.open()}
     items = {item.stash[OWED].case: item for item in session.items}

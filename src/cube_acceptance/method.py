@@ -17,7 +17,7 @@ from cube_acceptance.probes import PROBES
 from cube_acceptance.probes.net import errors, local, measuring, windows
 from cube_acceptance.probes.net import vantage as vantages
 from cube_acceptance.setup import Computer, Routed, Setup
-from cube_acceptance.site import SiteError
+from cube_acceptance.site import SiteError, load_site, site_for_cube
 from cube_acceptance.text.foreign import is_plain
 
 if TYPE_CHECKING:
@@ -122,6 +122,19 @@ def _vantage_of(site: Site) -> Vantage:
             detail = f"{vantage.interface} has {vantage.address}, which is not in {network}"
             raise errors.CannotAskError("off-link", detail)
     return vantage
+
+
+def load_to_measure(file: str, cube: str) -> LoadedSite:
+    """Load the site that is to be measured from here, by its file or by the one CUBE's address.
+
+    Raises:
+        SiteError: it cannot be used, or this computer lacks its interface.
+    """
+    if cube:
+        return site_for_cube(cube)
+    loaded = load_site(Path(file))
+    check_interface(file, loaded.site.vantage.interface)
+    return loaded
 
 
 def check_interface(file: str, name: str) -> None:

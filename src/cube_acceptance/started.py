@@ -8,6 +8,7 @@ where the command line is shown: nothing else can be hidden there.
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 COMMAND = "cube-acceptance"
 PYTEST = "pytest"
+
+AGAIN = f"-m {PYTEST}"
+"""How a command ends that starts the run again, without the options of the run."""
 
 MARK = "--started-as"
 """The option, for nobody else, by which a session learns that the command started it."""
@@ -66,3 +70,15 @@ def command_line(given: Sequence[str], outside: Sequence[str] = ()) -> tuple[str
     if given[:1] == (MARK,) and list(given) == arguments(given[1], typed):
         return (*given[1].split(), *outside, *typed)
     return (PYTEST, *outside, *given)
+
+
+def again(command: str, line: Sequence[str]) -> str:
+    """Complete a command that starts the run again, by the command line that started it.
+
+    One that ends in anything else starts nothing, and stays as it is.
+    """
+    if not command.endswith(AGAIN):
+        return command
+    name, *options = line
+    module = PYTEST if name == PYTEST else __package__
+    return " ".join([command.removesuffix(AGAIN) + f"-m {module}", *map(shlex.quote, options)])

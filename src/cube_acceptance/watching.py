@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from cube_acceptance.catalogue import Catalogue, Language
     from cube_acceptance.certificate.terminal import Line
-    from cube_acceptance.evidence import Observation
     from cube_acceptance.expected import Owed
     from cube_acceptance.setup import Setup
 
@@ -27,11 +26,9 @@ REST_S = 5.0
 """From the end of a round to the beginning of the next, at least."""
 LOOK_S = 0.2
 """How often it is looked what has come in."""
-EARLY_LIMIT = 100
-"""Up to this many cases are judged as they come in; a fleet's at the end of a round."""
 
 
-class Measuring(Protocol):
+class Measuring(cases.Measuring, Protocol):
     """The measurements of one round; a :class:`~cube_acceptance.survey.Survey`, for instance."""
 
     def start(self) -> None:
@@ -40,10 +37,6 @@ class Measuring(Protocol):
 
     def wait(self, limit_s: float) -> bool:
         """Wait for the end, at most so long; False if it has not come."""
-        ...
-
-    def seen(self, key: str) -> Observation | None:
-        """Return an observation, None where it may still come."""
         ...
 
 
@@ -101,7 +94,7 @@ class Watch:
         waiting = dict(self._open)
         measuring.start()
         while not measuring.wait(LOOK_S):
-            if len(waiting) <= EARLY_LIMIT:
+            if len(waiting) <= cases.EARLY_LIMIT:
                 self._judge(waiting, setup, measuring)
         self._judge(waiting, setup, measuring)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 from collections import Counter
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cube_acceptance import expected, network
+from cube_acceptance import expected, network, started
 from cube_acceptance.catalogue import LEVELS, SITE, Language
 from cube_acceptance.certificate import rules
 from cube_acceptance.evidence import NeighboursObserved, NtpObserved
@@ -38,9 +37,6 @@ UNCOVERED = ("files", "content_sha256")
 
 UNDECIDED = frozenset({"inconclusive", "not-run"})
 """Outcomes that leave open whether a requirement is met."""
-
-AGAIN = "-m pytest"
-"""How a command ends that starts the run again, without the options of the run."""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -291,8 +287,9 @@ def _is_used(waiver: Waiver, results: list[dict[str, Any]]) -> bool:
 
 def _case(catalogue: Catalogue, owing: Owed, judgement: Judgement, told: Facts) -> dict[str, Any]:
     facts = judgement.facts
-    if str(facts.get("command", "")).endswith(AGAIN):
-        facts = facts | {"command": _whole(str(facts["command"]), told.method)}
+    if "command" in facts:
+        line = told.method.get("command_line") or [started.PYTEST]
+        facts = facts | {"command": started.again(str(facts["command"]), line)}
     said = {"reason": "", "remedy": "", "asked": "", "own_work": ""}
     if judgement.text:
         arguments = (catalogue, owing.requirement, judgement.text, facts, told.language)
@@ -312,13 +309,6 @@ def _case(catalogue: Catalogue, owing: Owed, judgement: Judgement, told: Facts) 
         "duration_s": judgement.duration_s,
         "attempts": judgement.attempts,
     }
-
-
-def _whole(command: str, method: dict[str, Any]) -> str:
-    """Complete a command that starts the run again, by the way it was started, with its options."""
-    started, *options = method.get("command_line") or ["pytest"]
-    program = "-m pytest" if started == "pytest" else "-m cube_acceptance"
-    return " ".join([command.removesuffix(AGAIN) + program, *map(shlex.quote, options)])
 
 
 def _cube(cube: Cube, mac_seen: str) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from cube_acceptance import cases, catalogue, expected, logins, suite
 from cube_acceptance.certificate.terminal import Line, fitted
 from cube_acceptance.commands import run
-from cube_acceptance.method import check_interface, make_setup
+from cube_acceptance.method import load_to_measure, make_setup
 from cube_acceptance.runner import NoRoomError, check_room
-from cube_acceptance.site import SiteError, load_site, site_for_cube
+from cube_acceptance.site import SiteError
 from cube_acceptance.survey import Survey
 from cube_acceptance.text import computer, usage
 from cube_acceptance.text.foreign import one_line, plain
@@ -24,7 +24,6 @@ from cube_acceptance.text.wording import can_write, say
 from cube_acceptance.watching import Watch
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable
     from typing import TextIO
 
@@ -61,7 +60,7 @@ def main(
     options, more = parser.parse_known_args(arguments)
     book = catalogue.load()
     try:
-        loaded = _load(options)
+        loaded = load_to_measure(options.site, options.cube)
         secrets = logins.load(loaded.site, Path(options.site)) if options.site else {}
         check_room(simulated=False)
     except SiteError as error:
@@ -78,14 +77,6 @@ def main(
     sys.stdout.write(f"\n{say('watch.finished', language)}\n")
     given = ("--site", options.site) if options.site else ("--cube", options.cube)
     return finish([*given, "--lang", language, *more])
-
-
-def _load(options: argparse.Namespace) -> LoadedSite:
-    if options.cube:
-        return site_for_cube(options.cube)
-    loaded = load_site(Path(options.site))
-    check_interface(options.site, loaded.site.vantage.interface)
-    return loaded
 
 
 def _until_met(
