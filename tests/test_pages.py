@@ -9,8 +9,8 @@ import pytest
 from clocks import note_cube_clock
 from cube_acceptance.evidence import CannotMeasure, DnsObserved, NeighboursObserved, PageObserved
 from cube_acceptance.judge import FailedError, obstacle, on_the_wire
+from cube_acceptance.needs import CONNECTOR_UNREACHABLE
 from cube_acceptance.network import dns_key, handed_out, name_servers, page_key, redirect_name
-from cube_acceptance.survey import CONNECTOR_UNREACHABLE
 from judging import look
 
 if TYPE_CHECKING:

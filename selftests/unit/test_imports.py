@@ -31,6 +31,7 @@ ROOMS = (
     "expected",
     "evidence_file",
     "store",
+    "needs",
     "survey",
     "verdict",
     "ledger",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from cube_acceptance import __version__, expected, network, probes, survey
+from cube_acceptance import __version__, expected, needs, network, probes, survey
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.evidence import (
     CannotMeasure,
@@ -427,7 +427,7 @@ class TestWhatIsAsked:
             "-----BEGIN CERTIFICATE-----",
         )
         assert of(f"page/{CUBE}:1080", "address", "look_for") == (CUBE, ("IoT",))
-        assert of(f"page/{CUBE}:1555", "listen_for") == ((survey.CONNECTOR_UNREACHABLE,),)
+        assert of(f"page/{CUBE}:1555", "listen_for") == ((needs.CONNECTOR_UNREACHABLE,),)
         assert of("mdns/line-1", "address", "hostname", "port") == (CUBE, "cube-4711", 1353)
         assert of("llmnr/line-1", "address", "hostname", "port") == (CUBE, "cube-4711", 1355)
         assert of(f"ssh/{CUBE}", "address", "port") == (CUBE, 1022)
@@ -801,7 +801,7 @@ class TestHowItIsRun:
 
     def test_every_requirement_has_its_probes(self) -> None:
         """The one table knows all that is documented, and nothing else."""
-        assert survey.NEEDS.keys() == catalogues.IDS
+        assert needs.NEEDS.keys() == catalogues.IDS
 
     def test_what_was_not_asked_is_not_measured(self) -> None:
         """A case of another session must not wait for what nobody asks."""
