@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 RANKING = ("wrong-answer", "refused", "no-route", "no-answer")
 """Causes in the order of how close a server came to working."""
 
+FINAL = frozenset({"NOERROR", "NXDOMAIN"})
+"""Codes after which resolvers ask no other server (glibc's ``res_send``; RFC 8020): whoever asks
+the server first has its word and no address."""
+
 CODES = {"REFUSED": "wrong-answer.refused", "SERVFAIL": "wrong-answer.servfail"}
 """Sentences for the codes that ask for another remedy than a name that is denied."""
 
@@ -106,6 +110,8 @@ def what_is_wrong(
     if answer.chain:
         facts |= {"alias": answer.chain[-1], "aliases": path(answer)}
         detail = [*detail, answer.chain[-1]]
+    if answer.rcode in FINAL:
+        detail = [*detail, Word("taken-as-final")]
     return Flaw(answer.server, "wrong-answer", text, detail, facts)
 
 
