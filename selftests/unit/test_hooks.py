@@ -250,6 +250,11 @@ class TestWatch:
         plugin.pytest_runtestloop(session)
         assert state.survey.looks < 0
 
+        told: list[str] = []
+        state.survey, state.run = Measuring(), SimpleNamespace(prepare=lambda: told.append("again"))
+        plugin.pytest_runtestloop(session)
+        assert told == ["again"] * 3
+
 
 class TestLines:
     """A line a requirement, in the place of pytest's dots."""

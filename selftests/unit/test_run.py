@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import re
@@ -497,15 +496,15 @@ class TestDay:
         assert run.day(seen) == date.max
 
 
-@pytest.mark.parametrize(("before", "told"), [(0, ["freeze", "unfreeze"]), (9, ["freeze"])])
-def test_what_was_frozen_before_stays_so(
-    monkeypatch: pytest.MonkeyPatch, before: int, told: list[str]
+def test_what_is_prepared_is_not_done_again(
+    tmp_path: Path, annex: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A session freezes what it has loaded; thawed, all of it would be looked through again."""
-    called: list[str] = []
-    monkeypatch.setattr(gc, "get_freeze_count", lambda: before)
-    monkeypatch.setattr(gc, "freeze", lambda: called.append("freeze"))
-    monkeypatch.setattr(gc, "unfreeze", lambda: called.append("unfreeze"))
-    with run.frozen_heap():
-        pass
-    assert called == told
+    """To hash every file that judges and to ask git takes longer than to write the certificate."""
+    evidence = saved()
+    prepared = run_in(folder_of_a_run(tmp_path, annex))
+    prepared.prepare()
+    monkeypatch.delattr(method, "facts")
+    prepared.prepare()
+    certificate = prepared.conclude(judged(evidence), evidence)
+
+    assert certificate["method"]["command_line"] == ["--site", "werk-ulm.toml"]

@@ -85,19 +85,18 @@ def watch(
     reporter: Any,  # noqa: ANN401 - see above
     measuring: survey.Survey,
     language: Language,
-    look: Callable[[], None],
+    meanwhile: Callable[[], None],
 ) -> None:
     """Show progress as pytest shows that of collecting: on one line, or now and then in a log.
 
-    Meanwhile it is looked again and again what can be told already.
+    Again and again there is time for what can be done ``meanwhile``.
     """
-    from cube_acceptance.certificate import page, terminal
+    from cube_acceptance.certificate import terminal
 
     live, quiet = bool(reporter.isatty), reporter.verbosity < 0
     said_s = time.monotonic()
     while not measuring.wait(REDRAW_S):
-        page.prepare()
-        look()
+        meanwhile()
         line = terminal.progress(*measuring.progress(), language)
         if live and not quiet:
             reporter.rewrite(terminal.fitted(line, _width()).ljust(_width()))

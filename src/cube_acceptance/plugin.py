@@ -356,10 +356,15 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     state = session.config.stash[STATE]
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     if state.survey and reporter:
-        display.watch(
-            reporter, state.survey, state.language, lambda: display.judge_early(session, state)
-        )
+        display.watch(reporter, state.survey, state.language, functools.partial(_meanwhile, session, state))
     _spare_collector(len(session.items))
+
+
+def _meanwhile(session: pytest.Session, state: State) -> None:
+    """Use the time that the measurements take."""
+    if state.run:
+        state.run.prepare()
+    display.judge_early(session, state)
 
 
 def _spare_collector(cases: int, *, anyway: bool = False) -> None:
@@ -533,6 +538,7 @@ def _leave_nothing(config: pytest.Config, state: State, run: Run) -> None:
 def _conclude(session: pytest.Session, state: State, run: Run) -> None:
     from cube_acceptance.certificate import terminal
 
+    _spare_collector(len(state.needs), anyway=True)
     source = state.survey or state.replay or survey.Survey(state.setup, ())
     certificate = run.conclude(state.ledger, source.saved())
     for name, target in state.wishes.items():

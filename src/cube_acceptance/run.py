@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import hashlib
 import re
 import secrets
 import uuid
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -117,23 +116,6 @@ def requests(certificate: dict[str, Any]) -> dict[str, bytes]:
     }
 
 
-@contextlib.contextmanager
-def frozen_heap() -> Iterator[None]:
-    """Keep the search for rubbish to what is made from here on.
-
-    A fleet's session holds a million objects that all live to its end, and writing the
-    certificate would have them looked through again and again. What somebody else has frozen
-    before stays so.
-    """
-    before = gc.get_freeze_count()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        if not before:
-            gc.unfreeze()
-
-
 class Run:
     """The controller's side of a session: one folder, one survey, one certificate."""
 
@@ -181,12 +163,18 @@ class Run:
         }
         self._write("certificate.html", [page.unfinished(self.language, facts).encode()])
 
+    def prepare(self) -> None:
+        """Do what the certificate needs and no observation changes, while the network is awaited."""
+        page.prepare()
+        _ = self._method
+
+    @cached_property
+    def _method(self) -> dict[str, Any]:
+        """By what is measured and judged; to find out takes a look at every file that has a say."""
+        return method.facts(self._arguments)
+
     def conclude(self, ledger: Ledger, saved: Saved) -> dict[str, Any]:
         """Write the evidence and ``certificate.json``, then everything rendered from it."""
-        with frozen_heap():
-            return self._conclude(ledger, saved)
-
-    def _conclude(self, ledger: Ledger, saved: Saved) -> dict[str, Any]:
         annex = self._annex()
         self._write("evidence.json", [evidence_file.dump(saved)])
         files = {"evidence.json": sha256((self.folder / "evidence.json").read_bytes())}
@@ -194,7 +182,7 @@ class Run:
             certificate_id=self.number,
             language=self.language,
             replayed=self._replayed,
-            method=method.facts(self._arguments),
+            method=self._method,
             vantage=method.vantage_facts(saved.setup),
             time=times(saved.started, saved.ended) | {"issued": timestamp()},
             today=day(saved),
