@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import struct
+import threading
 from typing import TYPE_CHECKING, Self
 
 from selftests.support.builders import lease
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import Observation
+
+
+def wait_for_closing() -> None:
+    """Wait until every packet socket that was given back is closed."""
+    for thread in threading.enumerate():
+        if thread.name == "closing":
+            thread.join()
 
 
 class Account:

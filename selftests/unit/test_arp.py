@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cube_acceptance.evidence import Vantage
 from cube_acceptance.probes.net import arp
+from selftests.support.fakes import wait_for_closing
 from selftests.support.filters import run_filter
 
 VANTAGE = Vantage(interface="eth0", address="10.20.0.20", prefix=24, mac="02:00:00:00:00:20")
@@ -171,6 +172,7 @@ class TestOpenAsker:
 
         asker(fake).close()
 
+        wait_for_closing()
         assert fake.closed
 
     @pytest.mark.parametrize("fails", ["setsockopt", "bind"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
+import threading
 
 import pytest
 
-from cube_acceptance.probes.net.bpf import assemble
+from cube_acceptance.probes.net.bpf import assemble, give_back
+from selftests.support.fakes import wait_for_closing
 from selftests.support.filters import run_filter
 
 ONE_IN_THREE = assemble(
@@ -43,3 +45,42 @@ class TestAssemble:
             assemble((("=", 1, "gone", ""),))
         with pytest.raises(KeyError, match="bite"):
             assemble((("bite", 1),))
+
+
+class Slow:
+    """A socket that takes its time to close."""
+
+    def __init__(self) -> None:
+        """Be open."""
+        self.may = threading.Event()
+        self.closed = False
+
+    def close(self) -> None:
+        """Close once that is allowed."""
+        self.closed = self.may.wait(10)
+
+
+class TestGiveBack:
+    """A packet socket is closed without anybody's waiting for it."""
+
+    def test_waits_for_nothing(self) -> None:
+        """A run of one CUBE would wait four times."""
+        slow = Slow()
+        give_back(slow)  # type: ignore[arg-type]
+        assert not slow.closed
+
+        slow.may.set()
+        wait_for_closing()
+        assert slow.closed
+
+    def test_where_no_thread_is_to_be_had(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An open socket would be worse than to wait."""
+
+        def refuse(_: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        slow = Slow()
+        slow.may.set()
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        give_back(slow)  # type: ignore[arg-type]
+        assert slow.closed

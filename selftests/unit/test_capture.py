@@ -12,6 +12,7 @@ import pytest
 
 from cube_acceptance.probes.net import capture
 from cube_acceptance.probes.net.capture import BLIND, HOPS, Capture, Recorder, filter_program
+from selftests.support.fakes import wait_for_closing
 from selftests.support.filters import run_filter
 
 PEER, OWN, GATEWAY = "11.20.0.10", "10.20.0.20", "10.20.0.1"
@@ -462,6 +463,7 @@ class TestWire:
         assert not taps[0].closed
 
         recorder.leave((PEER, TCP, 443))
+        wait_for_closing()
         assert taps[0].closed
         recorder.watch((PEER, UDP, 53))
         assert not taps[1].closed
@@ -480,6 +482,7 @@ class TestWire:
         assert "no question" in watched.kept_back()
         watched.end()
         watched.recorder.release()
+        wait_for_closing()
         assert tap.closed
 
     def test_is_not_opened_for_who_only_holds_it(self) -> None:
@@ -500,6 +503,7 @@ class TestWire:
         taps[0].drops = 1
         recorder.watch((PEER, TCP, 443))
 
+        wait_for_closing()
         assert taps[0].closed
         assert recorder.look((PEER, TCP, 443)) is not None
 

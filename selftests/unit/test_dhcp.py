@@ -41,6 +41,7 @@ from fixtures.simulator.dhcp import (
     write,
 )
 from selftests.support import healthy
+from selftests.support.fakes import wait_for_closing
 from selftests.support.filters import run_filter
 from selftests.support.leased import HARDWARE, LISTED, LOCAL, LOOPBACK, PLANT, REQUEST
 
@@ -466,6 +467,7 @@ class TestWires:
 
         packet = dhcp_packet.wrap(b"payload", ("255.255.255.255", 67), 68)
         assert fake.sent == [(packet, ("eth0", 0x0800, 0, 0, b"\xff" * 6))]
+        wait_for_closing()
         assert fake.closed
 
     def test_receives_packets(self) -> None:

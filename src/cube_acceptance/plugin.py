@@ -356,7 +356,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     state = session.config.stash[STATE]
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     if state.survey and reporter:
-        display.watch(reporter, state.survey, state.language, functools.partial(_meanwhile, session, state))
+        display.watch(
+            reporter, state.survey, state.language, functools.partial(_meanwhile, session, state)
+        )
     _spare_collector(len(session.items))
 
 

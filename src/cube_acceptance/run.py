@@ -164,7 +164,7 @@ class Run:
         self._write("certificate.html", [page.unfinished(self.language, facts).encode()])
 
     def prepare(self) -> None:
-        """Do what the certificate needs and no observation changes, while the network is awaited."""
+        """Do what the certificate needs and no observation changes: while others are awaited."""
         page.prepare()
         _ = self._method
 

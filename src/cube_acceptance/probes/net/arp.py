@@ -12,7 +12,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-from cube_acceptance.probes.net.bpf import AF_PACKET, OUTGOING, assemble, attach_filter
+from cube_acceptance.probes.net.bpf import AF_PACKET, OUTGOING, assemble, attach_filter, give_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -97,7 +97,7 @@ class Asker:
 
     def close(self) -> None:
         """Give the socket back."""
-        self._sock.close()
+        give_back(self._sock)
 
 
 def read_reply(packet: bytes) -> tuple[str, str] | None:

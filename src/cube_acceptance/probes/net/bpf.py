@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -62,3 +63,14 @@ def attach_filter(sock: socket.socket, program: bytes) -> None:
     steps = len(program) // _FILTER_STEP.size
     described = struct.pack("@HP", steps, ctypes.addressof(memory))
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
+
+
+def give_back(sock: socket.socket) -> None:
+    """Close a packet socket in a thread of its own, since nobody needs to wait for that.
+
+    The system takes some ten milliseconds, until no processor reads its list of them any more.
+    """
+    try:
+        threading.Thread(target=sock.close, name="closing", daemon=True).start()
+    except RuntimeError:  # the system has no thread for us
+        sock.close()

@@ -28,6 +28,7 @@ from cube_acceptance.probes.net.bpf import (
     TO_US,
     assemble,
     attach_filter,
+    give_back,
 )
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class Recorder:
 
     def _close(self) -> None:
         if self._sock:
-            self._sock.close()
+            give_back(self._sock)
             self._sock = None
 
     def _open(self) -> None:

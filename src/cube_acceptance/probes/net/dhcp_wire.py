@@ -23,6 +23,7 @@ from cube_acceptance.probes.net.bpf import (
     ETH_P_IP,
     OUTGOING,
     attach_filter,
+    give_back,
 )
 from cube_acceptance.probes.net.dhcp_packet import (
     BROADCAST,
@@ -121,8 +122,8 @@ class PacketWire:
         return unwrap(packet, unsummed=is_unsummed(notes))
 
     def close(self) -> None:
-        """Close the socket."""
-        self.sock.close()
+        """Give the socket back."""
+        give_back(self.sock)
 
 
 @dataclass(frozen=True, slots=True)
