@@ -137,7 +137,9 @@ def accept(python: Path, empty: Path, *options: str) -> None:
     assert method["suite_sha256"] == suite.sha256(), "another suite than the checkout's"
     assert method["commit"] == suite.commit(), method
     assert not COMPLAINT.search(said), said
-    verified = call(*user, command, "verify", folder, cwd=empty, environment=environment)
+    verified = call(
+        *user, command, "verify", folder, "--lang", "en", cwd=empty, environment=environment
+    )
     assert "holds: form, completeness, verdict, content, files, page, outcomes" in verified
     assert contents(python.parents[1]) == installed
     assert [path.name for path in empty.iterdir()] == ["reports"]

@@ -1062,7 +1062,7 @@ class TestVerify:
     def test_command_says_what_holds_and_what_does_not(self, tmp_path: Path) -> None:
         """One line each, exit 0 or 1."""
         folder = run(tmp_path).folder
-        command = [sys.executable, "-m", "cube_acceptance", "verify", str(folder)]
+        command = [sys.executable, "-m", "cube_acceptance", "verify", str(folder), "--lang", "en"]
         good = subprocess.run(command, capture_output=True, text=True, check=False)
         (folder / "junit.xml").write_text("")
         bad = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -24,7 +24,7 @@ class TestMain:
 
     def test_verify(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """One folder, checked in full."""
-        assert commands.main(["verify", str(tmp_path)]) == 1
+        assert commands.main(["verify", str(tmp_path), "--lang", "en"]) == 1
         assert "does not hold: form" in capsys.readouterr().out
 
     def test_summary(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,10 +40,19 @@ class TestMain:
         assert commands.main(arguments) == 4
         assert "usage: " in capsys.readouterr().err
 
-    def test_help(self, capsys: pytest.CaptureFixture[str]) -> None:
-        """Asking for help is no error."""
-        assert commands.main(["summary", "--help"]) == 0
-        assert "--allowed-signers" in capsys.readouterr().out
+    @pytest.mark.parametrize(
+        ("language", "said"),
+        [
+            ("en", ["usage: ", "\noptions:\n", "FILE"]),
+            ("de", ["Aufruf: ", "\nOptionen:\n", "DATEI"]),
+        ],
+    )
+    def test_help(self, language: str, said: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        """Asking for help is no error, and answered in the user's language."""
+        assert commands.main(["summary", "--help", "--lang", language]) == 0
+        shown = capsys.readouterr().out
+
+        assert [part for part in [*said, "--allowed-signers"] if part not in shown] == []
 
     def test_unknown_word(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Nothing is run, least of all the simulated site."""
@@ -100,10 +109,13 @@ class TestRun:
             *started.arguments(name, typed),
         ]
 
-    def test_help(self, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    @pytest.mark.parametrize("language", ["de", "en"])
+    def test_help(
+        self, language: str, command: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """Our own options first, every one of them, then pytest's."""
         with pytest.raises(Replaced):
-            commands.main(["--help"])
+            commands.main(["--lang", language, "--help"])
         said = capsys.readouterr().out
         parser = pytest.Parser(_ispytest=True)
         entry.pytest_addoption(parser)

@@ -48,7 +48,7 @@ class TestAsked:
         (["letter"], "Fehler: es fehlt: --site", "--site"),
         (["letter", "--site", "no.toml"], "diese Datei gibt es nicht", "no such file"),
         (["compare", "no", "no"], "no: Datei oder Ordner gibt es nicht", "No such file"),
-        (["compare", ".", "."], ".: certificate.json fehlt", "file missing"),
+        (["compare", ".", "."], ".: certificate.json: Datei fehlt", "file missing"),
         (["compare", "a", "b", "--foo"], "nicht zu verstehen: --foo", "--foo"),
         (["summary", ".", "--format", "x"], "--format: 'x' gibt es nicht", "invalid choice"),
         (["summary", "no"], "no: Datei oder Ordner gibt es nicht", "No such file"),
@@ -87,7 +87,7 @@ def test_speaks_the_users_language(
 
 def test_what_argparse_may_say_tomorrow_stays_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     """A sentence without a German one is better in English than lost."""
-    parser = Options(["--lang", "de"], prog="cube-acceptance x", epilog="")
+    parser = Options(["--lang", "de"], prog="cube-acceptance x", description="", epilog="")
 
     with pytest.raises(SystemExit):
         parser.error("some new sentence")

@@ -1,4 +1,4 @@
-"""Usage errors in German: every sentence of ours has its own, and keeps what it is about."""
+"""What is said beside a certificate, in German: every sentence of ours has its own."""
 
 from __future__ import annotations
 
@@ -19,11 +19,21 @@ SOURCE = Path(__file__).parents[2] / "src" / "cube_acceptance"
 MODULES = (
     *("site/load.py", "site/values.py", "logins.py", "method.py"),
     *("plugin.py", "arguments.py", "refusals.py", "entry.py"),
+    *("verify.py", "siblings.py", "again.py", "summary/checking.py", "summary/rows.py"),
+    "certificate/signature.py",
 )
-REFUSING = {"Complaint", "SiteError", "error", "UsageError", "_NoSecretError"}
-"""What is called with a sentence for somebody whose command line or site file is refused."""
+SAYING = {
+    *("Complaint", "SiteError", "error", "UsageError", "_NoSecretError"),
+    *("BrokenError", "SignatureError"),
+}
+"""What is called with a sentence about a command line, a site file or a folder."""
 NAMES = {"hint", "problem", "detail"}
 """Variables that hold such a sentence."""
+NOTING = re.compile("check_.*|trouble")
+"""Functions that return one."""
+COMMANDS = (*SOURCE.glob("commands/*.py"), SOURCE / "summary/command.py", SOURCE / "verify.py")
+HELPING = {"help", "description", "epilog", "lang"}
+"""What commands say of themselves and their options."""
 
 
 def template(node: ast.expr) -> str:
@@ -43,15 +53,27 @@ def sentences(module: str) -> Iterator[str]:
     """Every sentence that a module refuses something with."""
     for node in ast.walk(ast.parse((SOURCE / module).read_text("utf-8"))):
         given: list[ast.expr] = []
-        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in REFUSING:
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in SAYING:
             given = [*node.args, *(one.value for one in node.keywords if one.arg != "key")]
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in NAMES:
             given = [node.value]
+        if isinstance(node, ast.FunctionDef) and NOTING.fullmatch(node.name):
+            given = [
+                one.value for one in ast.walk(node) if isinstance(one, ast.Return) and one.value
+            ]
         for one in given:
             text = template(one)
             # What only puts parts together, and half a hint, are no sentences.
-            if len(re.sub(r"X\d+|--[a-z]+|\W", "", text)) > 3 and not text.startswith(","):
+            if len(re.sub(r"X\d+|--[a-z]+|\W", "", text)) > 3 and not text.startswith((",", "X0;")):
                 yield text
+
+
+def help_texts() -> Iterator[str]:
+    """Every text that a command's ``--help`` shows."""
+    for path in (*COMMANDS, SOURCE / "outside.py", SOURCE / "text/options.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg in HELPING:
+                yield template(node.value)
 
 
 OURS = sorted(
@@ -75,9 +97,21 @@ def test_has_a_german_sentence(sentence: str) -> None:
     assert usage.said(sentence, "en") == sentence
 
 
+@pytest.mark.parametrize("text", sorted({*help_texts()} - {""}))
+def test_help_has_a_german_text_of_its_own(text: str) -> None:
+    """Whoever asks for help in German gets none of it in English, and nothing half translated."""
+    patterns = {pattern.pattern: german for pattern, german in usage.sentences()}
+
+    assert patterns.get(re.escape(text)) or text.startswith("default: ")
+
+
 @pytest.mark.parametrize(
     ("english", "german"),
     [
+        (
+            "junit.xml: file missing; a b: of other origin",
+            "junit.xml: Datei fehlt; a b: of other origin",
+        ),
         ("--sign: there is no key k", "--sign: einen Schlüssel k gibt es nicht"),
         (
             "'127.0.0.1' is this computer itself, not the address of a host",

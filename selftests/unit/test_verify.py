@@ -796,11 +796,25 @@ class TestMain:
 
     def test_holds(self, original: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """One line, exit 0."""
-        assert verify.main([str(original)]) == 0
+        assert verify.main([str(original), "--lang", "en"]) == 0
         assert capsys.readouterr().out.splitlines() == [
-            "says: accepted, judged again from saved evidence",
+            "says: Accepted, judged again from saved evidence",
             "holds: form, completeness, verdict, content, files, page, outcomes",
             "signature: not signed, so nothing says who made it",
+        ]
+
+    def test_in_german(self, folder: Path) -> None:
+        """Every line, what was found and what is known of it; names of files stay."""
+        found = [
+            *(verify.Finding("form"), verify.Finding("files", "notes: of other origin")),
+            verify.Finding("outcomes", note="made by version 1; this one, 2, judges alike"),
+        ]
+
+        assert verify.lines(folder, found, "de") == [
+            "Urteil: Abgenommen, aus gespeicherten Messwerten erneut ausgewertet",
+            "in Ordnung: Form",
+            "Ergebnisse: gemacht von Version 1; diese, 2, urteilt gleich",
+            "nicht in Ordnung: Dateien: notes: gehört nicht dazu",
         ]
 
     def test_does_not_hold(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -808,7 +822,7 @@ class TestMain:
         place = tmp_path / "\x1b[2J"
         place.mkdir()
         (place / "certificate.json").write_text('"\\u001b[2J"')
-        assert verify.main([str(place)]) == 1
+        assert verify.main([str(place), "--lang", "en"]) == 1
         said = capsys.readouterr().out
 
         assert said.startswith("holds: nothing\ndoes not hold: form: ")
@@ -817,17 +831,17 @@ class TestMain:
     @pytest.mark.parametrize(
         ("changes", "said"),
         [
-            ({}, "accepted"),
-            ({"verdict": "rejected", "stage": "readiness"}, "rejected, readiness only"),
-            ({"simulated": True}, "accepted, SIMULATED, which proves nothing"),
-            ({"replayed": True}, "accepted, judged again from saved evidence"),
+            ({}, "Accepted"),
+            ({"verdict": "rejected", "stage": "readiness"}, "Network not ready, readiness only"),
+            ({"simulated": True}, "Simulation passed, SIMULATED, which proves nothing"),
+            ({"replayed": True}, "Accepted, judged again from saved evidence"),
         ],
     )
     def test_names_the_verdict(
         self, certificate: dict[str, Any], changes: dict[str, Any], said: str
     ) -> None:
         """A forged acceptance and a rehearsal both verify; a reader has to see which it is."""
-        assert verify.kind(certificate | {"replayed": False} | changes) == said
+        assert verify.kind(certificate | {"replayed": False} | changes, "en") == said
 
     @pytest.mark.parametrize("name", ["gone", "file"])
     def test_no_such_folder(

@@ -129,8 +129,13 @@ def main(
         "10 no statement; 4 usage.",
     )
     parser.add_argument("address", metavar="ADDRESS", help="the plant's public IPv4 address")
-    parser.add_argument("--reports", type=Path, metavar="DIR", default=Path("reports"))
-    parser.add_argument("--lang", choices=["de", "en"], default=computer.language())
+    parser.add_argument(
+        "--reports",
+        type=Path,
+        metavar="DIR",
+        default=Path("reports"),
+        help="where the report's folder goes (default: ./reports)",
+    )
     options = parser.parse_args(arguments)
     if objection := objection_to(options.address, may_ask):
         parser.error(objection)
@@ -138,7 +143,7 @@ def main(
     try:
         check_room(simulated=False)
         folder.mkdir(parents=True)
-        report = ask(options.address, ports, options.lang)
+        report = ask(options.address, ports, options.lang or computer.language())
         write(report, folder)
     except NoRoomError as error:
         parser.error(str(error))

@@ -119,7 +119,7 @@ def trouble(name: str, digest: str, certificate: dict[str, Any], folder: Path) -
         return ""
     unix = data.replace(b"\r\n", b"\n")
     if digest in {sha256(unix), sha256(unix.replace(b"\n", b"\r\n"))}:
-        return "line ends changed; the content is as it was, so copy it again, in an archive"
+        return "line ends changed, and the content is as it was: copy it again, in an archive"
     if is_of_another_run(name, data, certificate):
         return "file of another run"
     return "content changed"

@@ -30,17 +30,19 @@ from cube_acceptance import (
     suite,
 )
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance.certificate import build, signature
+from cube_acceptance.certificate import build, front, signature
 from cube_acceptance.certificate.model import Certificate, Lasting
 from cube_acceptance.siblings import BrokenError
-from cube_acceptance.text import usage
+from cube_acceptance.text import computer, usage
 from cube_acceptance.text.foreign import plain
 from cube_acceptance.text.options import Options
+from cube_acceptance.text.wording import say
 from cube_acceptance.verdict import worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cube_acceptance.catalogue import Language
     from cube_acceptance.evidence_file import Saved
 
 TIMES = ("started", "ended", "clock_offset_s", "clock_uncertainty_s")
@@ -100,8 +102,10 @@ def verify(folder: Path, allowed_signers: Path | None = None) -> list[Finding]:
 def _find(what: str, check: Callable[[], str | None]) -> Finding:
     try:
         return Finding(what, note=check() or "")
-    except (BrokenError, OSError, evidence_file.EvidenceError, signature.SignatureError) as error:
+    except (BrokenError, evidence_file.EvidenceError, signature.SignatureError) as error:
         return Finding(what, str(error))
+    except OSError as error:
+        return Finding(what, f"{Path(str(error.filename)).name}: {error.strerror}")
     except Exception as error:  # noqa: BLE001 - a folder must not be able to end the check
         return Finding(what, f"{type(error).__name__}: {error}")
 
@@ -131,7 +135,7 @@ def read(data: bytes) -> dict[str, Any]:
         BrokenError: it is no certificate of any version, or is written differently.
     """
     if b"\r" in data:  # a text in JSON has \\r
-        raise BrokenError("line ends changed; copy it again, in an archive")
+        raise BrokenError("line ends changed: copy it again, in an archive")
     try:
         msgspec.json.decode(data, type=Lasting)
         certificate: dict[str, Any] = json.loads(data)
@@ -142,7 +146,7 @@ def read(data: bytes) -> dict[str, Any]:
             json.loads(data, object_pairs_hook=evidence_file.each_once)
             written = data
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise BrokenError(str(error)) from error
+        raise BrokenError(f"this is no certificate: {error}") from error
     if written != data:
         raise BrokenError("it is not written as this suite writes it")
     return certificate
@@ -382,29 +386,34 @@ def check_signature(
             raise BrokenError(f"certificate.pdf was signed by {made_by}")
 
 
-def kind(certificate: dict[str, Any]) -> str:
+def kind(certificate: dict[str, Any], language: Language) -> str:
     """Return the verdict of a certificate, and what keeps it from being an ordinary one."""
-    said = [certificate["verdict"]]
-    if certificate["stage"] == "readiness":
-        said.append("readiness only")
-    if certificate["simulated"]:
-        said.append("SIMULATED, which proves nothing")
-    if certificate["replayed"]:
-        said.append("judged again from saved evidence")
-    return ", ".join(said)
+    peculiar = {
+        "readiness": certificate["stage"] == "readiness",
+        "simulated": certificate["simulated"],
+        "replayed": certificate["replayed"],
+    }
+    notes = [say(f"verify.{key}", language) for key, so in peculiar.items() if so]
+    return ", ".join([front.verdict(certificate, language), *notes])
 
 
-def lines(folder: Path, findings: list[Finding]) -> list[str]:
+def lines(folder: Path, findings: list[Finding], language: Language) -> list[str]:
     """Write what was found, a line each."""
-    form, *others = findings
-    said = []
-    if not form.wrong:
-        said.append(f"says: {kind(opened(folder)[1])}")
-    holding = [one.what for one in findings if not one.wrong and not one.note]
-    said.append(f"holds: {', '.join(holding) or 'nothing'}")
-    said += [f"{one.what}: {one.note}" for one in others if one.note]
-    said += [f"does not hold: {one.what}: {one.wrong}" for one in findings if one.wrong]
-    return [" ".join(plain(line).split()) for line in said]
+    names = [say(f"checked.{one.what}", language) for one in findings]
+    told = []
+    if not findings[0].wrong:
+        told.append(say("verify.says", language, verdict=kind(opened(folder)[1], language)))
+    named = list(zip(names, findings, strict=True))
+    holding = [name for name, one in named if not one.wrong and not one.note]
+    nothing = say("verify.nothing", language)
+    told.append(say("verify.holds", language, names=", ".join(holding) or nothing))
+    told += [f"{name}: {usage.said(one.note, language)}" for name, one in named if one.note]
+    told += [
+        say("verify.broken", language, name=name, why=usage.said(one.wrong, language))
+        for name, one in named
+        if one.wrong
+    ]
+    return [" ".join(plain(line).split()) for line in told]
 
 
 def main(arguments: list[str]) -> int:
@@ -412,6 +421,8 @@ def main(arguments: list[str]) -> int:
     parser = Options(
         arguments,
         prog="cube-acceptance verify",
+        description="Check the folder of one run: whether its files belong together, and whether "
+        "the verdict follows from what was measured.",
         epilog="Exit status: 0 all holds; 1 something does not; 4 no such folder, or usage.",
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder of one run")
@@ -424,6 +435,6 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{usage.said(said, parser.language)}\n")
         return NO_SUCH_FOLDER
     findings = verify(options.folder, options.allowed_signers)
-    for line in lines(options.folder, findings):
+    for line in lines(options.folder, findings, options.lang or computer.language()):
         sys.stdout.write(f"{line}\n")
     return int(any(finding.wrong for finding in findings))

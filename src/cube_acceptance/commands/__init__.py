@@ -13,21 +13,7 @@ from cube_acceptance.commands import run
 from cube_acceptance.output import make_lasting
 from cube_acceptance.started import COMMAND
 from cube_acceptance.text import usage
-from cube_acceptance.text.options import asked
-
-USAGE = """\
-usage: cube-acceptance [run] [--site FILE | --cube ADDRESS | --replay FILE] [OPTION...]
-       cube-acceptance init [FILE] [--interface NAME] [--sweep] [--yes] [--force] [--lang de|en]
-       cube-acceptance watch --site FILE [--reports DIR] [--lang de|en] [OPTION...]
-       cube-acceptance explain ID [CAUSE] [--lang de|en]
-       cube-acceptance letter --site FILE [--format html|text|csv] [--output FILE] [--lang de|en]
-       cube-acceptance verify FOLDER [--allowed-signers FILE]
-       cube-acceptance compare FOLDER FOLDER [--lang de|en]
-       cube-acceptance summary FOLDER... [--format table|csv|json|html]
-           [--allowed-signers FILE] [--lang de|en] [--output FILE] [--all]
-           [--stage acceptance|readiness]
-       cube-acceptance outside ADDRESS [--reports DIR] [--lang de|en]
-"""
+from cube_acceptance.text.options import asked, overview
 
 MODULES = {
     "compare": "cube_acceptance.commands.compare",
@@ -54,10 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
     make_lasting()
     given = sys.argv[1:] if arguments is None else arguments
     if not given or given[0].startswith("-"):
-        return run.start(COMMAND, given, USAGE)
+        return run.start(COMMAND, given)
     name, *rest = given
     if name not in MODULES:
-        sys.stderr.write(f"{USAGE}{usage.said(meant.sentence(name, MODULES), asked(rest))}\n")
+        language = asked(rest)
+        what = usage.said(meant.sentence(name, MODULES), language)
+        sys.stderr.write(f"{overview('commands', language)}{what}\n")
         return USAGE_ERROR
     try:
         status: int = importlib.import_module(MODULES[name]).main(rest)

@@ -41,9 +41,8 @@ def main(arguments: list[str]) -> int:
         "verified.",
         epilog="Exit status: 0 nothing has; 1 something has; 4 usage.",
     )
-    parser.add_argument("before", type=Path, metavar="FOLDER")
-    parser.add_argument("after", type=Path, metavar="FOLDER")
-    parser.add_argument("--lang", choices=["de", "en"], help="language (default: this computer's)")
+    parser.add_argument("before", type=Path, metavar="FOLDER", help="the folder of the earlier run")
+    parser.add_argument("after", type=Path, metavar="FOLDER", help="the folder of the later run")
     options = parser.parse_args(arguments)
     both = []
     for folder in (options.before, options.after):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance import explain
 from cube_acceptance.summary.command import write
 from cube_acceptance.text import computer
 from cube_acceptance.text.foreign import plain
 from cube_acceptance.text.options import Options
+
+if TYPE_CHECKING:
+    from cube_acceptance.catalogue import Language
 
 
 def main(arguments: list[str]) -> int:
@@ -22,8 +27,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "cause", metavar="CAUSE", nargs="?", help="one cause, no-answer for instance"
     )
-    parser.add_argument("--lang", choices=["de", "en"], default=computer.language())
     options = parser.parse_args(arguments)
+    language: Language = options.lang or computer.language()
     entries = {entry.id: entry for entry in catalogues.load().requirement}
     entry = entries.get(options.id.upper())
     if entry is None:
@@ -33,9 +38,9 @@ def main(arguments: list[str]) -> int:
         known = ", ".join(causes)
         parser.error(f"{plain(options.cause)}: no cause of {entry.id}; there are {known}")
     blocks = (
-        explain.of_cause(entry, options.cause.lower(), options.lang)
+        explain.of_cause(entry, options.cause.lower(), language)
         if options.cause
-        else explain.of_requirement(entry, options.lang)
+        else explain.of_requirement(entry, language)
     )
     write([explain.as_text(blocks)], None)
     return 0

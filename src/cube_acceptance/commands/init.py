@@ -93,7 +93,14 @@ def _parser(arguments: list[str]) -> Options:
         "is shown and can be changed: Enter keeps it, a hyphen leaves it out.",
         epilog="Exit status: 0 written; 2 interrupted; 4 usage.",
     )
-    parser.add_argument("file", nargs="?", type=Path, default=Path("site.toml"), metavar="FILE")
+    parser.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        default=Path("site.toml"),
+        metavar="FILE",
+        help="the site file (default: site.toml)",
+    )
     parser.add_argument("--interface", default="", metavar="NAME", help="where to ask from")
     parser.add_argument(
         "--sweep",
@@ -102,7 +109,6 @@ def _parser(arguments: list[str]) -> Options:
     )
     parser.add_argument("--yes", action="store_true", help="keep every value, ask nothing")
     parser.add_argument("--force", action="store_true", help="overwrite the file")
-    parser.add_argument("--lang", choices=["de", "en"], help="language (default: this computer's)")
     parser.add_argument(
         "--simulated", action="store_true", help="show it on the simulated site; writes nothing"
     )

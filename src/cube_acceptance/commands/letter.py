@@ -20,11 +20,13 @@ def main(arguments: list[str]) -> int:
         prog="cube-acceptance letter",
         description="Write what a CUBE needs of a network, for who administers it. Sends nothing.",
         epilog="Exit status: 0 it is written; 4 usage.",
+        lang="language (default: the site file's)",
     )
     parser.add_argument("--site", type=Path, metavar="FILE", required=True, help="the site file")
-    parser.add_argument("--format", choices=list(letter.WRITERS), default="html")
+    parser.add_argument(
+        "--format", choices=list(letter.WRITERS), default="html", help="default: html"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there, not to stdout")
-    parser.add_argument("--lang", choices=["de", "en"], help="default: the site file's")
     options = parser.parse_args(arguments)
     try:
         site = load_site(options.site).site

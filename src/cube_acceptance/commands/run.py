@@ -13,41 +13,7 @@ import sys
 
 from cube_acceptance import __version__, started
 from cube_acceptance.output import make_lasting
-
-USAGE = "usage: cube-acceptance [run] [OPTION...]\n"
-
-HELP = """\
-
-Tests whether a network gives a HOMAG CUBE what its documented prerequisites ask for, and writes
-the certificate into a new folder below ./reports.
-
-  cube-acceptance                                      the simulated site: nothing else is asked
-  cube-acceptance --cube 10.20.0.50                    one CUBE, every other setting at its default
-  cube-acceptance --site werk-ulm.toml                 what a site file says
-  cube-acceptance --site werk-ulm.toml -m required     required requirements only
-  cube-acceptance --site werk-ulm.toml -k NTP-01       one requirement: incomplete at best
-  cube-acceptance --site werk-ulm.toml -n auto         spread over processes, for many CUBEs
-
-options:
-  --site FILE        the site file that says what to test
-  --cube ADDRESS     test one CUBE without a site file
-  --reports DIR      where the run's folder goes (default: ./reports)
-  --lang de|en       language of terminal and certificate (default: the site file's or computer's)
-  --sign KEY         sign the certificate with this OpenSSH private key
-  --pdf              print the certificate to PDF with an installed browser
-  --replaces FOLDER  name the certificate of that run as the one that this one replaces
-  --replay FILE      judge a saved evidence.json instead of measuring
-  --version          the version of the suite
-
-exit status:
-  0           accepted, or accepted with reservations
-  1           rejected
-  10          incomplete: something required was not measured
-  2, 3, 4, 5  interrupted, internal error, usage error, no case selected
-
-All of pytest's options work as well:
-
-"""
+from cube_acceptance.text.options import asked, overview
 
 TAKES_OVER = os.name == "posix"
 """Whether a program can take over another one's process; Windows starts a second one."""
@@ -60,10 +26,10 @@ def main(arguments: list[str]) -> int:
     return start(f"{started.COMMAND} run", arguments)
 
 
-def start(name: str, typed: list[str], usage: str = USAGE) -> int:
+def start(name: str, typed: list[str]) -> int:
     """Run the cases for a command of this name with what was typed behind it.
 
-    Where that asks for help, ``usage`` comes first, and pytest's own options last.
+    Where that asks for help, ours comes first, and pytest's own options last.
 
     Only a system that cannot put one program into another's place gets here a second time.
     """
@@ -72,7 +38,8 @@ def start(name: str, typed: list[str], usage: str = USAGE) -> int:
         sys.stdout.write(f"{started.COMMAND} {__version__}\n")
         return 0
     if HELP_OPTIONS.intersection(typed):
-        sys.stdout.write(usage + HELP)
+        language = asked(typed)
+        sys.stdout.write(overview("commands", language) + overview("run", language))
     command = [sys.executable, "-m", "pytest", *started.arguments(name, typed)]
     # What lies in the working folder under the name of a module is none.
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}

@@ -52,11 +52,17 @@ def main(
         "is required is met; then make one whole run with its certificate. Further options, such "
         "as --reports, --sign and --pdf, are that run's.",
         epilog="Exit status: that of the run; 2 interrupted, 4 usage.",
+        lang="language of terminal and certificate",
     )
     about = parser.add_mutually_exclusive_group(required=True)
-    about.add_argument("--site", metavar="FILE", help="the site file that says what to test")
-    about.add_argument("--cube", metavar="ADDRESS", help="one CUBE without a site file")
-    parser.add_argument("--lang", choices=["de", "en"], help="language of terminal and certificate")
+    about.add_argument(
+        "--site",
+        metavar=parser.said("FILE"),
+        help=parser.said("the site file that says what to test"),
+    )
+    about.add_argument(
+        "--cube", metavar=parser.said("ADDRESS"), help=parser.said("one CUBE without a site file")
+    )
     options, more = parser.parse_known_args(arguments)
     book = catalogue.load()
     try:

@@ -74,16 +74,16 @@ def check(folder: Path, allowed_signers: Path | None, now: datetime) -> Row:
     if not os.path.lexists(folder / "certificate.json"):
         if is_run(folder):
             return Row(folder=str(folder), state="unfinished", site=name)
-        reason = "neither a run's folder nor one that directly holds some"
-        return Row(folder=str(folder), state="missing", site=name, reason=reason)
+        problem = "neither a run's folder nor one that directly holds some"
+        return Row(folder=str(folder), state="missing", site=name, reason=problem)
     try:
         return _checked(folder, allowed_signers, now)
     except (BrokenError, OSError, evidence_file.EvidenceError, SignatureError) as error:
-        reason = str(error)
+        problem = str(error)
     except Exception as error:  # noqa: BLE001 - a folder must not be able to end the summary
-        reason = f"{type(error).__name__}: {error}"
+        problem = f"{type(error).__name__}: {error}"
     return Row(
-        folder=str(folder), state="untrusted", site=name, reason=one_line(reason, REASON_LIMIT)
+        folder=str(folder), state="untrusted", site=name, reason=one_line(problem, REASON_LIMIT)
     )
 
 

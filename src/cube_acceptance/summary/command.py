@@ -44,11 +44,10 @@ def main(arguments: list[str], now: datetime | None = None) -> int:
         metavar="FOLDER",
         help="a run's folder, or one that holds some",
     )
-    parser.add_argument("--format", choices=list(WRITERS), default="table")
+    parser.add_argument("--format", choices=list(WRITERS), default="table", help="default: table")
     parser.add_argument(
         "--allowed-signers", type=Path, metavar="FILE", help="whose signature counts"
     )
-    parser.add_argument("--lang", choices=["de", "en"], default=computer.language())
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there, not to stdout")
     parser.add_argument("--all", action="store_true", help="list what is superseded as well")
     parser.add_argument(
@@ -78,7 +77,7 @@ def main(arguments: list[str], now: datetime | None = None) -> int:
         current=current,
         superseded=superseded if options.all else [],
         stages=stages,
-        language=options.lang,
+        language=options.lang or computer.language(),
         signers=options.allowed_signers is not None,
     )
     try:

@@ -130,8 +130,8 @@ def _without_doubles(rows: list[Row]) -> Iterator[Row]:
         bearing.setdefault(row.certificate_id, set()).add(row.digest)
     for row in rows:
         if row.identity and len(bearing[row.certificate_id]) > 1:
-            reason = "another certificate bears the same number"
-            yield Row(folder=row.folder, state="untrusted", site=row.site, reason=reason)
+            problem = "another certificate bears the same number"
+            yield Row(folder=row.folder, state="untrusted", site=row.site, reason=problem)
         else:
             yield row
 

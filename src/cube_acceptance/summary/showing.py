@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cube_acceptance.certificate import page
 from cube_acceptance.summary.rows import ORDER, REASON_LIMIT, Row, Stage, counts, status
+from cube_acceptance.text import usage
 from cube_acceptance.text.comma import csv_line
 from cube_acceptance.text.foreign import one_line, plain
 from cube_acceptance.text.wording import say, verdict_word
@@ -112,7 +113,7 @@ def remark(row: Row, table: Table, *, superseded: bool) -> str:
     if kind(row, table) == "not-counted":
         parts.append(table.say("not-counted"))
     if row.reason:
-        parts.append(row.reason)
+        parts.append(usage.said(row.reason, table.language))
     if not row.identity:
         parts.append(f"{table.say('folder')}: {one_line(row.folder, REASON_LIMIT)}")
     return ". ".join(parts)

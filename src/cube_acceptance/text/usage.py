@@ -1,6 +1,6 @@
-"""Usage errors in German: what cannot be used is said before there is a language of a certificate.
+"""Help, usage errors and findings in German: what is said beside a certificate and its language.
 
-The sentences are made in English where something is refused. This finds the German one that belongs
+The sentences are made in English where they arise. This finds the German one that belongs
 to it in ``usage.toml``, and the words in it; what has no German one, of pytest's own for instance,
 stays as it is.
 """
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from cube_acceptance.site import SiteError
 
 _PLACE = re.compile(r"\{[a-c]\}")
-_OPTION = re.compile(r"(--[a-z]+: )(.*)", re.DOTALL)
+_ABOUT = re.compile(r"(\S+: )(.*)", re.DOTALL)
+"""An option or a file, and what is said of it."""
+NEXT = "; "
 LIMIT = 2000
 """Characters of a sentence that is looked up."""
 
@@ -47,7 +49,9 @@ def said(sentence: str, language: Language) -> str:
         if found := pattern.fullmatch(sentence):
             facts = {name: said(value, language) for name, value in found.groupdict().items()}
             return german.format(**facts)
-    if found := _OPTION.fullmatch(sentence):
+    if NEXT in sentence:
+        return NEXT.join(said(part, language) for part in sentence.split(NEXT))
+    if found := _ABOUT.fullmatch(sentence):
         return found[1] + said(found[2], language)
     return sentence
 
