@@ -638,7 +638,7 @@ class TestUsage:
             (("--cube", "10.20.0.5", "--lang", "fr"), "--lang"),
             (("--cube", "10.20.0.5", "-p", "no:html"), "no certificate"),
             (("--cube", "10.20.0.5", "-p", "no:metadata"), "no certificate"),
-            (("--cube", "10.20.0.5", "-p", "no:terminalreporter"), "no certificate"),
+            (("--cube", "10.20.0.5", "-p", "no:terminalreporter"), "verdict is not shown"),
             (
                 ("--disable-plugin-autoload", "-p", "cube_acceptance.entry", "--cube", "10.20.0.5"),
                 "pytest-html is not loaded",

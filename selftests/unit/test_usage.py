@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cube_acceptance import refusals
 from cube_acceptance.site import SiteError, load, values
 from cube_acceptance.text import usage
 
@@ -83,6 +84,7 @@ OURS = sorted(
     | {hint for _, _, hint in load._SCALARS.values()}
     | {*load._KINDS.values(), *values._NO_HOSTS, load._READ_ABOUT_IT}
     | {load._WRITE_STRAIGHT, load._WRITE_TOML, values._WRITE_HOST}
+    | {f"-p no:X0: {reason}" for reason in refusals.NEEDED.values()}
     | {"It belongs into [site]", "Did you mean `name`?", "Known here: name"}
 )
 

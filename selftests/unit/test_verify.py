@@ -881,6 +881,16 @@ class TestMain:
 
         assert not any(finding.wrong for finding in verify.verify(folder))
 
+    def test_a_file_that_cannot_be_read(self, folder: Path) -> None:
+        """It is named, without the path that the reader knows and the system's number."""
+        (folder / "request.txt").unlink()
+        wrong = {one.what: one.wrong for one in verify.verify(folder) if one.wrong}
+
+        assert wrong == {
+            "files": "request.txt: file missing",
+            "page": "request.txt: No such file or directory",
+        }
+
 
 class TestKept:
     """Parts of a check, on folders that released versions made."""

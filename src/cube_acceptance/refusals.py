@@ -17,8 +17,16 @@ if TYPE_CHECKING:
 SETTINGS = "pyproject.toml"
 """The one file whose settings of pytest count, beside the root conftest."""
 
-NEEDED = ("html", "metadata", "junitxml", "terminal", "terminalreporter")
-"""Plugins without which no certificate can be written."""
+NO_CERTIFICATE = "without it no certificate can be written"
+NOTHING_SHOWN = "without it the verdict is not shown; leave it out: -q shows less"
+NEEDED = {
+    "html": NO_CERTIFICATE,
+    "metadata": NO_CERTIFICATE,
+    "junitxml": NO_CERTIFICATE,
+    "terminal": NOTHING_SHOWN,
+    "terminalreporter": NOTHING_SHOWN,
+}
+"""Plugins that no session can do without, and why."""
 
 OPTIONAL_PLUGINS = (("htmlpath", "pytest-html"), ("metadata", "pytest-metadata"))
 """Options by which plugins are known that pytest does not bring itself."""
@@ -81,14 +89,13 @@ def check_collected(cases: Iterable[str]) -> None:
 
 
 def _plugins_missing(config: pytest.Config) -> Iterable[str]:
-    without = "without it no certificate can be written"
-    for name in NEEDED:
+    for name, reason in NEEDED.items():
         if config.pluginmanager.is_blocked(name):
-            yield f"-p no:{name}: {without}"
+            yield f"-p no:{name}: {reason}"
     for option, name in OPTIONAL_PLUGINS:
         if not hasattr(config.option, option):
             yield (
-                f"{name} is not loaded: {without}; leave out --disable-plugin-autoload, "
+                f"{name} is not loaded: {NO_CERTIFICATE}; leave out --disable-plugin-autoload, "
                 "and unset PYTEST_DISABLE_PLUGIN_AUTOLOAD"
             )
 
