@@ -47,6 +47,8 @@ TROUBLE_WORDS = {
 }
 
 
+PROXY_STATUSES = {407: "Proxy Authentication Required", 511: "Network Authentication Required"}
+"""What only a proxy or a portal says (RFC 9110 section 15.5.8, RFC 6585 section 6)."""
 PROHIBITIONS = frozenset({9, 10, 13})
 """ICMP's codes for a prohibition by an administrator (RFC 1812 section 5.2.7.1)."""
 NO_HOST = 1

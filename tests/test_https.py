@@ -15,6 +15,7 @@ from cube_acceptance.evidence import HttpsObserved, NtpObserved
 from cube_acceptance.judge import Word, on_the_wire
 from cube_acceptance.network import addresses, handed_out, time_servers
 from judging import (
+    PROXY_STATUSES,
     TROUBLE_WORDS,
     cloud_offset,
     fail_without_address,
@@ -31,10 +32,8 @@ if TYPE_CHECKING:
     from cube_acceptance.site import Site
 
 NEAR_EXPIRY_DAYS = 14
-PROXY_STATUSES = frozenset({407, 511})
-"""Proxy authentication required (RFC 9110), network authentication required (RFC 6585): nobody but
-the host could say it after a verified handshake, but for a box that the site itself trusts."""
-
+PLAIN_HTTP = "no TLS: HTTP/"
+"""What a handshake that HTTP without TLS answers is described as."""
 EXPIRED, NOT_YET_VALID = 10, 9
 NAME_MISMATCHES = frozenset({62, 64})
 NO_TRUST = frozenset({2, 18, 19, 20, 21})
@@ -158,11 +157,8 @@ def judge_path(judge: Judge, setup: Setup, host: str, spoken_for: list[str]) -> 
         rule_on_certificate(judge, setup, seen, seen.verify_error, where)
     reply, trouble = seen.reply, seen.trouble
     if trouble and not seen.certificate_asked:
-        phase = "" if trouble.phase == "tcp" else f".{trouble.phase}"
-        text = trouble.kind + phase
-        text = "malformed" if text == "malformed.tls" else text
-        judge.fail(trouble.kind, text, **where, detail=on_the_wire(trouble))
-    if reply is None and trouble is None:
+        judge.fail(trouble.kind, sentence_of(trouble), **where, detail=on_the_wire(trouble))
+    if reply is None and trouble is None and not seen.http2:
         judge.inconclusive("internal-error", detail=f"https/{host} holds neither reply nor trouble")
     if reply and setup.site.cloud.ca_file:
         rule_on_a_box(judge, setup, reply, where)
@@ -171,15 +167,25 @@ def judge_path(judge: Judge, setup: Setup, host: str, spoken_for: list[str]) -> 
         judge.note("cut-short", host=host, address=seen.connected, size=reply.size)
     rule_on_validity(judge, setup, seen)
     note_expiry(judge, setup, seen)
-    said = reply.status if reply else on_the_wire(trouble) if trouble else ""
+    said = reply.status if reply else on_the_wire(trouble) if trouble else "HTTP/2"
     judge.passes(host=host, address=seen.connected, status=said)
+
+
+def sentence_of(trouble: Trouble) -> str:
+    """Choose the sentence about a connection that did not come to an answer, by how far it came."""
+    if trouble.phase == "tcp":
+        return trouble.kind
+    if trouble.kind == "malformed" and trouble.phase == "tls":
+        return "malformed.plain" if trouble.detail == PLAIN_HTTP else "malformed"
+    closed = trouble.kind == "no-answer" and trouble.sign
+    return "no-answer.closed" if closed else f"{trouble.kind}.{trouble.phase}"
 
 
 def note_where_it_ended(
     judge: Judge, setup: Setup, seen: HttpsObserved, servers: tuple[str, ...]
 ) -> None:
     """Note beside a failure that the DNS servers lead every name to where it ended."""
-    if seen.reply is None and not seen.certificate_asked:
+    if seen.reply is None and not seen.certificate_asked and not seen.http2:
         note_one_address(judge, setup, servers)
 
 

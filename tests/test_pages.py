@@ -11,10 +11,11 @@ from cube_acceptance.evidence import CannotMeasure, DnsObserved, NeighboursObser
 from cube_acceptance.judge import FailedError, obstacle, on_the_wire
 from cube_acceptance.needs import CONNECTOR_UNREACHABLE
 from cube_acceptance.network import dns_key, handed_out, name_servers, page_key, redirect_name
-from judging import look
+from cube_acceptance.probes.http import FAMILIAR
+from judging import PROXY_STATUSES, look
 
 if TYPE_CHECKING:
-    from cube_acceptance.evidence import HttpReply
+    from cube_acceptance.evidence import HttpReply, Trouble
     from cube_acceptance.judge import Judge
     from cube_acceptance.setup import Setup
     from cube_acceptance.site import Cube
@@ -22,8 +23,22 @@ if TYPE_CHECKING:
 ASKS_FOR_LOGIN, REFUSES_VISITOR = 401, 403
 FIRST_ERROR = 400
 
+PROXY_SERVERS = (
+    *("squid", "zscaler", "bluecoat", "iboss", "mcafee", "mwg", "skyhigh", "websense"),
+    *("forcepoint", "barracuda", "sonicwall", "watchguard", "opendns", "mikrotik httpproxy"),
+)
+"""What proxies and filters call themselves in the ``Server`` field of a response of their own; one
+that they hand on keeps the field of who wrote it."""
+FILTER_TITLES = (
+    *("blocked", "blocking page", "block page", "web filter", "webfilter", "content filter"),
+    *("content-filter", "url filter", "filter violation", "gesperrt", "sperrseite"),
+    *("fortiguard", "fortigate", "sophos", "zscaler", "mcafee", "skyhigh", "notification: policy"),
+    *("captive portal", "hotspot", "guest portal", "gastzugang"),
+)
+"""What stands in the titles of the pages that filters and portals show instead of another."""
+
 RANKING = (
-    *("wrong-answer", "malformed", "no-answer.http", "refused.http"),
+    *("wrong-answer", "malformed", "no-answer.closed", "no-answer.http", "refused.http"),
     *("refused", "no-answer", "no-route"),
 )
 """Of two ports that both fail, the one that came closest to a page tells more."""
@@ -92,13 +107,24 @@ def is_own(judge: Judge, setup: Setup, page: PageObserved, name: str) -> bool:
 
 
 def mark_of_a_proxy(replies: tuple[HttpReply, ...]) -> str:
-    """Name the field by which a proxy marks a response as its own; empty where none does."""
+    """Name the field or the status by which a proxy marks a response as its own; else nothing."""
     for reply in replies:
         for name, value in reply.headers:
             own = name == "x-squid-error" or name.startswith("proxy-")
+            own = own or (name == "server" and value.lower().startswith(PROXY_SERVERS))
             if own or (name == "via" and reply.status >= FIRST_ERROR):
                 return f"{name}: {value}"
-    return ""
+    return next((PROXY_STATUSES[one.status] for one in replies if one.status in PROXY_STATUSES), "")
+
+
+def title_of_a_filter(reply: HttpReply) -> str:
+    """Return a title that a filter or a portal gives a page of its own; empty where it is none.
+
+    A page of the CUBE that tells of something blocked bears the CUBE's name.
+    """
+    title = reply.title.lower()
+    own = any(word.lower() in title for word in FAMILIAR)
+    return "" if own or not any(word in title for word in FILTER_TITLES) else reply.title
 
 
 def note_other_device(judge: Judge, cube: Cube) -> None:
@@ -135,15 +161,11 @@ def rule_on_page(judge: Judge, setup: Setup, page: PageObserved, text: str) -> d
     page = under_its_name(judge, setup, page)
     where: dict[str, object] = {"address": page.address, "port": asked_port(page)}
     if page.trouble:
-        cause = page.trouble.kind
-        accepted = page.trouble.phase != "tcp" and cause in {"no-answer", "refused"}
-        text = f"{cause}.http" if accepted else cause
-        judge.fail(cause, text, **where, detail=on_the_wire(page.trouble))
+        detail = on_the_wire(page.trouble)
+        judge.fail(page.trouble.kind, text_of(page.trouble), **where, detail=detail)
     last = page.replies[-1]
-    if mark := mark_of_a_proxy(page.replies):
-        judge.fail("wrong-answer", "wrong-answer.proxy", **where, status=last.status, mark=mark)
-    if page.redirect:
-        judge.fail("wrong-answer", "wrong-answer.redirect", **where, location=page.redirect)
+    known = text != "" and text in page.found
+    rule_on_a_stranger(judge, page, where, known=known)
     if last.status == ASKS_FOR_LOGIN:
         judge.note("login-required", port=where["port"], status=last.status)
     elif last.status == REFUSES_VISITOR:
@@ -152,6 +174,30 @@ def rule_on_page(judge: Judge, setup: Setup, page: PageObserved, text: str) -> d
         judge.fail("wrong-answer", **where, status=last.status)
     elif page.familiar is False and not text:
         judge.note("unfamiliar-page", port=where["port"], title=last.title)
-    if text and text not in page.found:
+    if text and not known:
         judge.fail("wrong-answer", "wrong-answer.content", **where, text=text)
     return where | {"status": last.status, "title": last.title}
+
+
+def text_of(trouble: Trouble) -> str:
+    """Choose the sentence about a page that did not come, by how far it came."""
+    if trouble.phase == "tcp" or trouble.kind not in {"no-answer", "refused"}:
+        return trouble.kind
+    closed = trouble.kind == "no-answer" and trouble.sign
+    return "no-answer.closed" if closed else f"{trouble.kind}.http"
+
+
+def rule_on_a_stranger(
+    judge: Judge, page: PageObserved, where: dict[str, object], *, known: bool
+) -> None:
+    """Rule on what a proxy, a filter or a portal shows in the page's place.
+
+    A page that shows the text that identifies it is none of a filter's, whatever its title.
+    """
+    last = page.replies[-1]
+    if mark := mark_of_a_proxy(page.replies):
+        judge.fail("wrong-answer", "wrong-answer.proxy", **where, status=last.status, mark=mark)
+    if page.redirect:
+        judge.fail("wrong-answer", "wrong-answer.redirect", **where, location=page.redirect)
+    if not known and (title := title_of_a_filter(last)):
+        judge.fail("wrong-answer", "wrong-answer.filter", **where, status=last.status, title=title)

@@ -219,6 +219,11 @@ def stamped(port: int, fields: tuple[tuple[str, str], ...], status: int = 200) -
     return HttpReply(url=f"http://{CUBE}:{port}/", status=status, headers=fields)
 
 
+def titled(title: str, status: int) -> HttpReply:
+    """A page's response with a title."""
+    return HttpReply(url=f"http://{CUBE}:80/", status=status, title=title)
+
+
 def dated(
     diagnosis: tuple[tuple[str, str], ...], connector: tuple[tuple[str, str], ...]
 ) -> dict[str, Observation | None]:
@@ -1698,6 +1703,19 @@ ROWS = [
             ("handshake_failure", "tls"),
         )
     ),
+    Row(
+        "a cloud that speaks HTTP/2 unasked", https(reply=None, date_offset_s=None, http2=True), {}
+    ),
+    Row(
+        "443: plain HTTP where TLS is expected",
+        https_trouble("malformed", "tls", detail="no TLS: HTTP/"),
+        {f"HTTPS-01[{TAPIO}]": "fail malformed"},
+    ),
+    Row(
+        "443: closed without an answer",
+        https_trouble("no-answer", "http", sign="TCP FIN"),
+        {f"HTTPS-01[{TAPIO}]": "fail no-answer"},
+    ),
     *(
         Row(
             f"443: refused in {phase}: {sign}",
@@ -1937,7 +1955,7 @@ ROWS = [
             {401: ("login-required",), 403: ("refuses-visitor",)}.get(code, ()),
         )
         for case, port in (("DIAG-01[line-1]", 80), ("CONN-01[line-1]", 5555))
-        for code in (200, 204, 304, 399, 400, 401, 403, 404, 407, 500, 503)
+        for code in (200, 204, 304, 399, 400, 401, 403, 404, 407, 500, 503, 511)
     ),
     *(
         Row(
@@ -2008,9 +2026,36 @@ ROWS = [
             ("x-squid-error", "ERR_ACCESS_DENIED 0", 403, True),
             ("proxy-authenticate", "Basic", 401, True),
             ("proxy-status", "corp; error=http_request_denied", 200, True),
+            ("server", "squid/6.6", 403, True),
+            ("server", "Zscaler/6.2", 401, True),
+            ("server", "nginx", 200, False),
             ("via", "1.1 proxy.example (squid)", 401, True),
             ("via", "1.1 proxy.example (squid)", 200, False),
         )
+    ),
+    *(
+        Row(
+            f"a page with the title {title}, status {code}",
+            page(80, replies=(titled(title, code),), found=found),
+            {"DIAG-01[line-1]": "fail wrong-answer"} if strange else {},
+            site=one_cube(page_contains="Diagnose") if found else healthy.SITE,
+        )
+        for title, code, found, strange in (
+            ("Web Page Blocked", 200, (), True),
+            ("Web Page Blocked", 503, (), True),
+            ("Seite gesperrt", 403, (), True),
+            ("Captive Portal Login", 200, (), True),
+            ("Seite gesperrt", 200, ("Diagnose",), False),
+            ("IoT CUBE: update blocked", 200, (), False),
+        )
+    ),
+    *(
+        Row(
+            f"{case}: closed without an answer",
+            page(port, replies=(), trouble=Trouble(kind="no-answer", phase="http", sign="TCP FIN")),
+            {case: "fail no-answer"},
+        )
+        for case, port in (("DIAG-01[line-1]", 80), ("CONN-01[line-1]", 5555))
     ),
     Row(
         "an unfamiliar page",
@@ -2673,6 +2718,12 @@ ROWS = [
                 "expired",
             ),
         )
+    ),
+    Row(
+        "own way: a host that speaks HTTP/2 unasked",
+        through(channel(reply=None, http2=True)),
+        {},
+        site=WITH_LOGIN,
     ),
     Row(
         "own way: a host that wants a certificate of the client",

@@ -162,6 +162,26 @@ class TestHead:
 
         assert (trouble.kind, trouble.phase) == ("malformed", "http")
 
+    @pytest.mark.parametrize(
+        ("start", "sign"),
+        [
+            ("000000 04 00 00000000", "HTTP/2"),
+            ("000012 04 00 00000000 0003 00000064", "HTTP/2"),
+            ("000000 04 01 80000000", "HTTP/2"),
+            ("000008 07 00 00000000 00000000 0000000d", "HTTP/2"),
+            ("000000 04 00 00000001", ""),
+            ("000000 04 02 00000000", ""),
+            ("000000 06 00 00000000", ""),
+            ("010000 04 00 00000000", ""),
+            ("000000 04 00 000000", ""),
+        ],
+    )
+    def test_http_2(self, start: str, sign: str) -> None:
+        """Settings or a farewell for the whole connection come first (RFC 9113 section 3.4)."""
+        trouble = failing(Peer(bytes.fromhex(start)))
+
+        assert (trouble.kind, trouble.sign) == ("malformed", sign)
+
     def test_another_protocol_is_known_at_once(self) -> None:
         """A binary greeting without a line's end does not cost the whole time."""
         trouble = failing(Peer(b"\x16\x03\x01\x00", failure=TimeoutError()))

@@ -112,7 +112,7 @@ class TestHttpsProbe:
 
     def test_every_behaviour_is_met(self) -> None:
         """No behaviour of the simulator is left untried."""
-        assert {*ANSWERS, *OBJECTIONS, *TROUBLES} == set(Behaviour)
+        assert {*ANSWERS, *OBJECTIONS, *TROUBLES, Behaviour.HTTP_2} == set(Behaviour)
 
     @pytest.mark.parametrize(("behaviour", "status"), ANSWERS.items())
     def test_answer(self, behaviour: Behaviour, status: int) -> None:
@@ -553,6 +553,29 @@ class TestClientCertificate:
         assert observed.tls is not None
         assert observed.tls.names == HOSTS
         assert len(observed.tries) == 1
+
+    def test_http_2(self) -> None:
+        """A host that speaks HTTP/2 whatever it is asked has proved the path as well."""
+        observed = fetch(Behaviour.HTTP_2)
+
+        assert observed.http2
+        assert observed.trouble is None
+        assert observed.reply is None
+        assert observed.tls is not None
+        assert [one.result for one in observed.tries] == ["answer"]
+
+    def test_an_answer_leads_before_http_2(self) -> None:
+        """What can be read tells more."""
+        with (
+            HttpsServer(Behaviour.HTTP_2, authority=AUTHORITY) as other,
+            HttpsServer(address="127.0.0.2", port=other.port, authority=AUTHORITY) as server,
+        ):
+            observed = probe(server.port, "127.0.0.1", "127.0.0.2").run()
+
+        assert isinstance(observed, HttpsObserved)
+        assert observed.reply is not None
+        assert observed.connected == "127.0.0.2"
+        assert all(met.trouble is None for met in observed.met)
 
     def test_stranger(self) -> None:
         """Whoever does not prove who it is may ask for what it likes."""

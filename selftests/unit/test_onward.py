@@ -209,4 +209,15 @@ def test_frames() -> None:
 
     assert lead(page) == AWAY
     assert lead("<frameset><frame name=a></frameset>") == ""
-    assert lead(f"<p>page</p><iframe src='{AWAY}'></iframe>") == ""
+
+
+def test_inline_frames() -> None:
+    """A page that is nothing but one shows what it holds; a frame among other things does not."""
+    frame = f"<iframe src='{AWAY}' height=100%>too old</iframe>"
+
+    assert lead(f"<title>words</title><body>{frame}</body>") == AWAY
+    assert lead(f"<p>page</p>{frame}") == ""
+    assert lead(f"<script>start()</script>{frame}") == ""
+    assert lead(f"<noscript>{frame}</noscript>") == ""
+    assert lead(f"<frameset><frame src=a></frameset>{frame}") == "a"
+    assert lead("<iframe></iframe>") == ""

@@ -216,6 +216,16 @@ class TestReach:
         assert found.opened
         assert lab.shell.asked == [HOST, HOST]
 
+    def test_http_2(self, labs: Labs) -> None:
+        """It proves the way, and need not be asked again."""
+        lab = labs(host=cloud.Behaviour.HTTP_2)
+
+        found = only(lab.measure())
+
+        assert found.http2
+        assert not found.trouble
+        assert lab.shell.asked == [HOST]
+
     def test_a_host_that_takes_long_is_not_asked_twice(self, labs: Labs) -> None:
         """Twenty seconds are enough."""
         lab = labs(host=cloud.Behaviour.HTTP_MUTE)

@@ -326,6 +326,8 @@ class HttpsObserved(Observed, tag="https", frozen=True, kw_only=True):
     for it."""
     certificate_asked: bool = False
     """The host proved who it is, and ended with a TLS alert for want of a certificate of ours."""
+    http2: bool = False
+    """The host proved who it is, and spoke HTTP/2 unasked, which is not read."""
     met: tuple[Met, ...] = ()
     """What was met at each address."""
     trouble: Trouble | None = None
@@ -444,6 +446,8 @@ class Channel(Record, frozen=True, kw_only=True):
     """The response's ``Date`` minus this computer's clock in the middle of the exchange."""
     certificate_asked: bool = False
     """The host proved who it is, and ended with a TLS alert for want of a certificate of ours."""
+    http2: bool = False
+    """The host proved who it is, and spoke HTTP/2 unasked, which is not read."""
     trouble: Trouble | None = None
     """Its phase is ``channel`` where the shell opened none."""
 

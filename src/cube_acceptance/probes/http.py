@@ -29,6 +29,10 @@ CONNECT_LIMIT_S = 4.0
 PAGE_LIMIT_S = 10.0
 SECOND_TRY_S = 2.0
 """From the beginning of a try that may have failed by chance to the next one."""
+LATER = frozenset({429, 503})
+"""What servers say that are busy or starting (RFC 6585 section 4, RFC 9110 section 15.6.4)."""
+LATER_LIMIT_S = 5.0
+"""The longest wait that a server may ask for, and be asked once more after it."""
 UNKNOWN_HOST = frozenset({400, 404, 421})
 """What servers say that do not know themselves by the name that they were asked under."""
 FAMILIAR = ("CUBE", "tapio", "Connector")
@@ -149,6 +153,12 @@ class PageProbe:
             begun.wait_until(min(self.second_try_s, visit.deadline.left()))
             answer = self._get(visit, place)
         visit.keep(answer)
+        wait_s = asked_to_wait(answer[0])
+        if wait_s is not None and not visit.forgiven:
+            visit.forgiven = True
+            Stopwatch().wait_until(min(wait_s, visit.deadline.left()))
+            answer = self._get(visit, place)
+            visit.keep(answer)
         if answer[0].status in UNKNOWN_HOST and is_address(place.host) and self.own_names:
             with contextlib.suppress(ReachError):
                 visit.keep(self._get(visit, place._replace(host=self.own_names[0])))
@@ -263,6 +273,14 @@ def _spoken(
         return plain
     name = None if is_address(place.host) else place.host
     return tls.handshake(plain, wire, tls.unverified_context(), name, deadline)
+
+
+def asked_to_wait(reply: HttpReply) -> float | None:
+    """Return for how long a server asks to wait that cannot answer now, if that is not too long."""
+    wait_s = dict(reply.headers).get("retry-after", "")
+    if reply.status not in LATER or not wait_s.isdecimal() or float(wait_s) > LATER_LIMIT_S:
+        return None
+    return float(wait_s)
 
 
 def is_address(host: str) -> bool:

@@ -158,6 +158,7 @@ class HttpsProbe:
             date_uncertainty_s=lead.date_uncertainty_s,
             claimed_offset_s=lead.claimed_offset_s,
             certificate_asked=lead.certificate_asked,
+            http2=lead.http2,
             met=tuple(way.met for way in reached),
         )
 
@@ -211,6 +212,9 @@ class HttpsProbe:
             else:
                 answer = self._answer(secure, wire, address)
         except ReachError as error:
+            if error.trouble.sign == http1.HTTP2:
+                handshakes.note(self._to(address), at_s, "answer")
+                return _Way(Met(address=address, tls=session), http2=True)
             heard = alerts.heard_by(secure)
             wanted = heard.certificate_asked or heard.alert in CERTIFICATE_ALERTS
             return self._failed(
@@ -354,6 +358,7 @@ class _Way:
     date_uncertainty_s: float = 0.0
     claimed_offset_s: float | None = None
     certificate_asked: bool = False
+    http2: bool = False
     obstacle: CannotAskError | None = None
 
     @property
@@ -383,7 +388,7 @@ class _Way:
             return 8 if self.met.verify_error.code not in CLOCK_CODES else 7
         if self.reply:
             return 6
-        if self.certificate_asked:
+        if self.certificate_asked or self.http2:
             return 5
         return ("", "size", "http", "tls", "tcp").index(self.phase) * -1 + 4
 

@@ -277,6 +277,8 @@ class TunnelProbe:
         try:
             reply, _ = http1.fetch(secure, question, Deadline(self.status_limit_s), wire)
         except ReachError as error:
+            if error.trouble.sign == http1.HTTP2:
+                return msgspec.structs.replace(found, http2=True)
             heard = alerts.heard_by(secure)
             wanted = heard.certificate_asked or heard.alert in CERTIFICATE_ALERTS
             return msgspec.structs.replace(

@@ -42,7 +42,10 @@ INTERIM_LIMIT = 8
 """Interim (1xx) responses that are passed over."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """The statuses whose ``Location`` a browser follows (RFC 9110 section 15.4)."""
-READ = ("location", "set-cookie", "date", "content-type", "refresh", "via", "x-squid-error")
+READ = (
+    *("location", "set-cookie", "date", "content-type", "refresh", "retry-after"),
+    *("server", "via", "x-squid-error"),
+)
 """The fields that somebody reads; they are kept, however many others there are."""
 CHUNK = 16 * 1024
 
@@ -77,7 +80,12 @@ CLOSED_UNANSWERED = Trouble(
     kind="no-answer", phase="http", detail="closed without a response", sign="TCP FIN"
 )
 
+HTTP2 = "HTTP/2"
+"""The sign of a peer that speaks HTTP/2, which it was not asked for."""
+
 _STATUS_LINE = re.compile(rb"HTTP/1\.[0-9][ \t]+([1-9][0-9]{2})(?:[ \t]+(.*))?[ \t]*", re.DOTALL)
+_FIRST_FRAME = re.compile(rb"\x00..(?:\x04[\x00\x01]|\x07.)[\x00\x80]\x00{3}", re.DOTALL)
+"""SETTINGS or GOAWAY, of the connection as a whole (RFC 9113 sections 4.1, 6.5 and 6.8)."""
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?", re.DOTALL)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 _URL_SIGNS = "!#$%&'()*+,/:;=?@[]~"
@@ -102,6 +110,10 @@ class MalformedError(Exception):
 
 class TooMuchError(MalformedError):
     """More came than is read."""
+
+
+class OtherVersionError(MalformedError):
+    """What came is HTTP/2."""
 
 
 class Question(NamedTuple):
@@ -241,7 +253,8 @@ def fetch(
     except MalformedError as error:
         if unsent and not stream.heard:
             raise ReachError(_ended(unsent, sock, wire)) from unsent
-        problem = Trouble(kind="malformed", phase="http", detail=one_line(error, 200))
+        sign = HTTP2 if isinstance(error, OtherVersionError) else ""
+        problem = Trouble(kind="malformed", phase="http", detail=one_line(error, 200), sign=sign)
         raise ReachError(problem if stream.heard else CLOSED_UNANSWERED) from error
     except OSError as error:
         raise ReachError(_ended(error, sock, wire)) from error
@@ -317,7 +330,10 @@ def _head(stream: _Stream, *, status_suffices: bool) -> _Head:
     """Read a status line and its header fields (RFC 9112 sections 4 and 5)."""
     stream.pass_empty_lines()
     if not stream.begins_with(b"HTTP/"):
-        raise MalformedError(f"no HTTP: {stream.some(100).decode('latin-1')}")
+        start = stream.some(100)
+        if _FIRST_FRAME.match(start):
+            raise OtherVersionError("a frame of HTTP/2")
+        raise MalformedError(f"no HTTP: {start.decode('latin-1')}")
     line = stream.line()
     status = _STATUS_LINE.fullmatch(line)
     if status is None:

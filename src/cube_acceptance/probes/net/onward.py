@@ -57,6 +57,7 @@ _SETS = re.compile(
 _SUBMITS = re.compile(r"\.\s*(?:submit|requestSubmit)\s*\(")
 _FORM = re.compile(r"<form\b([^>]{0,2000})>", re.IGNORECASE)
 _FRAME = re.compile(r"<frame\b([^>]{0,2000})>", re.IGNORECASE)
+_INLINE = re.compile(r"<iframe\b([^>]{0,2000})>.*?(?:</iframe\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _NAMED = re.compile(r"(?<![\w.$])([A-Za-z_$][\w$]{0,60})\s*=\s*(?:\"([^\"\n]*)\"|'([^'\n]*)')")
 _LITERAL = re.compile(r"\s*(?:\"((?:[^\"\\\n]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'|`([^`$]*)(`)?)")
 _WORD = re.compile(r"\s*([A-Za-z_$][\w$.]{0,80})\s*")
@@ -119,9 +120,20 @@ def _submitted(text: str) -> str:
 
 
 def _framed(text: str) -> str:
-    """Where the first frame of a page leads that is nothing but frames."""
-    frame = _FRAME.search(_IGNORED.sub(" ", text))
+    """Where the first frame of a page leads that is nothing but frames.
+
+    A frame among other things belongs to the page that it stands in.
+    """
+    page = _IGNORED.sub(" ", text)
+    frame = _FRAME.search(page)
+    if frame is None and not _SCRIPT.search(text) and not _shown(_INLINE.sub(" ", page)):
+        frame = _INLINE.search(page)
     return _attributes(frame[1]).get("src", "").strip() if frame else ""
+
+
+def _shown(text: str) -> list[str]:
+    """Return the words that a page shows beside its title."""
+    return html.unescape(_TAG.sub(" ", _IGNORED.sub(" ", _HEAD.sub(" ", text)))).split()
 
 
 def _program(text: str) -> str:
@@ -134,8 +146,7 @@ def _program(text: str) -> str:
     if any("src" in attributes.lower() for attributes, _ in scripts):
         return ""
     handlers = [double or single for double, single in _HANDLER.findall(text)]
-    shown = _TAG.sub(" ", _IGNORED.sub(" ", _HEAD.sub(" ", text)))
-    if len(html.unescape(shown).split()) > WORDS_LIMIT:
+    if len(_shown(text)) > WORDS_LIMIT:
         return ""
     program = "\n".join([*(body for _, body in scripts), *map(html.unescape, handlers)])
     return _UNUSED.sub(" ", program) if len(program) <= PROGRAM_LIMIT else ""
