@@ -126,6 +126,10 @@ class Condition(Row, frozen=True, kw_only=True):
     """Other hosts that publish a name by mDNS."""
     further_llmnr: dict[str, str] = {}
     """Other hosts that answer for a name by LLMNR."""
+    further_httpd: dict[str, str] = {}
+    """Apache on a host: its directives, in which ``{folder}`` and ``{unpacked}`` are replaced."""
+    further_squid: dict[str, str] = {}
+    """Squid on a host, likewise."""
     servers: tuple[Process, ...] = ()
     fakes: tuple[str, ...] = ()
     """Faulty servers: ``HOST PROTOCOL BEHAVIOUR [ARGUMENT ...]``."""

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from selftests.lab import webservers
 from selftests.lab.plant import CLOUD, CUBE, GATEWAY, Plant, Server, run
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ PROGRAMS = (
 """Everything that the lab starts by name and that is installed."""
 
 SECOND = (
-    "busybox", "dhcpd", "dropbear", "dropbearkey", "kea-dhcp4", "llmnrd", "named", "ntpd",
-    "unbound",
+    "apache2", "busybox", "dhcpd", "dropbear", "dropbearkey", "kea-dhcp4", "llmnrd", "named",
+    "nghttpd", "ntpd", "squid", "unbound",
 )  # fmt: skip
 """Servers by other authors, for the rows in which they serve instead; unpacked is enough."""
 
@@ -203,6 +204,7 @@ def further_servers(plant: Plant, condition: Condition) -> Iterator[Server]:
         yield llmnr(plant, name, host)
     libraries = ":".join(str(path) for path in sorted(UNPACKED.glob("usr/lib/*-linux-*")))
     programs = f"PATH={second_path()}"
+    yield from webservers.servers(plant, condition, UNPACKED)
     for number, process in enumerate(condition.servers):
         for path, text in process.files.items():
             target = plant.folder / path
