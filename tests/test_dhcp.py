@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from cube_acceptance.evidence import CannotMeasure, DhcpObserved, LeaseObserved, Vantage
-from cube_acceptance.judge import Word, obstacle
+from cube_acceptance.judge import Said, Word, obstacle
 from cube_acceptance.network import (
     CUBE_LIMIT,
     DNS_OPTION,
@@ -94,7 +94,7 @@ def own_lease_proves_a_server(judge: Judge, blocked: CannotMeasure, site: Site) 
         raise obstacle(blocked)
     judge.note("from-lease", client=lease.client)
     if lease.defects:
-        judge.note("malformed-option", defects=lease.defects)
+        judge.note("malformed-option", defects=list(map(Said, lease.defects)))
     note_offer(judge, lease, site)
     judge.passes(
         client=lease.client,
@@ -163,7 +163,7 @@ def note_taken(judge: Judge, setup: Setup, offers: DhcpObserved) -> None:
 def note_values(judge: Judge, offer: DhcpMessage, site: Site) -> None:
     """Note what is odd about the values of the offer that counts."""
     if offer.defects:
-        judge.note("malformed-option", defects=offer.defects)
+        judge.note("malformed-option", defects=list(map(Said, offer.defects)))
     note_offer(judge, offer, site)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from clocks import OWN_CLOCK, Clock, cloud_clocks, margin, within
 from cube_acceptance.evidence import CannotMeasure, NtpObserved, Trouble
-from cube_acceptance.judge import Word, obstacle
+from cube_acceptance.judge import Said, Word, obstacle
 from cube_acceptance.network import (
     LAST_STRATUM,
     ROOT_DISTANCE_LIMIT_S,
@@ -117,14 +117,14 @@ def unsynchronised(server: str, reply: NtpReply) -> Flaw | None:
     if by == "stratum":
         said = str(reply.stratum) if reply.stratum else f"0 ({reply.reference_id})"
         facts: dict[str, object] = {"stratum": said, "limit": LAST_STRATUM}
-        return Flaw(server, cause, "unsynchronised.stratum", f"stratum {said}", facts)
+        return Flaw(server, cause, "unsynchronised.stratum", Said(f"stratum {said}"), facts)
     if by == "leap":
         facts = {"leap": reply.leap, "limit": UNSYNCHRONISED_LEAP - 1}
-        return Flaw(server, cause, cause, f"leap {reply.leap}", facts)
+        return Flaw(server, cause, cause, Said(f"leap {reply.leap}"), facts)
     if by == "distance":
         distance = math.ceil(reply.root_distance_s * 10) / 10  # never as small as the limit
         facts = {"distance": distance, "limit": ROOT_DISTANCE_LIMIT_S}
-        return Flaw(server, cause, "unsynchronised.distance", f"root distance {distance} s", facts)
+        return Flaw(server, cause, "unsynchronised.distance", Word("root-distance"), facts)
     return None
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.catalogue import placeholders
-from cube_acceptance.judge import Word, fact
+from cube_acceptance.judge import Said, Word, fact
 from cube_acceptance.text import sentences
 
 if TYPE_CHECKING:
@@ -80,6 +80,14 @@ class TestSpoken:
             == "ein brauchbarer Router (Option 3), keine Antwort"
         )
         assert sentences.spoken(made, catalogue, "en") == "a usable router (option 3), no answer"
+
+    def test_a_fact_in_words(self, catalogue: Catalogue) -> None:
+        """What the probe said in English is not left so in a German sentence."""
+        made = fact([Said("option 26: length 3"), Said('option 42: "pool.ntp.org"')])
+
+        german = 'Option 26: Länge 3, Option 42: "pool.ntp.org"'
+        assert sentences.spoken(made, catalogue, "de") == german
+        assert sentences.spoken(made, catalogue, "en") == german.lower().replace("länge", "length")
 
     def test_writes_moments_as_days(self, catalogue: Catalogue) -> None:
         """A certificate's validity is a day to its reader."""

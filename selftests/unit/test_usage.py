@@ -21,11 +21,11 @@ MODULES = (
     *("site/load.py", "site/values.py", "logins.py", "method.py"),
     *("plugin.py", "arguments.py", "refusals.py", "entry.py"),
     *("verify.py", "siblings.py", "again.py", "summary/checking.py", "summary/rows.py"),
-    "certificate/signature.py",
+    *("certificate/signature.py", "probes/net/dhcp_message.py"),
 )
 SAYING = {
     *("Complaint", "SiteError", "error", "UsageError", "_NoSecretError"),
-    *("BrokenError", "SignatureError"),
+    *("BrokenError", "SignatureError", "_complain"),
 }
 """What is called with a sentence about a command line, a site file or a folder."""
 NAMES = {"hint", "problem", "detail"}

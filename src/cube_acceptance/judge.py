@@ -32,14 +32,23 @@ class Word(str):
     __slots__ = ()
 
 
+class Said(str):
+    """A fact that a probe or a case has put in English words, and that has German ones."""
+
+    __slots__ = ()
+
+
 Fact = str | int | float | dict[str, str] | list[Any]
-"""A fact as it travels: text, a number, a catalogue word as ``{"word": key}``, or a list."""
+"""A fact as it travels: text, a number, ``{"word": key}`` for a word of the catalogue,
+``{"said": text}`` for words that are translated as they are, or a list."""
 
 
 def fact(value: object) -> Fact:
     """Make a value fit to travel: bounded, on one line, its type known to JSON."""
     if isinstance(value, Word):
         return {"word": str(value)}
+    if isinstance(value, Said):
+        return {"said": one_line(value, TEXT_LIMIT)}
     if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if isinstance(value, tuple | list):

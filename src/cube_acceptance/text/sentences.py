@@ -6,6 +6,8 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from cube_acceptance.text import usage
+
 if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue, Language
     from cube_acceptance.judge import Fact
@@ -48,7 +50,10 @@ def date(moment: str, language: Language) -> str:
 def spoken(value: Fact, catalogue: Catalogue, language: Language) -> str:
     """Write one fact as a part of a sentence."""
     if isinstance(value, dict):
-        return catalogue.word(value["word"]).sentence(language)
+        said = value.get("said")
+        return (
+            usage.said(said, language) if said else catalogue.word(value["word"]).sentence(language)
+        )
     if isinstance(value, list):
         return ", ".join(spoken(item, catalogue, language) for item in value)
     if isinstance(value, int | float):
