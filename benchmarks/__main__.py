@@ -32,7 +32,7 @@ DEBIAN = ("monitoring-plugins-basic", "nmap", "nginx-light", "dnsmasq-base")
 
 
 def machine() -> dict[str, str]:
-    """Say what the figures were taken on, without naming the machine."""
+    """Describe what the figures were taken on, without naming the machine."""
     processors = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(":")[2] for line in processors if "model name" in line), "")
     memory = Path("/proc/meminfo").read_text().split()[1]
@@ -47,7 +47,7 @@ def machine() -> dict[str, str]:
 
 
 def debian(package: str) -> str:
-    """Give the version of a Debian package; empty where it did not come as one."""
+    """Return the version of a Debian package; empty where it did not come as one."""
     asked = subprocess.run(
         ["dpkg-query", "-W", "-f", "${Version}", package],
         capture_output=True,

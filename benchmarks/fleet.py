@@ -38,7 +38,7 @@ ANYWHERE = "0.0.0.0"  # noqa: S104 - inside a namespace of the lab
 
 
 def addresses(first: str, count: int) -> tuple[str, ...]:
-    """Give ``count`` addresses from ``first`` on, without those that end in 0 or 255."""
+    """Return ``count`` addresses from ``first`` on, without those that end in 0 or 255."""
     found: list[str] = []
     address = ipaddress.IPv4Address(first)
     while len(found) < count:
@@ -59,7 +59,7 @@ def record(kind: int, data: bytes) -> bytes:
 
 
 def replies(query: bytes, port: int, owners: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-    """Give the replies to one query, each with the address that it is sent from."""
+    """Return the replies to one query, each with the address that it is sent from."""
     if len(query) < HEADER.size:
         return []
     number, flags, questions, _, _, _ = HEADER.unpack_from(query)
@@ -104,7 +104,7 @@ def serve(owners: dict[int, dict[bytes, bytes]], interface: str) -> None:
 
 
 def responders(host: str, first: str, count: int) -> Server:
-    """Give the server that answers for all CUBEs by mDNS and LLMNR."""
+    """Return the server that answers for all CUBEs by mDNS and LLMNR."""
     return Server(
         host=host,
         name="fleet-names",
@@ -114,7 +114,7 @@ def responders(host: str, first: str, count: int) -> Server:
 
 
 def pages(host: str, folder: Path) -> Server:
-    """Give the nginx that has the pages of all CUBEs."""
+    """Return the nginx that has the pages of all CUBEs."""
     place = folder / "nginx-fleet"
     place.mkdir()
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")

@@ -236,7 +236,7 @@ def _work(taken: dict[str, list[Measured]]) -> str:
 
 
 def _judgement(taken: dict[str, list[Measured]]) -> str:
-    """Say which bounds are missed; this is the page's first line."""
+    """Name the bounds that are missed; this is the page's first line."""
     bounds = [*(work.bound(taken) for work in _works(taken)), *_bounds(taken), _spread_bound(taken)]
     missed = [
         f"{bound.words} ({median(bound.values):.{bound.digits}f}{bound.unit}, at most"

@@ -66,7 +66,7 @@ def missing() -> list[str]:
 
 
 def diagnosis_port(cube: Mapping[str, Any]) -> int:
-    """Give the port of the diagnosis page by the version, 80 where none is known."""
+    """Return the port of the diagnosis page by the version, 80 where none is known."""
     numbers = str(cube.get("version", "")).split(".")
     known = all(number.isdigit() for number in numbers)
     return 45001 if known and tuple(map(int, numbers)) <= LAST_OLD else 80

@@ -68,7 +68,7 @@ def cases_of(condition: Condition) -> int:
 
 
 def of_many(count: int, dark: int = 0) -> Condition:
-    """Give the condition of a fleet whose last ``dark`` CUBEs answer nothing at all."""
+    """Return the condition of a fleet whose last ``dark`` CUBEs answer nothing at all."""
     places = fleet.addresses(FIRST, count)
     silent = ", ".join(places[count - dark :])
     cubes = [

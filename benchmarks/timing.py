@@ -107,5 +107,5 @@ def commit() -> str:
 
 
 def moment() -> str:
-    """Give today's date for the page."""
+    """Return today's date for the page."""
     return time.strftime("%Y-%m-%d", time.gmtime())

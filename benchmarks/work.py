@@ -144,12 +144,12 @@ def passed(measured: Measured) -> Measured:
 
 
 def environment() -> dict[str, str]:
-    """Give what is added to the environment: bytecode as an installed suite has it."""
+    """Return what is added to the environment: bytecode as an installed suite has it."""
     return compiled_once() | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 def loading(plugins: Sequence[str]) -> list[str]:
-    """Give the command line that loads plugins by name."""
+    """Return the command line that loads plugins by name."""
     return [word for plugin in plugins for word in ("-p", plugin)]
 
 

@@ -161,7 +161,7 @@ def conspire(python: Path, chosen: str) -> None:
 
 
 def say(line: str) -> None:
-    """Say what was found or is being done."""
+    """Print what was found or is being done."""
     print(line, flush=True)
 
 

@@ -90,7 +90,7 @@ def bend(node: ast.AST, way: int) -> str:
 
 
 def for_types(node: ast.If | ast.IfExp) -> bool:
-    """Tell whether a condition is the one around imports for types, which judges nothing."""
+    """Whether a condition is the one around imports for types, which judges nothing."""
     return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
@@ -104,7 +104,7 @@ def copy_project(folder: Path) -> Path:
 
 
 def passes(project: Path) -> bool:
-    """Tell whether the tests pass in a copy of the project."""
+    """Whether the tests pass in a copy of the project."""
     command = (sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *TESTS)
     try:
         run = subprocess.run(
@@ -116,7 +116,7 @@ def passes(project: Path) -> bool:
 
 
 def survives(mutant: Mutant, project: Path) -> bool:
-    """Tell whether the tests pass in spite of the change."""
+    """Whether the tests pass in spite of the change."""
     target = project / mutant.file.relative_to(PROJECT)
     original = target.read_text("utf-8")
     target.write_text(mutant.source, "utf-8")

@@ -133,7 +133,7 @@ def looks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
-    """Give the run folder of a state in a language, made where it is asked for first."""
+    """Return the run folder of a state in a language, made when it is first asked for."""
 
     @cache
     def make(state: str, language: str) -> Path:

@@ -44,7 +44,7 @@ WAYS: Mapping[str, frozenset[str]] = {
 
 
 def bases() -> tuple[evidence_file.Saved, evidence_file.Saved]:
-    """Give evidence that between its two halves holds every kind of observation.
+    """Return evidence that between its two halves holds every kind of observation.
 
     A failure of CONN-01 is waived in both; in the second one DHCP could not be asked.
     """
@@ -58,7 +58,7 @@ def bases() -> tuple[evidence_file.Saved, evidence_file.Saved]:
 
 
 def poisoned(saved: evidence_file.Saved, payloads: Iterator[str], way: str) -> evidence_file.Saved:
-    """Give the evidence with a payload in every text, but in what this way leaves."""
+    """Return the evidence with a payload in every text, but in what this way leaves."""
     kept = WAYS[way]
     filled: evidence_file.Saved = _filled(
         inspect.type_info(evidence_file.Saved), saved, payloads, kept
@@ -80,7 +80,7 @@ def _renamed(key: str, names: Mapping[str, str]) -> str:
 
 
 def is_free(node: inspect.Type) -> bool:
-    """Tell whether a value of this type can be, or can be made to hold, any text at all."""
+    """Whether a value of this type can be, or can be made to hold, any text at all."""
     match node:
         case inspect.Metadata(type=inner) | inspect.VarTupleType(item_type=inner):
             return is_free(inner)

@@ -63,7 +63,7 @@ GROUPS = [" ".join(PAYLOADS[at : at + 3]) for at in range(0, len(PAYLOADS), 3)]
 
 
 def from_group(number: int) -> Iterator[str]:
-    """Give the groups of payloads without end, beginning with one of them."""
+    """Yield the groups of payloads without end, beginning with one of them."""
     return itertools.islice(itertools.cycle(GROUPS), number, None)
 
 

@@ -59,7 +59,7 @@ class Peer:
     """Stands for a connected socket whose peer says these bytes, in pieces, and closes."""
 
     def __init__(self, data: bytes, piece: int) -> None:
-        """Say ``data``, at most ``piece`` bytes at a time."""
+        """Send ``data``, at most ``piece`` bytes at a time."""
         self._data = data
         self._piece = piece
 
@@ -74,7 +74,7 @@ class Peer:
         return b""
 
     def recv(self, limit: int, _flags: int = 0) -> bytes:
-        """Give the next piece."""
+        """Return the next piece."""
         size = min(limit, self._piece)
         found, self._data = self._data[:size], self._data[size:]
         return found

@@ -39,7 +39,7 @@ class Lines(Row, frozen=True, kw_only=True):
     add: tuple[str, ...] = ()
 
     def apply(self, lines: list[str]) -> list[str]:
-        """Give the lines without those that start with a dropped prefix, and with the added."""
+        """Return the lines without those that start with a dropped prefix, and with the added."""
         return [line for line in lines if not line.startswith(self.drop)] + list(self.add)
 
 
@@ -155,7 +155,7 @@ class Condition(Row, frozen=True, kw_only=True):
         return EXIT_STATUS[self.verdict]
 
     def outcomes(self) -> dict[str, str]:
-        """Give what each of the eleven entries must come to."""
+        """Return what each of the eleven entries must come to."""
         return dict.fromkeys(REQUIREMENTS, "pass") | self.expect
 
 

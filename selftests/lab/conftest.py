@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def obstacle() -> str:
-    """Say what keeps the lab from running here; empty when nothing does."""
+    """Describe what keeps the lab from running here; empty when nothing does."""
     lacking = missing()
     if lacking:
         return f"the lab needs {', '.join(lacking)}"
@@ -44,5 +44,5 @@ def need_the_lab() -> None:
 
 @pytest.fixture(scope="session")
 def authorities(_possible: None) -> Iterator[Authorities]:
-    """Give the throw-away certification authorities."""
+    """The throw-away certification authorities."""
     return Authorities.make()

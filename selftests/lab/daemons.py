@@ -128,18 +128,18 @@ def missing() -> list[str]:
 
 
 def search_path() -> str:
-    """Give the search path with the administrator's folders, which a user's may lack."""
+    """Return the search path with the administrator's folders, which a user's may lack."""
     return os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def second_path() -> str:
-    """Give the search path with the folders of what was unpacked, for those not installed."""
+    """Return the search path with the folders of what was unpacked, for those not installed."""
     folders = (UNPACKED / name for name in ("usr/bin", "usr/sbin", "bin"))
     return ":".join([search_path(), *map(str, folders)])
 
 
 def resolved() -> Path:
-    """Give the path of systemd-resolved where it was unpacked."""
+    """Return the path of systemd-resolved where it was unpacked."""
     return UNPACKED / "lib/systemd/systemd-resolved"
 
 
@@ -149,7 +149,7 @@ def unpacked(pattern: str) -> str:
 
 
 def clock_environment(offset: str) -> dict[str, str]:
-    """Give the variables that make a program's clock wrong by an offset; empty for none.
+    """Return the variables that make a program's clock wrong by an offset; empty for none.
 
     The path of a file that holds the offset makes it change as the file does.
     """
@@ -168,7 +168,7 @@ def clock_environment(offset: str) -> dict[str, str]:
 
 
 def real_servers(plant: Plant, condition: Condition, authorities: Authorities) -> Iterator[Server]:
-    """Give the servers of the healthy plant as the condition changes them."""
+    """Return the servers of the healthy plant as the condition changes them."""
     makers = {
         "dnsmasq": lambda: dnsmasq(plant, "gateway", condition.dnsmasq.apply(DNSMASQ)),
         "chronyd": lambda: chronyd(plant, "gateway", condition.chronyd.apply(CHRONYD)),
@@ -191,7 +191,7 @@ def real_servers(plant: Plant, condition: Condition, authorities: Authorities) -
 
 
 def further_servers(plant: Plant, condition: Condition) -> Iterator[Server]:
-    """Give the servers that only this condition has: real ones and faulty ones."""
+    """Return the servers that only this condition has: real ones and faulty ones."""
     for host, lines in condition.further_dnsmasq.items():
         yield dnsmasq(plant, host, [*COMMON_DNSMASQ, *lines])
     for host, lines in condition.further_chronyd.items():

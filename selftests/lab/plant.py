@@ -76,7 +76,7 @@ _BELOW = frozenset({"egress", "ingress"})
 
 @cache
 def compiled_once() -> dict[str, str]:
-    """Give the environment in which Python keeps what it compiles, as where it is installed.
+    """Return the environment in which Python keeps what it compiles, as where it is installed.
 
     Compiling anew would be most of a session's processor time. The folder is this process's own;
     the project's stays as it is.
@@ -137,7 +137,7 @@ class Plant:
         return f"{self.prefix}-{host}"
 
     def inside(self, host: str, *command: str) -> list[str]:
-        """Say how to run a command on a host."""
+        """Return the command line that runs a command on a host."""
         return ["ip", "netns", "exec", self.namespace(host), *command]
 
     def ip(self, host: str, *lines: str) -> None:
@@ -302,7 +302,7 @@ class Plant:
 
 
 def bound(pid: int, wanted: str) -> bool:
-    """Tell whether something in a process's network namespace listens on ``udp 67`` or the like.
+    """Whether something in a process's network namespace listens on ``udp 67`` or the like.
 
     An address may stand before the port, ``tcp 10.20.0.50:80``.
     """

@@ -143,7 +143,7 @@ class llmnr_answers:  # noqa: N801 - reads as the question that it is
 
 
 def site_file(condition: Condition) -> dict[str, Any]:
-    """Give the site file's content under a condition."""
+    """Return the site file's content under a condition."""
     site = json.loads(json.dumps(SITE))
     _merge(site, condition.site)
     for key in condition.unset:
@@ -154,7 +154,7 @@ def site_file(condition: Condition) -> dict[str, Any]:
 
 
 def fingerprint(plant: Plant) -> str:
-    """Give the SHA-256 fingerprint of the shell's host key, as ssh-keygen prints it."""
+    """Return the SHA-256 fingerprint of the shell's host key, as ssh-keygen prints it."""
     key = plant.folder / "ssh_host_ed25519_key.pub"
     return run(["ssh-keygen", "-l", "-f", str(key)]).split()[1] if key.exists() else ""
 
@@ -205,7 +205,7 @@ def command_line(
     more: Sequence[str] = (),
     program: str = "pytest",
 ) -> tuple[list[str], dict[str, str], Path]:
-    """Give a session's command, its environment and its reports folder.
+    """Return a session's command, its environment and its reports folder.
 
     ``program`` is the name of what starts it, as it is installed.
     """
@@ -378,7 +378,7 @@ def hold_and_finish(
 
 
 def outcomes_of(certificate: Mapping[str, Any] | None) -> dict[str, str]:
-    """Give every entry's outcome and cause; keyed by requirement, and cube where several."""
+    """Return every entry's outcome and cause; keyed by requirement, and cube where several."""
     results = (certificate or {}).get("results", [])
     first = next((entry["subject"] for entry in results if entry["subject"] != "site"), "site")
     return {
@@ -391,13 +391,13 @@ def outcomes_of(certificate: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def observations_of(certificate: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Give the certificate's observations as ``requirement code``, sorted, each once."""
+    """Return the certificate's observations as ``requirement code``, sorted, each once."""
     entries = (certificate or {}).get("observations", [])
     return tuple(sorted({f"{entry['requirement']} {entry['code']}" for entry in entries}))
 
 
 def disagreements(condition: Condition, ended: Ended) -> list[str]:
-    """Say, a line each, where a session did not end as its row demands; empty when it did."""
+    """Describe, a line each, where a session did not end as its row demands; empty when it did."""
     lines = []
     wanted = condition.outcomes()
     for key in sorted(wanted.keys() | ended.outcomes.keys()):
@@ -422,7 +422,7 @@ def _reason(ended: Ended, key: str) -> str:
 
 
 def run_folder(ended: Ended) -> Path:
-    """Give the one folder that a session made.
+    """Return the one folder that a session made.
 
     Raises:
         ValueError: it made none, or several.

@@ -49,7 +49,7 @@ class Campaign(NamedTuple):
     folder: Path
 
     def run_of(self, plant: str) -> Path:
-        """Give the one run that was brought home from a plant."""
+        """Return the one run that was brought home from a plant."""
         (folder,) = (self.folder / plant).iterdir()
         return folder
 

@@ -39,7 +39,7 @@ STANDSTILLS, MOVING_S, STANDSTILL_S = 12, 0.8, 4.0
 
 @pytest.fixture(scope="module")
 def plant(authorities: Authorities) -> Iterator[Plant]:
-    """Give a healthy plant; what these tests change is the session."""
+    """A healthy plant; what these tests change is the session."""
     with plant_under(HEALTHY, authorities) as healthy:
         yield healthy
 
@@ -56,7 +56,7 @@ def first_page(process: subprocess.Popen[str], reports: Path) -> Path | None:
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
-    """Give the session a folder of its own."""
+    """The session's own name, for its folder."""
     return re.sub(r"\W+", "-", request.node.name)
 
 

@@ -45,7 +45,7 @@ _PORTS = re.compile(r"^\s*https?_port ([\d.]+:\d+)", re.MULTILINE)
 
 
 def servers(plant: Plant, condition: Condition, unpacked: Path) -> Iterator[Server]:
-    """Give those that a condition has."""
+    """Yield those that a condition has."""
     made = ((condition.further_httpd, httpd), (condition.further_squid, squid))
     for texts, make in made:
         for host, text in texts.items():
@@ -123,7 +123,7 @@ def squid(plant: Plant, host: str, text: str, unpacked: Path) -> Server:
 
 
 def found(unpacked: Path) -> tuple[str, ...]:
-    """Give what lets a program find what was unpacked beside it."""
+    """Return what lets a program find what was unpacked beside it."""
     libraries = ":".join(str(path) for path in sorted(unpacked.glob("usr/lib/*-linux-*")))
     return (
         "env",

@@ -24,7 +24,7 @@ class Known:
         self.asked: list[str] = []
 
     def get(self, key: str) -> Observation:
-        """Give an observation and remember that it was asked for."""
+        """Return an observation and remember that it was asked for."""
         self.asked.append(key)
         return self.observations[key]
 

@@ -25,7 +25,7 @@ class Account:
     interface, address, next_hop = "eth9", "10.0.0.9", "10.99.0.254"
 
     def __init__(self, diverted: str = "", kept_back: str = "", elsewhere: str = "") -> None:
-        """Give it."""
+        """Keep what it will say."""
         self.told = diverted, kept_back, elsewhere
         self.begun = self.ended = False
 
@@ -43,15 +43,15 @@ class Account:
         self.ended = True
 
     def diverted(self) -> str:
-        """Tell of an answer."""
+        """Return what became of an answer."""
         return self.told[0]
 
     def kept_back(self) -> str:
-        """Tell of silence."""
+        """Return why nothing came."""
         return self.told[1]
 
     def other_interface(self) -> str:
-        """Tell where else an answer arrived."""
+        """Return where else an answer arrived."""
         return self.told[2]
 
 
@@ -61,7 +61,7 @@ def attribute(kind: int, value: bytes) -> bytes:
 
 
 class FakeNetlink:
-    """Gives a list in parts."""
+    """Hands out a list in parts."""
 
     def __init__(self, *parts: bytes) -> None:
         """Lay the parts out."""
@@ -84,7 +84,7 @@ class FakeNetlink:
         self.asked = question
 
     def recv(self, _size: int) -> bytes:
-        """Give the next part."""
+        """Return the next part."""
         return self.parts.pop(0)
 
 

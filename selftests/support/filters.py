@@ -12,7 +12,7 @@ _SIZES = {0x20: "!I", 0x28: "!H", 0x30: "!B", 0x48: "!H", 0x50: "!B"}
 
 
 def run_filter(program: bytes, packet: bytes, known: Mapping[int, int] | None = None) -> int:
-    """Say how many bytes of a packet a program lets through; ``known`` is what stands beside it."""
+    """Return how many bytes of a packet a program lets through; ``known`` stands beside it."""
     steps = [struct.unpack_from("=HBBI", program, at) for at in range(0, len(program), 8)]
     accumulator = index = at = 0
     while True:

@@ -113,7 +113,7 @@ def start(
 
 
 def program() -> tuple[str, ...]:
-    """Say what starts a session."""
+    """Return the command that starts a session."""
     if INSTALLED:
         return (INSTALLED, "-m", "cube_acceptance", "run")
     return (sys.executable, "-m", "pytest")

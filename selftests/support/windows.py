@@ -67,7 +67,7 @@ class EchoService:
         self._ready: set[int] = set()
 
     def __call__(self, name: str) -> Library:
-        """Give a library."""
+        """Return a library."""
         return {
             "iphlpapi": Library(
                 IcmpCreateFile=lambda: self.handle,
@@ -81,7 +81,7 @@ class EchoService:
         }[name]
 
     def last_error(self) -> int:
-        """Give the last error's number."""
+        """Return the last error's number."""
         return self.error
 
     def _create(self, *_: object) -> int:
@@ -148,7 +148,7 @@ class Helper:
         self._kept: list[object] = []
 
     def __call__(self, name: str) -> Library:
-        """Give a library."""
+        """Return a library."""
         return {
             "iphlpapi": Library(
                 GetAdaptersAddresses=self._adapters,
@@ -244,7 +244,7 @@ class Registry:
         return 0, len(self.values), 0
 
     def EnumValue(self, _key: object, number: int) -> tuple[str, object, int]:  # noqa: N802
-        """Give one."""
+        """Return one."""
         return *self.values[number], 1
 
 
@@ -252,14 +252,14 @@ class DhcpClient(Helper):
     """The DHCP client's library, beside the other one."""
 
     def __init__(self, told: bytes | None, **statuses: int) -> None:
-        """Tell this of the option that is asked for."""
+        """Answer with this when the option is asked for."""
         super().__init__(**statuses)
         self.told = told
         self.asked_for: list[tuple[str, int]] = []
         self.ended = False
 
     def __call__(self, name: str) -> Library:
-        """Give a library."""
+        """Return a library."""
         if name != "dhcpcsvc":
             return super().__call__(name)
         return Library(
@@ -314,7 +314,7 @@ class Firewall:
         self._object = (place * 1)(ctypes.addressof(self._table))
 
     def __call__(self, name: str) -> Library:
-        """Give a library."""
+        """Return a library."""
         return {
             "ole32": Library(CoInitializeEx=lambda *_: 0, CoCreateInstance=self._create),
             "oleaut32": Library(SysAllocString=self._make, SysFreeString=self._free),

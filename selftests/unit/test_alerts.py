@@ -21,7 +21,7 @@ class Says(TcpServer):
     """Fakes a peer that answers a greeting with these bytes, and ends."""
 
     def __init__(self, answer: bytes, *, resets: bool = False, first: bool = False) -> None:
-        """Say what, how it ends, and whether it speaks before it is spoken to."""
+        """Answer this; it may end with a reset, or speak before it is spoken to."""
         super().__init__()
         self.answer, self.resets, self.first = answer, resets, first
 

@@ -29,10 +29,10 @@ CASE = "DIAG-01[line-1]"
 
 
 class Appliance(TcpServer):
-    """Gives its answers one after another, the last one ever again."""
+    """Sends its answers one after another, the last one again and again."""
 
     def __init__(self, answers: list[str]) -> None:
-        """Say what to answer; ``{own}`` is the place of this server."""
+        """Answer these; ``{own}`` is the place of this server."""
         super().__init__()
         self.answers = list(answers)
 

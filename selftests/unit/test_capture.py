@@ -94,7 +94,7 @@ class FakeTap:
             raise self.forced
 
     def recvfrom(self, _size: int) -> tuple[bytes, tuple[object, ...]]:
-        """Give the next one."""
+        """Return the next one."""
         if not self.packets:
             raise BlockingIOError
         packet = self.packets.pop(0)
@@ -103,7 +103,7 @@ class FakeTap:
         return packet[0], (*packet[1:], 1, bytes(6))
 
     def getsockopt(self, *_: int) -> bytes:
-        """Tell once how many were dropped."""
+        """Return, once, how many were dropped."""
         drops, self.drops = self.drops, 0
         return struct.pack("=II", len(self.packets) + drops, drops)
 
@@ -162,7 +162,7 @@ def answered(own: int = 40000, port: int = 53, interface: str = "eth0") -> Seen:
 def denied(
     own: int = 40000, port: int = 53, interface: str = "eth0", code: int = 3, kind: int = 3
 ) -> Seen:
-    """Say by ICMP that a question could not be delivered (RFC 792)."""
+    """Report by ICMP that a question could not be delivered (RFC 792)."""
     question = ip(OWN, PEER, UDP, datagram(own, port))
     return seen(ip(GATEWAY, OWN, ICMP, bytes((kind, code)) + bytes(6) + question), IN, interface)
 

@@ -22,7 +22,7 @@ class Clock:
     now = 1000.0
 
     def __call__(self) -> float:
-        """Say what time it is."""
+        """Return the time."""
         return self.now
 
 

@@ -253,7 +253,7 @@ class _FakeSocket:
 
 
 class _Factory:
-    """Gives out fake sockets by family; a family without one is not permitted."""
+    """Hands out fake sockets by family; a family without one is not permitted."""
 
     def __init__(self, **sockets: _FakeSocket) -> None:
         self.sockets = sockets

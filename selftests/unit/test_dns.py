@@ -65,7 +65,7 @@ def observe(behaviour: Behaviour, **changes: Any) -> DnsObserved:  # noqa: ANN40
 
 
 def results(observed: DnsObserved) -> list[str]:
-    """Give the results of all tries."""
+    """Return the results of all tries."""
     return [attempt.result for attempt in observed.tries]
 
 
@@ -822,7 +822,7 @@ class Refusing:
         """Accept any mode."""
 
     def gettimeout(self) -> float:
-        """Give some limit."""
+        """Return some limit."""
         return 1.0
 
     def settimeout(self, limit_s: float) -> None:

@@ -243,7 +243,7 @@ class TestOrigin:
     """Evidence that was put together is not judged, or not where it was."""
 
     def refused(self, saved: evidence_file.Saved) -> str:
-        """Say why it is not judged."""
+        """Return why it is not judged."""
         with pytest.raises(evidence_file.EvidenceError) as refusal:
             evidence_file.check_origin(saved)
         return str(refusal.value)

@@ -51,7 +51,7 @@ class Peer:
         self.sent += data
 
     def recv(self, size: int) -> bytes:
-        """Give the next piece, then the end."""
+        """Return the next piece, then the end."""
         while self._pieces:
             piece = self._pieces.pop(0)
             if piece[size:]:

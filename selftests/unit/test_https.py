@@ -393,7 +393,7 @@ class Narrow(HttpsServer):
     """Fakes a path on which requests of more than a kilobyte are lost, or not welcome."""
 
     def __init__(self, *, heavy_ones: str = "lost", light_ones: bool = True) -> None:
-        """Say what becomes of either."""
+        """Do this with either kind."""
         super().__init__(authority=AUTHORITY)
         self.heavy_ones, self.light_ones = heavy_ones, light_ones
         self.heavy = 0

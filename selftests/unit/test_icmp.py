@@ -257,7 +257,7 @@ class FakeSocket:
         self.options.append((level, option))
 
     def getsockname(self) -> tuple[str, int]:
-        """Give the identifier that the kernel chose."""
+        """Return the identifier that the kernel chose."""
         return "192.0.2.10", self._number
 
     def settimeout(self, limit_s: float) -> None:
@@ -265,7 +265,7 @@ class FakeSocket:
         self.limits.append(limit_s)
 
     def gettimeout(self) -> float | None:
-        """Give the limit."""
+        """Return the limit."""
         return self.limits[-1] if self.limits else None
 
     def sendto(self, packet: bytes, target: tuple[str, int]) -> None:
@@ -277,7 +277,7 @@ class FakeSocket:
     def recvmsg(
         self, _size: int, _notes: int, flags: int = 0
     ) -> tuple[bytes, list[tuple[int, int, bytes]], int, tuple[str, int]]:
-        """Give the next packet, or the next queued error."""
+        """Return the next packet, or the next queued error."""
         if flags:
             assert self.limits[-1] == 0, "with a limit, Python waits for the error queue"
             if not self.errors:
@@ -1074,11 +1074,11 @@ class StandingTime:
         self.now = 1000.0
 
     def monotonic(self) -> float:
-        """Give the time."""
+        """Return the time."""
         return self.now
 
     def monotonic_ns(self) -> int:
-        """Give the time in nanoseconds."""
+        """Return the time in nanoseconds."""
         return round(self.now * 1_000_000_000)
 
     def sleep(self, seconds: float) -> None:
@@ -1125,7 +1125,7 @@ class FakeWire:
         self._due: list[tuple[float, Arrival]] = []
 
     def request(self, sequence: int) -> bytes:
-        """Give some bytes."""
+        """Return some bytes."""
         return b"request %d" % sequence
 
     def send(self, sequence: int) -> float:
@@ -1143,7 +1143,7 @@ class FakeWire:
         return 0.0
 
     def receive(self, limit_s: float) -> Arrival | None:
-        """Give what is due, or let the time pass.
+        """Return what is due, or let the time pass.
 
         An arrival bears the moment of its reading where the system does not note when it came.
         """
@@ -1167,7 +1167,7 @@ def each(*answers: tuple[float, dict[str, Any]]) -> Answers:
 
 
 def results(observed: PingObserved) -> list[str]:
-    """Give what came of each request."""
+    """Return what came of each request."""
     return [echo.result for echo in observed.echoes]
 
 

@@ -56,7 +56,7 @@ def loaded(file: Path) -> Site:
 
 
 def answers(*given: str) -> Callable[[str], str]:
-    """Give these answers, and then Enter."""
+    """Answer with these, and then with Enter."""
     waiting = list(given)
     return lambda _: waiting.pop(0) if waiting else ""
 

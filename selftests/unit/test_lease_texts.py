@@ -39,7 +39,7 @@ INDEX = socket.if_nameindex()[0][0]
 
 
 def lease(client: str, **changes: object) -> Lease:
-    """Give the lease that all of the above mean, but for what is changed."""
+    """Return the lease that all of the above mean, but for what is changed."""
     fields: dict[str, object] = {
         "address": "10.20.0.161",
         "server_id": "10.20.0.1",

@@ -47,7 +47,7 @@ def observe(behaviour: Behaviour, **changes: Any) -> LlmnrObserved:  # noqa: ANN
 
 
 def claims(observed: LlmnrObserved) -> set[tuple[str, str, str]]:
-    """Give who says which address of which name."""
+    """Return who says which address of which name."""
     return {
         (reply.source, owner, address)
         for reply in observed.replies
@@ -56,7 +56,7 @@ def claims(observed: LlmnrObserved) -> set[tuple[str, str, str]]:
 
 
 def results(observed: LlmnrObserved) -> list[str]:
-    """Give the results of all tries."""
+    """Return the results of all tries."""
     return [attempt.result for attempt in observed.tries]
 
 

@@ -46,7 +46,7 @@ class Terminal(io.StringIO):
     """A person who can be asked."""
 
     def isatty(self) -> bool:
-        """Say so."""
+        """Claim to be a terminal."""
         return True
 
 

@@ -32,7 +32,7 @@ class Device:
     """A device of the packet filter."""
 
     def __init__(self, *readings: bytes, taken: int = 0, link: int = 1) -> None:
-        """Give these; the first ``taken`` devices are somebody else's."""
+        """Read these; the first ``taken`` devices are somebody else's."""
         self.readings = list(readings)
         self.taken, self.link = taken, link
         self.opened: list[str] = []
@@ -64,7 +64,7 @@ class Device:
         return self.readings.pop(0)
 
     def wait(self, readable: list[int], *_: object) -> tuple[list[int], list[int], list[int]]:
-        """Tell whether something has come."""
+        """Whether something has come."""
         return (readable if self.readings else [], [], [])
 
     def close(self, device: int) -> None:

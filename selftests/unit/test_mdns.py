@@ -71,7 +71,7 @@ def observe(behaviour: Behaviour, **changes: Any) -> MdnsObserved:  # noqa: ANN4
 
 
 def claims(observed: MdnsObserved) -> set[tuple[str, str]]:
-    """Give who says which address of the CUBE's name."""
+    """Return who says which address of the CUBE's name."""
     return {
         (reply.source, address)
         for reply in observed.replies
@@ -81,7 +81,7 @@ def claims(observed: MdnsObserved) -> set[tuple[str, str]]:
 
 
 def services(observed: MdnsObserved) -> set[str]:
-    """Give every service type that came, whoever sent it."""
+    """Return every service type that came, whoever sent it."""
     return {service for reply in observed.replies for service in reply.services}
 
 
@@ -578,7 +578,7 @@ class Failing:
         """Accept any limit."""
 
     def gettimeout(self) -> float:
-        """Give some limit."""
+        """Return some limit."""
         return 1.0
 
 

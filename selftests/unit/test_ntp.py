@@ -423,11 +423,11 @@ class StandingTime:
         self.clock_s = NOON
 
     def monotonic(self) -> float:
-        """Give the time since some start."""
+        """Return the time since some start."""
         return self.now
 
     def time(self) -> float:
-        """Give this computer's clock."""
+        """Return this computer's clock."""
         return self.clock_s + self.now
 
     def sleep(self, seconds: float) -> None:
@@ -478,7 +478,7 @@ class FakeSocket:
                 self._due.append((now + after_s, what))
 
     def recv(self, _size: int) -> bytes:
-        """Give what is due, or let the time pass."""
+        """Return what is due, or let the time pass."""
         assert self._limit_s is not None
         self._time.sleep(self.stops.popleft() if self.stops else 0.0)
         if not self._due or self._due[0][0] > self._time.now + self._limit_s:
@@ -496,7 +496,7 @@ class FakeSocket:
         raise BlockingIOError
 
     def gettimeout(self) -> float | None:
-        """Give the limit."""
+        """Return the limit."""
         return self._limit_s
 
     def __enter__(self) -> Self:

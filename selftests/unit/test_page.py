@@ -69,7 +69,7 @@ class Structure(HTMLParser):
 
     @property
     def text(self) -> str:
-        """Give all text."""
+        """Return all text."""
         return "".join(self.said)
 
     def all(self, tag: str) -> list[dict[str, str | None]]:

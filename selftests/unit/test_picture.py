@@ -13,7 +13,7 @@ from selftests.support import samples
 
 
 def luminance(colour: str) -> float:
-    """Give a colour's relative luminance (WCAG 2.2)."""
+    """Return a colour's relative luminance (WCAG 2.2)."""
     parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     red, green, blue = (
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts

@@ -45,7 +45,7 @@ class Clock:
         self.now = START
 
     def __call__(self) -> int:
-        """Give the time in nanoseconds."""
+        """Return the time in nanoseconds."""
         return self.now
 
     def move(self, seconds: float) -> None:
@@ -81,7 +81,7 @@ class Broken:
     name = "/broken"
 
     def __init__(self, error: OSError) -> None:
-        """Say how it fails."""
+        """Fail with this error."""
         self._error = error
 
     def open(self, _name: str) -> NoReturn:
@@ -95,7 +95,7 @@ class Scratched:
     name = "/scratched"
 
     def __init__(self, writes: int) -> None:
-        """Say how many writes succeed before the disk is full."""
+        """Let this many writes succeed before the disk is full."""
         self._left = writes
         self.closed = 0
         self.content = b""
@@ -105,7 +105,7 @@ class Scratched:
         return self
 
     def read(self) -> bytes:
-        """Give what was written."""
+        """Return what was written."""
         return self.content
 
     def write(self, content: bytes) -> None:

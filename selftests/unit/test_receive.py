@@ -40,7 +40,7 @@ class Computer:
         return max(0.0, limit_s - self.now_s)
 
     def receive_one(self, limit_s: float) -> str | None:
-        """Give what is there, else what comes in time, else let the time pass."""
+        """Return what is there, else what comes in time, else let the time pass."""
         self.now_s += self._stops.popleft() if self._stops else 0.0
         if not self._packets or self._packets[0][0] > self.now_s + limit_s:
             self.now_s += limit_s

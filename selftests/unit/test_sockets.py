@@ -153,7 +153,7 @@ class QueuedError:
         """Take any time limit."""
 
     def recvmsg(self, *_: int) -> tuple[bytes, list[tuple[int, int, bytes]], int, None]:
-        """Give what is in the queue."""
+        """Return what is in the queue."""
         return b"", self._ancillary, 0, None
 
 

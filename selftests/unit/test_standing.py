@@ -38,7 +38,7 @@ class System:
         return self.now_s
 
     def change(self) -> None:
-        """Tell of a change."""
+        """Announce a change."""
         self.there.send(b"changed")
 
     def answer(self) -> str:
@@ -49,7 +49,7 @@ class System:
 
 @pytest.fixture
 def system() -> Iterator[System]:
-    """Give a system whose answers are remembered."""
+    """A system whose answers are remembered."""
     made = System()
     made.standing.hold()
     yield made
@@ -129,7 +129,7 @@ def test_lost_notices_are_a_change(system: System) -> None:
             self.left = list(self.told)
 
         def recv(self, _size: int) -> bytes:
-            """Tell the next thing."""
+            """Raise the next error."""
             raise self.left.pop(0)
 
     remembering = Standing()

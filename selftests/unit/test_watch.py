@@ -217,7 +217,7 @@ class TestCommand:
         self.rounds = rounds
 
     def survey(self, *_: object, **__: object) -> Any:  # noqa: ANN401 - a survey's part
-        """Give the next round."""
+        """Return the next round."""
         return self.rounds.pop(0) if len(self.rounds) > 1 else self.rounds[0]
 
     def test_ends_in_the_whole_run(

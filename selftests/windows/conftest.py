@@ -29,6 +29,6 @@ def _possible() -> None:
 
 @pytest.fixture(scope="session")
 def windows(_possible: None) -> Iterator[Seat]:
-    """Give a computer with Windows' Python."""
+    """A computer with Windows' Python."""
     with seat() as made:
         yield made

@@ -147,7 +147,7 @@ def compile_crypto() -> None:
 
 
 def requirements() -> list[str]:
-    """Give what the suite and its tests need, by the checkout's own metadata."""
+    """Return what the suite and its tests need, by the checkout's own metadata."""
     needed = importlib.metadata.requires("cube-acceptance") or []
     plain = [line for line in needed if ";" not in line]
     tests = ("hypothesis", "jsonschema", "pyyaml")
@@ -159,7 +159,7 @@ def requirements() -> list[str]:
 
 
 def wheels_are_current() -> bool:
-    """Tell whether what is installed is what today's checkout asks for."""
+    """Whether what is installed is what today's checkout asks for."""
     note = PYTHON / "requirements.txt"
     return note.exists() and note.read_text() == "\n".join(requirements())
 

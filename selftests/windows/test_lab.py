@@ -89,7 +89,7 @@ ROWS = (
 
 
 def condition_of(row: Row) -> Condition:
-    """Give the lab's condition as it must come out on Windows."""
+    """Return the lab's condition as it must come out on Windows."""
     (condition,) = (one for one in (*load(), DARK) if one.id == row.id)
     expect = {
         key: text for key, text in (condition.expect | dict(row.expect)).items() if text != "pass"

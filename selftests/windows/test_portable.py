@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, _possible: None) -> Path:
-    """Give the unpacked folder, with what Wine lacks beside its interpreter."""
+    """The unpacked folder, with what Wine lacks beside its interpreter."""
     place = tmp_path_factory.mktemp("portable")
     release = [sys.executable, str(PROJECT / "tools" / "release.py"), str(place / "dist")]
     subprocess.run(

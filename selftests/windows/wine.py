@@ -38,7 +38,7 @@ PROGRAMS = ("localedef", "wine", "wineserver", "x86_64-w64-mingw32-gcc")
 
 
 def missing() -> tuple[str, ...]:
-    """Say which programs this computer lacks for it."""
+    """List the programs that this computer lacks for it."""
     return tuple(name for name in PROGRAMS if shutil.which(name) is None)
 
 
@@ -59,7 +59,7 @@ class Seat:
     prefix: Path
 
     def environment(self, language: str = "en_US", **more: str) -> dict[str, str]:
-        """Give the environment in which Wine starts a program of this seat, in a language.
+        """Return the environment in which Wine starts a program of this seat, in a language.
 
         Nothing of the developer's Python, pytest or proxies gets there.
         """
@@ -75,7 +75,7 @@ class Seat:
         }
 
     def command(self, *arguments: str) -> list[str]:
-        """Say how to start Windows' Python with these arguments."""
+        """Return the command line that starts Windows' Python with these arguments."""
         return ["wine", on_windows(PYTHON / "python.exe"), *arguments]
 
     def run(
@@ -104,7 +104,7 @@ class Seat:
 
 @contextmanager
 def seat() -> Iterator[Seat]:
-    """Give a computer of its own, as fresh as it was prepared, and take it away afterwards.
+    """Provide a computer of its own, as fresh as it was prepared, and take it away afterwards.
 
     What Windows' files are is shared; the registry, which Wine writes anew, is a copy.
     """
@@ -128,5 +128,5 @@ def introduction(project: Path = PROJECT) -> Path:
 
 
 def path_for(project: Path = PROJECT) -> str:
-    """Give the PYTHONPATH under which Windows' Python finds a checkout."""
+    """Return the PYTHONPATH under which Windows' Python finds a checkout."""
     return f"{on_windows(introduction(project))};{on_windows(project / 'src')}"
