@@ -95,15 +95,16 @@ def note_cube_clock(judge: Judge, setup: Setup, cube: Cube, ports: Sequence[int]
     references = cloud_clocks(judge, setup.site) or backed(server_clocks(judge, setup), tolerance_s)
     if not references or any(within(own, reference, tolerance_s) for reference in references):
         return  # this computer's clock alone speaks against nobody
-    offset_s = own.offset_s - references[0].offset_s
+    reference = references[0]
+    offset_s = own.offset_s - reference.offset_s
     hours = round(offset_s / HOUR_S)
     beside = own._replace(offset_s=own.offset_s - hours * HOUR_S)
-    zone = abs(hours) <= ZONES and within(beside, references[0], tolerance_s)
+    zone = abs(hours) <= ZONES and within(beside, reference, tolerance_s)
     judge.note(
         "cube-clock",
         address=cube.address,
         offset=round(offset_s),
-        reference=references[0].name,
+        reference=reference.name,
         tolerance=tolerance_s,
         kind=Word("whole-hours" if zone else "no-whole-hours"),
     )

@@ -308,8 +308,7 @@ def other_addresses(reply: NameReply, name: str, address: str) -> list[str]:
 def fail_without_address(judge: Judge, setup: Setup, host: str) -> None:
     """Rule on a host without an address: as DNS-01 fares for it, naming DNS as the reason."""
     servers = name_servers(setup.site, handed_out(setup, judge))
-    if not servers.addresses:
-        stop_at_obstacle(judge, servers)
+    stop_at_obstacle(judge, servers)
     causes = {"not-offered"}
     for server in servers.addresses:
         trouble = dns_trouble(judge, setup, judge.measured(dns_key(server, host), DnsObserved))

@@ -51,9 +51,10 @@ def test_a_dhcp_server_offers_an_address(judge: Judge, setup: Setup) -> None:
     if not fits(setup, offer):
         judge.inconclusive("ambiguous", **stranger_facts(real_offers(offers)))
     note_own_offers(judge, site, offers)
-    note_taken(judge, setup, offers)
+    assert isinstance(setup.vantage, Vantage)  # or no offer would have been heard
+    note_taken(judge, site, offers, setup.vantage.address)
     note_values(judge, offer, site)
-    if isinstance(setup.vantage, Vantage) and offer.address == setup.vantage.address:
+    if offer.address == setup.vantage.address:
         judge.note("own-address", address=offer.address)
     if lacking := missing(offer):
         judge.fail("wrong-answer", server=server_of(offer), missing=list(map(Word, lacking)))
@@ -136,18 +137,17 @@ def note_own_offers(judge: Judge, site: Site, offers: DhcpObserved) -> None:
             )
 
 
-def note_taken(judge: Judge, setup: Setup, offers: DhcpObserved) -> None:
-    """Note an address that is offered although somebody has it.
+def note_taken(judge: Judge, site: Site, offers: DhcpObserved, mine: str) -> None:
+    """Note an address that is offered although somebody else than this computer has it.
 
     A CUBE has its own by the site file. Others answer an ARP question for theirs, and so does a
     router that answers for every address (proxy ARP): it is known by answering for several.
     """
-    of_own = {setup.vantage.address} if isinstance(setup.vantage, Vantage) else set()
     answered = [hardware for _, hardware in offers.holders]
     for offer in {(one.address, one.hardware): one for one in real_offers(offers)}.values():
-        if offer.address in of_own:
+        if offer.address == mine:
             continue
-        cubes = [cube for cube in setup.site.cubes if cube.address == offer.address]
+        cubes = [cube for cube in site.cubes if cube.address == offer.address]
         known = [cube.name for cube in cubes if not cube.mac or cube.mac != offer.hardware]
         others = [
             hardware

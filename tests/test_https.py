@@ -107,7 +107,7 @@ def judge_own_path(judge: Judge, setup: Setup, way: Way) -> NoReturn:
 def cause_of_channel(channel: Channel) -> str:
     """Name the cause of a failed channel, where the shell gave none by its own words."""
     assert channel.trouble is not None
-    if channel.opened or channel.code is None:
+    if channel.opened:
         return channel.trouble.kind
     words = channel.words.lower()
     return next((cause for text, cause in SHELL_WORDS.items() if text in words), "no-answer")
@@ -155,11 +155,7 @@ def judge_path(judge: Judge, setup: Setup, host: str, spoken_for: list[str]) -> 
     note_where_it_ended(judge, setup, seen, servers)
     if seen.verify_error:
         rule_on_certificate(judge, setup, seen, seen.verify_error, where)
-    reply, trouble = seen.reply, seen.trouble
-    if trouble and not seen.certificate_asked:
-        judge.fail(trouble.kind, sentence_of(trouble), **where, detail=on_the_wire(trouble))
-    if reply is None and trouble is None and not seen.http2:
-        judge.inconclusive("internal-error", detail=f"https/{host} holds neither reply nor trouble")
+    said, reply = what_it_said(judge, seen, where), seen.reply
     if reply and setup.site.cloud.ca_file:
         rule_on_a_box(judge, setup, reply, where)
     note_failed_addresses(judge, seen)
@@ -167,8 +163,22 @@ def judge_path(judge: Judge, setup: Setup, host: str, spoken_for: list[str]) -> 
         judge.note("cut-short", host=host, address=seen.connected, size=reply.size)
     rule_on_validity(judge, setup, seen)
     note_expiry(judge, setup, seen)
-    said = reply.status if reply else on_the_wire(trouble) if trouble else "HTTP/2"
     judge.passes(host=host, address=seen.connected, status=said)
+
+
+def what_it_said(judge: Judge, seen: HttpsObserved, where: dict[str, object]) -> int | str:
+    """Return a verified host's status, or in which way else it answered; rule where it did not."""
+    trouble = seen.trouble
+    if trouble and not seen.certificate_asked:
+        judge.fail(trouble.kind, sentence_of(trouble), **where, detail=on_the_wire(trouble))
+    if seen.reply:
+        return seen.reply.status
+    if trouble:
+        return on_the_wire(trouble)
+    if not seen.http2:
+        detail = f"https/{seen.host} holds neither reply nor trouble"
+        judge.inconclusive("internal-error", detail=detail)
+    return "HTTP/2"
 
 
 def sentence_of(trouble: Trouble) -> str:
@@ -348,7 +358,7 @@ def valid_at(shown: TlsSession, started: str, offset_s: float) -> bool:
 def foreign_login(reply: HttpReply, site: Site) -> str:
     """Return the place of a login on somebody else's site that a redirect leads to, or nothing."""
     location = dict(reply.headers).get("location", "")
-    if not 300 <= reply.status < 400 or not location:
+    if not 300 <= reply.status < 400:
         return ""
     try:
         target = urlsplit(location)

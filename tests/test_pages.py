@@ -95,12 +95,11 @@ def under_its_name(judge: Judge, setup: Setup, page: PageObserved) -> PageObserv
 
 def is_own(judge: Judge, setup: Setup, page: PageObserved, name: str) -> bool:
     """Whether one of the site's DNS servers gives a page's address for a name."""
-    if look(judge, "dhcp") is None:  # nobody knows whom to ask
+    try:
+        servers = name_servers(setup.site, handed_out(setup, judge)).addresses
+    except LookupError:  # nobody knows whom to ask
         return False
-    answers = (
-        look(judge, dns_key(server, name))
-        for server in name_servers(setup.site, handed_out(setup, judge)).addresses
-    )
+    answers = (look(judge, dns_key(server, name)) for server in servers)
     return any(
         isinstance(answer, DnsObserved) and page.address in answer.addresses for answer in answers
     )

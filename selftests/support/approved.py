@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cube_acceptance.judge import Judgement
+    from selftests.support.conditions import Row
 
 FILE = Path(__file__).parents[1] / "unit" / "approved" / "judgements.json"
 HEALTHY = ""
@@ -54,6 +55,31 @@ def differences(judged: Mapping[str, Judgement]) -> Said:
     return {case: words for case, words in said(judged).items() if words != usual().get(case)}
 
 
+def outcomes(judged: Mapping[str, Judgement]) -> dict[str, str]:
+    """Return outcome and cause of every case that is no pass."""
+    return {
+        case: f"{judgement.outcome} {judgement.cause}"
+        for case, judgement in judged.items()
+        if judgement.outcome != "pass"
+    }
+
+
+def notes(judged: Mapping[str, Judgement]) -> set[str]:
+    """Return the codes of all that is noted."""
+    return {note.code for judgement in judged.values() for note in judgement.notes}
+
+
+def is_as_expected(row: Row) -> bool:
+    """Whether the cases say of a row what it expects, in the words that were approved."""
+    judged = cases.judge_all(row.saved())
+    return (
+        outcomes(judged) == row.expected
+        and notes(judged) == set(row.notes)
+        and differences(judged) == read()[row.name]
+    )
+
+
+@cache
 def read() -> dict[str, Said]:
     """Read what was approved, by the row's name."""
     approved: dict[str, Said] = {row.name: {} for row in ROWS}

@@ -40,7 +40,7 @@ from selftests.support import healthy
 from selftests.support.healthy import CUBE, HOSTS, NTP_REPLY, OFFER, SERVER, STARTED, TLS
 
 if TYPE_CHECKING:
-    from cube_acceptance.evidence import Observation
+    from cube_acceptance.evidence import Observation, Vantage
     from cube_acceptance.evidence_file import Saved
 
 replace = msgspec.structs.replace
@@ -48,6 +48,7 @@ replace = msgspec.structs.replace
 TAPIO, HOMAG = HOSTS
 SECOND = "10.20.0.2"
 OTHER = "10.20.0.66"
+MANY = tuple(f"10.20.0.{last}" for last in range(101, 134))
 COMMON = {"started": STARTED, "duration_s": 0.01}
 DNS_CASES = tuple(f"DNS-01[{host}]" for host in HOSTS)
 HTTPS_CASES = tuple(f"HTTPS-01[{host}]" for host in HOSTS)
@@ -71,6 +72,7 @@ TOO_LATE = (Ignored(at_s=3.5, source=f"{SERVER}:123", reason="too late, after 3.
 
 
 NOW = "Mon, 23 Nov 2026 09:00:00 GMT"
+TWELVE_SECONDS_AGO = "Mon, 23 Nov 2026 08:59:48 GMT"
 TWO_DAYS_AGO = "Sat, 21 Nov 2026 09:00:00 GMT"
 IN_AN_HOUR = "Mon, 23 Nov 2026 10:00:03 GMT"
 IN_FOURTEEN_HOURS = "Mon, 23 Nov 2026 23:00:00 GMT"
@@ -97,10 +99,11 @@ class Row(NamedTuple):
     notes: tuple[str, ...] = ()
     site: Site = healthy.SITE
     routed: tuple[Routed, ...] = ()
+    vantage: Vantage | CannotMeasure = healthy.VANTAGE
 
     def saved(self) -> Saved:
         """Return the condition's evidence."""
-        return healthy.saved(self.changes, site=self.site, routed=self.routed)
+        return healthy.saved(self.changes, site=self.site, routed=self.routed, vantage=self.vantage)
 
 
 def cannot(cause: str, command: str = "") -> CannotMeasure:
@@ -1033,6 +1036,15 @@ ROWS = [
         ("server-failed",),
     ),
     Row(
+        "two time servers, the first is prohibited",
+        {
+            "dhcp": offer(ntp=(SECOND, SERVER)),
+            f"ntp/{SECOND}": ntp(SECOND, trouble=PROHIBITED),
+        },
+        {},
+        ("server-failed",),
+    ),
+    Row(
         "two time servers, the second is unsynchronised",
         {"dhcp": offer(ntp=(SERVER, SECOND)), f"ntp/{SECOND}": ntp(SECOND, stratum=16)},
         {},
@@ -1046,6 +1058,22 @@ ROWS = [
             f"ntp/{SECOND}": ntp(SECOND, trouble=CLOSED),
         },
         {"NTP-01": "fail refused"},
+    ),
+    *(
+        Row(
+            f"two time servers, the first {first}, the second {second}",
+            {
+                "dhcp": offer(ntp=(SERVER, SECOND)),
+                f"ntp/{SERVER}": ntp(trouble=troubles[0]),
+                f"ntp/{SECOND}": ntp(SECOND, trouble=troubles[1]),
+            },
+            {"NTP-01": "fail no-answer"},
+        )
+        for first, second, *troubles in (
+            ("silent", "silent", SILENT, SILENT),
+            ("silent", "no time server at all", SILENT, NONSENSE),
+            ("no time server at all", "silent", NONSENSE, SILENT),
+        )
     ),
     Row(
         "two time servers that disagree, the cloud decides",
@@ -1109,6 +1137,27 @@ ROWS = [
         "the way to the time server leads through a VPN",
         {f"ntp/{SERVER}": cannot("other-route")},
         {"NTP-01": "inconclusive other-route"},
+    ),
+    Row(
+        "the first of two time servers cannot be asked",
+        {"dhcp": offer(ntp=(SECOND, SERVER)), f"ntp/{SECOND}": cannot("other-route")},
+        {},
+    ),
+    *(
+        Row(
+            f"of a long list of time servers only number {number} works",
+            {
+                "dhcp": offer(ntp=MANY[:number]),
+                **{f"ntp/{server}": ntp(server, trouble=SILENT) for server in MANY},
+                f"ntp/{MANY[number - 1]}": ntp(MANY[number - 1]),
+            },
+            expected,
+            notes,
+        )
+        for number, expected, notes in (
+            (32, {}, ("server-failed",)),
+            (33, {"NTP-01": "fail no-answer"}, ()),
+        )
     ),
     Row(
         "one time server silent, the other not askable",
@@ -1292,6 +1341,33 @@ ROWS = [
         ("one-address",),
     ),
     Row(
+        "a proxy that every name leads to and that hands everything on",
+        {f"dns/{SERVER}/{host}": dns(host, addresses=("11.20.0.99",)) for host in HOSTS}
+        | {f"dns/{SERVER}/invalid": dns("x.invalid")}
+        | {
+            f"https/{host}": healthy.https(host, addresses=("11.20.0.99",), connected="11.20.0.99")
+            for host in HOSTS
+        }
+        | {f"ping/{TAPIO}": healthy.ping("11.20.0.99")},
+        {},
+        ("one-address",),
+    ),
+    Row(
+        "a registration network: one private address for every name that could be asked for",
+        all_dns(addresses=(OTHER,))
+        | {
+            f"dns/{SERVER}/invalid": dns("x.invalid", addresses=(OTHER,)),
+            f"dns/{SERVER}/{HOMAG}": cannot("not-permitted"),
+        },
+        {
+            f"DNS-01[{TAPIO}]": "fail wrong-answer",
+            f"HTTPS-01[{TAPIO}]": "fail wrong-answer",
+            "PING-01": "fail wrong-answer",
+            f"DNS-01[{HOMAG}]": "inconclusive not-permitted",
+            f"HTTPS-01[{HOMAG}]": "inconclusive not-permitted",
+        },
+    ),
+    Row(
         "a filter for everything: every name is 0.0.0.0, an invented one too",
         all_dns(addresses=("0.0.0.0",))
         | {f"dns/{SERVER}/invalid": dns("x.invalid", addresses=("0.0.0.0",))},
@@ -1353,6 +1429,18 @@ ROWS = [
         {
             "dhcp": offer(dns=(SECOND, SERVER)),
             **{f"dns/{SECOND}/{host}": dns(host, SECOND, addresses=("0.0.0.0",)) for host in HOSTS},
+        },
+        {},
+        ("server-failed",),
+    ),
+    Row(
+        "the first DNS server fails by itself",
+        {
+            "dhcp": offer(dns=(SECOND, SERVER)),
+            **{
+                f"dns/{SECOND}/{host}": dns(host, SECOND, rcode="SERVFAIL", addresses=())
+                for host in HOSTS
+            },
         },
         {},
         ("server-failed",),
@@ -1613,6 +1701,12 @@ ROWS = [
     ),
     Row("a certificate with just 14 days left", https(tls=replace(TLS, not_after=IN_14_DAYS)), {}),
     Row(
+        "a certificate with just 14 days left, and all other clocks ahead by just the tolerance",
+        https(tls=replace(TLS, not_after=IN_14_DAYS), date_offset_s=10.0)
+        | {f"ntp/{SERVER}": ntp(offset_s=10.0)},
+        {},
+    ),
+    Row(
         "a certificate with a little less than 14 days left",
         https(tls=replace(TLS, not_after="2026-12-07T08:59:59.000Z")),
         {},
@@ -1624,7 +1718,10 @@ ROWS = [
         https(reply=None, date_offset_s=None),
         {f"HTTPS-01[{TAPIO}]": "inconclusive internal-error"},
     ),
-    *(Row(f"a login's address beside status {code}", portal(code), {}) for code in (200, 400)),
+    *(
+        Row(f"a login's address beside status {code}", portal(code), {}, site=PRIVATE_CA)
+        for code in (200, 299, 400)
+    ),
     Row(
         "status 300 with a login's address, where the site trusts an authority of its own",
         portal(300),
@@ -2030,6 +2127,7 @@ ROWS = [
             ("server", "Zscaler/6.2", 401, True),
             ("server", "nginx", 200, False),
             ("via", "1.1 proxy.example (squid)", 401, True),
+            ("via", "1.1 proxy.example (squid)", 400, True),
             ("via", "1.1 proxy.example (squid)", 200, False),
         )
     ),
@@ -2168,6 +2266,11 @@ ROWS = [
         mdns(named(CUBE, NAME), named(OTHER, NAME)),
         {},
     ),
+    Row(
+        "mDNS: the CUBE speaks for another host beside itself",
+        mdns(named(CUBE, NAME, ("printer.local", OTHER))),
+        {},
+    ),
     Row("mDNS: only a reflector", mdns(named(OTHER, NAME)), {"MDNS-01[line-1]": "fail no-answer"}),
     Row(
         "mDNS: the CUBE gives another address",
@@ -2238,6 +2341,11 @@ ROWS = [
     Row(
         "LLMNR: a reflector repeats what the CUBE says",
         llmnr(named(CUBE, LABEL), named(OTHER, LABEL)),
+        {},
+    ),
+    Row(
+        "LLMNR: the CUBE speaks for another host beside itself",
+        llmnr(named(CUBE, LABEL, ("printer", OTHER))),
         {},
     ),
     Row(
@@ -2480,6 +2588,15 @@ ROWS = [
         | no_cloud(),
         {"NTP-01": "inconclusive ambiguous", **every(OUTBOUND, "inconclusive ambiguous")},
     ),
+    *(
+        Row(
+            f"this computer stands elsewhere: {cause}",
+            {},
+            every(("DHCP-01", "NTP-01", *OUTBOUND, *INTERNAL), f"inconclusive {cause}"),
+            vantage=cannot(cause),
+        )
+        for cause in ("off-link", "other-route")
+    ),
     # For whom a result speaks
     *(
         Row(
@@ -2575,9 +2692,17 @@ ROWS = [
         for status, said in ((401, "login-required"), (403, "refuses-visitor"))
     ),
     Row(
-        "the CUBE's pages: an error page is somebody's",
-        page(80, replies=(stamped(80, (("date", TWO_DAYS_AGO),), status=500),)),
-        {"DIAG-01[line-1]": "fail wrong-answer"},
+        "the CUBE's pages: behind by no more than the time that the page took leaves open",
+        page(80, duration_s=12.0, replies=(stamped(80, (("date", TWELVE_SECONDS_AGO),)),)),
+        {},
+    ),
+    *(
+        Row(
+            f"the CUBE's pages: an error page of status {code} is somebody's",
+            page(80, replies=(stamped(80, (("date", TWO_DAYS_AGO),), status=code),)),
+            {"DIAG-01[line-1]": "fail wrong-answer"},
+        )
+        for code in (400, 500)
     ),
     Row(
         "the CUBE's pages: where this computer's clock alone speaks against them",
@@ -2822,6 +2947,12 @@ ROWS = [
             WITH_LOGIN,
             cubes=(*WITH_LOGIN.cubes, replace(WITH_LOGIN.cubes[0], name="line-2", login=None)),
         ),
+    ),
+    Row(
+        "own way: on record, and no login in the site file",
+        through(not_opened(code=None), not_opened("11.20.0.10", None)),
+        {},
+        site=SSH_PINNED,
     ),
     Row(
         "own way: could not be asked",

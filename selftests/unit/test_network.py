@@ -18,16 +18,19 @@ from cube_acceptance.evidence import (
     Try,
     Vantage,
 )
+from cube_acceptance.expected import Owed
 from cube_acceptance.network import HandedOut, Servers
 from cube_acceptance.setup import Setup
-from cube_acceptance.site import Cloud, Dns, LoadedSite, Ntp, Site, VantageWish
-from selftests.support import healthy
+from cube_acceptance.site import Cloud, Cube, Dns, LoadedSite, Ntp, Site, VantageWish
+from selftests.support import cases, healthy
 from selftests.support.builders import SECOND, Known, cannot, dhcp, lease
 from selftests.support.healthy import CUBE, HOSTS, OFFER, SERVER, SITE, STARTED, VANTAGE
 
 THIRD = "10.20.0.3"
 TAPIO = "disco.tapio.one"
 HOMAG = "connect.homag.cloud"
+LONGEST = ".".join(["a" * 63] * 3 + ["a" * 61])
+"""A name of 253 characters, and none of its labels is too long."""
 STRAY = {"address": "192.168.178.20", "routers": ("192.168.178.1",), "server_id": "192.168.178.1"}
 
 
@@ -581,7 +584,7 @@ class TestUsableAddresses:
         """A reply can list hundreds."""
         many = answer(SERVER, *(f"11.0.0.{n}" for n in range(100)))
 
-        assert len(network.usable_addresses(setup(), many)) == network.ADDRESS_LIMIT
+        assert len(network.usable_addresses(setup(), many)) == 16
 
     def test_follow_the_site(self) -> None:
         """Private addresses count in a lab, loopback on the embedded site."""
@@ -674,6 +677,23 @@ class TestNextHops:
         assert network.next_hops(offer(**changes), target) == routers
 
 
+class TestCubeLimit:
+    """For how many CUBEs DHCP is asked."""
+
+    def test_names_no_more_of_them(self) -> None:
+        """Where nobody answers, page 1 lists the hardware addresses that were asked for."""
+        cubes = tuple(
+            Cube(name=f"line-{n}", address=f"10.20.0.5{n}", mac=f"02:00:00:00:01:0{n}")
+            for n in range(9)
+        )
+        site = msgspec.structs.replace(SITE, cubes=cubes)
+        owing = Owed(requirement="DHCP-01", subject=catalogues.SITE, case="DHCP-01")
+
+        judgement = cases.judge(healthy.saved({"dhcp": dhcp()}, site=site), owing)
+
+        assert judgement.facts["macs"] == [cube.mac for cube in cubes[:8]]
+
+
 class TestRedirectName:
     """The name that a page leads away to."""
 
@@ -688,7 +708,9 @@ class TestRedirectName:
             ("http://[2001:db8::1]/", ""),
             ("http://[", ""),
             ("http://b\u00fcro.example/", ""),
-            (f"http://{'a' * 254}/", ""),
+            (f"http://{'a' * 64}/", ""),
+            (f"http://{LONGEST}/", LONGEST),
+            (f"http://{LONGEST}a/", ""),
             ("mailto:somebody", ""),
         ],
     )
