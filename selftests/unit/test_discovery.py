@@ -6,9 +6,10 @@ import ipaddress
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from msgspec import structs
 
 from cube_acceptance import discovery
-from cube_acceptance.evidence import CannotMeasure, Vantage
+from cube_acceptance.evidence import CannotMeasure, DhcpObserved, Vantage
 from cube_acceptance.probes import candidates
 from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.setup import Ports
@@ -52,6 +53,20 @@ class TestFind:
             "127.0.0.0/8",
         )
         assert found.cubes == (discovery.Candidate("127.0.0.1", "cube-4711", "", "IoT CUBE", ""),)
+
+    def test_of_two_servers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The offer of this network leads, as in a session, and its server is named, no relay."""
+        relayed = structs.replace(healthy.OFFER, source="10.20.0.254")
+        stray = structs.replace(
+            healthy.OFFER, address="192.168.178.20", source="192.168.178.1", dns=("192.168.178.1",)
+        )
+        seen = DhcpObserved(started=healthy.STARTED, duration_s=4.0, offers=(stray, relayed))
+        monkeypatch.setattr(discovery.DhcpProbe, "run", lambda _: seen)
+        monkeypatch.setattr(candidates, "answering", refuse)
+        here = Vantage(interface="eth0", address="10.20.0.20", prefix=24, mac="")
+        found = discovery.find(here, Ports(), sweep=False)
+
+        assert (found.dhcp, found.dns) == (healthy.OFFER.server_id, healthy.OFFER.dns)
 
     @pytest.fixture
     def silent(self, monkeypatch: pytest.MonkeyPatch) -> None:

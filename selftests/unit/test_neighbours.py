@@ -1,4 +1,4 @@
-"""Tests of what somebody has told this computer by hand about its neighbours."""
+"""Tests of what this computer knows of its neighbours, by ARP or by somebody's hand."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ from cube_acceptance.evidence import NeighboursObserved, Vantage
 from cube_acceptance.probes.neighbours import NeighboursProbe
 from cube_acceptance.probes.net import neighbours
 from cube_acceptance.probes.net.neighbours import (
+    DELAY,
+    FAILED,
+    INCOMPLETE,
     NO_ARP,
     PERMANENT,
+    PROBE,
+    REACHABLE,
+    STALE,
     Neighbour,
     ask_neighbours,
     knows_no_arp,
     learned,
+    neighbour_answers,
     read_neighbour,
     told_by_hand,
 )
@@ -27,7 +34,6 @@ from selftests.support.fakes import attribute
 if TYPE_CHECKING:
     from pathlib import Path
 
-REACHABLE, STALE = 0x02, 0x04
 CUBE = "10.20.0.50"
 HARDWARE = bytes((2, 0, 0, 0, 0, 0x99))
 
@@ -104,6 +110,7 @@ class TestLearned:
             Neighbour(7, CUBE, "02:00:00:00:00:99", REACHABLE),
             Neighbour(7, "10.20.0.51", "", STALE),
             Neighbour(7, "10.20.0.52", "02:00:00:00:00:98", PERMANENT),
+            Neighbour(7, "10.20.0.54", "02:00:00:00:00:96", FAILED),
             Neighbour(8, "10.20.0.53", "02:00:00:00:00:97", REACHABLE),
         ]
 
@@ -139,6 +146,32 @@ class TestLearned:
         assert probe.key == "neighbours"
         assert isinstance(seen, NeighboursObserved)
         assert seen.hardware == ((CUBE, "02:00:00:00:00:50"),)
+
+
+class TestNeighbourAnswers:
+    """Whether somebody has an address."""
+
+    @pytest.mark.parametrize(
+        ("state", "answers"),
+        [
+            *((state, True) for state in (REACHABLE, STALE, DELAY, PROBE, PERMANENT)),
+            *((state, False) for state in (INCOMPLETE, FAILED)),
+            *((state, None) for state in (0, NO_ARP)),
+        ],
+    )
+    def test_by_its_state(
+        self, *, table: list[Neighbour], state: int, answers: bool | None
+    ) -> None:
+        """Who has not answered yet and who never did is nobody; without a question, who knows."""
+        table.append(Neighbour(7, CUBE, "", state))
+
+        assert neighbour_answers("eth0", CUBE) is answers
+
+    def test_of_something_else(self, table: list[Neighbour]) -> None:
+        """Another interface's entry, or another host's, says nothing."""
+        table += [Neighbour(8, CUBE, "", FAILED), Neighbour(7, "10.20.0.51", "", FAILED)]
+
+        assert neighbour_answers("eth0", CUBE) is None
 
 
 class TestKnowsNoArp:

@@ -15,7 +15,6 @@ from cube_acceptance.probes.net.routing import (
     Route,
     ask_netlink,
     connected_source,
-    neighbour_answers,
     tcp,
     udp,
 )
@@ -23,7 +22,6 @@ from selftests.support.fakes import FakeNetlink, attribute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 NO_ROUTE = "255.255.255.255"
 """No host's address, whatever routes this computer has."""
@@ -156,46 +154,3 @@ class TestConnectedSource:
     def test_without_a_route(self) -> None:
         """No route is no error of ours."""
         assert connected_source(NO_ROUTE) is None
-
-
-class TestNeighbourAnswers:
-    """What Linux's ARP table says."""
-
-    TABLE = """\
-IP address       HW type     Flags       HW address            Mask     Device
-10.20.0.9        0x1         0x0         00:00:00:00:00:00     *        eth0
-10.20.0.1        0x1         0x2         2a:bb:f0:6a:5e:19     *        eth0
-10.30.0.1        0x1         0x2         2a:bb:f0:6a:5e:20     *        Büro
-"""
-
-    @pytest.mark.parametrize(
-        ("interface", "address", "answers"),
-        [
-            ("eth0", "10.20.0.9", False),
-            ("eth1", "10.20.0.9", None),
-            ("eth0", "10.20.0.1", True),
-            ("eth0", "10.20.0.2", None),
-            ("Büro", "10.30.0.1", True),
-            ("B\udcfcro", "10.30.0.1", None),
-        ],
-        ids=["unanswered", "other-interface", "answered", "never-asked", "any-script", "no-text"],
-    )
-    def test_table(
-        self, *, tmp_path: Path, interface: str, address: str, answers: bool | None
-    ) -> None:
-        """Only an entry of this interface says anything, by whether it was ever completed."""
-        table = tmp_path / "arp"
-        table.write_text(self.TABLE + "\n", "utf-8")
-
-        assert neighbour_answers(interface, address, table) is answers
-
-    def test_no_table(self, tmp_path: Path) -> None:
-        """Other systems have none, and nobody knows."""
-        assert neighbour_answers("eth0", "10.20.0.9", tmp_path / "arp") is None
-
-    def test_strange_table(self, tmp_path: Path) -> None:
-        """A table that is no text tells nothing."""
-        table = tmp_path / "arp"
-        table.write_bytes(b"\xff\xfe")
-
-        assert neighbour_answers("eth0", "10.20.0.9", table) is None

@@ -210,16 +210,15 @@ class TestNeighbours:
         with pytest.raises(OSError, match="50"):
             neighbours.ask_windows("Ethernet 2", Helper(table=50))
 
+    @pytest.mark.usefixtures("asked_of_windows")
     @pytest.mark.parametrize(
         ("address", "answers"),
         [(CUBE, True), ("10.20.0.51", False), ("10.20.0.53", False), ("10.20.0.99", None)],
     )
     def test_answers(self, address: str, answers: bool | None) -> None:  # noqa: FBT001 - three states
         """Unreachable and incomplete mean that nobody does."""
-        asked = routing.windows_neighbour_answers("Ethernet 2", address, Helper())
-
-        assert asked is answers
-        assert routing.windows_neighbour_answers("eth9", address, Helper()) is None
+        assert neighbours.neighbour_answers("Ethernet 2", address) is answers
+        assert neighbours.neighbour_answers("eth9", address) is None
 
     @pytest.mark.skipif(sys.platform == "win32", reason="elsewhere than on Windows")
     def test_are_asked_on_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +227,7 @@ class TestNeighbours:
 
         assert neighbours.learned("lo") == {}
         assert neighbours.told_by_hand("lo", CUBE) is None
-        assert routing.neighbour_answers("lo", CUBE) is None
+        assert neighbours.neighbour_answers("lo", CUBE) is None
 
 
 def test_administrator() -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ipaddress
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from cube_acceptance import network
 from cube_acceptance.evidence import CannotMeasure, Vantage
 from cube_acceptance.method import FAR_AWAY
 from cube_acceptance.probes import candidates
@@ -19,6 +21,8 @@ from cube_acceptance.probes.net import vantage as vantages
 from cube_acceptance.probes.net.dhcp_packet import BROADCAST
 from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.neighbours import learned
+from cube_acceptance.setup import Setup
+from cube_acceptance.site import LoadedSite, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,8 +96,8 @@ def find(vantage: Vantage, ports: Ports, *, sweep: bool) -> Found:
     return Found(
         vantage=vantage,
         network=_network(vantage),
-        dhcp=offer.source if offer else "",
-        routers=offer.routers if offer else (),
+        dhcp=network.server_of(offer) if offer else "",
+        routers=network.ways_out(offer) if offer else (),
         dns=offer.dns if offer else (),
         ntp=offer.ntp if offer else (),
         obstacle=obstacle,
@@ -108,17 +112,17 @@ def _network(vantage: Vantage) -> str:
 
 
 def _offer(vantage: Vantage, ports: Ports) -> tuple[DhcpMessage | None, str]:
-    probe = DhcpProbe(
+    setup = Setup(loaded=LoadedSite(site=Site()), vantage=vantage)
+    seen = DhcpProbe(
         vantage=vantage,
         port_server=ports.dhcp_server,
         port_client=ports.dhcp_client,
         server_address="127.0.0.1" if vantage.loopback else BROADCAST,
-    )
-    seen = probe.run()
+        suffices=partial(network.will_do, setup),
+    ).run()
     if isinstance(seen, CannotMeasure):
         return None, seen.detail
-    offers = sorted(seen.offers, key=lambda offer: not probe.suffices(offer))
-    return (offers[0] if offers else None), ""
+    return network.leading_offer(setup, seen), ""
 
 
 def _answering(vantage: Vantage, ports: Ports) -> tuple[str, ...]:

@@ -39,8 +39,9 @@ from cube_acceptance.probes import Asked, unread
 from cube_acceptance.probes.net.errors import check_sent, trouble
 from cube_acceptance.probes.net.log import Log
 from cube_acceptance.probes.net.measuring import Stopwatch, measured
+from cube_acceptance.probes.net.neighbours import neighbour_answers
 from cube_acceptance.probes.net.receive import RECEIVE_LIMIT, Inbox, UnwantedError, receive
-from cube_acceptance.probes.net.routing import neighbour_answers, udp
+from cube_acceptance.probes.net.routing import udp
 from cube_acceptance.probes.net.sockets import (
     confirm_answer,
     confirm_silence,

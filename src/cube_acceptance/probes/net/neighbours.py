@@ -1,4 +1,4 @@
-"""Which hardware addresses somebody has told this computer by hand; nothing is sent.
+"""What this computer's table of neighbours says: by ARP, or by somebody's hand; nothing is sent.
 
 Linux asks by ARP who has an address, unless it was told (ip-neighbour(8), arp(8)): an entry that
 is permanent, or that needs no ARP, is never asked for again. If it is wrong, packets go to a device
@@ -23,6 +23,8 @@ INTERFACES = Path("/sys/class/net")
 """Where Linux describes its interfaces (sysfs(5))."""
 
 PERMANENT, NO_ARP = 0x80, 0x40  # linux/neighbour.h: NUD_...
+REACHABLE, STALE, DELAY, PROBE = 0x02, 0x04, 0x08, 0x10  # likewise
+INCOMPLETE, FAILED = 0x01, 0x20  # likewise
 WORDS = {PERMANENT: "PERMANENT", NO_ARP: "NOARP"}
 """How ip-neighbour(8) writes these states."""
 
@@ -41,11 +43,19 @@ class Neighbour(NamedTuple):
     hardware: str
     """The hardware address; empty where there is none."""
     state: int
+    """As Linux writes it."""
 
     @property
     def by_hand(self) -> bool:
         """Whether Linux uses it without asking who has the address."""
         return bool(self.state & (PERMANENT | NO_ARP))
+
+    @property
+    def answers(self) -> bool | None:
+        """Whether somebody has the address; None where nobody was asked."""
+        if self.state & (INCOMPLETE | FAILED):
+            return False
+        return bool(self.state & (PERMANENT | REACHABLE | STALE | DELAY | PROBE)) or None
 
     def __str__(self) -> str:
         """Write it as ip-neighbour(8) does."""
@@ -67,7 +77,23 @@ def told_by_hand(interface: str, address: str) -> Neighbour | None:
 def learned(interface: str) -> dict[str, str]:
     """Return which hardware address answers for which address on an interface, as far as known."""
     known = neighbours_on(interface)
-    return {one.address: one.hardware for one in known if one.hardware and not one.by_hand}
+    return {
+        one.address: one.hardware
+        for one in known
+        if one.hardware and not one.by_hand and one.answers
+    }
+
+
+def neighbour_answers(interface: str, address: str) -> bool | None:
+    """Whether somebody on the link answers to an address, as the system sees it.
+
+    None where it says nothing: the address is not on the link, or the system has forgotten it,
+    which Linux does soon where it knows many. Linux tells a socket that is bound to an interface
+    nothing of ARP without an answer: the error is its own and comes by the loopback interface.
+    """
+    known = (one for one in neighbours_on(interface) if one.address == address)
+    entry = next(known, None)
+    return entry.answers if entry else None
 
 
 def neighbours_on(interface: str) -> tuple[Neighbour, ...]:
@@ -91,10 +117,16 @@ def ask_windows(interface: str, load: Load = windows.windows_library) -> tuple[N
     """
     number = windows.adapter(interface, load).number
     return tuple(
-        Neighbour(number, one.address, one.hardware, PERMANENT * (one.state == windows.PERMANENT))
+        Neighbour(number, one.address, one.hardware, _as_linux_writes(one))
         for one in windows.neighbours(load)
-        if one.interface == number and one.hardware and one.state not in windows.INCOMPLETE
+        if one.interface == number
     )
+
+
+def _as_linux_writes(row: windows.Row) -> int:
+    if row.state in windows.INCOMPLETE:
+        return FAILED
+    return PERMANENT if row.hardware and row.state == windows.PERMANENT else REACHABLE
 
 
 def knows_no_arp(interface: str, root: Path = INTERFACES) -> bool:

@@ -10,31 +10,19 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import os
 import re
 import socket
 import struct
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cube_acceptance.probes.net.local import interface_of
-from cube_acceptance.probes.net.windows import (
-    INCOMPLETE,
-    adapter,
-    adapters,
-    best_route,
-    neighbours,
-    windows_library,
-)
+from cube_acceptance.probes.net.netlink import ask_list, attributes
+from cube_acceptance.probes.net.windows import adapters, best_route, windows_library
 
 if TYPE_CHECKING:
     from cube_acceptance.probes.net.windows import Load
-
-from cube_acceptance.probes.net.netlink import ask_list, attributes
-
-ARP_TABLE = Path("/proc/net/arp")
 
 _NETLINK = 16  # linux/socket.h: AF_NETLINK; the socket module names it on Linux only
 _ERROR = 2  # linux/netlink.h: NLMSG_ERROR
@@ -52,7 +40,6 @@ _ALIGNED = 4
 _DST, _SRC, _OIF, _GATEWAY, _PREFSRC, _IP_PROTO, _DPORT = 1, 2, 4, 5, 7, 27, 29  # RTA_...
 _UNICAST, _LOCAL = 1, 2  # RTN_...
 _HOST_BITS = 32
-_ARP_INCOMPLETE = b"0x0"
 _RECEIVE_LIMIT = 8192
 
 
@@ -212,38 +199,3 @@ def connected_source(target: str) -> str | None:
             return None
         source: str = query.getsockname()[0]
         return source
-
-
-def neighbour_answers(interface: str, address: str, table: Path = ARP_TABLE) -> bool | None:
-    """Whether somebody on the link answers to an address, as the system sees it.
-
-    None where it says nothing: the address is not on the link, or the system has forgotten it,
-    which Linux does soon where it knows many. Linux tells a socket that is bound to an interface
-    nothing of ARP without an answer: the error is its own and comes by the loopback interface.
-    """
-    if sys.platform == "win32":
-        return windows_neighbour_answers(interface, address)
-    try:
-        lines = table.read_bytes().splitlines()[1:]
-    except OSError:
-        return None
-    wanted = [address.encode()], [os.fsencode(interface)]
-    for fields in (line.split() for line in lines):
-        if (fields[:1], fields[-1:]) == wanted:
-            return fields[2:3] != [_ARP_INCOMPLETE]
-    return None
-
-
-def windows_neighbour_answers(
-    interface: str, address: str, load: Load = windows_library
-) -> bool | None:
-    """Tell the same as Windows sees it (GetIpNetTable2)."""
-    try:
-        number = adapter(interface, load).number
-        rows = neighbours(load)
-    except OSError:
-        return None
-    for row in rows:
-        if (row.interface, row.address) == (number, address):
-            return row.state not in INCOMPLETE
-    return None

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from cube_acceptance.probes.net import windows
 from cube_acceptance.probes.net.capture import BLIND, HOPS, RECORDER, Capture
-from cube_acceptance.probes.net.routing import ANY, Flow, neighbour_answers, tcp, udp
+from cube_acceptance.probes.net.neighbours import neighbour_answers
+from cube_acceptance.probes.net.routing import ANY, Flow, tcp, udp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
