@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from cube_acceptance.evidence import CannotMeasure, DhcpObserved, LeaseObserved, Vantage
+from cube_acceptance.evidence import (
+    CannotMeasure,
+    DhcpObserved,
+    LeaseObserved,
+    NtpObserved,
+    Vantage,
+)
 from cube_acceptance.judge import Said, Word, obstacle
 from cube_acceptance.network import (
     CUBE_LIMIT,
@@ -15,15 +21,21 @@ from cube_acceptance.network import (
     NTP_OPTION,
     default_routers,
     fits,
+    handed_out_by,
     hosts,
     leading_offer,
     missing,
+    name_servers,
     real_offers,
+    rivals,
     server_of,
     silence_is_doubtful,
+    time_servers,
+    unsynchronised_by,
+    usable_addresses,
     ways_out,
 )
-from judging import stand_in_the_segment, stranger_facts
+from judging import dns_seen, look, other_way, stand_in_the_segment, stranger_facts
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import DhcpMessage
@@ -32,6 +44,7 @@ if TYPE_CHECKING:
     from cube_acceptance.site import Site
 
 SHORT_LEASE_S = 600
+NOTHING = "\N{EN DASH}"
 
 
 @pytest.mark.requirement("DHCP-01")
@@ -50,6 +63,7 @@ def test_a_dhcp_server_offers_an_address(judge: Judge, setup: Setup) -> None:
     note_rivals(judge, real_offers(offers))
     if not fits(setup, offer):
         judge.inconclusive("ambiguous", **stranger_facts(real_offers(offers)))
+    note_rivals_servers(judge, setup, offers)
     note_own_offers(judge, site, offers)
     assert isinstance(setup.vantage, Vantage)  # or no offer would have been heard
     note_taken(judge, site, offers, setup.vantage.address)
@@ -115,10 +129,46 @@ def note_rivals(judge: Judge, offers: tuple[DhcpMessage, ...]) -> None:
     if len(servers) < 2:
         return
     judge.note("second-server", servers=list(servers))
-    if len({frozenset(ways_out(offer)) for offer in servers.values()}) > 1:
-        judge.note("servers-disagree", what=Word("routers"))
-    if len({frozenset(offer.dns) for offer in servers.values()}) > 1:
-        judge.note("servers-disagree", what=Word("name-servers"))
+    for what, named in (
+        ("routers", {server: ways_out(offer) for server, offer in servers.items()}),
+        ("name-servers", {server: offer.dns for server, offer in servers.items()}),
+    ):
+        if len(set(map(frozenset, named.values()))) > 1:
+            said = [f"{server}: {' + '.join(by) or NOTHING}" for server, by in named.items()]
+            judge.note("servers-disagree", what=Word(what), said=said)
+
+
+def note_rivals_servers(judge: Judge, setup: Setup, offers: DhcpObserved) -> None:
+    """Note an offer that a CUBE may take as well, and with which it would have no names or time."""
+    site = setup.site
+    for offer in rivals(setup, offers):
+        given = handed_out_by(setup, offer)
+        naming = name_servers(site, given).addresses
+        if any(unresolved(judge, setup, host, naming) for host in site.cloud.hosts):
+            named = naming or Word("none")
+            judge.note("offer-without-names", server=server_of(offer), servers=named)
+        timed = time_servers(site, given).addresses
+        if all(tells_no_time(judge, setup, server) for server in timed):
+            judge.note("offer-without-time", server=server_of(offer), servers=timed or Word("none"))
+
+
+def unresolved(judge: Judge, setup: Setup, host: str, servers: tuple[str, ...]) -> bool:
+    """Whether it is certain that none of these DNS servers leads a cloud name anywhere."""
+    answers = [dns_seen(judge, server, host) for server in servers]
+    elsewhere = [other_way(judge, setup, "udp", server, setup.ports.dns) for server in servers]
+    return not any(elsewhere) and all(
+        answer and not usable_addresses(setup, answer) for answer in answers
+    )
+
+
+def tells_no_time(judge: Judge, setup: Setup, server: str) -> bool:
+    """Whether it is certain that a time server does not answer, or is not synchronised."""
+    answer = look(judge, f"ntp/{server}")
+    if other_way(judge, setup, "udp", server, setup.ports.ntp):
+        return False
+    return isinstance(answer, NtpObserved) and (
+        answer.reply is None or bool(unsynchronised_by(answer.reply))
+    )
 
 
 def note_own_offers(judge: Judge, site: Site, offers: DhcpObserved) -> None:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 replace = msgspec.structs.replace
 
 TAPIO, HOMAG = HOSTS
-SECOND = "10.20.0.2"
+SECOND, THIRD, FAR = "10.20.0.2", "10.20.0.3", "11.20.0.53"
 OTHER = "10.20.0.66"
 MANY = tuple(f"10.20.0.{last}" for last in range(101, 134))
 COMMON = {"started": STARTED, "duration_s": 0.01}
@@ -155,6 +155,16 @@ def dns(host: str, server: str = SERVER, **changes: object) -> DnsObserved:
 def no_dns(host: str, trouble: Trouble, server: str = SERVER) -> DnsObserved:
     """A DNS server that gave no usable answer."""
     return DnsObserved(**COMMON, server=server, name=host, trouble=trouble)
+
+
+def refused_by(server: str) -> list[tuple[str, str, dict[str, object]]]:
+    """What a DNS server that knows nobody says of both clouds."""
+    return [(server, host, {"rcode": "REFUSED", "addresses": ()}) for host in HOSTS]
+
+
+def known_to(server: str) -> list[tuple[str, str, dict[str, object]]]:
+    """What a DNS server says that knows both clouds."""
+    return [(server, host, {}) for host in HOSTS]
 
 
 def all_dns(**changes: object) -> dict[str, Observation | None]:
@@ -452,6 +462,17 @@ ROWS = [
         {},
         ("no-default-route",),
     ),
+    Row(
+        "option 121 with a default route in two halves",
+        {"dhcp": offer(routers=(), routes=(("0.0.0.0/1", SERVER), ("128.0.0.0/1", SERVER)))},
+        {},
+    ),
+    Row(
+        "option 121 with one half of a default route beside a router",
+        {"dhcp": offer(routes=(("0.0.0.0/1", SERVER),))},
+        {},
+        ("no-default-route",),
+    ),
     Row("no mask", {"dhcp": offer(subnet_mask=None)}, {"DHCP-01": "fail wrong-answer"}),
     Row("no server identifier", {"dhcp": offer(server_id=None)}, {"DHCP-01": "fail wrong-answer"}),
     Row(
@@ -685,6 +706,88 @@ ROWS = [
         {"dhcp": dhcp(OFFER, replace(OFFER, server_id=SECOND, dns=(SECOND,)))},
         {},
         ("second-server", "servers-disagree"),
+    ),
+    *(
+        Row(
+            f"two servers that disagree on DNS, and of the other's {what}",
+            {
+                "dhcp": dhcp(OFFER, replace(OFFER, server_id=SECOND, dns=named)),
+                **{
+                    f"dns/{server}/{host}": change
+                    if isinstance(change, CannotMeasure)
+                    else dns(host, server, **change)
+                    for server, host, change in answers
+                },
+            },
+            {},
+            ("second-server", "servers-disagree", *notes),
+        )
+        for what, named, answers, notes in (
+            ("none resolves", (SECOND,), refused_by(SECOND), ("offer-without-names",)),
+            (
+                "one name of two is not known",
+                (SECOND,),
+                refused_by(SECOND)[:1] + known_to(SECOND)[1:],
+                ("offer-without-names",),
+            ),
+            ("one of two resolves", (SECOND, THIRD), refused_by(SECOND) + known_to(THIRD), ()),
+            (
+                "one could not be asked",
+                (SECOND,),
+                [(SECOND, host, cannot("not-permitted")) for host in HOSTS],
+                (),
+            ),
+            (
+                "each resolves one name",
+                (SECOND, THIRD),
+                [
+                    (SECOND, TAPIO, {}),
+                    (SECOND, HOMAG, {"rcode": "NXDOMAIN", "addresses": ()}),
+                    (THIRD, TAPIO, {"rcode": "NXDOMAIN", "addresses": ()}),
+                    (THIRD, HOMAG, {}),
+                ],
+                (),
+            ),
+            ("there is none", (), [], ("offer-without-names",)),
+        )
+    ),
+    *(
+        Row(
+            f"two servers, and the other's time server {what}",
+            {"dhcp": dhcp(OFFER, replace(OFFER, server_id=SECOND, ntp=(SECOND,)))} | measured,
+            {},
+            ("second-server", *notes),
+        )
+        for what, measured, notes in (
+            ("works", {f"ntp/{SECOND}": ntp(SECOND)}, ()),
+            ("is silent", {f"ntp/{SECOND}": ntp(SECOND, SILENT)}, ("offer-without-time",)),
+            (
+                "is not synchronised",
+                {f"ntp/{SECOND}": ntp(SECOND, leap=3)},
+                ("offer-without-time",),
+            ),
+            ("could not be asked", {f"ntp/{SECOND}": cannot("not-permitted")}, ()),
+        )
+    ),
+    Row(
+        "two servers, and the other's far ones are reached by another router than a CUBE's",
+        {
+            "dhcp": dhcp(OFFER, replace(OFFER, server_id=SECOND, dns=(FAR,), ntp=(FAR,))),
+            **{
+                f"dns/{FAR}/{host}": dns(host, FAR, rcode="REFUSED", addresses=()) for host in HOSTS
+            },
+            f"ntp/{FAR}": ntp(FAR, SILENT),
+            **way("udp", FAR, 53, "10.20.0.9"),
+            **way("udp", FAR, 123, "10.20.0.9"),
+        },
+        {},
+        ("second-server", "servers-disagree"),
+    ),
+    Row(
+        "two servers, of which the other names no time server",
+        {"dhcp": dhcp(OFFER, replace(OFFER, server_id=SECOND, ntp=()))},
+        {},
+        ("second-server", "offer-without-time"),
     ),
     Row(
         "two servers that name the same servers in another order",

@@ -83,6 +83,8 @@ class TestMissing:
             ({"routers": ("10.20.0.255",)}, ("router",)),
             ({"routers": (), "routes": (("0.0.0.0/0", SERVER),)}, ()),
             ({"routers": (), "routes": (("10.0.0.0/8", SERVER),)}, ("router",)),
+            ({"routers": (), "routes": (("0.0.0.0/1", SERVER), ("128.0.0.0/1", SERVER))}, ()),
+            ({"routers": (), "routes": (("128.0.0.0/1", SERVER),)}, ("router",)),
             ({"routers": (), "routes": (("0.0.0.0/0", "0.0.0.0"),)}, ("router",)),
             ({"server_id": None}, ("server-identifier",)),
             ({"server_id": "0.0.0.0"}, ("server-identifier",)),
@@ -159,6 +161,29 @@ class TestServerOf:
         """Behind a relay the identifier is the server's, and the source is not."""
         assert network.server_of(offer(server_id=SECOND)) == SECOND
         assert network.server_of(offer(server_id=None)) == SERVER
+
+
+class TestRivals:
+    """Offers that a CUBE may take as well, and whose servers are asked for that."""
+
+    @pytest.mark.parametrize(
+        ("others", "rivalling"),
+        [
+            ((), 0),
+            (({"server_id": SECOND},), 0),
+            (({"server_id": SECOND, "dns": (SECOND,)},), 1),
+            (({"server_id": SECOND, "ntp": ()},), 1),
+            (({"server_id": SECOND, "dns": (SECOND,), "routers": ()},), 0),
+            ((STRAY | {"dns": (SECOND,)},), 0),
+            (tuple({"dns": (f"10.20.0.{n}",)} for n in range(9, 19)), network.RIVAL_LIMIT),
+        ],
+        ids=["none", "same", "names", "time", "incomplete", "stranger", "flood"],
+    )
+    def test_who(self, others: tuple[dict[str, object], ...], rivalling: int) -> None:
+        """Only who names other servers, and whose offer is as good as the leading one."""
+        offers = (OFFER, *(offer(**one) for one in others))
+
+        assert network.rivals(setup(), dhcp(*offers)) == offers[1 : 1 + rivalling]
 
 
 class TestFits:

@@ -403,6 +403,16 @@ class TestFront:
         assert "line-6: Two days behind." not in front
         assert "and 3 more" in front
 
+    def test_servers_that_disagree_are_on_it(self) -> None:
+        """What the CUBE is given by chance is nothing of one CUBE's, and takes several lines."""
+        made = samples.few("en")
+        seen = {"requirement": "DHCP-01", "code": "servers-disagree", "subject": "site"}
+        made["observations"] = [seen | {"text": "Switch one off. " * 20}]
+        front = render(made, "en").partition('id="part-')[0]
+
+        assert "DHCP-01: Switch one off." in front
+        assert "6 CUBEs, listed" in front
+
 
 class TestRunningLines:
     """What stands on every printed page."""

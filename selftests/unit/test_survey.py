@@ -481,6 +481,24 @@ class TestWhatFollowsFromWhat:
             f"https/{HOMAG}",
         }
 
+    def test_a_rivals_servers_are_asked_as_well(self) -> None:
+        """Chance decides which offer a CUBE takes; what clouds are asked is not changed by it."""
+        rival = msgspec.structs.replace(OFFER, server_id=SECOND, dns=(SECOND,), ntp=(SECOND,))
+        network = Network(
+            {
+                "dhcp": dhcp(OFFER, rival),
+                f"ntp/{SECOND}": cannot(),
+                f"dns/{SECOND}/{TAPIO}": answer(SECOND, "11.20.0.77"),
+                f"dns/{SECOND}/{HOMAG}": answer(SECOND, "11.20.0.79"),
+                f"dns/{SECOND}/invalid": answer(SECOND),
+            }
+        )
+
+        asked = run(network, "DHCP-01", "NTP-01", "DNS-01", "HTTPS-01")[1]
+
+        assert {f"ntp/{SECOND}", f"dns/{SECOND}/{TAPIO}", f"dns/{SECOND}/{HOMAG}"} <= asked
+        assert network.probe(f"https/{TAPIO}").addresses == (HOSTS[TAPIO],)
+
     def test_an_incomplete_offer_is_better_than_none(self) -> None:
         """What it says about servers can be measured; DHCP-01 fails by itself."""
         poor = msgspec.structs.replace(OFFER, routers=())

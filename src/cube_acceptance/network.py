@@ -42,12 +42,17 @@ DNS_OPTION, NTP_OPTION = 6, 42
 
 NO_ROUTER = "0.0.0.0"  # noqa: S104 - an address in a packet, nothing is bound to it
 """What option 121 says in the place of a router where the destination is on the link (RFC 3442)."""
+EVERYWHERE = "0.0.0.0/0"
+"""The destination of a default route."""
 UNSYNCHRONISED_LEAP = 3
 LAST_STRATUM = 15
 ROOT_DISTANCE_LIMIT_S = 5.0
 """A time server's figures that count as synchronised, or in the leap's case do not."""
 
 UNSPECIFIED = "0.0.0.0"  # noqa: S104 - what an OFFER of nothing offers
+
+RIVAL_LIMIT = 3
+"""How many offers beside the leading one have their servers asked as well."""
 
 CUBE_LIMIT = 8
 """How many CUBEs' own hardware addresses DHCP is asked for."""
@@ -126,8 +131,17 @@ def missing(offer: DhcpMessage) -> tuple[str, ...]:
 
 
 def default_routers(offer: DhcpMessage) -> tuple[str, ...]:
-    """List the routers of the default routes in option 121 (RFC 3442)."""
-    return tuple(router for network, router in offer.routes if network == "0.0.0.0/0")
+    """List the routers of the default routes in option 121 (RFC 3442).
+
+    Routes that lead everywhere together are as good as one: 0.0.0.0/1 and 128.0.0.0/1 are often
+    written in its place.
+    """
+    named = tuple(router for network, router in offer.routes if network == EVERYWHERE)
+    if named:
+        return named
+    networks = ipaddress.collapse_addresses(ipaddress.IPv4Network(to) for to, _ in offer.routes)
+    together = [str(network) for network in networks] == [EVERYWHERE]
+    return tuple(dict.fromkeys(by for _, by in offer.routes)) if together else ()
 
 
 def ways_out(offer: DhcpMessage) -> tuple[str, ...]:
@@ -222,6 +236,17 @@ def leading_offers(setup: Setup, observed: DhcpObserved) -> tuple[DhcpMessage, .
     counting = [offer for offer in offers if offer.hardware or server_of(offer) not in own]
     best = min(map(rank, counting), default=None)
     return tuple(offer for offer in counting if rank(offer) == best)
+
+
+def rivals(setup: Setup, observed: DhcpObserved) -> tuple[DhcpMessage, ...]:
+    """List the offers that a CUBE may take as well and that name other servers than the leading.
+
+    Which one it takes is for chance to decide, so theirs are asked, too.
+    """
+    by_servers: dict[tuple[frozenset[str], ...], DhcpMessage] = {}
+    for offer in leading_offers(setup, observed):
+        by_servers.setdefault((frozenset(offer.dns), frozenset(offer.ntp)), offer)
+    return tuple(by_servers.values())[1 : 1 + RIVAL_LIMIT]
 
 
 def server_of(offer: DhcpMessage) -> str:

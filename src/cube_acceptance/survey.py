@@ -288,6 +288,7 @@ class Survey:
             self._setup, observation
         ):
             self._follow(network.handed_out(self._setup, self._store))
+            self._ask_rivals(observation)
             return
         from cube_acceptance.probes.leases import LeaseProbe
 
@@ -317,6 +318,14 @@ class Survey:
         if not self._servers:
             for host in self._hosts_from_cubes():
                 self._ask_from_cubes(host, ())
+
+    def _ask_rivals(self, observed: DhcpObserved) -> None:
+        """Ask the servers of offers that a CUBE may take as well."""
+        site = self._setup.site
+        for offer in network.rivals(self._setup, observed):
+            given = network.handed_out_by(self._setup, offer)
+            timed = network.time_servers(site, given).addresses
+            self._ask_servers(timed, network.name_servers(site, given).addresses)
 
     def _hosts_from_cubes(self) -> set[str]:
         owed = [(needs, owing) for needs, owing in self._owed if needs.from_cube]

@@ -6,6 +6,7 @@ from collections import Counter
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
+from cube_acceptance.catalogue import SITE
 from cube_acceptance.text.foreign import one_line
 from cube_acceptance.text.wording import date, local, say, verdict_word
 from cube_acceptance.verdict import OUTCOMES, verdict_kind, worst
@@ -24,6 +25,9 @@ LINES_ON_FRONT = 8
 """How many lines CUBEs, remarks on them and deviations may take on the first page together; a
 single CUBE stands there in any case."""
 
+LINE_ON_FRONT = 150
+"""Characters that a line of the first page has room for, rather too many than too few."""
+
 NAMES_ON_FRONT = 12
 """How many CUBEs the first page's summary names as not passing."""
 
@@ -37,8 +41,14 @@ RESERVATIONS_ON_FRONT = 5
 RESERVATION_LIMIT = 120
 """Characters of somebody's own words in one of them."""
 
-ON_FRONT = frozenset({"cube-clock", "other-device"})
-"""Observations that whoever signs has to know: what was tested may not be what is installed."""
+ON_FRONT = frozenset(
+    {
+        "cube-clock", "other-device",
+        "servers-disagree", "offer-without-names", "offer-without-time",
+    }
+)  # fmt: skip
+"""Observations that whoever signs has to know: what was tested may not be what is installed, or
+not what the CUBE is given."""
 
 
 def title(certificate: Mapping[str, Any], language: Language) -> str:
@@ -123,7 +133,8 @@ def issue(reading: Reading) -> str:
 def one_by_one(reading: Reading) -> bool:
     """Whether the first page has room for a line for every CUBE, beside what must stand there."""
     cubes = len(reading.certificate["item"]["cubes"])
-    beside = len(remarks(reading)) + len(reservations(reading))
+    said = [*remarks(reading), *reservations(reading)]
+    beside = sum(1 + len(text) // LINE_ON_FRONT for text in said)
     return cubes <= CUBES_ON_FRONT and cubes + beside <= max(LINES_ON_FRONT, beside + 1)
 
 
@@ -225,7 +236,7 @@ def standings(certificate: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], O
 def remarks(reading: Reading) -> list[str]:
     """Return the observations that belong on the first page, and how many more there are."""
     texts = [
-        f"{entry['subject']}: {entry['text']}"
+        f"{entry['requirement' if entry['subject'] == SITE else 'subject']}: {entry['text']}"
         for entry in reading.certificate["observations"]
         if entry["code"] in ON_FRONT
     ]
