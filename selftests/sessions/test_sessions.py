@@ -727,6 +727,19 @@ class TestUsage:
         assert "this computer allows 0 more threads" in session.output
         assert not session.folders
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+    @pytest.mark.parametrize("files", [24, 40])
+    def test_a_computer_that_allows_too_few_files(self, tmp_path: Path, files: int) -> None:
+        """Likewise, and no simulated server ends the run for want of a socket."""
+        (tmp_path / "meagre.py").write_text(
+            f"import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, ({files}, {files}))\n"
+        )
+        session = start(tmp_path, "-p", "meagre", environment={"PYTHONPATH": str(tmp_path)})
+
+        assert session.status == 4
+        assert "more files, and it needs 56" in session.output
+        assert not session.folders
+
     def test_reports_that_cannot_be_written(self, tmp_path: Path) -> None:
         """A folder that cannot be made is named."""
         (tmp_path / "file").write_text("")

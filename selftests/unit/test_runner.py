@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import queue
 import resource
 import threading
@@ -137,6 +138,41 @@ class TestThreads:
 
         monkeypatch.setattr(runner, "threads_to_be_had", lambda wanted: min(wanted, needed))
         runner.check_room(simulated=simulated)
+
+    @pytest.mark.parametrize(("simulated", "needed"), [(False, 32), (True, 56)])
+    def test_too_few_files_are_said_beforehand(
+        self, monkeypatch: pytest.MonkeyPatch, *, simulated: bool, needed: int
+    ) -> None:
+        """Likewise; a probe that may not open its socket would be an internal error."""
+        monkeypatch.setattr(runner, "threads_to_be_had", lambda wanted: wanted)
+        monkeypatch.setattr(runner, "files_to_be_had", lambda wanted: min(wanted, needed - 1))
+        words = rf"open {needed - 1} more files, and it needs {needed}: .*ulimit -n"
+        with pytest.raises(runner.NoRoomError, match=words):
+            runner.check_room(simulated=simulated)
+
+        monkeypatch.setattr(runner, "files_to_be_had", lambda wanted: min(wanted, needed))
+        runner.check_room(simulated=simulated)
+
+    @pytest.mark.parametrize(("allowed", "found"), [(0, 0), (5, 5), (40, 16)])
+    def test_tries_how_many_files_there_may_be(
+        self, monkeypatch: pytest.MonkeyPatch, allowed: int, found: int
+    ) -> None:
+        """What is open already counts as well; and none that was tried stays open."""
+        opened: list[int] = []
+
+        def grudging(_path: str, _flags: int) -> int:
+            if len(opened) == allowed:
+                raise OSError(errno.EMFILE, "Too many open files")
+            opened.append(len(opened))
+            return opened[-1]
+
+        closed: list[int] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(runner.os, "open", grudging)
+            patch.setattr(runner.os, "close", closed.append)
+            assert runner.files_to_be_had(16) == found
+
+        assert closed == opened
 
     def test_asks_the_system_how_many_files_there_may_be(
         self, monkeypatch: pytest.MonkeyPatch

@@ -84,7 +84,7 @@ def find_tools(config: pytest.Config, state: State) -> None:
 
 
 def find_room(state: State) -> None:
-    """Make sure that this computer lets the run have the threads it needs."""
+    """Make sure that this computer lets the run have the threads and files it needs."""
     from cube_acceptance.runner import NoRoomError, check_room
 
     if state.replay:

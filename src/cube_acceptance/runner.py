@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
@@ -29,6 +30,11 @@ FILES_EACH = 2
 """Files that a probe may hold open: its socket, and now and then one more."""
 FILES_KEPT = 64
 """Files that are left to everything else."""
+FILES_NEEDED = 32
+"""Files without which not even one probe at a time has what it opens: a host's addresses are
+looked at side by side, and reports are written."""
+FILES_SIMULATED = 24
+"""Files that the embedded site takes on top."""
 
 THREADS_SOUGHT = 64
 """Who may start so many threads is taken to have no limit that matters."""
@@ -88,8 +94,25 @@ def threads_to_be_had(wanted: int) -> int:
     return len(started)
 
 
+def files_to_be_had(wanted: int) -> int:
+    """Try how many files this process may open, at most ``wanted``; none of them stays open.
+
+    The limit (``ulimit -n``) counts those that are open already.
+    """
+    opened: list[int] = []
+    try:
+        for _ in range(wanted):
+            opened.append(os.open(os.devnull, os.O_RDONLY))  # noqa: PERF401 - it ends by an error
+    except OSError:
+        pass
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+    return len(opened)
+
+
 def check_room(*, simulated: bool) -> None:
-    """Make sure that a run can have the threads it needs.
+    """Make sure that a run can have the threads and open the files it needs.
 
     Raises:
         NoRoomError: it cannot.
@@ -100,6 +123,13 @@ def check_room(*, simulated: bool) -> None:
         raise NoRoomError(
             f"this computer allows {found} more threads, and a run needs {needed}: raise the"
             " limit of processes (ulimit -u, TasksMax, --pids-limit) or end other programs"
+        )
+    needed = FILES_NEEDED + FILES_SIMULATED * simulated
+    found = files_to_be_had(needed)
+    if found < needed:
+        raise NoRoomError(
+            f"this computer lets a run open {found} more files, and it needs {needed}: raise the"
+            " limit of open files (ulimit -n, LimitNOFILE, --ulimit nofile)"
         )
 
 
