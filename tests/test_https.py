@@ -48,6 +48,16 @@ PUBLIC_AUTHORITIES = (
 )
 """Who issues certificates that every device believes, as their names stand in them."""
 
+PROTECTION_ISSUERS = (
+    *("web/mail shield", "eset ssl filter", "kaspersky anti-virus", "kaspersky web anti-virus"),
+    *("bitdefender personal ca", "adguard personal"),
+)
+"""As whom protection software signs that looks into the connections of the computer it runs on:
+Avast, AVG and Norton; ESET; Kaspersky; Bitdefender; AdGuard. None of it runs on a gateway."""
+
+SERVICE_ISSUERS = ("zscaler", "netskope", "cloudflare managed", "iboss", "cato networks")
+"""Services on the Internet that look into what a plant, or an agent on a computer, sends them."""
+
 FILTER_WORDS = (
     *("umbrella", "opendns", "block page", "blockpage", "blocked", "gesperrt", "sperrseite"),
     *("web filter", "webfilter", "web-filter", "url filter", "urlfilter", "content filter"),
@@ -233,11 +243,19 @@ def rule_on_certificate(
     facts = where | validity(seen)
     if objection.code in {EXPIRED, NOT_YET_VALID}:
         rule_on_expiry(judge, setup, seen, facts)
+    if objection.code in NO_TRUST and is_of_this_computer(seen):
+        judge.inconclusive("not-permitted", "not-permitted.protection", **facts)
     if objection.code in NO_TRUST:
         judge.fail("untrusted", kind_of_stranger(seen), **facts)
     if objection.code in NAME_MISMATCHES:
         judge.fail("untrusted", "untrusted.name", **facts)
     judge.fail("untrusted", "untrusted.unfit", **facts, detail=objection.message)
+
+
+def is_of_this_computer(seen: HttpsObserved) -> bool:
+    """Whether protection software of this computer issued a certificate, by its own name."""
+    issuer = seen.tls.issuer.lower() if seen.tls else ""
+    return any(name in issuer for name in PROTECTION_ISSUERS)
 
 
 def kind_of_stranger(seen: HttpsObserved) -> str:
@@ -249,6 +267,8 @@ def kind_of_stranger(seen: HttpsObserved) -> str:
         return "untrusted.filter"
     if not is_for(seen.tls, seen.host):
         return "untrusted.name"
+    if any(name in seen.tls.issuer.lower() for name in SERVICE_ISSUERS):
+        return "untrusted.service"
     public = any(name in seen.tls.issuer.lower() for name in PUBLIC_AUTHORITIES)
     return "untrusted.intermediate" if public else "untrusted"
 
