@@ -33,7 +33,8 @@ FILTER_TITLES = (
     *("blocked", "blocking page", "block page", "web filter", "webfilter", "content filter"),
     *("content-filter", "url filter", "filter violation", "gesperrt", "sperrseite"),
     *("fortiguard", "fortigate", "sophos", "zscaler", "mcafee", "skyhigh", "notification: policy"),
-    *("captive portal", "hotspot", "guest portal", "gastzugang"),
+    *("captive portal", "hotspot", "guest portal", "guest access", "gastzugang"),
+    *("firewall authentication", "web authentication", "network login"),
 )
 """What stands in the titles of the pages that filters and portals show instead of another."""
 
