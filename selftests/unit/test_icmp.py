@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import itertools
-import os
 import socket
 import stat
 import struct
 import sys
-import time
-from collections import deque
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -25,14 +22,10 @@ from cube_acceptance.probes import icmp
 from cube_acceptance.probes.icmp import (
     COUNT,
     PingProbe,
-    SocketWire,
-    age,
-    filter_program,
-    open_socket,
     open_wire,
     trouble_of,
 )
-from cube_acceptance.probes.net import measuring, ping_command
+from cube_acceptance.probes.net import echo_socket, measuring, ping_command
 from cube_acceptance.probes.net.checksum import INTACT, checksum
 from cube_acceptance.probes.net.echo import (
     PERMIT,
@@ -45,6 +38,7 @@ from cube_acceptance.probes.net.echo import (
     permit_command,
     strip_ip_header,
 )
+from cube_acceptance.probes.net.echo_socket import EchoSockets, may_share
 from cube_acceptance.probes.net.errors import CannotAskError
 from cube_acceptance.probes.net.log import IGNORED_LIMIT
 from cube_acceptance.probes.net.ping_command import (
@@ -56,57 +50,27 @@ from cube_acceptance.probes.net.ping_command import (
 )
 from cube_acceptance.probes.net.ratelimit import Memory, RateLimit, Turn
 from cube_acceptance.probes.net.receive import OVERTIME_LIMIT
+from cube_acceptance.probes.net.together import together
+from selftests.support.echoes import (
+    ADDRESS,
+    IDENTIFIER,
+    PAYLOAD,
+    ROUTER,
+    FakeSocket,
+    error,
+    ip_header,
+    reply,
+)
 from selftests.support.windows import EchoService, no_library
 
 if TYPE_CHECKING:
     from selftests.support.fakes import Account
 
 LOOPBACK = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
-ADDRESS = "192.0.2.50"
-ROUTER = "192.0.2.1"
-IDENTIFIER = 0x4711
-PAYLOAD = b"sixteen bytes..."
 READER = Reader(ADDRESS, IDENTIFIER, PAYLOAD)
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a shell script as ping")
-
-
-def reply(sequence: int = 1, identifier: int = IDENTIFIER, payload: bytes = PAYLOAD) -> bytes:
-    """Write an echo reply."""
-    return summed(struct.pack("!BBHHH", 0, 0, 0, identifier, sequence) + payload)
-
-
-def summed(message: bytes) -> bytes:
-    """Put the checksum of an ICMP message into its place."""
-    unsummed = message[:2] + b"\0\0" + message[4:]
-    return message[:2] + checksum(unsummed).to_bytes(2, "big") + message[4:]
-
-
-def reply_to(request: bytes) -> bytes:
-    """Write the reply to an echo request."""
-    return summed(b"\0\0\0\0" + request[4:])
-
-
-def ip_header(destination: str = ADDRESS, protocol: int = 1, options: bytes = b"") -> bytes:
-    """Write an IPv4 header."""
-    first = 0x45 + len(options) // 4
-    fixed = struct.pack("!BBHHHBBH", first, 0, 0, 0, 0, 64, protocol, 0)
-    return fixed + bytes(4) + socket.inet_aton(destination) + options
-
-
-def error(
-    icmp_type: int = 3,
-    code: int = 1,
-    *,
-    destination: str = ADDRESS,
-    protocol: int = 1,
-    request: bytes | None = None,
-) -> bytes:
-    """Write an ICMP error that quotes a request."""
-    quoted = build_request(IDENTIFIER, 2, PAYLOAD) if request is None else request
-    head = struct.pack("!BBHI", icmp_type, code, 0, 0)
-    return head + ip_header(destination, protocol) + quoted[:8]
 
 
 class TestMessages:
@@ -234,334 +198,6 @@ class TestReader:
     def test_any_bytes(self, message: bytes, about_us: bool) -> None:  # noqa: FBT001 - drawn
         """Whatever comes, reading it does not raise."""
         READER.read(error()[:20] + message if about_us else message, ADDRESS)
-
-
-class FakeSocket:
-    """A socket that plays back what a test lays out."""
-
-    def __init__(self, *packets: tuple[bytes, str] | OSError, number: int = IDENTIFIER) -> None:
-        """Lay out what receiving brings, in order; then nothing."""
-        self.packets: deque[tuple[bytes, str] | OSError] = deque(packets)
-        self.errors: deque[tuple[bytes, list[tuple[int, int, bytes]]]] = deque()
-        self.refusal: OSError | None = None
-        self.sent: list[tuple[bytes, tuple[str, int]]] = []
-        self.options: list[tuple[int, int]] = []
-        self.limits: list[float] = []
-        self.notes: list[tuple[int, int, bytes]] = []
-        """What the system notes at every packet."""
-        self.closed = False
-        self._number = number
-
-    def setsockopt(self, level: int, option: int, _value: object) -> None:
-        """Remember that it was set."""
-        self.options.append((level, option))
-
-    def getsockname(self) -> tuple[str, int]:
-        """Return the identifier that the kernel chose."""
-        return "192.0.2.10", self._number
-
-    def settimeout(self, limit_s: float) -> None:
-        """Remember the limit."""
-        self.limits.append(limit_s)
-
-    def gettimeout(self) -> float | None:
-        """Return the limit."""
-        return self.limits[-1] if self.limits else None
-
-    def sendto(self, packet: bytes, target: tuple[str, int]) -> None:
-        """Send, or refuse to."""
-        if self.refusal:
-            raise self.refusal
-        self.sent.append((packet, target))
-
-    def recvmsg(
-        self, _size: int, _notes: int, flags: int = 0
-    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, tuple[str, int]]:
-        """Return the next packet, or the next queued error."""
-        if flags:
-            assert self.limits[-1] == 0, "with a limit, Python waits for the error queue"
-            if not self.errors:
-                raise BlockingIOError
-            return (*self.errors.popleft(), 0, ("", 0))
-        if not self.packets:
-            raise TimeoutError
-        packet = self.packets.popleft()
-        if isinstance(packet, OSError):
-            raise packet
-        return packet[0], self.notes, 0, (packet[1], 0)
-
-    def close(self) -> None:
-        """Remember it."""
-        self.closed = True
-
-
-def wire_over(sock: FakeSocket, method: Method, platform: str = "linux") -> SocketWire:
-    """Put a wire on a fake socket."""
-    wire: Any = SocketWire
-    made: SocketWire = wire(sock, ADDRESS, method, platform)
-    return made
-
-
-def note(icmp_type: int = 3, code: int = 1, origin: int = 2, offender: str = ROUTER) -> bytes:
-    """Write what Linux says in its error queue (ip(7))."""
-    extended = struct.pack("=IBBBBII", errno.EHOSTUNREACH, origin, icmp_type, code, 0, 0, 0)
-    return extended + struct.pack("=H2x4s8x", socket.AF_INET, socket.inet_aton(offender))
-
-
-class TestSocketWire:
-    """Raw and datagram sockets."""
-
-    def test_raw_socket(self) -> None:
-        """A raw socket gives the IP header too, and is filtered in the kernel on Linux."""
-        sock = FakeSocket()
-        wire = wire_over(sock, "raw")
-        request = wire.request(1)
-        sock.packets.append((ip_header() + reply_to(request), ADDRESS))
-        left_ago_s = wire.send(1)
-        arrival = wire.receive(1.0)
-
-        assert left_ago_s == 0.0
-        assert sock.sent == [(request, (ADDRESS, 0))]
-        assert sock.options == [(socket.SOL_SOCKET, 35), (socket.SOL_SOCKET, 26)]
-        assert arrival
-        assert (arrival.sequence, arrival.result) == (1, "reply")
-
-    def test_datagram_socket_of_linux(self) -> None:
-        """Linux chooses the identifier, and gives no IP header."""
-        sock = FakeSocket()
-        wire = wire_over(sock, "datagram")
-        request = wire.request(1)
-        sock.packets.append((reply_to(request), ADDRESS))
-        arrival = wire.receive(1.0)
-
-        assert request[4:6] == IDENTIFIER.to_bytes(2, "big")
-        assert sock.options == [(socket.SOL_SOCKET, 35), (socket.IPPROTO_IP, 11)]
-        assert arrival
-        assert arrival.result == "reply"
-
-    def test_datagram_socket_of_macos(self) -> None:
-        """On macOS a datagram socket gives the IP header as a raw one does."""
-        sock = FakeSocket()
-        wire = wire_over(sock, "datagram", "darwin")
-        sock.packets.append((ip_header() + reply_to(wire.request(4)), ADDRESS))
-        wire.send(4)
-        arrival = wire.receive(1.0)
-
-        assert sock.options == []
-        assert arrival
-        assert arrival.sequence == 4
-
-    def test_silence(self) -> None:
-        """The limit reaches the socket, and its end is no arrival."""
-        sock = FakeSocket()
-
-        assert wire_over(sock, "raw").receive(0.25) is None
-        assert sock.limits == [0.25]
-
-    @linux
-    def test_error_queue(self) -> None:
-        """A Linux datagram socket hears of errors by its error queue, several at once."""
-        sock = FakeSocket(OSError(errno.EHOSTUNREACH, "No route to host"))
-        wire = wire_over(sock, "datagram")
-        for sequence, code in ((1, 1), (2, 13)):
-            quoted = wire.request(sequence)[:8]
-            sock.errors.append((quoted, [(socket.IPPROTO_IP, 11, note(3, code))]))
-        arrivals = [wire.receive(1.0), wire.receive(1.0)]
-
-        assert [(one.sequence, one.result, one.source) for one in arrivals if one] == [
-            (1, "unreachable", ROUTER),
-            (2, "prohibited", ROUTER),
-        ]
-
-    @pytest.mark.parametrize(
-        ("level", "kind", "data"),
-        [
-            (socket.IPPROTO_IP, 11, note()[:12]),
-            (socket.IPPROTO_IP, 11, note(origin=1)),
-            (socket.IPPROTO_IP, 11, note(icmp_type=12)),
-            (socket.SOL_SOCKET, 11, note()),
-            (socket.IPPROTO_IP, 8, note()),
-        ],
-        ids=["short", "local", "parameter-problem", "other-level", "other-kind"],
-    )
-    def test_other_notes(self, level: int, kind: int, data: bytes) -> None:
-        """What else the queue may hold is no news of our requests."""
-        sock = FakeSocket(OSError(errno.EHOSTUNREACH, "No route to host"))
-        wire = wire_over(sock, "datagram")
-        sock.errors.append((wire.request(1), [(level, kind, data)]))
-
-        assert wire.receive(0.0) is None
-
-    def test_error_about_something_else(self) -> None:
-        """What quotes nothing of ours is somebody else's."""
-        sock = FakeSocket(OSError(errno.EHOSTUNREACH, "No route to host"))
-        wire = wire_over(sock, "datagram")
-        sock.errors.append((b"short", [(socket.IPPROTO_IP, 11, note())]))
-
-        assert wire.receive(0.0) is None
-
-    @linux
-    def test_flood_of_errors(self) -> None:
-        """However many errors are queued, only so many are read at once."""
-        sock = FakeSocket()
-        wire = wire_over(sock, "datagram")
-        quoted = wire.request(1)
-        sock.errors.extend([(quoted, [(socket.IPPROTO_IP, 11, note())])] * 100)
-        wire.send(1)
-
-        assert len(sock.errors) == 100 - icmp._ERROR_LIMIT
-
-    @linux
-    def test_errors_before_sending(self) -> None:
-        """An error that waits is not taken for a failure to send the next request."""
-        sock = FakeSocket()
-        wire = wire_over(sock, "datagram")
-        sock.errors.append((wire.request(1), [(socket.IPPROTO_IP, 11, note())]))
-        wire.send(2)
-        arrival = wire.receive(1.0)
-
-        assert arrival
-        assert arrival.sequence == 1
-
-    def test_raw_socket_has_no_error_queue(self) -> None:
-        """A raw socket is given ICMP errors as packets; hearing of them twice helps nobody."""
-        sock = FakeSocket(OSError(errno.ENETDOWN, "Network is down"))
-        wire = wire_over(sock, "raw")
-        sock.errors.append((wire.request(1), [(socket.IPPROTO_IP, 11, note())]))
-
-        assert wire.receive(0.0) is None
-        assert len(sock.errors) == 1
-
-    def test_failing_reception(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A socket that fails again and again must not keep the processor busy."""
-        slept: list[float] = []
-        monkeypatch.setattr(time, "sleep", slept.append)
-        wire = wire_over(FakeSocket(OSError(errno.ENETDOWN, "Network is down")), "raw")
-
-        assert wire.receive(1.0) is None
-        assert slept == [0.05]
-
-    def test_own_firewall(self) -> None:
-        """This computer's own packet filter says nothing about the target."""
-        sock = FakeSocket()
-        sock.refusal = PermissionError(errno.EPERM, "Operation not permitted")
-
-        with pytest.raises(CannotAskError, match="own firewall") as caught:
-            wire_over(sock, "raw").send(1)
-
-        assert (caught.value.cause, caught.value.command) == ("not-permitted", "")
-
-    def test_interface_goes_down(self) -> None:
-        """Neither does an interface that is gone."""
-        sock = FakeSocket()
-        sock.refusal = OSError(errno.ENETDOWN, "Network is down")
-
-        with pytest.raises(CannotAskError, match="Network is down") as caught:
-            wire_over(sock, "raw").send(1)
-
-        assert caught.value.cause == "off-link"
-
-    def test_computer_drops_requests(self) -> None:
-        """Protection software that lets none out is no missing link."""
-        sock = FakeSocket()
-        sock.refusal = OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
-
-        with pytest.raises(CannotAskError, match="nothing can be sent") as caught:
-            wire_over(sock, "datagram").send(1)
-
-        assert caught.value.cause == "not-permitted"
-
-    def test_no_route(self) -> None:
-        """A missing way is what came of this request; nothing is raised."""
-        sock = FakeSocket()
-        sock.refusal = OSError(errno.EHOSTUNREACH, "No route to host")
-        wire = wire_over(sock, "raw")
-        wire.send(3)
-        arrival = wire.receive(1.0)
-
-        assert arrival
-        assert (arrival.sequence, arrival.result) == (3, "unreachable")
-
-    def test_close(self) -> None:
-        """The socket is given back."""
-        sock = FakeSocket()
-        wire_over(sock, "raw").close()
-
-        assert sock.closed
-
-    @linux
-    def test_filter(self) -> None:
-        """The kernel takes the filter, and lets through what is about our identifier only."""
-        program = filter_program(IDENTIFIER)
-        one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        with one, other:
-            icmp.attach_filter(other, program)
-            other.settimeout(0)
-            foreign = error(request=build_request(9, 1, PAYLOAD))
-            passing = [reply(), reply(2), error(3), error(11)]
-            stopped = [reply(identifier=9), build_request(IDENTIFIER, 1, b""), foreign, error(5)]
-            for message in [*stopped, *passing]:
-                one.send(ip_header() + message)
-            one.send(ip_header(options=bytes(4)) + reply(5))
-            got = [strip_ip_header(other.recv(200)) for _ in range(5)]
-
-            with pytest.raises(BlockingIOError):
-                other.recv(200)
-
-        assert got == [*passing, reply(5)]
-
-
-class TestOpenSocket:
-    """Which sockets this user may have."""
-
-    def test_not_allowed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A right that is missing means another way onto the wire, not an error."""
-
-        def refuse(*_: object) -> NoReturn:
-            raise PermissionError(errno.EPERM, "Operation not permitted")
-
-        monkeypatch.setattr(icmp.socket, "socket", refuse)
-        monkeypatch.setattr(icmp, "source_for", lambda *_: "127.0.0.1")
-
-        assert open_socket(LOOPBACK, "127.0.0.1", socket.SOCK_RAW) is None
-
-    @pytest.mark.parametrize(
-        ("number", "outcome"), [(errno.EPERM, "none"), (errno.ENODEV, "obstacle")]
-    )
-    def test_cannot_be_bound(
-        self, monkeypatch: pytest.MonkeyPatch, number: int, outcome: str
-    ) -> None:
-        """A socket that cannot be bound is closed: bound to nothing it would prove nothing."""
-        sock = FakeSocket()
-
-        def refuse(*_: object) -> NoReturn:
-            raise OSError(number, "no")
-
-        monkeypatch.setattr(icmp.socket, "socket", lambda *_: sock)
-        monkeypatch.setattr(icmp, "bind_interface", refuse)
-        monkeypatch.setattr(icmp, "source_for", lambda *_: "127.0.0.1")
-        if outcome == "none":
-            assert open_socket(LOOPBACK, "127.0.0.1", socket.SOCK_RAW) is None
-        else:
-            with pytest.raises(CannotAskError, match="no ICMP socket"):
-                open_socket(LOOPBACK, "127.0.0.1", socket.SOCK_RAW)
-
-        assert sock.closed
-
-    @linux
-    def test_real_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A socket is bound to the vantage's interface and address; here any kind will do."""
-        real = socket.socket
-        monkeypatch.setattr(
-            icmp.socket, "socket", lambda family, *_: real(family, socket.SOCK_DGRAM)
-        )
-        sock = open_socket(LOOPBACK, "127.0.0.1", socket.SOCK_RAW)
-
-        assert sock
-        with sock:
-            bound = sock.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16)
-            assert bound.rstrip(b"\0") == b"lo"
-            assert sock.getsockname()[0] == "127.0.0.1"
 
 
 REPLY_OUTPUT = """\
@@ -790,53 +426,6 @@ class TestDiscarded:
         assert discarded(tmp_path / "snmp") == 0
 
 
-class TestAge:
-    """When a packet came, by what Linux notes at it."""
-
-    @staticmethod
-    def noted(seconds: int, nanoseconds: int) -> tuple[int, int, bytes]:
-        """Write what Linux notes (socket(7), SO_TIMESTAMPNS)."""
-        return socket.SOL_SOCKET, 35, struct.pack("@ll", seconds, nanoseconds)
-
-    def test_noted(self) -> None:
-        """Seconds and nanoseconds of the same clock that tells the time."""
-        assert age([self.noted(99, 500_000_000)], 100_000_000_000) == 0.5
-
-    @pytest.mark.parametrize(
-        "note",
-        [(socket.SOL_SOCKET, 35, b"short"), (socket.SOL_SOCKET, 29, bytes(16)), (0, 35, bytes(16))],
-    )
-    def test_not_noted(self, note: tuple[int, int, bytes]) -> None:
-        """Other notes tell nothing about it."""
-        assert age([note], 1) is None
-
-    @linux
-    def test_dates_a_reply(self) -> None:
-        """A reply that has waited came before it was read."""
-        sock = FakeSocket()
-        wire = wire_over(sock, "raw")
-        sock.packets.append((ip_header() + reply_to(wire.request(1)), ADDRESS))
-        sock.notes.append(self.noted(*divmod(time.time_ns(), 1_000_000_000)))
-        read_after = time.monotonic()
-        arrival = wire.receive(1.0)
-
-        assert arrival
-        assert arrival.timed
-        assert arrival.moment <= read_after
-
-    @pytest.mark.parametrize("wrong_s", [-3600, 3600])
-    def test_clock_set_meanwhile(self, wrong_s: int) -> None:
-        """A reply from the future, or from before the question, is not dated."""
-        sock = FakeSocket()
-        wire = wire_over(sock, "raw")
-        sock.packets.append((ip_header() + reply_to(wire.request(1)), ADDRESS))
-        sock.notes.append(self.noted(time.time_ns() // 1_000_000_000 + wrong_s, 0))
-        arrival = wire.receive(1.0)
-
-        assert arrival
-        assert not arrival.timed
-
-
 class TestPingArguments:
     """The command for one request."""
 
@@ -1029,13 +618,13 @@ class TestOpenWire:
         def choose(_vantage: Vantage, _address: str, kind: socket.SocketKind) -> FakeSocket | None:
             return FakeSocket() if kind == allowed else None
 
-        monkeypatch.setattr(icmp, "open_socket", choose)
+        monkeypatch.setattr(echo_socket, "open_socket", choose)
 
         assert open_wire(LOOPBACK, "127.0.0.1", 2.0, "linux").method == method
 
     def test_command_last(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without a socket the system's ping."""
-        monkeypatch.setattr(icmp, "open_socket", lambda *_: None)
+        monkeypatch.setattr(icmp, "open_shared", lambda *_: None)
         monkeypatch.setattr(icmp, "find_ping", lambda _platform: "/bin/ping")
         monkeypatch.setattr(icmp, "source_for", lambda *_: "127.0.0.1")
 
@@ -1056,7 +645,7 @@ class TestOpenWire:
 
     def test_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without any way the obstacle names the command that removes it."""
-        monkeypatch.setattr(icmp, "open_socket", lambda *_: None)
+        monkeypatch.setattr(icmp, "open_shared", lambda *_: None)
         monkeypatch.setattr(icmp, "find_ping", lambda _platform: None)
         monkeypatch.setattr(icmp, "source_for", lambda *_: "127.0.0.1")
 
@@ -1550,6 +1139,35 @@ def test_real_loopback() -> None:
 
     assert results(observed) == ["reply", "reply"]
     assert {echo.source for echo in observed.echoes} == {"127.0.0.1"}
+
+
+@linux
+def test_real_loopback_together() -> None:
+    """Several addresses over one socket, in one thread."""
+    if not may_share():
+        pytest.skip("this user may open no ICMP socket")
+    sockets, pace = EchoSockets(), RateLimit([Memory()], interval_s=0.0)
+    addresses = ("127.0.0.1", "127.0.0.2")
+    series = [
+        PingProbe(
+            vantage=LOOPBACK,
+            subject=address,
+            address=address,
+            count=2,
+            interval_s=0.0,
+            pace=pace,
+            sockets=sockets,
+        ).steps()
+        for address in addresses
+    ]
+    with contextlib.closing(sockets):
+        seen = dict(together(zip(addresses, series, strict=True), sockets))
+
+    for address in addresses:
+        observed = seen[address]
+        assert isinstance(observed, PingObserved)
+        assert results(observed) == ["reply", "reply"]
+        assert {echo.source for echo in observed.echoes} == {address}
 
 
 class TestTroubleOf:

@@ -7,18 +7,22 @@ import queue
 import resource
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cube_acceptance import runner
 from cube_acceptance.evidence import CannotMeasure, Observation
+from cube_acceptance.probes.net.together import Sockets
 from cube_acceptance.runner import Finished, Runner
 from selftests.support.builders import cannot, lease
 from selftests.support.fakes import FakeProbe
 
 if TYPE_CHECKING:
-    from cube_acceptance.probes import Probe
+    from collections.abc import Iterator, Sequence
+
+    from cube_acceptance.probes import Probe, Sharing
+    from cube_acceptance.probes.net.together import Steps
 
 LIMIT_S = 20.0
 """How long a test waits for what must happen at once; reached only where it fails."""
@@ -85,6 +89,94 @@ class TestRunner:
         go.set()
         told(running, 1)
         assert running.progress() == (2, 2, ())
+
+
+class Stepping(FakeProbe):
+    """A probe that measures in steps, or fails in one."""
+
+    def steps(self) -> Steps[Observation]:
+        """Take one."""
+        yield None, 0.0
+        if self.key == "broken":
+            raise ZeroDivisionError("by zero")
+        return self.run()
+
+
+class TestTogether:
+    """Probes that share their sockets share a thread."""
+
+    def test_each_comes_back(self) -> None:
+        """Each by itself, and one that fails is an obstacle; asked once is asked."""
+        running = Runner()
+        sockets: Sockets[Any] = Sockets()
+        running.submit_together([Stepping(key) for key in ("a", "broken", "b")], sockets)
+        seen = told(running, 3)
+
+        assert (seen["a"], seen["b"]) == (lease(), lease())
+        broken = seen["broken"]
+        assert isinstance(broken, CannotMeasure)
+        assert broken.detail == "ZeroDivisionError in broken: by zero"
+        assert running.progress() == (3, 3, ())
+        assert not running.submit(FakeProbe("a"))
+
+    def test_a_failure_of_what_they_share_is_told_for_all(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody waits for ever for what will not come."""
+
+        def fail(probes: Sequence[Sharing], _: object) -> Iterator[tuple[str, Observation]]:
+            yield probes[0].key, lease()
+            raise OSError("no more")
+
+        monkeypatch.setattr(runner, "run_together", fail)
+        running = Runner()
+        running.submit_together([Stepping(key) for key in ("a", "b")], Sockets())
+        seen = told(running, 2)
+
+        assert seen["a"] == lease()
+        assert isinstance(seen["b"], CannotMeasure)
+        assert seen["b"].detail == "OSError in b: no more"
+
+    def test_what_is_forgotten_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A defect as well."""
+        monkeypatch.setattr(runner, "run_together", lambda *_: iter(()))
+        running = Runner()
+        running.submit_together([Stepping("a")], Sockets())
+        (seen,) = told(running, 1).values()
+
+        assert isinstance(seen, CannotMeasure)
+        assert seen.cause == "internal-error"
+
+    def test_they_take_one_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """However many there are; what else is asked has one of its own."""
+        go = threading.Event()
+
+        def hold(probes: Sequence[Sharing], _: object) -> Iterator[tuple[str, Observation]]:
+            for probe in probes:
+                assert go.wait(LIMIT_S)
+                yield probe.key, lease()
+
+        monkeypatch.setattr(runner, "run_together", hold)
+        running = Runner()
+        running.submit_together([Stepping(str(number)) for number in range(20)], Sockets())
+        assert running._threads == 1
+        running.submit(FakeProbe("mine"))
+        assert told(running, 1) == {"mine": lease()}
+        go.set()
+
+        assert len(told(running, 20)) == 20
+
+    def test_wait_for_a_place_as_well(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where one thing can be done at a time, one is."""
+        monkeypatch.setattr(runner, "places", lambda *_: 1)
+        go = threading.Event()
+        running = Runner(lambda _: lease() if go.wait(LIMIT_S) else cannot())
+        running.submit(FakeProbe("mine"))
+        running.submit_together([Stepping("a"), Stepping("b")], Sockets())
+        assert running._threads == 1
+        go.set()
+
+        assert told(running, 3) == dict.fromkeys(("mine", "a", "b"), lease())
 
 
 def allow(patch: pytest.MonkeyPatch, threads: int) -> None:
@@ -231,7 +323,7 @@ class TestThreads:
             """Looks empty once, just when the thread looks."""
 
             def __init__(self) -> None:
-                self.tasks = [FakeProbe("late")]
+                self.tasks = [lambda: running._measure(FakeProbe("late"))]
                 self.looked = False
 
             def get_nowait(self) -> object:
@@ -248,6 +340,7 @@ class TestThreads:
         running = Runner()
         running._tasks = Blink()
         running._under_way["late"] = None
+        running._unfinished = 1
         running._threads = 1
         running._work()
 

@@ -7,12 +7,12 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
-from cube_acceptance import __version__, expected, needs, network, probes, survey
+from cube_acceptance import __version__, expected, needs, network, probes, runner, survey
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.evidence import (
     CannotMeasure,
@@ -26,8 +26,9 @@ from cube_acceptance.logins import Credentials
 from cube_acceptance.probes import Asked, Offered
 from cube_acceptance.probes.dhcp import DhcpProbe
 from cube_acceptance.probes.https import HttpsProbe
+from cube_acceptance.probes.icmp import PingProbe
 from cube_acceptance.probes.neighbours import NeighboursProbe
-from cube_acceptance.probes.net import capture
+from cube_acceptance.probes.net import capture, echo_socket
 from cube_acceptance.probes.ntp import NtpProbe
 from cube_acceptance.probes.tunnel import TunnelProbe
 from cube_acceptance.probes.way import WayProbe
@@ -52,9 +53,12 @@ from selftests.support.healthy import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from cube_acceptance.evidence import Observation
     from cube_acceptance.expected import Owed
-    from cube_acceptance.probes import Probe
+    from cube_acceptance.probes import Probe, Sharing
+    from cube_acceptance.probes.net.together import Sockets
 
 TAPIO, HOMAG = HOSTS
 ASKED = observations().keys() - ways().keys() - {"neighbours"}
@@ -375,6 +379,34 @@ class TestWhatIsAsked:
         assert shared is not None
         assert network.probe("mdns/b").listing is shared
         assert shared.hosts == (CUBE, "10.20.0.51")
+
+    @pytest.mark.parametrize("may", [True, False])
+    def test_several_cubes_share_the_socket_for_echoes(
+        self, monkeypatch: pytest.MonkeyPatch, *, may: bool
+    ) -> None:
+        """Where this user may open one; else each is asked by itself."""
+        monkeypatch.setattr(echo_socket, "may_share", lambda: may)
+        site = Site(cubes=(*SITE.cubes, Cube(name="b", address="10.20.0.51")))
+        keys = [f"ping/{cube.address}" for cube in site.cubes]
+        network = Network(dict.fromkeys(keys, cannot()))
+        shared: list[list[str]] = []
+
+        def run_all(
+            probes: Sequence[Sharing], sockets: Sockets[Any]
+        ) -> Iterator[tuple[str, Observation]]:
+            assert {probe.sockets for probe in probes if isinstance(probe, PingProbe)} == {sockets}
+            shared.append([probe.key for probe in probes])
+            yield from ((probe.key, cannot()) for probe in probes)
+
+        monkeypatch.setattr(runner, "run_together", run_all)
+        surveyed = Survey(setup(site), owed("PING-02", site=site), run=network)
+        surveyed.start()
+
+        assert surveyed.wait(LIMIT_S)
+        assert shared == ([keys] if may else [])
+        assert sorted(network.asked) == ([] if may else keys)
+        assert surveyed.get(keys[1]) == cannot()
+        assert "neighbours" in surveyed.saved().observations
 
     def test_one_cube_asks_everything_itself(self) -> None:
         """Its own questions end as soon as it has answered both."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cube_acceptance.logins import Logins
     from cube_acceptance.probes import Probe
     from cube_acceptance.probes.mdns import Listing
+    from cube_acceptance.probes.net.echo_socket import EchoSockets
     from cube_acceptance.probes.tunnel import Shell
     from cube_acceptance.setup import Setup
     from cube_acceptance.site import Cube, Site
@@ -32,6 +33,8 @@ class Place:
     vantage: Vantage
     listing: Listing | None = None
     """What asks for the services of several CUBEs at once."""
+    echoes: EchoSockets | None = None
+    """What several CUBEs are asked for echoes by."""
 
 
 def diagnosis_pages(place: Place, cube: Cube) -> list[Probe]:
@@ -76,17 +79,19 @@ def shell(place: Place, cube: Cube) -> list[Probe]:
 
 def cube_echoes(place: Place, cube: Cube) -> list[Probe]:
     """Ask the CUBE for echoes."""
-    return _echoes(place, cube.address, (cube.address,))
-
-
-def _echoes(place: Place, subject: str, addresses: tuple[str, ...]) -> list[Probe]:
     from cube_acceptance.probes.icmp import PingProbe
 
-    return [PingProbe(vantage=place.vantage, subject=subject, address=addresses[0])]
+    address = cube.address
+    vantage, sockets = place.vantage, place.echoes
+    return [PingProbe(vantage=vantage, subject=address, address=address, sockets=sockets)]
 
 
 def _cloud_echoes(place: Place, host: str, addresses: tuple[str, ...]) -> list[Probe]:
-    return [way(place, "icmp", addresses[0], 0), *_echoes(place, host, addresses)]
+    from cube_acceptance.probes.icmp import PingProbe
+
+    address = addresses[0]
+    asked = PingProbe(vantage=place.vantage, subject=host, address=address)
+    return [way(place, "icmp", address, 0), asked]
 
 
 def way(place: Place, over: Literal["udp", "tcp", "icmp"], target: str, port: int) -> Probe:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from cube_acceptance.evidence import CannotMeasure, Observation, timestamp
+from cube_acceptance.probes.net.together import together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
-    from cube_acceptance.probes import Event, Probe
+    from cube_acceptance.probes import Event, Probe, Sharing
+    from cube_acceptance.probes.net.together import Sockets
 
 try:
     import resource
@@ -22,9 +26,9 @@ except ImportError:  # pragma: no cover - Windows has no such limit
     resource = None  # type: ignore[assignment]
 
 WORKERS = 1024
-"""Probes under way at once; what is beyond waits its turn. A probe spends its life waiting, so
-this bounds sockets and threads. For 1,000 CUBEs half as many would take a quarter more time, and a
-tenth less of the processor's."""
+"""Probes under way at once, each in a thread of its own; what is beyond waits its turn. A probe
+spends its life waiting, so this bounds sockets and threads. Those that share their sockets share a
+thread as well, and count as one."""
 
 FILES_EACH = 2
 """Files that a probe may hold open: its socket, and now and then one more."""
@@ -146,6 +150,14 @@ def run_probe(probe: Probe) -> Observation:
     return probe.run()
 
 
+def run_together(
+    probes: Sequence[Sharing], sockets: Sockets[Any]
+) -> Iterator[tuple[str, Observation | Exception]]:
+    """Let probes measure in one thread that share their sockets; each may fail by itself."""
+    with contextlib.closing(sockets):
+        yield from together([(probe.key, probe.steps()) for probe in probes], sockets)
+
+
 def defect(key: str, error: Exception, begin_s: float, started: str) -> CannotMeasure:
     """Describe a defect of ours that kept something from being measured."""
     return CannotMeasure(
@@ -160,13 +172,15 @@ class Runner:
     """Probes under way in threads of their own; what they tell waits in :attr:`events`."""
 
     def __init__(self, run: Callable[[Probe], Observation] = run_probe) -> None:
-        """Let every probe be run by ``run``."""
+        """Let every probe that is by itself be run by ``run``."""
         self.events: queue.SimpleQueue[Event | Finished] = queue.SimpleQueue()
         self._run = run
         self._lock = threading.Lock()
         self._under_way: dict[str, None] = {}
         self._seen: set[str] = set()
-        self._tasks: queue.SimpleQueue[Probe] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._unfinished = 0
+        """Tasks that wait or are under way."""
         self._threads = 0
         self._places = places(file_limit(), threads_to_be_had(THREADS_SOUGHT))
 
@@ -179,22 +193,36 @@ class Runner:
         with self._lock:
             if probe.key in self._seen:
                 return False
-            self._seen.add(probe.key)
-            self._under_way[probe.key] = None
-            self._tasks.put(probe)
-            if self._threads >= min(self._places, len(self._under_way)):
-                return True
-            self._threads += 1
-            previous = threading.stack_size(STACK_SIZE)
-            try:
-                threading.Thread(target=self._work, name="probe", daemon=True).start()
-            except RuntimeError:  # the system has no more threads: those under way have to do
-                self._threads -= 1
-                if not self._threads:
-                    raise
-            finally:
-                threading.stack_size(previous)
+            self._put([probe.key], partial(self._measure, probe))
             return True
+
+    def submit_together(self, probes: Sequence[Sharing], sockets: Sockets[Any]) -> None:
+        """Run probes in one thread that share their sockets; nobody has asked their questions yet.
+
+        Raises:
+            RuntimeError: the system has not one thread for us.
+        """
+        with self._lock:
+            self._put([probe.key for probe in probes], partial(self._measure_all, probes, sockets))
+
+    def _put(self, keys: Sequence[str], task: Callable[[], None]) -> None:
+        """Leave a task for the next thread that is free, and start one where there is a place."""
+        self._seen.update(keys)
+        self._under_way.update(dict.fromkeys(keys))
+        self._tasks.put(task)
+        self._unfinished += 1
+        if self._threads >= min(self._places, self._unfinished):
+            return
+        self._threads += 1
+        previous = threading.stack_size(STACK_SIZE)
+        try:
+            threading.Thread(target=self._work, name="probe", daemon=True).start()
+        except RuntimeError:  # the system has no more threads: those under way have to do
+            self._threads -= 1
+            if not self._threads:
+                raise
+        finally:
+            threading.stack_size(previous)
 
     def progress(self) -> tuple[int, int, tuple[str, ...]]:
         """Count the observations that are in and those that were asked for; list the others."""
@@ -205,7 +233,7 @@ class Runner:
     def _work(self) -> None:
         while True:
             try:
-                probe = self._tasks.get_nowait()
+                task = self._tasks.get_nowait()
             except queue.Empty:
                 with self._lock:
                     self._threads -= 1
@@ -214,7 +242,9 @@ class Runner:
                 if restart:
                     continue
                 return
-            self._measure(probe)
+            task()
+            with self._lock:
+                self._unfinished -= 1
 
     def _measure(self, probe: Probe) -> None:
         begin_s, started = time.monotonic(), timestamp()
@@ -222,6 +252,25 @@ class Runner:
             observation = self._run(probe)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not end the run
             observation = defect(probe.key, error, begin_s, started)
+        self._finish(probe.key, observation)
+
+    def _measure_all(self, probes: Sequence[Sharing], sockets: Sockets[Any]) -> None:
+        begin_s, started = time.monotonic(), timestamp()
+        left = dict.fromkeys(probe.key for probe in probes)
+        failure: Exception = LookupError("it was not held")
+        try:
+            for key, outcome in run_together(probes, sockets):
+                del left[key]
+                if isinstance(outcome, Exception):
+                    self._finish(key, defect(key, outcome, begin_s, started))
+                else:
+                    self._finish(key, outcome)
+        except Exception as error:  # noqa: BLE001 - likewise
+            failure = error
+        for key in left:
+            self._finish(key, defect(key, failure, begin_s, started))
+
+    def _finish(self, key: str, observation: Observation) -> None:
         with self._lock:
-            del self._under_way[probe.key]
-        self.events.put(Finished(probe.key, observation))
+            del self._under_way[key]
+        self.events.put(Finished(key, observation))

@@ -14,7 +14,7 @@ import threading
 import time
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cube_acceptance import __version__, network
 from cube_acceptance.evidence import (
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from cube_acceptance.expected import Owed
     from cube_acceptance.logins import Logins
     from cube_acceptance.network import HandedOut
-    from cube_acceptance.probes import Probe
+    from cube_acceptance.probes import Probe, Sharing
     from cube_acceptance.probes.http import PageProbe
+    from cube_acceptance.probes.net.together import Sockets
     from cube_acceptance.setup import Setup
     from cube_acceptance.site import Cube
 
@@ -180,6 +181,13 @@ class Survey:
                 self._then[probe.key] = then
         return new
 
+    def _submit_all(self, probes: list[Sharing], sockets: Sockets[Any]) -> None:
+        """Ask several CUBEs alike."""
+        for probe in probes:
+            self._awaited.add(probe.key)
+            self._then[probe.key] = partial(self._cube_seen, probe)
+        self._runner.submit_together(probes, sockets)
+
     def _close(self) -> None:
         from cube_acceptance.probes.net import capture, standing
 
@@ -220,6 +228,8 @@ class Survey:
             self._ask_servers(network.hosts(site.ntp.servers), network.hosts(site.dns.servers))
 
     def _ask_cubes(self) -> None:
+        from cube_acceptance.probes.icmp import PingProbe
+
         asked: dict[str, list[Callable[[Place, Cube], list[Probe]]]] = {}
         for needs, owing in self._owed:
             if needs.cube:
@@ -230,6 +240,10 @@ class Survey:
             from cube_acceptance.probes.mdns import Listing
 
             self._place = replace(self._place, listing=Listing(listed))
+        if len(cubes) > 1:
+            from cube_acceptance.probes.net.echo_socket import EchoSockets, may_share
+
+            self._place = replace(self._place, echoes=EchoSockets() if may_share() else None)
         probes = [
             probe
             for cube in cubes
@@ -240,8 +254,14 @@ class Survey:
         # asked in a group has to find out, and of two cards in the plant may take the other one.
         probes.sort(key=lambda probe: probe.key.startswith(("mdns/", "llmnr/")))
         self._talking = {probe.key for probe in probes}
+        together: dict[Sockets[Any], list[Sharing]] = {}
         for probe in probes:
-            self._submit(probe, partial(self._cube_seen, probe))
+            if isinstance(probe, PingProbe) and probe.sockets:
+                together.setdefault(probe.sockets, []).append(probe)
+            else:
+                self._submit(probe, partial(self._cube_seen, probe))
+        for sockets, sharing in together.items():
+            self._submit_all(sharing, sockets)
 
     def _cube_seen(self, probe: Probe, observation: Observation) -> None:
         """Where a page leads to a name, ask the site's DNS servers whether it is the CUBE's own."""

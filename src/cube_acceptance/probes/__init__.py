@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import DhcpMessage, Observation
+    from cube_acceptance.probes.net.together import Steps
 
 PROBES = {
     "dhcp": "DhcpProbe",
@@ -78,6 +79,14 @@ class Probe(Protocol):
 
     def run(self) -> Observation:
         """Measure once; blocks until the answer is in or the time limit is reached."""
+        ...
+
+
+class Sharing(Probe, Protocol):
+    """A probe that can share its sockets, and the thread that waits for them."""
+
+    def steps(self) -> Steps[Observation]:
+        """Measure once, step by step, beside others."""
         ...
 
 

@@ -15,15 +15,10 @@ neighbour is not there.
 
 from __future__ import annotations
 
-import collections
 import contextlib
-import errno
-import secrets
-import socket
-import struct
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cube_acceptance.evidence import (
@@ -34,47 +29,34 @@ from cube_acceptance.evidence import (
     Try,
     Vantage,
 )
-from cube_acceptance.probes.net.bpf import assemble, attach_filter
 from cube_acceptance.probes.net.echo import (
     ECHO,
-    ECHO_HEADER_SIZE,
-    ECHO_REPLY,
-    IP_HEADER_SIZE,
-    TIME_EXCEEDED,
     Arrival,
-    Reader,
-    build_request,
-    new_payload,
-    not_sent,
     permit_command,
-    strip_ip_header,
 )
+from cube_acceptance.probes.net.echo_socket import EchoSockets, SocketWire, open_shared
 from cube_acceptance.probes.net.errors import (
-    IP_RECVERR,
-    UNREACHABLE,
     CannotAskError,
     forbidden,
-    icmp_errors,
-    words,
 )
 from cube_acceptance.probes.net.log import Log
-from cube_acceptance.probes.net.measuring import Stopwatch, measured
+from cube_acceptance.probes.net.measuring import Stopwatch, measured_in_steps
 from cube_acceptance.probes.net.ping_command import CommandWire, find_ping, ping_arguments
 from cube_acceptance.probes.net.ratelimit import ECHO_RATE, INTERVAL_S, RateLimit
-from cube_acceptance.probes.net.receive import PAUSE_S, Inbox, receive
+from cube_acceptance.probes.net.receive import Inbox
 from cube_acceptance.probes.net.sockets import (
     LATE_S,
-    bind_interface,
     confirm_answer,
     confirm_silence,
     watching,
 )
+from cube_acceptance.probes.net.together import Steps, alone
 from cube_acceptance.probes.net.vantage import source_for
 from cube_acceptance.probes.net.windows import windows_library
 from cube_acceptance.probes.net.windows_echo import WindowsWire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from cube_acceptance.evidence import TroubleKind
     from cube_acceptance.probes.net.capture import Capture
@@ -91,174 +73,6 @@ COURTESY_S = 0.04
 YIELD_S = 0.03
 """How long who has only just begun to wait lets those go first who have waited longer; less than
 the courtesy, or who has sent would be first again."""
-RECEIVE_LIMIT = 4096
-"""How many bytes of one packet are read."""
-_SO_TIMESTAMPNS = 35  # asm-generic/socket.h; SCM_TIMESTAMPNS is the same number
-_TIMESTAMP = struct.Struct("@ll")  # struct timespec
-_NANOSECONDS = 1_000_000_000
-_NOTES_SIZE = 512
-_ERROR_LIMIT = 64
-"""How many queued ICMP errors are read at once."""
-
-_NO_SUCH_SOCKET = frozenset(
-    {errno.EPERM, errno.EACCES, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT, errno.EAFNOSUPPORT}
-)
-
-
-# Sockets
-
-
-def open_socket(vantage: Vantage, address: str, kind: socket.SocketKind) -> socket.socket | None:
-    """Open an ICMP socket bound to the vantage; None where this user may not have one.
-
-    Raises:
-        CannotAskError: see :func:`~cube_acceptance.probes.net.sockets.source_for`.
-    """
-    source = source_for(vantage, address, ECHO)
-    sock = None
-    try:
-        sock = socket.socket(socket.AF_INET, kind, socket.IPPROTO_ICMP)
-        bind_interface(sock, vantage)
-        sock.bind((source, 0))
-    except OSError as error:
-        if sock:
-            sock.close()
-        if error.errno in _NO_SUCH_SOCKET:
-            return None
-        raise CannotAskError("off-link", f"no ICMP socket: {words(error)}") from error
-    return sock
-
-
-def filter_program(identifier: int) -> bytes:
-    """Write a packet filter that lets through what can be about our requests.
-
-    A raw socket is given every ICMP packet of this computer; beside many other probes that is
-    more than a program can read. Echo replies pass with our identifier, errors when the packet
-    that they quote has it. Our own requests, which loopback shows as well, do not pass.
-    """
-    quoted_identifier = ECHO_HEADER_SIZE + IP_HEADER_SIZE + 4
-    return assemble(
-        (
-            ("header", 0),
-            ("byte of", 0),  # the type of the message
-            ("=", ECHO_REPLY, "reply", ""),
-            ("=", UNREACHABLE, "error", ""),
-            ("=", TIME_EXCEEDED, "error", "drop"),
-            "reply",
-            ("half of", 4),
-            ("=", identifier, "pass", "drop"),
-            "error",
-            ("half of", quoted_identifier),
-            ("=", identifier, "", "drop"),
-            "pass",
-            ("return", 0xFFFF),
-            "drop",
-            ("return", 0),
-        )
-    )
-
-
-def age(notes: Iterable[tuple[int, int, bytes]], now_ns: int) -> float | None:
-    """Return how many seconds ago a packet came, as Linux noted it; None where it noted nothing."""
-    for level, kind, data in notes:
-        known = (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS)
-        if known and len(data) == _TIMESTAMP.size:
-            seconds, nanoseconds = _TIMESTAMP.unpack(data)
-            age_ns: int = now_ns - seconds * _NANOSECONDS - nanoseconds
-            return age_ns / _NANOSECONDS
-    return None
-
-
-class SocketWire:
-    """Echo requests over a raw or a datagram ICMP socket."""
-
-    def __init__(
-        self, sock: socket.socket, address: str, method: Method, platform: str = sys.platform
-    ) -> None:
-        """Take over a bound socket.
-
-        On Linux a datagram socket's identifier is the kernel's choice, what it receives is that
-        identifier's only and without the IP header, and ICMP errors come through its error queue.
-        """
-        self.method: Method = method
-        linux = platform.startswith("linux")
-        identifier = secrets.randbits(16)
-        if linux:
-            with contextlib.suppress(OSError):  # a sandbox may not know it
-                sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        if linux and method == "datagram":
-            sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
-            identifier = sock.getsockname()[1]
-        elif linux:
-            attach_filter(sock, filter_program(identifier))
-        self._sock = sock
-        self._address = address
-        self._platform = platform
-        self._bare = linux and method == "datagram"
-        self._opened = time.monotonic()
-        self._reader = Reader(address, identifier, new_payload())
-        self._waiting: collections.deque[Arrival] = collections.deque()
-
-    @property
-    def identifier(self) -> int:
-        """What marks our requests."""
-        return self._reader.identifier
-
-    def request(self, sequence: int) -> bytes:
-        """Return a request's bytes."""
-        return build_request(self._reader.identifier, sequence, self._reader.payload)
-
-    def send(self, sequence: int) -> float:
-        """Send one request; see :meth:`Wire.send`."""
-        self._read_errors()  # a waiting error would be taken for a failure to send
-        try:
-            self._sock.sendto(self.request(sequence), (self._address, 0))
-        except OSError as error:
-            self._waiting.append(not_sent(error, sequence, self._platform))
-        return 0.0
-
-    def receive(self, limit_s: float) -> Arrival | None:
-        """Wait at most ``limit_s`` seconds for one packet; see :meth:`Wire.receive`."""
-        if self._waiting:
-            return self._waiting.popleft()
-        try:
-            received = receive(
-                self._sock, limit_s, lambda: self._sock.recvmsg(RECEIVE_LIMIT, _NOTES_SIZE)
-            )
-        except OSError:
-            self._read_errors()
-            if self._waiting:
-                return self._waiting.popleft()
-            time.sleep(min(max(limit_s, 0.0), PAUSE_S))
-            return None
-        if received is None:
-            return None
-        packet, notes, _, (source, _) = received
-        read = self._reader.read(packet if self._bare else strip_ip_header(packet), source)
-        return self._dated(read or Arrival(moment=time.monotonic(), source=source), notes)
-
-    def _dated(self, arrival: Arrival, notes: Iterable[tuple[int, int, bytes]]) -> Arrival:
-        """Date an arrival by what the system has noted, unless the clock was set meanwhile."""
-        age_s = age(notes, time.time_ns())
-        if age_s is None or not 0.0 <= age_s <= arrival.moment - self._opened:
-            return arrival
-        return replace(arrival, moment=arrival.moment - age_s, timed=True)
-
-    def close(self) -> None:
-        """Close the socket."""
-        self._sock.close()
-
-    def _read_errors(self) -> None:
-        """Read the queue of ICMP errors that a Linux datagram socket has."""
-        if not self._bare:
-            return
-        for error in icmp_errors(self._sock, _ERROR_LIMIT):
-            if error.kind in {UNREACHABLE, TIME_EXCEEDED}:
-                arrival = self._reader.read_error(
-                    error.kind, error.code, error.sender, error.quoted
-                )
-                if arrival:
-                    self._waiting.append(arrival)
 
 
 def open_wire(vantage: Vantage, address: str, wait_s: float, platform: str = sys.platform) -> Wire:
@@ -275,11 +89,8 @@ def open_wire(vantage: Vantage, address: str, wait_s: float, platform: str = sys
         with contextlib.suppress(OSError):
             return WindowsWire(windows_library, source, address, wait_s)
     else:
-        kinds: tuple[tuple[socket.SocketKind, Method], ...]
-        kinds = ((socket.SOCK_RAW, "raw"), (socket.SOCK_DGRAM, "datagram"))
-        for kind, method in kinds:
-            if sock := open_socket(vantage, address, kind):
-                return SocketWire(sock, address, method, platform)
+        if shared := open_shared(vantage, address, platform):
+            return SocketWire(shared, address)
         source = source_for(vantage, address, ECHO)
     ping = find_ping(platform)
     if ping is None:
@@ -364,6 +175,9 @@ class PingProbe:
     wire: Callable[[Vantage, str, float], Wire] = field(default=open_wire, repr=False)
     """How to get onto the wire."""
 
+    sockets: EchoSockets | None = field(default=None, repr=False)
+    """What it shares with the probes of other addresses, in place of a wire of its own."""
+
     @property
     def key(self) -> str:
         """The observation's name: ``ping/<subject>``."""
@@ -371,16 +185,25 @@ class PingProbe:
 
     def run(self) -> PingObserved | CannotMeasure:
         """Measure once; ends with the last reply, or when the last request's wait is over."""
-        return measured(self._measure, self.vantage)
+        return alone(self.steps())
 
-    def _measure(self, watch: Stopwatch) -> PingObserved:
+    def steps(self) -> Steps[PingObserved | CannotMeasure]:
+        """Do the same in steps, beside others."""
+        return measured_in_steps(self._measure, self.vantage)
+
+    def _open(self) -> Wire:
+        if self.sockets:
+            return self.sockets.open(self.vantage, self.address)
+        return self.wire(self.vantage, self.address, self.wait_s)
+
+    def _measure(self, watch: Stopwatch) -> Steps[PingObserved]:
         with (
-            contextlib.closing(self.wire(self.vantage, self.address, self.wait_s)) as wire,
+            contextlib.closing(self._open()) as wire,
             watching(self.vantage, self.address, ECHO, wire.identifier) as capture,
         ):
             series = _Series(self, wire, watch)
-            series.run()
-            series.confirm(capture)
+            yield from series.run()
+            yield from series.confirm(capture)
         requests = series.requests
         return PingObserved(
             started=watch.started,
@@ -408,7 +231,7 @@ class _Series:
         self._asked_s = 0.0
         self._obstacle: CannotAskError | None = None
 
-    def run(self) -> None:
+    def run(self) -> Steps[None]:
         """Send all requests and listen until each is answered or its time is over.
 
         Raises:
@@ -418,25 +241,32 @@ class _Series:
             if self._sending() and not self._watch.left(self._next_s):
                 self._send()
             else:
-                self._listen(self._end())
+                until_s = self._until()
+                yield self._wire, self._watch.left(until_s)
+                self._listen(until_s)
         if self._obstacle and not any(request.result == "reply" for request in self.requests):
             raise self._obstacle
         if all(request.arrival and request.arrival.kept_back for request in self.requests):
             what = "it discarded packets with every echo request, and ping brought nothing"
             raise forbidden(what)
 
-    def confirm(self, capture: Capture) -> None:
+    def confirm(self, capture: Capture) -> Steps[None]:
         """Make sure that replies, or that none came, is the network's doing."""
+        wire = self._wire
         if any(request.result == "reply" for request in self.requests):
             confirm_answer(capture)
         elif not self.log.ignored and all(request.arrival is None for request in self.requests):
-            wire = self._wire
+            yield wire, LATE_S
             confirm_silence(capture, lambda: wire.receive(LATE_S) is not None)
 
-    def _listen(self, end_s: float) -> None:
-        """Take one arrival, or know that nothing has come until ``end_s`` or a request's limit."""
+    def _until(self) -> float:
+        """Return the moment until which to wait next: the end of the wait, or a request's limit."""
         limits_s = [limit_s for limit_s in self._limits() if limit_s > self._inbox.empty_s]
-        arrival = self._inbox.receive(min([end_s, *limits_s]))
+        return min([self._end(), *limits_s])
+
+    def _listen(self, until_s: float) -> None:
+        """Take one arrival, or know that nothing has come until a moment."""
+        arrival = self._inbox.receive(until_s)
         if arrival:
             self._take(arrival)
 

@@ -42,6 +42,7 @@ _ECHO = struct.Struct("!BBHHH")  # RFC 792: type, code, checksum, identifier, se
 ECHO_HEADER_SIZE = _ECHO.size
 _ICMP = b"\x01"  # RFC 790: the protocol's number
 IP_HEADER_SIZE = 20  # RFC 791 section 3.1
+_ERRORS = frozenset({bytes([UNREACHABLE]), bytes([TIME_EXCEEDED])})
 _NONCE_SIZE = 16
 _SIGNATURE = b"cube-acceptance echo request"
 """Tells the administrator who looks at the wire what this is."""
@@ -137,6 +138,14 @@ def error_result(icmp_type: int, code: int) -> Result:
     if icmp_type == UNREACHABLE and code in REFUSING_CODES:
         return "prohibited"
     return "unreachable"
+
+
+def about(message: bytes) -> str:
+    """Return the address that an ICMP error quotes as asked; empty where it is none."""
+    quoted = message[ECHO_HEADER_SIZE:]
+    if message[:1] not in _ERRORS or len(quoted) < IP_HEADER_SIZE:
+        return ""
+    return socket.inet_ntoa(quoted[16:20])
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import ipaddress
 import socket
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -112,6 +112,8 @@ class IcmpError:
     """Who sent it; empty where that is not known."""
     quoted: bytes = b""
     """What it repeats of the packet that it is about, behind that packet's IP header."""
+    asked: str = ""
+    """To whom that packet was sent; empty where that is not known."""
 
 
 def icmp_errors(sock: socket.socket, limit: int = 1) -> list[IcmpError]:
@@ -126,16 +128,16 @@ def icmp_errors(sock: socket.socket, limit: int = 1) -> list[IcmpError]:
         sock.settimeout(0.0)  # with a time limit set, Python would wait for what is not there
         try:
             for _ in range(limit):
-                quoted, notes, _, _ = sock.recvmsg(
+                quoted, notes, _, asked = sock.recvmsg(
                     _QUOTE_SIZE, _NOTES_SIZE, _MSG_ERRQUEUE | socket.MSG_DONTWAIT
                 )
-                found += filter(None, (_noted(note, quoted) for note in notes))
+                found += filter(None, (_noted(note, quoted, asked) for note in notes))
         finally:
             sock.settimeout(limit_s)
     return found
 
 
-def _noted(note: tuple[int, int, bytes], quoted: bytes) -> IcmpError | None:
+def _noted(note: tuple[int, int, bytes], quoted: bytes, asked: Any) -> IcmpError | None:  # noqa: ANN401 - a socket's address
     level, kind, data = note
     if (level, kind) != (socket.IPPROTO_IP, IP_RECVERR) or len(data) < _EXTENDED_ERROR.size:
         return None
@@ -145,7 +147,7 @@ def _noted(note: tuple[int, int, bytes], quoted: bytes) -> IcmpError | None:
     sender = ""
     if len(data) >= _EXTENDED_ERROR.size + _SOCKET_ADDRESS.size:
         sender = socket.inet_ntoa(_SOCKET_ADDRESS.unpack_from(data, _EXTENDED_ERROR.size)[1])
-    return IcmpError(icmp_type, code, sender, quoted)
+    return IcmpError(icmp_type, code, sender, quoted, asked[0] if asked else "")
 
 
 def words(error: OSError) -> str:

@@ -23,6 +23,7 @@ from cube_acceptance.probes.net.neighbours import told_by_hand
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from cube_acceptance.probes.net.together import Steps
 
 from cube_acceptance.probes.net.commands import forget_neighbour
 from cube_acceptance.probes.net.errors import CannotAskError
@@ -69,12 +70,35 @@ def measured(
     def checked(watch: Stopwatch) -> ObservationT:
         before = standing_link_state(vantage)
         observation = measure(watch)
-        if in_vain(observation) and not vantage.loopback:
-            check_link_state(vantage, before)
-            check_neighbours(vantage, unheard(observation))
+        check_stood(vantage, before, observation)
         return observation
 
     return attempted(checked)
+
+
+def measured_in_steps(
+    measure: Callable[[Stopwatch], Steps[ObservationT]], vantage: Vantage
+) -> Steps[ObservationT | CannotMeasure]:
+    """Run a measurement likewise that is held beside others."""
+    watch = Stopwatch()
+    try:
+        before = standing_link_state(vantage)
+        observation = yield from measure(watch)
+        check_stood(vantage, before, observation)
+    except CannotAskError as obstacle:
+        return obstructed(watch, obstacle)
+    return observation
+
+
+def check_stood(vantage: Vantage, before: tuple[str, bool], observation: object) -> None:
+    """Make sure that what came to nothing did so while this computer stood in the network.
+
+    Raises:
+        CannotAskError: it did not, or it was told wrongly where the host is.
+    """
+    if in_vain(observation) and not vantage.loopback:
+        check_link_state(vantage, before)
+        check_neighbours(vantage, unheard(observation))
 
 
 def attempted(attempt: Callable[[Stopwatch], AnyT]) -> AnyT | CannotMeasure:
@@ -83,13 +107,18 @@ def attempted(attempt: Callable[[Stopwatch], AnyT]) -> AnyT | CannotMeasure:
     try:
         return attempt(watch)
     except CannotAskError as obstacle:
-        return CannotMeasure(
-            started=watch.started,
-            duration_s=watch.elapsed(),
-            cause=obstacle.cause,
-            detail=obstacle.detail,
-            command=obstacle.command,
-        )
+        return obstructed(watch, obstacle)
+
+
+def obstructed(watch: Stopwatch, obstacle: CannotAskError) -> CannotMeasure:
+    """Return what kept a measurement from asking."""
+    return CannotMeasure(
+        started=watch.started,
+        duration_s=watch.elapsed(),
+        cause=obstacle.cause,
+        detail=obstacle.detail,
+        command=obstacle.command,
+    )
 
 
 def in_vain(observation: object) -> bool:

@@ -1,0 +1,235 @@
+"""Tests of conversations in one thread: each goes on when something came, or its time is over."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cube_acceptance.probes.net import together as module
+from cube_acceptance.probes.net.together import Sockets, alone, aside, together
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cube_acceptance.probes.net.together import Awaited, Steps
+
+LONG_S = 20.0
+"""A wait that no test comes to the end of, unless it fails."""
+
+
+class Line:
+    """One end of a party line: the first byte says whose a packet is."""
+
+    def __init__(self, line: Party, name: str) -> None:
+        """Join."""
+        self.waiting: deque[bytes] = deque()
+        self.line = line
+        line.wires[name.encode()] = self
+
+    def receive(self) -> bytes | None:
+        """Take what is there; a measurement's own reception would wait here."""
+        while not self.waiting and self.line.read(0.0):
+            pass
+        return self.waiting.popleft() if self.waiting else None
+
+
+class Party:
+    """A shared socket."""
+
+    def __init__(self) -> None:
+        """Open both ends."""
+        self.sock, self.peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.wires: dict[bytes, Line] = {}
+        self.fresh: set[Line] = set()
+
+    def read(self, limit_s: float) -> bool:
+        """Hand on one packet."""
+        self.sock.settimeout(limit_s)
+        try:
+            packet = self.sock.recv(100)
+        except BlockingIOError:
+            return False
+        if wire := self.wires.get(packet[:1]):
+            wire.waiting.append(packet[1:])
+            self.fresh.add(wire)
+        return True
+
+
+@pytest.fixture
+def sockets() -> Iterator[Sockets[Party]]:
+    """Open sockets and close them."""
+    with contextlib.closing(Sockets[Party]()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def party(sockets: Sockets[Party]) -> Iterator[Party]:
+    """Open a shared socket."""
+    made = sockets.of("here", Party)
+    with made.peer:
+        yield made
+
+
+def listen(wire: Line, count: int, limit_s: float = LONG_S) -> Steps[list[bytes | None]]:
+    """Wait for so many packets."""
+    found = []
+    for _ in range(count):
+        yield wire, limit_s
+        found.append(wire.receive())
+    return found
+
+
+class TestTogether:
+    """One thread waits for all."""
+
+    def test_each_has_its_own(self, sockets: Sockets[Party], party: Party) -> None:
+        """What has come goes to whom it is for, in order; a stranger's is passed over."""
+        for packet in (b"b1", b"?!", b"a1", b"b2"):
+            party.peer.send(packet)
+        talks = [(name, listen(Line(party, name), count)) for name, count in (("a", 1), ("b", 2))]
+
+        assert dict(together(talks, sockets)) == {"a": [b"1"], "b": [b"1", b"2"]}
+
+    def test_a_wait_ends(self, sockets: Sockets[Party], party: Party) -> None:
+        """Who is sent nothing goes on when the time is over, while others still wait."""
+
+        def speak() -> Steps[str]:
+            yield None, 0.0
+            party.peer.send(b"blate")
+            return "said"
+
+        silent, late = Line(party, "a"), Line(party, "b")
+        talks: list[tuple[str, Steps[object]]] = [
+            ("late", listen(late, 1)),
+            ("silent", listen(silent, 2, 0.0)),
+            ("speaker", speak()),
+        ]
+
+        assert dict(together(talks, sockets)) == {
+            "silent": [None, None],
+            "speaker": "said",
+            "late": [b"late"],
+        }
+
+    def test_a_wait_that_ended_early_is_over(self, sockets: Sockets[Party], party: Party) -> None:
+        """When its time would have been over, something else is waited for."""
+        wire = Line(party, "a")
+
+        def hear() -> Steps[list[bytes | None]]:
+            yield wire, 0.1
+            first = wire.receive()
+            yield wire, LONG_S
+            return [first, wire.receive()]
+
+        def speak() -> Steps[list[bytes | None]]:
+            party.peer.send(b"asoon")
+            yield None, 0.3
+            party.peer.send(b"alater")
+            return []
+
+        assert dict(together([("a", hear()), ("speaker", speak())], sockets)) == {
+            "speaker": [],
+            "a": [b"soon", b"later"],
+        }
+
+    def test_a_failure_is_its_own(self, sockets: Sockets[Party], party: Party) -> None:
+        """The others go on."""
+
+        def fail() -> Steps[list[bytes | None]]:
+            yield None, 0.0
+            raise ZeroDivisionError("by zero")
+
+        party.peer.send(b"aword")
+        outcomes = dict(together([("broken", fail()), ("a", listen(Line(party, "a"), 1))], sockets))
+
+        assert isinstance(outcomes["broken"], ZeroDivisionError)
+        assert outcomes["a"] == [b"word"]
+
+    def test_what_was_read_for_another_wakes_it(
+        self, sockets: Sockets[Party], party: Party
+    ) -> None:
+        """Who looks for his own hands on what he finds; nobody waits for it at the socket then."""
+        first, second = Line(party, "a"), Line(party, "b")
+
+        def look() -> Steps[bytes | None]:
+            yield first, 0.0
+            party.peer.send(b"bfound")
+            return first.receive()
+
+        talks: list[tuple[str, Steps[object]]] = [("b", listen(second, 1)), ("a", look())]
+
+        assert dict(together(talks, sockets)) == {"a": None, "b": [b"found"]}
+
+    def test_they_begin_one_after_the_other(
+        self, monkeypatch: pytest.MonkeyPatch, sockets: Sockets[Party]
+    ) -> None:
+        """All at once would be a storm."""
+        monkeypatch.setattr(module, "START_S", LONG_S)
+        begun = []
+
+        def begin(name: str) -> Steps[None]:
+            begun.append(name)
+            yield None, 0.0
+
+        outcomes = together([(name, begin(name)) for name in "ab"], sockets)
+
+        assert next(outcomes) == ("a", None)
+        assert begun == ["a"]
+
+    def test_several_sockets(self, sockets: Sockets[Party], party: Party) -> None:
+        """A computer may have several addresses that packets leave from."""
+        other = sockets.of("there", Party)
+        assert sockets.of("there", Party) is other
+        with other.peer:
+            party.peer.send(b"a1")
+            other.peer.send(b"a2")
+            talks = [
+                (number, listen(Line(one, "a"), 1)) for number, one in ((1, party), (2, other))
+            ]
+
+            assert dict(together(talks, sockets)) == {1: [b"1"], 2: [b"2"]}
+
+
+class TestAlone:
+    """The same steps by themselves."""
+
+    def test_goes_through(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a wire is waited for waits itself; what nothing tells of is waited for here."""
+        slept: list[float] = []
+        monkeypatch.setattr(module.time, "sleep", slept.append)
+
+        def steps() -> Steps[str]:
+            yield object(), 5.0
+            yield None, 0.25
+            return "done"
+
+        assert alone(steps()) == "done"
+        assert slept == [0.25]
+
+
+class TestAside:
+    """What would keep the others waiting."""
+
+    def test_result(self) -> None:
+        """It is done in another thread, and looked after now and then."""
+        go = threading.Event()
+        steps: Steps[str] = aside(lambda: threading.current_thread().name if go.wait() else "")
+        awaited: Awaited = next(steps)
+        go.set()
+
+        assert awaited == (None, module.POLL_S)
+        assert alone(steps).startswith("aside")
+
+    def test_failure(self) -> None:
+        """What it raises comes through."""
+
+        def fail() -> None:
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            alone(aside(fail))
