@@ -1,14 +1,16 @@
-"""A capture, a netlink socket and a probe that say what they were told to say."""
+"""Fakes that say what they were told to say: captures, sockets, netlink, probes, and the time."""
 
 from __future__ import annotations
 
 import struct
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from selftests.support.builders import lease
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cube_acceptance.evidence import Observation
 
 
@@ -99,3 +101,113 @@ class FakeProbe:
     def run(self) -> Observation:
         """Bring it home."""
         return self._result
+
+
+class StandingTime:
+    """Time that passes only while somebody waits, so that no test depends on how fast it runs."""
+
+    def __init__(self, clock_s: float = 0.0) -> None:
+        """Start somewhere after the system's start, at this time of the clock."""
+        self.now = 1000.0
+        self.clock_s = clock_s
+
+    def monotonic(self) -> float:
+        """Return the time since some start."""
+        return self.now
+
+    def monotonic_ns(self) -> int:
+        """Return the same in nanoseconds."""
+        return round(self.now * 1_000_000_000)
+
+    def time(self) -> float:
+        """Return this computer's clock."""
+        return self.clock_s + self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+class NotingSocket:
+    """A socket that notes what is done to it, hands out what has come, and fails where told."""
+
+    def __init__(self, *arrived: Any, fails: Mapping[str, OSError] | None = None) -> None:  # noqa: ANN401 - packets with their senders, as the system has them
+        """Fail with an error where one stands under the name of a method."""
+        self.arrived = list(arrived)
+        self.fails = fails or {}
+        self.notes: list[tuple[int, int, bytes]] = []
+        self.options: list[tuple[int, int]] = []
+        self.bound: object = None
+        self.sent: list[tuple[bytes, object]] = []
+        self.limits_s: list[float] = []
+        self.closed = False
+
+    def _do(self, name: str) -> None:
+        if name in self.fails:
+            raise self.fails[name]
+
+    def setsockopt(self, level: int, option: int, _value: object) -> None:
+        """Note the option."""
+        self._do("setsockopt")
+        self._do(f"setsockopt {option}")
+        self.options.append((level, option))
+
+    def bind(self, address: object) -> None:
+        """Note the address."""
+        self._do("bind")
+        self.bound = address
+
+    def sendto(self, data: bytes, target: object) -> None:
+        """Note the packet."""
+        self._do("sendto")
+        self.sent.append((data, target))
+
+    def settimeout(self, limit_s: float) -> None:
+        """Note the limit."""
+        self.limits_s.append(limit_s)
+
+    def recvfrom(self, _limit: int) -> Any:  # noqa: ANN401 - as above
+        """Return the next packet and its sender."""
+        self._do("recvfrom")
+        if not self.arrived:
+            raise BlockingIOError
+        return self.arrived.pop(0)
+
+    def recvmsg(self, limit: int, _size: int) -> Any:  # noqa: ANN401 - as above
+        """Return the next packet, what the system notes of it, and its sender."""
+        packet, sender = self.recvfrom(limit)
+        return packet, self.notes, 0, sender
+
+    def close(self) -> None:
+        """Note that it was given back."""
+        self.closed = True
+
+
+class SilentSocket:
+    """A bound socket that has no say of its own; a test adds what is to come of it."""
+
+    limit_s = 0.0
+    closed = False
+
+    def recvmsg(self, *_: int) -> tuple[bytes, list[object], int, object]:
+        """Know nothing of an ICMP error."""
+        return b"", [], 0, None
+
+    def setsockopt(self, *_: object) -> None:
+        """Accept any option."""
+
+    def getsockname(self) -> tuple[str, int]:
+        """Be bound."""
+        return "127.0.0.1", 40000
+
+    def settimeout(self, limit_s: float) -> None:
+        """Wait no longer."""
+        self.limit_s = limit_s
+
+    def gettimeout(self) -> float:
+        """Return some limit."""
+        return 1.0
+
+    def close(self) -> None:
+        """Note that it was given back."""
+        self.closed = True

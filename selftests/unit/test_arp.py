@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cube_acceptance.evidence import Vantage
 from cube_acceptance.probes.net import arp
-from selftests.support.fakes import wait_for_closing
+from selftests.support.fakes import NotingSocket, wait_for_closing
 from selftests.support.filters import run_filter
 
 VANTAGE = Vantage(interface="eth0", address="10.20.0.20", prefix=24, mac="02:00:00:00:00:20")
@@ -20,6 +20,8 @@ THEIRS = bytes.fromhex("020000000050")
 HOST, OTHER_HOST = 0, 1
 OUTGOING = 4
 
+DOWN = OSError(errno.ENETDOWN, "Network is down")
+
 
 def reply(address: str, hardware: bytes = THEIRS, head: bytes = b"\0\1\x08\0\6\4\0\2") -> bytes:
     """Write a reply, RFC 826 by the number."""
@@ -27,46 +29,12 @@ def reply(address: str, hardware: bytes = THEIRS, head: bytes = b"\0\1\x08\0\6\4
     return head + hardware + socket.inet_aton(address) + asking
 
 
-class _FakeSocket:
-    """A packet socket that notes what is sent, and hands out what has come."""
-
-    def __init__(self, *arrived: tuple[bytes, int], fails: str = "") -> None:
-        self.arrived = list(arrived)
-        self.fails = fails
-        self.sent: list[tuple[bytes, object]] = []
-        self.bound: object = None
-        self.limit_s: float | None = None
-        self.closed = False
-
-    def _do(self, name: str) -> None:
-        if name == self.fails:
-            raise OSError(errno.ENETDOWN, "Network is down")
-
-    def setsockopt(self, *_: object) -> None:
-        self._do("setsockopt")
-
-    def bind(self, address: object) -> None:
-        self._do("bind")
-        self.bound = address
-
-    def sendto(self, data: bytes, target: object) -> None:
-        self._do("sendto")
-        self.sent.append((data, target))
-
-    def settimeout(self, limit_s: float) -> None:
-        self.limit_s = limit_s
-
-    def recvfrom(self, _limit: int) -> tuple[bytes, tuple[object, ...]]:
-        if not self.arrived:
-            raise BlockingIOError
-        packet, kind = self.arrived.pop(0)
-        return packet, ("eth0", 0x0806, kind, 1, b"")
-
-    def close(self) -> None:
-        self.closed = True
+def came(packet: bytes, kind: int) -> tuple[bytes, tuple[object, ...]]:
+    """Return a packet as a packet socket hands it out, by whom it was sent to."""
+    return packet, ("eth0", 0x0806, kind, 1, b"")
 
 
-def asker(fake: _FakeSocket) -> arp.Asker:
+def asker(fake: NotingSocket) -> arp.Asker:
     """Open an asker over a fake socket."""
     opened = arp.open_asker(VANTAGE, OWN, lambda *_: fake)
     assert opened is not None
@@ -78,7 +46,7 @@ class TestAsk:
 
     def test_bears_this_computers_own_address(self) -> None:
         """Never 0.0.0.0: a probe makes some devices give up the address that they hold."""
-        fake = _FakeSocket()
+        fake = NotingSocket()
 
         asker(fake).ask(["10.20.0.123"])
 
@@ -89,7 +57,7 @@ class TestAsk:
 
     def test_asks_for_each_address_once(self) -> None:
         """However often it is offered; not for this computer's own, nor beyond the link."""
-        fake = _FakeSocket()
+        fake = NotingSocket()
         ours = asker(fake)
 
         ours.ask(["10.20.0.123", "10.20.0.20", "10.20.1.1", "10.20.0.1"])
@@ -99,7 +67,7 @@ class TestAsk:
 
     def test_is_bounded(self) -> None:
         """Whoever offers ever new addresses makes no storm of questions."""
-        fake = _FakeSocket()
+        fake = NotingSocket()
 
         asker(fake).ask(f"10.20.0.{number}" for number in range(100, 200))
 
@@ -107,7 +75,7 @@ class TestAsk:
 
     def test_survives_a_link_that_goes_down(self) -> None:
         """Nobody is known to have the address then."""
-        asker(_FakeSocket(fails="sendto")).ask(["10.20.0.123"])
+        asker(NotingSocket(fails={"sendto": DOWN})).ask(["10.20.0.123"])
 
 
 class TestAnswers:
@@ -115,12 +83,12 @@ class TestAnswers:
 
     def test_names_who_answered(self) -> None:
         """Each once, at the end and without waiting."""
-        fake = _FakeSocket(
-            (reply("10.20.0.123"), HOST),
-            (reply("10.20.0.123"), HOST),
-            (reply("10.20.0.123", OWN), OTHER_HOST),
-            (reply("10.20.0.99"), HOST),
-            (reply("10.20.0.123", b"\1" * 6), OUTGOING),
+        fake = NotingSocket(
+            came(reply("10.20.0.123"), HOST),
+            came(reply("10.20.0.123"), HOST),
+            came(reply("10.20.0.123", OWN), OTHER_HOST),
+            came(reply("10.20.0.99"), HOST),
+            came(reply("10.20.0.123", b"\1" * 6), OUTGOING),
         )
         ours = asker(fake)
         ours.ask(["10.20.0.123"])
@@ -129,11 +97,11 @@ class TestAnswers:
             ("10.20.0.123", "02:00:00:00:00:50"),
             ("10.20.0.123", "02:00:00:00:00:20"),
         )
-        assert fake.limit_s == 0.0
+        assert fake.limits_s[-1] == 0.0
 
     def test_reads_no_flood(self) -> None:
         """Whoever answers without end keeps nobody reading."""
-        fake = _FakeSocket(*[(reply("10.20.0.9"), HOST)] * (arp.READ_LIMIT + 5))
+        fake = NotingSocket(*[came(reply("10.20.0.9"), HOST)] * (arp.READ_LIMIT + 5))
 
         asker(fake).answers()
 
@@ -168,7 +136,7 @@ class TestOpenAsker:
 
     def test_gives_the_socket_back(self) -> None:
         """At the end of the run."""
-        fake = _FakeSocket()
+        fake = NotingSocket()
 
         asker(fake).close()
 
@@ -178,7 +146,7 @@ class TestOpenAsker:
     @pytest.mark.parametrize("fails", ["setsockopt", "bind"])
     def test_is_none_where_it_fails(self, fails: str) -> None:
         """Then nobody is asked, and nothing is said of it."""
-        fake = _FakeSocket(fails=fails)
+        fake = NotingSocket(fails={fails: DOWN})
 
         assert arp.open_asker(VANTAGE, OWN, lambda *_: fake) is None
         assert fake.closed

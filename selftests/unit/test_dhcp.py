@@ -41,7 +41,7 @@ from fixtures.simulator.dhcp import (
     write,
 )
 from selftests.support import healthy
-from selftests.support.fakes import wait_for_closing
+from selftests.support.fakes import NotingSocket, wait_for_closing
 from selftests.support.filters import run_filter
 from selftests.support.leased import HARDWARE, LISTED, LOCAL, LOOPBACK, PLANT, REQUEST
 
@@ -207,59 +207,14 @@ class TestPortFilter:
         assert run_filter(dhcp_packet.port_filter(68), bytes(packet)) == 0
 
 
-class _FakeSocket:
-    """A socket that notes what is done to it and fails where it is told to."""
-
-    def __init__(self, fails: dict[str, OSError] | None = None, arrives: object = None) -> None:
-        self.fails = fails or {}
-        self.arrives = arrives
-        self.notes: list[tuple[int, int, bytes]] = []
-        self.options: list[tuple[int, int]] = []
-        self.bound: object = None
-        self.sent: list[tuple[bytes, object]] = []
-        self.closed = False
-        self.limits_s: list[float] = []
-
-    def _do(self, name: str) -> None:
-        if name in self.fails:
-            raise self.fails[name]
-
-    def setsockopt(self, level: int, option: int, _value: object) -> None:
-        self._do(f"setsockopt {option}")
-        self.options.append((level, option))
-
-    def bind(self, address: object) -> None:
-        self._do("bind")
-        self.bound = address
-
-    def sendto(self, data: bytes, target: object) -> None:
-        self._do("sendto")
-        self.sent.append((data, target))
-
-    def settimeout(self, limit_s: float) -> None:
-        self.limits_s.append(limit_s)
-
-    def recvfrom(self, _limit: int) -> object:
-        self._do("recvfrom")
-        return self.arrives
-
-    def recvmsg(self, _limit: int, _size: int) -> object:
-        self._do("recvfrom")
-        packet, sender = self.arrives
-        return packet, self.notes, 0, sender
-
-    def close(self) -> None:
-        self.closed = True
-
-
 class _Factory:
     """Hands out fake sockets by family; a family without one is not permitted."""
 
-    def __init__(self, **sockets: _FakeSocket) -> None:
+    def __init__(self, **sockets: NotingSocket) -> None:
         self.sockets = sockets
         self.asked: list[tuple[int, ...]] = []
 
-    def __call__(self, family: int, *rest: int) -> _FakeSocket:
+    def __call__(self, family: int, *rest: int) -> NotingSocket:
         self.asked.append((family, *rest))
         name = "udp" if family == socket.AF_INET else "packet"
         if name not in self.sockets:
@@ -285,14 +240,14 @@ class TestOpenWire:
     def test_needs_a_broadcast(self) -> None:
         """Through a tunnel no DHCP server hears the question; that is nobody's silence."""
         with pytest.raises(CannotAskError, match="is a tunnel") as obstacle:
-            open_plant(_Factory(packet=_FakeSocket()), broadcasts=lambda _interface: False)
+            open_plant(_Factory(packet=NotingSocket()), broadcasts=lambda _interface: False)
 
         assert obstacle.value.cause == "off-link"
 
     def test_prefers_the_packet_socket(self) -> None:
         """It sees replies that this computer's own firewall would take away."""
-        fake = _FakeSocket()
-        factory = _Factory(packet=fake, udp=_FakeSocket())
+        fake = NotingSocket()
+        factory = _Factory(packet=fake, udp=NotingSocket())
 
         wire = open_plant(factory)
 
@@ -303,7 +258,7 @@ class TestOpenWire:
 
     def test_falls_back_to_a_udp_socket(self) -> None:
         """Port 68 alone is the smaller right."""
-        fake = _FakeSocket()
+        fake = NotingSocket()
 
         wire = open_plant(_Factory(udp=fake))
 
@@ -318,16 +273,16 @@ class TestOpenWire:
         own = (ipaddress.IPv4Interface("10.20.0.9/24"), ipaddress.IPv4Interface("10.20.0.8/24"))
         monkeypatch.setattr(dhcp_wire, "interface_networks", {LOOPBACK: own}.__getitem__)
 
-        wire = open_plant(_Factory(udp=_FakeSocket()))
+        wire = open_plant(_Factory(udp=NotingSocket()))
 
         assert isinstance(wire, dhcp_wire.UdpWire)
         assert wire.own == {"10.20.0.9", "10.20.0.8"}
 
     def test_gives_back_a_packet_socket_that_cannot_be_bound(self) -> None:
         """A leaked socket is a warning, and a warning an error."""
-        broken = _FakeSocket({"bind": OSError(errno.ENODEV, "No such device")})
+        broken = NotingSocket(fails={"bind": OSError(errno.ENODEV, "No such device")})
 
-        wire = open_plant(_Factory(packet=broken, udp=_FakeSocket()))
+        wire = open_plant(_Factory(packet=broken, udp=NotingSocket()))
 
         assert wire.name == "UDP socket"
         assert broken.closed
@@ -337,10 +292,10 @@ class TestOpenWire:
         self, monkeypatch: pytest.MonkeyPatch, platform: str, host: str
     ) -> None:
         """Packet sockets are Linux's own; Windows picks the interface by the address."""
-        fake = _FakeSocket()
+        fake = NotingSocket()
         monkeypatch.setattr(sockets.windows, "adapter", lambda _: windows.Adapter(4, "", ""))
 
-        wire = open_plant(_Factory(packet=_FakeSocket(), udp=fake), platform)
+        wire = open_plant(_Factory(packet=NotingSocket(), udp=fake), platform)
 
         assert wire.name == "UDP socket"
         assert wire.deaf
@@ -354,7 +309,7 @@ class TestOpenWire:
         """Silence counts only where it is known to let the replies in to this program."""
         monkeypatch.setattr(sockets.windows, "adapter", lambda _: windows.Adapter(4, "", ""))
 
-        wire = open_plant(_Factory(udp=_FakeSocket()), "win32", admits=lambda _: admitted)
+        wire = open_plant(_Factory(udp=NotingSocket()), "win32", admits=lambda _: admitted)
 
         assert wire.deaf is not admitted
         assert ("UDP socket" in wire.name) is not admitted, "the words of what misses offers"
@@ -365,7 +320,7 @@ class TestOpenWire:
         heard = iter((offer, None))
         closed: list[str] = []
         tap = SimpleNamespace(receive=lambda _: next(heard), close=lambda: closed.append("tap"))
-        fake = _FakeSocket()
+        fake = NotingSocket()
 
         wire = open_plant(_Factory(udp=fake), "darwin", new_tap=lambda *_: tap)
 
@@ -393,7 +348,7 @@ class TestOpenWire:
         self, monkeypatch: pytest.MonkeyPatch, platform: str, error: int, cause: str, words: str
     ) -> None:
         """Not being allowed to ask must never look like silence."""
-        fake = _FakeSocket({"bind": OSError(error, "words")})
+        fake = NotingSocket(fails={"bind": OSError(error, "words")})
         monkeypatch.setattr(sockets.windows, "adapter", lambda _: windows.Adapter(4, "", ""))
 
         with pytest.raises(CannotAskError, match=words) as caught:
@@ -405,7 +360,9 @@ class TestOpenWire:
 
     def test_notices_that_the_interface_may_not_be_tied(self) -> None:
         """Linux before 5.7 asks for a privilege for SO_BINDTODEVICE."""
-        fake = _FakeSocket({f"setsockopt {socket.SO_BINDTODEVICE}": PermissionError(1, "words")})
+        fake = NotingSocket(
+            fails={f"setsockopt {socket.SO_BINDTODEVICE}": PermissionError(1, "words")}
+        )
 
         with pytest.raises(CannotAskError, match="not permitted") as caught:
             open_plant(_Factory(udp=fake))
@@ -416,16 +373,16 @@ class TestOpenWire:
     def test_looks_at_the_cable_first(self, up: bool | None, cause: str) -> None:  # noqa: FBT001 - three states
         """Into an unplugged interface everything can be sent, and nothing comes back."""
         with pytest.raises(CannotAskError) as caught:
-            open_plant(_Factory(packet=_FakeSocket()), is_up=lambda _interface: up)
+            open_plant(_Factory(packet=NotingSocket()), is_up=lambda _interface: up)
 
         assert caught.value.cause == cause
 
     def test_stays_on_the_loopback_interface_there(self) -> None:
         """The embedded site needs no privilege and must broadcast nothing."""
-        fake = _FakeSocket()
+        fake = NotingSocket()
 
         wire = dhcp_wire.open_wire(
-            LOCAL, ("127.0.0.1", 40067), 0, new_socket=_Factory(packet=_FakeSocket(), udp=fake)
+            LOCAL, ("127.0.0.1", 40067), 0, new_socket=_Factory(packet=NotingSocket(), udp=fake)
         )
 
         assert wire.name == "UDP socket"
@@ -434,7 +391,7 @@ class TestOpenWire:
 
     def test_says_that_a_local_address_is_not_ours(self) -> None:
         """A site file's mistake is no crash."""
-        fake = _FakeSocket({"bind": OSError(errno.EADDRNOTAVAIL, "words")})
+        fake = NotingSocket(fails={"bind": OSError(errno.EADDRNOTAVAIL, "words")})
 
         with pytest.raises(CannotAskError, match="cannot be used"):
             dhcp_wire.open_wire(LOCAL, ("127.0.0.1", 40067), 0, new_socket=_Factory(udp=fake))
@@ -459,7 +416,7 @@ class TestWires:
 
     def test_sends_packets_to_everybody(self) -> None:
         """The whole link hears it, as a CUBE's own DISCOVER."""
-        fake = _FakeSocket()
+        fake = NotingSocket()
         wire = dhcp_wire.PacketWire(fake, "eth0", ("255.255.255.255", 67), 68)
 
         wire.send(b"payload")
@@ -473,7 +430,7 @@ class TestWires:
     def test_receives_packets(self) -> None:
         """The headers are the wire's business, the payload the probe's."""
         packet = dhcp_packet.wrap(b"payload", ("255.255.255.255", 68), 67)
-        fake = _FakeSocket(arrives=(packet, ("eth0", 0x0800, 1, 1, bytes(6))))
+        fake = NotingSocket((packet, ("eth0", 0x0800, 1, 1, bytes(6))))
         wire = dhcp_wire.PacketWire(fake, "eth0", ("", 67), 68)
 
         assert wire.receive(0.1) == Datagram(b"payload", "0.0.0.0", 67)
@@ -493,7 +450,7 @@ class TestWires:
         """Bit 3 of the status says that the sum is still to come (packet(7)); without it, wrong."""
         packet = bytearray(dhcp_packet.wrap(b"payload", ("255.255.255.255", 68), 67))
         packet[26:28] = b"\x12\x34"
-        fake = _FakeSocket(arrives=(bytes(packet), ("eth0", 0x0800, 1, 1, bytes(6))))
+        fake = NotingSocket((bytes(packet), ("eth0", 0x0800, 1, 1, bytes(6))))
         fake.notes = notes
 
         received = dhcp_wire.PacketWire(fake, "eth0", ("", 67), 68).receive(0.1)
@@ -505,13 +462,13 @@ class TestWires:
     def test_receives_replies_only(self, protocol: int, kind: int) -> None:
         """Neither another protocol nor what a server on this computer sends counts."""
         packet = dhcp_packet.wrap(b"payload", ("255.255.255.255", 68), 67)
-        fake = _FakeSocket(arrives=(packet, ("eth0", protocol, kind, 1, bytes(6))))
+        fake = NotingSocket((packet, ("eth0", protocol, kind, 1, bytes(6))))
 
         assert dhcp_wire.PacketWire(fake, "eth0", ("", 67), 68).receive(0.1) is None
 
     def test_receives_datagrams(self) -> None:
         """The kernel has taken the headers off."""
-        fake = _FakeSocket(arrives=(b"payload", ("10.20.0.1", 67)))
+        fake = NotingSocket((b"payload", ("10.20.0.1", 67)))
         wire = dhcp_wire.UdpWire(fake, ("", 67))
 
         assert wire.receive(0.1) == Datagram(b"payload", "10.20.0.1", 67)
@@ -519,7 +476,7 @@ class TestWires:
 
     def test_tells_this_computers_own_server(self) -> None:
         """A broadcast comes back to the sender: connection sharing must not prove the plant's."""
-        fake = _FakeSocket(arrives=(b"offer", ("10.20.0.9", 67)))
+        fake = NotingSocket((b"offer", ("10.20.0.9", 67)))
         wire = dhcp_wire.UdpWire(fake, ("", 67), own=frozenset({"10.20.0.9"}))
 
         received = wire.receive(0.1)
@@ -530,7 +487,7 @@ class TestWires:
 
     def test_never_waits_for_ever(self) -> None:
         """A time limit of zero makes a socket look once, one of None would make it wait."""
-        fake = _FakeSocket({"recvfrom": TimeoutError()})
+        fake = NotingSocket(fails={"recvfrom": TimeoutError()})
 
         assert dhcp_wire.UdpWire(fake, ("", 67)).receive(0.0) is None
         assert fake.limits_s == [0.0]
@@ -538,7 +495,7 @@ class TestWires:
     @pytest.mark.parametrize("error", [TimeoutError(), OSError(errno.ENETDOWN, "down")])
     def test_calls_nothing_what_is_nothing(self, error: OSError) -> None:
         """A failed reception (an ICMP error on Windows, a link that goes down) is no answer."""
-        fake = _FakeSocket({"recvfrom": error})
+        fake = NotingSocket(fails={"recvfrom": error})
 
         assert dhcp_wire.UdpWire(fake, ("", 67)).receive(0.001) is None
         assert dhcp_wire.PacketWire(fake, "eth0", ("", 67), 68).receive(0.001) is None

@@ -35,6 +35,7 @@ from cube_acceptance.probes.net.receive import (
     UnwantedError,
 )
 from fixtures.simulator.dns import Behaviour, DnsServer, Reply, Request, records, reply_with, sent
+from selftests.support.fakes import SilentSocket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -785,17 +786,15 @@ class TestTruncation:
             assert exchange(ours, b"", Stopwatch(), 0.0) == b"whole"
 
 
-class Refusing:
+class Refusing(SilentSocket):
     """A socket whose sending fails as often as told."""
 
-    def __init__(self, failures: int, error: int = errno.ENETDOWN) -> None:
-        """Fail so many times with this error."""
+    def __init__(self, failures: int) -> None:
+        """Fail so many times."""
         self.failures = failures
-        self.error = error
+        self.error = errno.ENETDOWN
         self.events: list[OSError | bytes] = []
         self.sent: list[bytes] = []
-        self.closed = False
-        self.limit_s = 0.0
 
     def send(self, packet: bytes) -> int:
         """Fail or note the packet."""
@@ -813,29 +812,6 @@ class Refusing:
         if isinstance(outcome, TimeoutError):
             time.sleep(self.limit_s)
         raise outcome
-
-    def recvmsg(self, *_: int) -> tuple[bytes, list[object], int, object]:
-        """Know nothing of an ICMP error."""
-        return b"", [], 0, None
-
-    def setblocking(self, _on: bool) -> None:  # noqa: FBT001 - the socket's own signature
-        """Accept any mode."""
-
-    def gettimeout(self) -> float:
-        """Return some limit."""
-        return 1.0
-
-    def settimeout(self, limit_s: float) -> None:
-        """Wait no longer."""
-        self.limit_s = limit_s
-
-    def getsockname(self) -> tuple[str, int]:
-        """Be bound."""
-        return "127.0.0.1", 40000
-
-    def close(self) -> None:
-        """Note that it was given back."""
-        self.closed = True
 
 
 @pytest.fixture

@@ -61,6 +61,7 @@ from selftests.support.echoes import (
     ip_header,
     reply,
 )
+from selftests.support.fakes import StandingTime
 from selftests.support.windows import EchoService, no_library
 
 if TYPE_CHECKING:
@@ -653,26 +654,6 @@ class TestOpenWire:
             open_wire(LOOPBACK, "127.0.0.1", 2.0, "linux")
 
         assert (caught.value.cause, caught.value.command) == ("not-permitted", PERMIT)
-
-
-class StandingTime:
-    """Time that passes only while somebody waits, so that no test depends on how fast it runs."""
-
-    def __init__(self) -> None:
-        """Start somewhere after the system's start."""
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        """Return the time."""
-        return self.now
-
-    def monotonic_ns(self) -> int:
-        """Return the time in nanoseconds."""
-        return round(self.now * 1_000_000_000)
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        self.now += seconds
 
 
 @pytest.fixture

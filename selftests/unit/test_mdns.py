@@ -41,6 +41,7 @@ from cube_acceptance.probes.net.multicast import (
     open_group,
 )
 from fixtures.simulator.mdns import Behaviour, MdnsResponder, Reply, Request
+from selftests.support.fakes import SilentSocket
 
 if TYPE_CHECKING:
     from typing import Any
@@ -539,7 +540,7 @@ class TestReading:
         assert services_in(reply_holding(pointer)) == ()
 
 
-class Failing:
+class Failing(SilentSocket):
     """A socket that fails to send, or to receive, as often as told."""
 
     def __init__(self, send: list[OSError], receive: list[OSError] | None = None) -> None:
@@ -556,30 +557,6 @@ class Failing:
     def recvfrom(self, _size: int) -> tuple[bytes, tuple[str, int]]:
         """Fail or time out."""
         raise self.receive_errors.pop(0) if self.receive_errors else TimeoutError
-
-    def recvmsg(self, *_: int) -> tuple[bytes, list[object], int, object]:
-        """Know nothing of an ICMP error."""
-        return b"", [], 0, None
-
-    def setblocking(self, _on: bool) -> None:  # noqa: FBT001 - the socket's own signature
-        """Accept any mode."""
-
-    def setsockopt(self, *_: object) -> None:
-        """Accept any option."""
-
-    def getsockname(self) -> tuple[str, int]:
-        """Be bound."""
-        return CUBE, 40000
-
-    def close(self) -> None:
-        """Hold nothing."""
-
-    def settimeout(self, _limit: float | None) -> None:
-        """Accept any limit."""
-
-    def gettimeout(self) -> float:
-        """Return some limit."""
-        return 1.0
 
 
 ASKING = Asking(group=probed.GROUP, port=probed.PORT, tries=3, window_s=0.06, host=CUBE)

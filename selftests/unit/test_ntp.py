@@ -35,6 +35,7 @@ from cube_acceptance.probes.ntp import (
     seconds_between,
 )
 from fixtures.simulator.ntp import NEXT_ERA_S, Answer, Behaviour, NtpServer, Reply
+from selftests.support.fakes import StandingTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -414,27 +415,6 @@ class TestServers:
         assert "simulated NTP" not in {thread.name for thread in threading.enumerate()}
 
 
-class StandingTime:
-    """Time that passes only while somebody waits, and a clock that can be set."""
-
-    def __init__(self) -> None:
-        """Start somewhere."""
-        self.now = 1000.0
-        self.clock_s = NOON
-
-    def monotonic(self) -> float:
-        """Return the time since some start."""
-        return self.now
-
-    def time(self) -> float:
-        """Return this computer's clock."""
-        return self.clock_s + self.now
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        self.now += seconds
-
-
 class FakeSocket:
     """A connected UDP socket with a server behind it that a test lays out."""
 
@@ -519,7 +499,7 @@ class TestCourse:
     @pytest.fixture(autouse=True)
     def prepare(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Make the probe wait in a time of the test's own."""
-        self.time = StandingTime()
+        self.time = StandingTime(clock_s=NOON)
         self.patch = monkeypatch
         monkeypatch.setattr(ntp, "time", self.time)
         monkeypatch.setattr(ntp, "clock_s", self.time.time)
