@@ -244,7 +244,6 @@ class TestSelection:
             ("-p", "no:cube_acceptance.plugin"),
             ("-p", "no:cube_acceptance.entry"),
             ("-p", "no:html"),
-            ("-p", "no:junitxml"),
             ("-p", "no:terminal"),
             ("-p", "no:python"),
             ("-p", "no:runner"),
@@ -755,8 +754,8 @@ class TestUsage:
             "import pytest\n"
             "@pytest.hookimpl(trylast=True)\n"
             "def pytest_configure(config):\n"
-            "    page = Path(config.option.xmlpath)\n"
-            "    page.with_name('.certificate.html.part').mkdir()\n"
+            "    (folder,) = Path(config.option.reports).iterdir()\n"
+            "    (folder / '.certificate.html.part').mkdir()\n"
         )
         session = run(tmp_path, "-p", "hostile", environment={"PYTHONPATH": str(tmp_path)})
 
@@ -843,7 +842,7 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("code", "words"),
         [
-            ("page.with_name('.evidence.json.part').mkdir()", "Is a directory"),
+            ("(folder / '.evidence.json.part').mkdir()", "Is a directory"),
             ("raise RuntimeError('broken')", "broken"),
             ("pytest.exit('enough', returncode=0)", "enough"),
         ],
@@ -857,7 +856,7 @@ class TestFiles:
             "from pathlib import Path\n"
             "import pytest\n"
             "def pytest_sessionfinish(session):\n"
-            "    page = Path(session.config.option.xmlpath)\n"
+            "    (folder,) = Path(session.config.option.reports).iterdir()\n"
             f"    {code}\n"
         )
         session = run(tmp_path, "-p", "hostile", environment={"PYTHONPATH": str(tmp_path)})

@@ -491,8 +491,7 @@ class TestMeasuring:
     ) -> None:
         """Nobody asks a person for them."""
         config, state = Config(tmp_path), state_of(catalogue)
-        config.option.xmlpath = str(tmp_path / "junit.xml")
-        config.stash[STATE] = state
+        config.stash[STATE], state.folder = state, tmp_path
         logins = {"cube": object()}
         state.simulated = SimpleNamespace(start=lambda: healthy.saved().setup, logins=logins)
         with pytest.raises(pytest.UsageError, match="Permission denied"):
@@ -507,8 +506,7 @@ class TestMeasuring:
         settled = healthy.saved().setup
         monkeypatch.setattr(method, "make_setup", lambda loaded: settled if loaded else None)
         config, state = Config(tmp_path, started_as=started.COMMAND), state_of(catalogue)
-        config.option.xmlpath = str(tmp_path / "junit.xml")
-        config.stash[STATE] = state
+        config.stash[STATE], state.folder = state, tmp_path
         reporter = SimpleNamespace(startpath=tmp_path)
         monkeypatch.setattr(config.pluginmanager, "get_plugin", lambda _: reporter)
         plugin.pytest_sessionstart(SimpleNamespace(config=config))
@@ -650,8 +648,7 @@ class TestOptions:
     def test_a_folder_that_cannot_be_written_to(self, tmp_path: Path, catalogue: Catalogue) -> None:
         """The run ends before anything is measured."""
         config, state = Config(tmp_path), state_of(catalogue)
-        config.option.xmlpath = str(tmp_path / "junit.xml")
-        config.stash[STATE] = state
+        config.stash[STATE], state.folder = state, tmp_path
         state.replay = Replay(healthy.saved())
         with pytest.raises(pytest.UsageError, match=r"--reports: .*Permission denied"):
             plugin.pytest_sessionstart(SimpleNamespace(config=config))
@@ -1011,7 +1008,7 @@ class TestEnd:
         monkeypatch.setattr(terminal, "last_lines", lambda *_: [])
         config, state = Config(tmp_path), state_of(catalogue)
         state.replay = Replay(healthy.saved())
-        ended = SimpleNamespace(exitstatus=pytest.ExitCode.INTERRUPTED, config=config)
+        ended = SimpleNamespace(exitstatus=pytest.ExitCode.INTERRUPTED, config=config, items=[])
         written = SimpleNamespace(
             conclude=lambda *_: {"verdict": "incomplete"}, failings=[], folder=tmp_path
         )

@@ -29,6 +29,7 @@ ROOMS = (
     "text",
     "explain",
     "expected",
+    "streamed",
     "evidence_file",
     "store",
     "needs",
@@ -53,6 +54,7 @@ ROOMS = (
     "session",
     "arguments",
     "display",
+    "table",
     "plugin",
     "verify",
     "summary",
@@ -63,7 +65,7 @@ ROOMS = (
 )
 """The rooms in the order in which data passes through them: each imports from those before it."""
 
-PYTEST_ROOMS = {"output", "entry", "refusals", "session", "arguments", "display", "plugin"}
+PYTEST_ROOMS = {"output", "entry", "refusals", "session", "arguments", "display", "table", "plugin"}
 """The seam to pytest."""
 
 

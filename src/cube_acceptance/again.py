@@ -202,8 +202,7 @@ def built_again(
         today=run.day(saved),
         replaces=certificate.get("replaces", ""),
     )
-    rebuilt: dict[str, Any] = json.loads(build.dump(build.build(catalogue, ledger, saved, facts)))
-    return rebuilt
+    return build.build(catalogue, ledger, saved, facts)
 
 
 def comparable(value: Any) -> Any:  # noqa: ANN401 - any JSON

@@ -9,10 +9,12 @@ import hashlib
 import json
 import stat
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cube_acceptance import streamed
 from cube_acceptance.evidence import (
     DnsObserved,
     HttpsObserved,
@@ -30,6 +32,7 @@ from cube_acceptance.setup import Ports, Setup
 from cube_acceptance.site import SiteError, check_together
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 EVIDENCE_SCHEMA = "cube-acceptance/evidence/1"
@@ -55,7 +58,14 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 def dump(saved: Saved) -> bytes:
     """Write evidence as the bytes of ``evidence.json``."""
-    return msgspec.json.format(msgspec.json.encode(saved, order="sorted"), indent=1) + b"\n"
+    return b"".join(pieces(saved))
+
+
+def pieces(saved: Saved) -> Iterator[bytes]:
+    """Write evidence likewise, in pieces."""
+    return streamed.pieces(
+        msgspec.structs.asdict(saved), partial(msgspec.json.encode, order="sorted")
+    )
 
 
 def read_file(path: Path) -> bytes:

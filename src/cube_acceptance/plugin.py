@@ -37,7 +37,6 @@ from cube_acceptance.session import (
     JUDGED,
     OWED,
     STATE,
-    AsItStands,
     HookSpecs,
     Shared,
     State,
@@ -53,6 +52,9 @@ if TYPE_CHECKING:
     from cube_acceptance.run import Run
 
 WORKER_INPUT = "cube_acceptance"
+
+ANNEX = "cube-acceptance-annex"
+"""The plugin that writes the annex."""
 
 CASES_FOLDER = "tests"
 """Where the acceptance cases live, beside the root conftest; nothing else may speak for them."""
@@ -127,7 +129,10 @@ def _spare_the_cache(config: pytest.Config) -> None:
 
 
 def _make_folder(config: pytest.Config, state: State) -> None:
-    """Make the run's folder, and let pytest's reports go there."""
+    """Make the run's folder, and let pytest-html's report go there.
+
+    ``junit.xml`` is written from the certificate, so pytest does not write one.
+    """
     from cube_acceptance.run import folder_name
 
     reports = config.invocation_params.dir / (
@@ -143,26 +148,21 @@ def _make_folder(config: pytest.Config, state: State) -> None:
         name: config.invocation_params.dir / wish
         for name, wish in (
             ("certificate.html", config.option.htmlpath),
-            ("junit.xml", config.option.xmlpath),
+            ("junit.xml", getattr(config.option, "xmlpath", None)),
         )
         if wish
     }
-    config.option.xmlpath = AsItStands(folder / "junit.xml")
+    config.option.xmlpath = None
+    state.folder = folder
     _report_as_annex(config, state, folder / "certificate.html")
 
 
 def _report_as_annex(config: pytest.Config, state: State, path: Path) -> None:
     """Let pytest-html write its report with our template, and not one of its own beside it."""
-    from pytest_html.report_data import ReportData
-    from pytest_html.selfcontained_report import SelfContainedReport
-
-    from cube_acceptance.certificate.annex import Annex
+    from cube_acceptance.table import Table
 
     config.option.htmlpath = None
-    report = SelfContainedReport(
-        AsItStands(path), config, ReportData(config), Annex(state.language), ""
-    )
-    config.pluginmanager.register(report, "cube-acceptance-annex")
+    config.pluginmanager.register(Table(path, config, state.language), ANNEX)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -175,8 +175,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     from cube_acceptance.method import make_setup
     from cube_acceptance.run import Run
 
-    # Who was to read it has; xdist hands on to its workers what is nothing but text.
-    config.option.xmlpath = str(config.option.xmlpath)
     if state.replay:
         state.setup = state.replay.evidence.setup
     elif state.simulated:
@@ -188,7 +186,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     state.run = Run(
         state.catalogue,
         state.setup,
-        Path(config.option.xmlpath).parent,
+        state.folder,
         state.language,
         started.command_line(config.invocation_params.args, _options_from_outside()),
         replayed=bool(state.replay),
@@ -540,6 +538,7 @@ def _leave_nothing(config: pytest.Config, state: State, run: Run) -> None:
 def _conclude(session: pytest.Session, state: State, run: Run) -> None:
     from cube_acceptance.certificate import terminal
 
+    _forget(session)
     _spare_collector(len(state.needs), anyway=True)
     source = state.survey or state.replay or survey.Survey(state.setup, ())
     certificate = run.conclude(state.ledger, source.saved())
@@ -559,6 +558,20 @@ def _conclude(session: pytest.Session, state: State, run: Run) -> None:
         certificate, run.folder, state.language, _left_out(state.ledger, state.needs)
     ):
         display.say(session.config, line.text, **dict.fromkeys(line.look, True))
+
+
+def _forget(session: pytest.Session) -> None:
+    """Let go of cases and reports, which everybody has written by now: a fleet's take much room.
+
+    Writing the certificate takes as much again.
+    """
+    table: Any = session.config.pluginmanager.get_plugin(ANNEX)
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if table:
+        table.forget()
+    if isinstance(reporter, pytest.TerminalReporter):  # a plugin may have put another in its place
+        reporter.stats.clear()
+    session.items.clear()
 
 
 def _left_out(ledger: Ledger, needs: tuple[expected.Owed, ...]) -> set[tuple[str, str]]:

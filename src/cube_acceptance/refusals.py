@@ -22,7 +22,6 @@ NOTHING_SHOWN = "without it the verdict is not shown; leave it out: -q shows les
 NEEDED = {
     "html": NO_CERTIFICATE,
     "metadata": NO_CERTIFICATE,
-    "junitxml": NO_CERTIFICATE,
     "terminal": NOTHING_SHOWN,
     "terminalreporter": NOTHING_SHOWN,
 }

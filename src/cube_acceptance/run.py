@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from cube_acceptance.setup import Setup
     from cube_acceptance.site import Site
 
+    Piece = bytes | memoryview
+
 
 def slug(text: str) -> str:
     """Make a text fit for a file name: lower-case letters, digits and single hyphens."""
@@ -93,13 +95,13 @@ def title(kind: dict[str, Any], name: str, number: str, language: Language) -> s
     return " · ".join(filter(None, (front.title(kind, language), name, number)))
 
 
-def whole_page(annex: bytes, certificate: dict[str, Any], saved: Saved) -> Iterator[bytes]:
+def whole_page(annex: bytes, certificate: dict[str, Any], saved: Saved) -> Iterator[Piece]:
     """Put the certificate into its place in the page that pytest-html wrote; in pieces."""
-    before, _, after = annex.partition(CERTIFICATE_MARK.encode())
-    yield before
+    place, mark = annex.index(CERTIFICATE_MARK.encode()), CERTIFICATE_MARK.encode()
+    yield memoryview(annex)[:place]
     for piece in page.render(certificate, certificate["language"], saved.observations):
         yield piece.encode()
-    yield after
+    yield memoryview(annex)[place + len(mark) :]
 
 
 def certificate_part(certificate: dict[str, Any], saved: Saved) -> str:
@@ -176,8 +178,7 @@ class Run:
     def conclude(self, ledger: Ledger, saved: Saved) -> dict[str, Any]:
         """Write the evidence and ``certificate.json``, then everything rendered from it."""
         annex = self._annex()
-        self._write("evidence.json", [evidence_file.dump(saved)])
-        files = {"evidence.json": sha256((self.folder / "evidence.json").read_bytes())}
+        files = {"evidence.json": self._write("evidence.json", evidence_file.pieces(saved))}
         facts = build.Facts(
             certificate_id=self.number,
             language=self.language,
@@ -192,17 +193,15 @@ class Run:
         rendered = self.folder / ".certificate.html.rendered"
 
         def drafted(facts: build.Facts) -> dict[str, Any]:
-            certificate = self._built(ledger, saved, facts)
+            certificate = build.build(self.catalogue, ledger, saved, facts)
             asked = requests(certificate)
-            for name, data in asked.items():
-                self._write(name, [data])
-            hashes = {name: sha256(data) for name, data in asked.items()}
+            hashes = {name: self._write(name, [data]) for name, data in asked.items()}
             hashes["junit.xml"] = self._report(certificate, ledger)
             # In the order of the file: a reader renders the page from that.
             certificate["files"] = dict(sorted((certificate["files"] | hashes).items()))
             pieces = whole_page(annex, certificate, saved)
             certificate["files"]["certificate.html"] = write_hashed(rendered, pieces)
-            self._write("certificate.json", [build.dump(certificate)])
+            self._write("certificate.json", build.pieces(certificate))
             return certificate
 
         try:
@@ -228,15 +227,7 @@ class Run:
             else {}
         )
         page = junit.place((self.folder / "certificate.html").absolute())
-        data = junit.report(certificate, told, page)
-        self._write("junit.xml", [data])
-        return sha256(data)
-
-    def _built(self, ledger: Ledger, saved: Saved, facts: build.Facts) -> dict[str, Any]:
-        """Build the certificate as a reader of its file gets it."""
-        data = build.dump(build.build(self.catalogue, ledger, saved, facts))
-        certificate: dict[str, Any] = msgspec.json.decode(data)
-        return certificate
+        return self._write("junit.xml", [junit.report(certificate, told, page)])
 
     def _annex(self) -> bytes:
         """Read the page that pytest-html wrote.
@@ -244,10 +235,11 @@ class Run:
         Raises:
             ValueError: it has no place for the certificate, as that of an unfinished run.
         """
-        annex = (self.folder / "certificate.html").read_text("utf-8")
-        if CERTIFICATE_MARK not in annex:
+        written = (self.folder / "certificate.html").read_bytes()
+        annex = written.replace(b"\r\n", b"\n")  # as Windows ends lines
+        if CERTIFICATE_MARK.encode() not in annex:
             raise ValueError("pytest-html's page has no place for the certificate")
-        return annex.encode()
+        return annex
 
     def _print(self, *, signed: bool) -> None:
         """Print the page to PDF where that was asked for; a signed run signs it as well."""
@@ -282,11 +274,12 @@ class Run:
             return None
         return certificate
 
-    def _write(self, name: str, pieces: Iterable[bytes]) -> None:
-        write_whole(self.folder / name, pieces)
+    def _write(self, name: str, pieces: Iterable[bytes]) -> str:
+        """Write a file of the run, and return its SHA-256."""
+        return write_whole(self.folder / name, pieces)
 
 
-def write_hashed(target: Path, pieces: Iterable[bytes]) -> str:
+def write_hashed(target: Path, pieces: Iterable[Piece]) -> str:
     """Write a file piece by piece and return its SHA-256."""
     digest = hashlib.sha256()
     with target.open("wb") as file:
@@ -296,16 +289,16 @@ def write_hashed(target: Path, pieces: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def write_whole(target: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file that is whole or not there, piece by piece.
+def write_whole(target: Path, pieces: Iterable[bytes]) -> str:
+    """Write a file that is whole or not there, piece by piece, and return its SHA-256.
 
     Raises:
         OSError: it cannot be written; what was there before is still there.
     """
     part = target.with_name(f".{target.name}.part")
     try:
-        with part.open("wb") as file:
-            file.writelines(pieces)
+        digest = write_hashed(part, pieces)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+    return digest

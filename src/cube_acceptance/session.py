@@ -66,8 +66,8 @@ class HookSpecs:
 class AsItStands(str):
     """A path in which nobody finds a variable to replace.
 
-    pytest and pytest-html read theirs as a shell would (os.path.expandvars), and would write their
-    reports elsewhere where the name of a folder holds a dollar sign.
+    pytest-html reads its own as a shell would (os.path.expandvars), and would write its report
+    elsewhere where the name of a folder holds a dollar sign.
     """
 
     __slots__ = ()
@@ -93,6 +93,8 @@ class State:
         self.replay: store.Replay | None = None
         self.survey: survey.Survey | None = None
         self.spool: store.Spool | None = None
+        self.folder: Path
+        """The run's, from the configuration on; not where pytest only shows something."""
         self.run: Run | None = None
         self.ledger = Ledger(expected.owed(catalogue, loaded.site))
         self.running: pytest.Item

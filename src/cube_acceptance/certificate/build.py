@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cube_acceptance import expected, network, started
+from cube_acceptance import expected, network, started, streamed
 from cube_acceptance.catalogue import LEVELS, SITE, Language
 from cube_acceptance.certificate import rules
 from cube_acceptance.evidence import NeighboursObserved, NtpObserved
@@ -20,7 +20,7 @@ from cube_acceptance.text import sentences
 from cube_acceptance.verdict import decide, verdict_kind, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from cube_acceptance.catalogue import Catalogue, Requirement
     from cube_acceptance.evidence_file import Saved
@@ -32,8 +32,13 @@ if TYPE_CHECKING:
 
 SCHEMA = "cube-acceptance/certificate/1"
 
-UNCOVERED = ("files", "content_sha256")
+UNCOVERED = frozenset({"files", "content_sha256"})
 """Keys that ``content_sha256`` does not cover: the page shows it and is itself one of the files."""
+
+_PLAIN = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True)
+_CANONICAL = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+)
 
 UNDECIDED = frozenset({"inconclusive", "not-run"})
 """Outcomes that leave open whether a requirement is met."""
@@ -56,22 +61,28 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> dict[str, Any]:
-    """Build the certificate of one run as JSON-able data; the verdict is computed here."""
+    """Build the certificate of one run as a reader of its file gets it; decides the verdict."""
     site, language = saved.setup.site, facts.language
     waivers = [waiver for waiver in site.waivers if waiver.expires >= facts.today]
     owed: dict[tuple[str, str], list[Owed]] = {}
     for owing in ledger.owed:
         owed.setdefault((owing.requirement, owing.subject), []).append(owing)
+    known: dict[str, str] = {}
     results = [
-        _result(
-            catalogue,
-            requirement,
-            subject,
-            owed.get((requirement.id, subject), []),
-            ledger,
-            saved,
-            waivers,
-            facts,
+        _shared(
+            as_read(
+                _result(
+                    catalogue,
+                    requirement,
+                    subject,
+                    owed.get((requirement.id, subject), []),
+                    ledger,
+                    saved,
+                    waivers,
+                    facts,
+                )
+            ),
+            known,
         )
         for requirement in catalogue.requirement
         for subject in expected.subjects(requirement, site)
@@ -114,7 +125,24 @@ def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> d
         "signature": facts.signature,
         "replaces": facts.replaces,
     }
-    return certificate | {"content_sha256": content_sha256(certificate)}
+    certificate["content_sha256"] = content_sha256(certificate)
+    return {
+        key: value if key == "results" else as_read(value)
+        for key, value in sorted(certificate.items())
+    }
+
+
+def as_read(value: object) -> Any:  # noqa: ANN401 - any JSON
+    """Return a value as a reader of its file gets it, with sorted keys."""
+    return msgspec.json.decode(_PLAIN.encode(value))
+
+
+def _shared(result: dict[str, Any], known: dict[str, str]) -> dict[str, Any]:
+    """Let a result have its texts in common with others: a fleet's are the same thousandfold."""
+    return {
+        key: known.setdefault(value, value) if isinstance(value, str) else value
+        for key, value in result.items()
+    }
 
 
 def about(catalogue: Catalogue, saved: Saved) -> dict[str, Any]:
@@ -157,18 +185,28 @@ def content_sha256(certificate: dict[str, Any]) -> str:
 
     Canonical is UTF-8 with sorted keys and no white space; numbers are as in the file itself.
     """
-    covered = {key: value for key, value in certificate.items() if key not in UNCOVERED}
-    text = json.dumps(
-        covered, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-    )
-    return hashlib.sha256(text.encode()).hexdigest()
+    digest = hashlib.sha256()
+    for number, key in enumerate(sorted(certificate.keys() - UNCOVERED)):
+        digest.update(f"{',' if number else '{'}{_CANONICAL.encode(key)}:".encode())
+        value = certificate[key]
+        if isinstance(value, list) and value:
+            for place, entry in enumerate(value):
+                digest.update(f"{',' if place else '['}{_CANONICAL.encode(entry)}".encode())
+            digest.update(b"]")
+        else:
+            digest.update(_CANONICAL.encode(value).encode())
+    digest.update(b"}")
+    return digest.hexdigest()
 
 
 def dump(certificate: dict[str, Any]) -> bytes:
     """Write a certificate as the bytes of ``certificate.json``: UTF-8, sorted keys."""
-    text = json.dumps(certificate, ensure_ascii=False, allow_nan=False, sort_keys=True).encode()
-    # The library's own indenting is done in Python, at fifty times the cost.
-    return msgspec.json.format(text, indent=1) + b"\n"
+    return b"".join(pieces(certificate))
+
+
+def pieces(certificate: dict[str, Any]) -> Iterator[bytes]:
+    """Write a certificate likewise, in pieces."""
+    return streamed.pieces(certificate, lambda value: _PLAIN.encode(value).encode())
 
 
 def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
