@@ -14,14 +14,12 @@ if TYPE_CHECKING:
 
 PLUGINS = "pytest_html.plugin,pytest_html.fixtures,pytest_metadata.plugin"
 CONFTEST = """
-from pytest_html.report_data import ReportData
-from pytest_html.selfcontained_report import SelfContainedReport
+from pathlib import Path
 
-from cube_acceptance.certificate.annex import Annex
+from cube_acceptance.table import Table
 
 def pytest_configure(config):
-    report = SelfContainedReport("out.html", config, ReportData(config), Annex("{language}"), "")
-    config.pluginmanager.register(report)
+    config.pluginmanager.register(Table(Path("out.html"), config, "{language}"))
 
 def pytest_html_report_title(report):
     report.title = "A & B"
