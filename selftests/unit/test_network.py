@@ -750,3 +750,31 @@ class TestRedirectName:
         page = msgspec.structs.replace(healthy.page(80), replies=(), redirect="http://cube/")
 
         assert network.redirect_name(page) == "cube"
+
+    def test_relative_to_a_page_under_a_name(self) -> None:
+        """A path stays with the name that the page was asked for by."""
+        reply = msgspec.structs.replace(healthy.page(80).replies[0], url="http://cube.example/a")
+        page = msgspec.structs.replace(healthy.page(80), replies=(reply,), redirect="/login")
+
+        assert network.redirect_name(page) == "cube.example"
+
+
+class TestLeading:
+    """Whose addresses count of a name, while some servers may still be asked."""
+
+    @pytest.mark.parametrize(
+        ("answers", "leading"),
+        [
+            ({}, ()),
+            ({SERVER: ("11.0.0.1",)}, ("11.0.0.1",)),
+            ({SECOND: ("11.0.0.2",)}, ()),
+            ({SERVER: (), SECOND: ("11.0.0.2",)}, ("11.0.0.2",)),
+            ({SERVER: ("11.0.0.1",), SECOND: ("11.0.0.2",)}, ("11.0.0.1",)),
+            ({SERVER: (), SECOND: ()}, ()),
+        ],
+    )
+    def test_follows_the_servers_order(
+        self, answers: dict[str, tuple[str, ...]], leading: tuple[str, ...]
+    ) -> None:
+        """The quicker server must not decide, nor one without a usable address."""
+        assert network.leading((SERVER, SECOND), answers) == leading

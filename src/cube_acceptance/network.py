@@ -169,7 +169,7 @@ def next_hops(offer: DhcpMessage, target: str) -> frozenset[str]:
         for network, router in ((ipaddress.IPv4Network(to), by) for to, by in offer.routes)
         if there in network
     ]
-    longest = max((length for length, _ in matching), default=0)
+    longest = max((length for length, _ in matching), default=None)
     return frozenset(
         "" if router == NO_ROUTER else router for length, router in matching if length == longest
     )
@@ -381,7 +381,7 @@ def no_hosts_of(told: DhcpMessage | LeaseObserved) -> tuple[str, ...]:
     A network of one or two addresses has room for neither (RFC 3021).
     """
     network = network_of(told)
-    if network is None or network.num_addresses <= 2:  # noqa: PLR2004 - prefixes of 31 and 32 bits
+    if network is None or network.prefixlen >= 31:  # noqa: PLR2004 - bits, of 32
         return ()
     return str(network.network_address), str(network.broadcast_address)
 
