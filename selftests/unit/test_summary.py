@@ -740,6 +740,14 @@ class TestWriters:
         assert "Simulation bestanden" in text
         assert "zugelassener Schlüssel" in text
 
+    @pytest.mark.parametrize(("language", "said"), [("de", "Inhalt geändert"), ("en", "content")])
+    def test_why_nothing_is_trusted(self, language: str, said: str) -> None:
+        """In the reader's language, whatever the certificate's is."""
+        broken = Row(folder="b", state="untrusted", site="b", reason="junit.xml: content changed")
+        text = "".join(showing.as_table(table([broken], language=language)))
+
+        assert f"junit.xml: {said}" in text
+
     def test_csv(self, shown: Table) -> None:
         """RFC 4180: CRLF, quoted where needed; no cell begins a formula."""
         text = "".join(showing.as_csv(shown))

@@ -30,32 +30,7 @@ INTERNAL_ERROR = 3
 
 def main(arguments: list[str], now: datetime | None = None) -> int:
     """Run ``cube-acceptance summary FOLDER...``."""
-    parser = Options(
-        arguments,
-        prog="cube-acceptance summary",
-        description="Check certificates and give one table by site and requirement.",
-        epilog="Exit status: 0 every site is accepted; 1 one is rejected or does not verify; "
-        "10 one is incomplete; 4 usage.",
-    )
-    parser.add_argument(
-        "folder",
-        type=Path,
-        nargs="+",
-        metavar="FOLDER",
-        help="a run's folder, or one that holds some",
-    )
-    parser.add_argument("--format", choices=list(WRITERS), default="table", help="default: table")
-    parser.add_argument(
-        "--allowed-signers", type=Path, metavar="FILE", help="whose signature counts"
-    )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write there, not to stdout")
-    parser.add_argument("--all", action="store_true", help="list what is superseded as well")
-    parser.add_argument(
-        "--stage",
-        choices=["acceptance", "readiness"],
-        default="acceptance",
-        help="with readiness, a readiness report counts where there is no acceptance",
-    )
+    parser = _parser(arguments)
     options = parser.parse_args(arguments)
     try:
         folders = list(dict.fromkeys(itertools.chain(*map(find_runs, options.folder))))
@@ -85,6 +60,36 @@ def main(arguments: list[str], now: datetime | None = None) -> int:
     except OSError as error:
         parser.error(f"{plain(options.output)}: {error.strerror}")
     return table.status
+
+
+def _parser(arguments: list[str]) -> Options:
+    parser = Options(
+        arguments,
+        prog="cube-acceptance summary",
+        description="Check certificates and give one table by site and requirement.",
+        epilog="Exit status: 0 every site is accepted; 1 one is rejected or does not verify; "
+        "10 one is incomplete; 4 usage.",
+    )
+    parser.add_argument(
+        "folder",
+        type=Path,
+        nargs="+",
+        metavar="FOLDER",
+        help="a run's folder, or one that holds some",
+    )
+    parser.add_argument("--format", choices=list(WRITERS), default="table", help="default: table")
+    parser.add_argument(
+        "--allowed-signers", type=Path, metavar="FILE", help="whose signature counts"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write there, not to stdout")
+    parser.add_argument("--all", action="store_true", help="list what is superseded as well")
+    parser.add_argument(
+        "--stage",
+        choices=["acceptance", "readiness"],
+        default="acceptance",
+        help="with readiness, a readiness report counts where there is no acceptance",
+    )
+    return parser
 
 
 def columns(rows: Iterable[Row]) -> tuple[str, ...]:
