@@ -649,6 +649,9 @@ class TestUsage:
             (("--cube", "10.20.0.5", "--pdb"), "debugger"),
             (("--cube", "10.20.0.5", "--cube", "10.20.0.6"), "--cube is given 2 times"),
             (("--site", "a.toml", "--site", "b.toml"), "--site is given 2 times"),
+            (("--cube", ""), "--cube is given and names nothing"),
+            (("--cube", "10.20.0.5", "--sign="), "--sign is given and names nothing"),
+            (("--cube", "10.20.0.5", "--looponfail"), "--looponfail: a case"),
             (("--replay", "/dev/zero"), "no file"),
             (("--cube", "10.20.0.5", "--dist", "each", "-n", "2"), "--dist each: a case"),
             (("--cube", "10.20.0.5", "-c", os.devnull), "leave out -c"),
@@ -711,6 +714,13 @@ class TestUsage:
 
         assert session.status == 4
         assert f"cd {sessions.PROJECT}" in session.output
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="names are texts there")
+    def test_a_folder_whose_name_is_no_text(self, tmp_path: Path) -> None:
+        """A disk of somebody else's has its names in Latin-1, and the certificate is written."""
+        session = run(tmp_path / os.fsdecode(b"Pr\xfcfung"))
+
+        assert (session.status, session.verdict) == (0, "accepted")
 
     def test_a_computer_that_allows_too_few_threads(self, tmp_path: Path) -> None:
         """It is said before anything starts, and no simulated site is rejected for it."""

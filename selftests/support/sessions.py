@@ -105,6 +105,7 @@ def start(
         },
         capture_output=True,
         text=True,
+        errors="surrogateescape",  # a folder's name may be no text
         timeout=LIMIT_S,
         check=False,
     )

@@ -458,6 +458,26 @@ class TestWires:
         assert received is not None
         assert received.defect == defect
 
+    @pytest.mark.parametrize(
+        ("status", "tag", "defect"),
+        [
+            (0x19, 7, "tagged for VLAN 7"),
+            (0x19, 0xE007, "tagged for VLAN 7"),
+            (0x19, 0xE000, ""),
+            (0x09, 7, ""),
+        ],
+        ids=["tagged", "with-priority", "priority-only", "no-tag"],
+    )
+    def test_hears_nothing_of_another_vlan(self, status: int, tag: int, defect: str) -> None:
+        """The kernel hands a packet socket what nobody on this interface would get."""
+        packet = dhcp_packet.wrap(b"payload", ("255.255.255.255", 68), 67)
+        fake = _FakeSocket(arrives=(packet, ("eth0", 0x0800, 3, 1, bytes(6))))
+        fake.notes = [(263, 8, struct.pack("=IIIHHHH", status, 38, 38, 0, 0, tag, 0x8100))]
+
+        received = dhcp_wire.PacketWire(fake, "eth0", ("", 67), 68).receive(0.1)
+
+        assert received == Datagram(b"payload", "0.0.0.0", 67, defect)
+
     @pytest.mark.parametrize(("protocol", "kind"), [(0x86DD, 1), (0x0800, 4)])
     def test_receives_replies_only(self, protocol: int, kind: int) -> None:
         """Neither another protocol nor what a server on this computer sends counts."""

@@ -547,6 +547,12 @@ class TestOptions:
         with pytest.raises(pytest.UsageError, match="--cube is given 2 times"):
             arguments.one(Config(tmp_path, cube=["10.20.0.5", "10.20.0.6"]), "cube")
 
+    @pytest.mark.parametrize("given", [{"cube": [""]}, {"site": ["a.toml", ""]}, {"sign": ""}])
+    def test_given_for_nothing(self, tmp_path: Path, given: dict[str, Any]) -> None:
+        """A variable of the caller's is empty, and the embedded site would be accepted for it."""
+        with pytest.raises(pytest.UsageError, match=f"--{next(iter(given))} is given and names no"):
+            arguments.check_values(Config(tmp_path, **given))
+
     def test_replay_of_another_site(self, tmp_path: Path) -> None:
         """Evidence is of one site."""
         with pytest.raises(pytest.UsageError, match="leave out --site and --cube"):
@@ -672,6 +678,7 @@ class TestRefusals:
     def refused(self, config: Config, *, simulated: bool = False) -> str:
         """Return why a session is refused; empty where it is not."""
         try:
+            refusals.check_once(config)
             refusals.check_session(config, simulated=simulated)
         except pytest.UsageError as refusal:
             return str(refusal)
@@ -701,6 +708,14 @@ class TestRefusals:
         again.settings["retries"] = "3"
 
         assert "--reruns, -o retries: a case" in self.refused(again)
+        assert "--looponfail: a case" in self.refused(Config(tmp_path, looponfail=True))
+
+    def test_before_anything_is_configured(self, tmp_path: Path) -> None:
+        """Another plugin would start sessions of its own; who only looks may say what they like."""
+        with pytest.raises(pytest.UsageError, match="--reruns: a case"):
+            plugin.pytest_cmdline_main(Config(tmp_path, reruns=2))  # type: ignore[arg-type]
+
+        plugin.pytest_cmdline_main(Config(tmp_path, reruns=2, collectonly=True))  # type: ignore[arg-type]
 
     def test_another_look(self, tmp_path: Path) -> None:
         """It could make a certificate say another thing."""

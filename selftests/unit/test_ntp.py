@@ -67,6 +67,8 @@ UNWANTED = {
     Behaviour.MODE_3: "mode 3 is not a server's answer",
     Behaviour.MODE_5: "mode 5 is not a server's answer",
     Behaviour.MODE_6: "mode 6 is not a server's answer",
+    Behaviour.VERSION_0: "version 0 is no client's",
+    Behaviour.VERSION_7: "version 7 is no client's",
     Behaviour.ZERO_TRANSMIT: "no transmit timestamp",
     Behaviour.ZERO_ORIGIN: "the origin timestamp is not ours",
     Behaviour.FORGED_ORIGIN: "the origin timestamp is not ours",

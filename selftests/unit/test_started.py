@@ -50,6 +50,13 @@ class TestCommandLine:
         assert started.command_line(TYPED, ["-x"]) == ("pytest", "-x", *TYPED)
         assert started.command_line(()) == ("pytest",)
 
+    def test_bytes_that_are_no_text(self) -> None:
+        """A file would not hold them; who reads it sees which byte it was."""
+        assert started.command_line(("--reports=Pr\udcfcfung",)) == (
+            "pytest",
+            "--reports=Pr\\udcfcfung",
+        )
+
     @pytest.mark.parametrize("place", [1, 3, 6])
     def test_hides_nothing(self, place: int) -> None:
         """Whoever writes the command's own options by hand finds them all on the certificate."""

@@ -15,6 +15,26 @@ if TYPE_CHECKING:
     from cube_acceptance.site import LoadedSite
 
 
+WITH_VALUE = ("site", "cube", "replay", "reports", "sign", "replaces")
+"""Our options that name something."""
+
+
+def check_values(config: pytest.Config) -> None:
+    """Refuse an option that names nothing: a variable of the caller's may be empty.
+
+    Without it another run would be made than was meant, the embedded site's for instance.
+
+    Raises:
+        UsageError: names the option.
+    """
+    for name in WITH_VALUE:
+        value = config.getoption(name)
+        if value is not None and "" in (value if isinstance(value, list) else [value]):
+            raise pytest.UsageError(
+                f"--{name} is given and names nothing; name one or leave it out"
+            )
+
+
 def one(config: pytest.Config, name: str) -> str:
     """Return the value of an option of which a second one would be tested by nobody."""
     values: list[str] = config.getoption(name) or [""]

@@ -47,7 +47,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--reports",
         metavar="DIR",
-        default="",
         help="where the run's folder goes (default: reports/)",
     )
     group.addoption(
@@ -68,7 +67,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--replaces",
         metavar="FOLDER",
-        default="",
         help="name the certificate of that run as the one that this one replaces",
     )
     group.addoption(started.MARK, default="", help=argparse.SUPPRESS)

@@ -30,7 +30,7 @@ from cube_acceptance import (
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.judge import Judgement, PassedError
 from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, Ledger
-from cube_acceptance.refusals import check_collected, check_session
+from cube_acceptance.refusals import check_collected, check_once, check_session
 from cube_acceptance.session import (
     CASE,
     JUDGE,
@@ -74,6 +74,13 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Refuse what would start sessions of its own before this one is configured."""
+    if not only_looks(config):
+        check_once(config)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Load catalogue and site; name the run's folder, without making it yet."""
     config.addinivalue_line("markers", "requirement(id): the documented requirement judged here")
@@ -86,6 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         _configure_worker(config, catalogue)
         return
+    arguments.check_values(config)
     replay = arguments.replay(config)
     simulated = None
     if replay:

@@ -44,6 +44,7 @@ ONCE = {
     "--parallel-threads": ("parallel_threads", (1, "1")),
     "--workers": ("workers", (1, "1")),
     "--tests-per-worker": ("tests_per_worker", (1, "1")),
+    "--looponfail": ("looponfail", ()),
     "--dist each": ("dist", ("no", "load", "loadscope", "loadfile", "loadgroup", "worksteal")),
 }
 """Options of pytest's plugins under which a case runs more than once, or in a process of its own
@@ -53,13 +54,23 @@ ONCE_SETTINGS = ("reruns", "retries")
 """Settings of such plugins that ``-o`` or a file can give instead."""
 
 
+def check_once(config: pytest.Config) -> None:
+    """Refuse what runs a case more than once, or in a session that nobody hears from.
+
+    Raises:
+        UsageError: names the options.
+    """
+    for reason in _repeating(config):
+        raise pytest.UsageError(reason)
+
+
 def check_session(config: pytest.Config, *, simulated: bool) -> None:
     """Refuse a session whose certificate could not be written or could not be believed.
 
     Raises:
         UsageError: names the first reason found.
     """
-    for reason in (*_plugins_missing(config), *_settings_elsewhere(config), *_repeating(config)):
+    for reason in (*_plugins_missing(config), *_settings_elsewhere(config)):
         raise pytest.UsageError(reason)
     if config.getoption("css"):
         raise pytest.UsageError("--css: another look could make a certificate say another thing")

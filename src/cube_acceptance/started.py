@@ -67,9 +67,11 @@ def command_line(given: Sequence[str], outside: Sequence[str] = ()) -> tuple[str
     Options from the environment (``outside``) come first, as pytest takes them.
     """
     typed = given[_ADDED:]
+    line = (PYTEST, *outside, *given)
     if given[:1] == (MARK,) and list(given) == arguments(given[1], typed):
-        return (*given[1].split(), *outside, *typed)
-    return (PYTEST, *outside, *given)
+        line = (*given[1].split(), *outside, *typed)
+    # A path may be written in bytes that are no text, and no file of ours could hold them.
+    return tuple(word.encode("utf-8", "backslashreplace").decode() for word in line)
 
 
 def again(command: str, line: Sequence[str]) -> str:

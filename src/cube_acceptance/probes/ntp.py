@@ -69,6 +69,8 @@ LATER = "RATE"
 """The kiss code of a server that is asked too often, by us or by others (RFC 5905 section 7.4)."""
 
 VERSION = 4
+VERSIONS = range(1, VERSION + 1)
+"""Those that some client takes: ntpd and chrony any, systemd-timesyncd 3 and 4 only."""
 CLIENT = 3
 SERVER = 4
 HEADER_SIZE = 48
@@ -167,9 +169,11 @@ def question_of(packet: bytes, questions: list[Question]) -> Question:
     """
     if len(packet) < HEADER_SIZE:
         raise UnwantedError(f"{len(packet)} bytes are too short for NTP")
-    mode, stratum = packet[0] & 0x07, packet[1]
+    version, mode, stratum = packet[0] >> 3 & 0x07, packet[0] & 0x07, packet[1]
     if mode != SERVER:
         raise UnwantedError(f"mode {mode} is not a server's answer")
+    if version not in VERSIONS:
+        raise UnwantedError(f"version {version} is no client's")
     if stratum and not any(packet[_TRANSMIT_AT:HEADER_SIZE]):
         raise UnwantedError("no transmit timestamp")
     for question in questions:

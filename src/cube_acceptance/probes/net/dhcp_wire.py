@@ -14,7 +14,7 @@ import contextlib
 import errno
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from cube_acceptance.probes.net.bpf import (
@@ -51,6 +51,9 @@ _EVERYBODY = b"\xff" * 6
 _SOL_PACKET = 263  # linux/socket.h
 _AUXDATA = 8  # linux/if_packet.h, PACKET_AUXDATA
 _CSUM_NOT_READY = 1 << 3  # linux/if_packet.h, TP_STATUS_CSUMNOTREADY
+_VLAN_VALID = 1 << 4  # linux/if_packet.h, TP_STATUS_VLAN_VALID
+_VLAN_AT = slice(16, 18)  # linux/if_packet.h: tp_vlan_tci in struct tpacket_auxdata
+_VLAN_ID = 0x0FFF  # IEEE 802.1Q: beside it stands the priority
 _NOTES_SIZE = 64
 """Bytes of auxiliary data that are read with a packet; what the kernel tells takes 36."""
 
@@ -91,8 +94,24 @@ def is_unsummed(notes: Iterable[tuple[int, int, bytes]]) -> bool:
 
     Without them nobody knows, and no OFFER is dropped for that.
     """
-    status = [note for level, kind, note in notes if (level, kind) == (_SOL_PACKET, _AUXDATA)]
-    return not status or bool(int.from_bytes(status[0][:4], sys.byteorder) & _CSUM_NOT_READY)
+    told = _auxiliary(notes)
+    return not told or bool(int.from_bytes(told[:4], sys.byteorder) & _CSUM_NOT_READY)
+
+
+def vlan_of(notes: Iterable[tuple[int, int, bytes]]) -> int:
+    """Return the VLAN that a frame was tagged for (IEEE 802.1Q), 0 for none or a priority only.
+
+    A packet socket hears those as well, though nobody on this interface has any part in them.
+    """
+    told = _auxiliary(notes)
+    if not int.from_bytes(told[:4], sys.byteorder) & _VLAN_VALID:
+        return 0
+    return int.from_bytes(told[_VLAN_AT], sys.byteorder) & _VLAN_ID
+
+
+def _auxiliary(notes: Iterable[tuple[int, int, bytes]]) -> bytes:
+    told = [note for level, kind, note in notes if (level, kind) == (_SOL_PACKET, _AUXDATA)]
+    return told[0] if told else b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +138,10 @@ class PacketWire:
         packet, notes, (_, protocol, kind, *_) = received
         if protocol != ETH_P_IP or kind == OUTGOING:
             return None
-        return unwrap(packet, unsummed=is_unsummed(notes))
+        datagram = unwrap(packet, unsummed=is_unsummed(notes))
+        if vlan := vlan_of(notes):
+            return replace(datagram, defect=f"tagged for VLAN {vlan}")
+        return datagram
 
     def close(self) -> None:
         """Give the socket back."""
