@@ -471,7 +471,7 @@ class TestWires:
     def test_hears_nothing_of_another_vlan(self, status: int, tag: int, defect: str) -> None:
         """The kernel hands a packet socket what nobody on this interface would get."""
         packet = dhcp_packet.wrap(b"payload", ("255.255.255.255", 68), 67)
-        fake = _FakeSocket(arrives=(packet, ("eth0", 0x0800, 3, 1, bytes(6))))
+        fake = NotingSocket((packet, ("eth0", 0x0800, 3, 1, bytes(6))))
         fake.notes = [(263, 8, struct.pack("=IIIHHHH", status, 38, 38, 0, 0, tag, 0x8100))]
 
         received = dhcp_wire.PacketWire(fake, "eth0", ("", 67), 68).receive(0.1)
