@@ -359,6 +359,7 @@ class TestPieces:
                 "Zugriff gesperrt für\r\ndiese Adresse".encode(),
                 "Zugriff gesperrt für diese Adresse",
             ),
+            ("Bitte später\r\n".encode("latin-1"), "Bitte später"),
         ],
     )
     def test_no_room(self, said: bytes, words: str) -> None:
@@ -370,6 +371,30 @@ class TestPieces:
         assert ended.value.trouble.kind == "refused"
         assert ended.value.trouble.sign == words
         assert talk.turned_away == words
+
+    @pytest.mark.parametrize(
+        ("said", "kind"),
+        [
+            (b"\xff\xfd\x18\r\nlogin: ", "malformed"),
+            (b"S-", "malformed"),
+            (b"SS", "no-answer"),
+            (b"SSH-2.0-half of it", "no-answer"),
+            (b"Welcome\r\n", "no-answer"),
+        ],
+    )
+    def test_silence_in_the_middle(self, said: bytes, kind: str) -> None:
+        """Who asks for a name and waits is no shell of this kind, however long it would wait."""
+
+        class FallsSilent(PieceByPiece):
+            def recv(self, size: int) -> bytes:
+                if not self._pieces:
+                    raise TimeoutError
+                return super().recv(size)
+
+        with pytest.raises(ReachError) as ended:
+            ssh._Talk(FallsSilent(said), Deadline(1.0)).identification()
+
+        assert ended.value.trouble.kind == kind
 
     @pytest.mark.parametrize(
         "said",

@@ -49,6 +49,8 @@ OTHERS = (b"HTTP/", b"<")
 """How those begin who speak first, say lines of text, and are no shell."""
 _REPLY_CODE = re.compile(rb"[1-5][0-9]{2}[ -]")
 """Likewise mail and file servers (RFC 5321 section 4.2, RFC 959 section 4.2)."""
+IDENTIFICATION = b"SSH-"
+"""How every shell's begins (RFC 4253 section 4.2)."""
 OWN_BANNER = f"SSH-2.0-cube_acceptance_{__version__}\r\n".encode("ascii")
 """Without a minus sign in the software's name and version (RFC 4253 section 4.2)."""
 KEY_TYPES = (
@@ -247,7 +249,7 @@ class _Talk:
             data = deadline.receive(self._sock, 4096)
         except TimeoutError as error:
             if self._introduced:
-                raise ReachError(http1.cut_off(self._sock, error, "ssh")) from error
+                raise self._fell_silent(error) from error
             self._introduce()
             self._more()
             return
@@ -256,6 +258,13 @@ class _Talk:
         if not data:
             raise self._ended(_turned_away("the connection was closed", sign="TCP FIN"))
         self._buffer += data
+
+    def _fell_silent(self, error: TimeoutError) -> ReachError:
+        """Describe silence: after bytes that begin no identification it is another service's."""
+        start = self._buffer[: len(IDENTIFICATION)]
+        if self.banner or IDENTIFICATION.startswith(start):
+            return ReachError(http1.cut_off(self._sock, error, "ssh"))
+        return _no_ssh(f"no identification: {self._buffer[:100].decode('latin-1')}")
 
     def _ended(self, problem: Trouble) -> ReachError:
         """Describe what the end of a connection means, by what was said before it.
@@ -266,9 +275,13 @@ class _Talk:
         said = b" ".join([*self._said, self._buffer]).strip()
         if self.banner or not said or problem.kind != "refused":
             return ReachError(problem)
-        text = said.decode("utf-8", errors="replace")
-        legible = text.isprintable() and "\ufffd" not in text
-        if self._introduced or not legible or said.startswith(OTHERS) or _REPLY_CODE.match(said):
+        text = words_of(said)
+        if (
+            self._introduced
+            or not text.isprintable()
+            or said.startswith(OTHERS)
+            or _REPLY_CODE.match(said)
+        ):
             return _no_ssh(problem.detail)
         self.turned_away = one_line(text, 150)
         return ReachError(_turned_away(self.turned_away))
@@ -283,7 +296,7 @@ class _Talk:
                 read += len(line) + 1
                 if line + b"\n" == OWN_BANNER:
                     raise _no_ssh("what we sent came back")
-                if line.startswith(b"SSH-"):
+                if line.startswith(IDENTIFICATION):
                     text = line[:LINE_LIMIT].decode("latin-1")
                     self.banner = one_line(text, LINE_LIMIT)
                     return self.banner
@@ -323,6 +336,14 @@ class _Talk:
         payload = self._buffer[5 : 4 + length - padding]
         self._buffer = self._buffer[4 + length :]
         return payload[0], payload[1:]
+
+
+def words_of(said: bytes) -> str:
+    """Decode what a device says in words: UTF-8, else Western, as older ones write."""
+    try:
+        return said.decode()
+    except UnicodeDecodeError:
+        return said.decode("latin-1")
 
 
 def _host_key_algorithms(names: bytes) -> tuple[str, ...]:

@@ -126,8 +126,9 @@ def _framed(text: str) -> str:
     """
     page = _IGNORED.sub(" ", text)
     frame = _FRAME.search(page)
-    if frame is None and not _SCRIPT.search(text) and not _shown(_INLINE.sub(" ", page)):
-        frame = _INLINE.search(page)
+    if frame is None and (inline := _INLINE.search(page)):
+        alone = not _SCRIPT.search(text) and not _shown(_INLINE.sub(" ", page))
+        frame = inline if alone else None
     return _attributes(frame[1]).get("src", "").strip() if frame else ""
 
 
