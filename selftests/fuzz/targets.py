@@ -27,6 +27,7 @@ from cube_acceptance.probes import dns as dns_probe
 from cube_acceptance.probes.net import (
     dhcp_packet,
     echo,
+    group_socket,
     http1,
     lease_texts,
     multicast,
@@ -144,7 +145,7 @@ def _multicast(data: bytes, read: multicast.Reader, port: int, claim: str) -> No
     found.begin(QUERY, QUERY.to_wire())
     for number, packet in enumerate(packets(data)):
         address = HOST if number % 2 else "10.20.0.66"
-        found.take(multicast.Arrival(packet, address, port, 0.0))
+        found.take(group_socket.Arrival(packet, address, port, 0.0))
     for record in (*found.replies, *found.log.ignored, *found.log.tries):
         kept(record)
 

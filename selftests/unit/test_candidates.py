@@ -12,7 +12,7 @@ import pytest
 from cube_acceptance.evidence import Vantage
 from cube_acceptance.probes import candidates
 from cube_acceptance.probes.net.errors import CannotAskError
-from cube_acceptance.probes.net.multicast import Arrival
+from cube_acceptance.probes.net.group_socket import Arrival
 from fixtures.simulator.http import Behaviour, PageServer
 from fixtures.simulator.mdns import MdnsResponder
 
@@ -108,7 +108,8 @@ class TestMdns:
         reply.answer = [other, own]
         read = candidates._read_name(asked, reply, Arrival(b"", HERE, 5353, 0.1))
         collected = type("Collected", (), {"replies": [read]})()
-        monkeypatch.setattr(candidates, "collect", lambda *_: collected)
+        monkeypatch.setattr(candidates, "collect", lambda *_: iter(()))
+        monkeypatch.setattr(candidates, "alone", lambda _: collected)
         monkeypatch.setattr(candidates, "open_group", lambda *_: io.BytesIO())
 
         assert candidates.name_of(VANTAGE, HERE, 5353) == "Cube-4711"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 from dataclasses import replace
@@ -14,6 +15,8 @@ from cube_acceptance.evidence import CannotMeasure, LlmnrObserved, Observation, 
 from cube_acceptance.probes import llmnr as probed
 from cube_acceptance.probes.llmnr import LlmnrProbe, connect
 from cube_acceptance.probes.net.errors import ReachError
+from cube_acceptance.probes.net.group_socket import GroupSockets
+from cube_acceptance.probes.net.together import together
 from fixtures.simulator.llmnr import Behaviour, LlmnrResponder
 
 if TYPE_CHECKING:
@@ -378,3 +381,34 @@ class TestUnasked:
 
         assert isinstance(observed, CannotMeasure)
         assert observed.cause == "off-link"
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour.GOOD, Behaviour.TRUNCATED])
+def test_several_over_one_socket(behaviour: Behaviour) -> None:
+    """As alone: each claim goes to who asked, and what goes over TCP keeps no other waiting."""
+    sockets = GroupSockets()
+    with LlmnrResponder(behaviour) as device, contextlib.closing(sockets):
+        probes = [
+            LlmnrProbe(
+                vantage=LOOPBACK,
+                cube=address,
+                address=address,
+                hostname=NAME,
+                port=device.port,
+                window_s=0.45,
+                sockets=sockets,
+            )
+            for address in (CUBE, OTHER)
+        ]
+        seen = dict(together([(probe.key, probe.steps()) for probe in probes], sockets))
+
+    first, second = (seen[probe.key] for probe in probes)
+    assert isinstance(first, LlmnrObserved)
+    assert isinstance(second, LlmnrObserved)
+    assert claims(first) == {(CUBE, NAME, CUBE)}
+    assert first.trouble is None
+    assert results(first)[:3] == ["answer"] * 3
+    assert {reply.source for reply in second.replies} == {CUBE}
+    assert second.trouble
+    assert results(second) == ["silence"] * 3
+    assert first.ignored == second.ignored == ()

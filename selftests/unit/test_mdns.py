@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import secrets
 import socket
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dns.flags
 import dns.message
@@ -25,27 +26,31 @@ from cube_acceptance.probes.mdns import (
     read_mdns,
     services_in,
 )
-from cube_acceptance.probes.net import multicast
+from cube_acceptance.probes.net import group_socket
 from cube_acceptance.probes.net.dns_message import NAME_LIMIT, names_in, question
 from cube_acceptance.probes.net.errors import CannotAskError
+from cube_acceptance.probes.net.group_socket import (
+    OVERTIME_LIMIT,
+    Arrival,
+    GroupSocket,
+    GroupSockets,
+    GroupWire,
+    open_group,
+)
 from cube_acceptance.probes.net.log import IGNORED_LIMIT
 from cube_acceptance.probes.net.measuring import Stopwatch
 from cube_acceptance.probes.net.multicast import (
     CLAIM_LIMIT,
     OTHER_LIMIT,
-    OVERTIME_LIMIT,
     OWN_LIMIT,
-    Arrival,
     Asking,
     collect,
-    open_group,
 )
+from cube_acceptance.probes.net.together import alone, together
 from fixtures.simulator.mdns import Behaviour, MdnsResponder, Reply, Request
 from selftests.support.fakes import SilentSocket
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from selftests.support.fakes import Account
 
 LOOPBACK = Vantage(interface="lo", address="127.0.0.1", prefix=8, loopback=True)
@@ -214,9 +219,12 @@ class TestAnswer:
         """A computer that is busy until the window should have closed asks and waits as ever."""
         late = Stopwatch()
         late._begin -= 60.0
-        with MdnsResponder() as device, open_group(LOOPBACK, CUBE) as sock:
+        with (
+            MdnsResponder() as device,
+            contextlib.closing(open_group(LOOPBACK, CUBE, late)) as wire,
+        ):
             asking = dataclasses.replace(ASKING, port=device.port, window_s=0.6)
-            found = collect(sock, late, asking, QUESTIONS, read_mdns)
+            found = alone(collect(wire, asking, QUESTIONS, read_mdns))
 
         assert [attempt.result for attempt in found.log.tries] == ["answer"]
 
@@ -252,7 +260,7 @@ class TestAnswer:
 @pytest.fixture
 def busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep this program from running after it has asked, until the window has closed."""
-    receive = multicast.receive_from_any
+    receive = group_socket.receive_from_any
     stalls = [0.5]
 
     def late(*arguments: Any) -> Any:  # noqa: ANN401 - passed on
@@ -260,7 +268,7 @@ def busy(monkeypatch: pytest.MonkeyPatch) -> None:
             time.sleep(stalls.pop())
         return receive(*arguments)
 
-    monkeypatch.setattr(multicast, "receive_from_any", late)
+    monkeypatch.setattr(group_socket, "receive_from_any", late)
 
 
 class TestOtherHosts:
@@ -407,7 +415,7 @@ class TestForeign:
                 return b"flood", (OTHER, probed.PORT)
 
         sock = Flooded([])
-        monkeypatch.setattr(probed, "open_group", lambda *_: sock)
+        monkeypatch.setattr(probed, "open_group", lambda *_: wire_over(sock))
         device = MdnsProbe(vantage=LOOPBACK, cube="x", address=CUBE, window_s=0.0)
         observed = device.run()
 
@@ -559,6 +567,12 @@ class Failing(SilentSocket):
         raise self.receive_errors.pop(0) if self.receive_errors else TimeoutError
 
 
+def wire_over(sock: Failing) -> GroupWire:
+    """Put a wire on a socket that fails."""
+    shared: Any = GroupSocket
+    return GroupWire(shared(sock, kept=False), CUBE, Stopwatch())
+
+
 ASKING = Asking(group=probed.GROUP, port=probed.PORT, tries=3, window_s=0.06, host=CUBE)
 QUESTIONS = [(probed.SERVICES, dns.rdatatype.PTR)]
 
@@ -580,10 +594,10 @@ class TestUnasked:
         def gone(*_: object) -> None:
             raise OSError(errno.ENODEV, "No such device")
 
-        monkeypatch.setattr(multicast, "bind_interface", gone)
+        monkeypatch.setattr(group_socket, "bind_interface", gone)
 
         with pytest.raises(CannotAskError) as caught:
-            open_group(LOOPBACK, CUBE)
+            open_group(LOOPBACK, CUBE, Stopwatch())
 
         assert caught.value.cause == "off-link"
 
@@ -592,7 +606,7 @@ class TestUnasked:
         sock = Failing([OSError(errno.ENETUNREACH, "Network is unreachable") for _ in range(3)])
 
         with pytest.raises(CannotAskError) as caught:
-            collect(sock, Stopwatch(), ASKING, QUESTIONS, read_mdns)
+            alone(collect(wire_over(sock), ASKING, QUESTIONS, read_mdns))
 
         assert caught.value.cause == "off-link"
         assert "Network is unreachable" in caught.value.detail
@@ -602,7 +616,7 @@ class TestUnasked:
         sock = Failing([PermissionError(errno.EPERM, "Operation not permitted")])
 
         with pytest.raises(CannotAskError) as caught:
-            collect(sock, Stopwatch(), ASKING, QUESTIONS, read_mdns)
+            alone(collect(wire_over(sock), ASKING, QUESTIONS, read_mdns))
 
         assert caught.value.cause == "not-permitted"
 
@@ -611,7 +625,7 @@ class TestUnasked:
         sock = Failing(
             [OSError(errno.ENOBUFS, "No buffer space")], [ConnectionResetError(), OSError()]
         )
-        found = collect(sock, Stopwatch(), ASKING, QUESTIONS, read_mdns)
+        found = alone(collect(wire_over(sock), ASKING, QUESTIONS, read_mdns))
 
         assert [attempt.result for attempt in found.log.tries] == ["not-sent", "silence", "silence"]
         assert found.log.tries[0].detail == "No buffer space available"
@@ -622,7 +636,8 @@ class TestSocket:
 
     def test_is_bound_to_the_vantage(self) -> None:
         """Without a default route, or with two network cards, it is the vantage's that asks."""
-        with open_group(LOOPBACK, CUBE) as sock:
+        with contextlib.closing(open_group(LOOPBACK, CUBE, Stopwatch())) as wire:
+            sock = wire.shared.sock
             assert sock.getsockname()[0] == CUBE
             assert sock.getsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL) == 255
             chosen = sock.getsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, 4)
@@ -760,11 +775,11 @@ class TestListing:
     def test_cannot_be_asked_for_all_alike(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Nobody waits for a second time for what did not work."""
         failing = Failing([OSError(errno.ENETDOWN, "Network is down")] * 3, [])
-        opened = []
+        opened: list[GroupWire] = []
 
-        def give(*_: object) -> Failing:
-            opened.append(failing)
-            return failing
+        def give(*_: object) -> GroupWire:
+            opened.append(wire_over(failing))
+            return opened[-1]
 
         monkeypatch.setattr(probed, "open_group", give)
         with MdnsResponder() as device:
@@ -786,6 +801,60 @@ class TestListing:
         assert far.cause == "off-link"
         assert isinstance(near, MdnsObserved)
         assert near.trouble is None
+
+
+class TestTogether:
+    """Several CUBEs over one socket, in one thread."""
+
+    @staticmethod
+    def seen(device: MdnsResponder, *addresses: str, hostname: str = "") -> list[Any]:
+        """Ask about CUBEs beside each other."""
+        listing, sockets = Listing(addresses), GroupSockets()
+        probes = [
+            probe_of(device, address, listing, sockets=sockets, hostname=hostname)
+            for address in addresses
+        ]
+        with contextlib.closing(sockets):
+            found = dict(together([(probe.key, probe.steps()) for probe in probes], sockets))
+        return [found[probe.key] for probe in probes]
+
+    def test_each_gets_its_own_replies(self) -> None:
+        """As alone; who does not ask for the list waits for who does."""
+        with Crowd(CUBE, OTHER) as device:
+            seen = self.seen(device, CUBE, OTHER)
+
+        assert [request.name for request in device.requests] == [probed.SERVICES]
+        for observed, address in zip(seen, (CUBE, OTHER), strict=True):
+            assert [reply.source for reply in observed.replies] == [address]
+            assert services(observed) == set(SERVICES)
+            assert observed.trouble is None
+
+    def test_who_claims_a_name_is_heard_by_who_asked(self) -> None:
+        """Whoever sends it: the id tells which question it answers."""
+        with Crowd(CUBE, OTHER) as device:
+            first, second = self.seen(device, CUBE, OTHER, hostname=HOSTNAME)
+
+        assert claims(first) == {(CUBE, CUBE)}
+        assert claims(second) == {(CUBE, CUBE)}
+        assert [attempt.result for attempt in first.tries] == ["answer"] * (probed.TRIES + 1)
+        assert second.trouble is None
+        assert first.ignored == second.ignored == ()
+
+    def test_a_defect_keeps_nobody_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who comes next asks for the list."""
+        asked = []
+
+        def fail(listing: Listing, probe: MdnsProbe) -> Any:  # noqa: ANN401 - never returns
+            asked.append(probe.address)
+            raise ZeroDivisionError(listing)
+            yield
+
+        monkeypatch.setattr(Listing, "_ask", fail)
+        with MdnsResponder() as device:
+            seen = self.seen(device, CUBE, OTHER)
+
+        assert [type(one) for one in seen] == [ZeroDivisionError] * 2
+        assert asked == [CUBE, OTHER]
 
 
 def test_reads_a_truncated_reply_as_such() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 import dns.message
@@ -12,9 +13,10 @@ import dns.rrset
 from cube_acceptance.probes.mdns import read_mdns
 from cube_acceptance.probes.net import multicast
 from cube_acceptance.probes.net.dns_message import Repeated, read_message
+from cube_acceptance.probes.net.group_socket import Arrival
 from cube_acceptance.probes.net.log import Log
 from cube_acceptance.probes.net.measuring import Stopwatch
-from cube_acceptance.probes.net.multicast import Arrival, Asking, Collected
+from cube_acceptance.probes.net.multicast import Asking, Collected
 
 if TYPE_CHECKING:
     import pytest
@@ -38,6 +40,17 @@ def test_every_try_has_an_id_of_its_own() -> None:
     tries = [asking.again() for _ in range(3)]
     assert [read_message(packet).id for _, packet in tries] == [query.id for query, _ in tries]
     assert len({packet[2:] for _, packet in tries}) == 1
+
+
+def test_an_id_that_is_taken_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over one socket no two questions have the same."""
+    drawn = [6, 6, 7]
+    monkeypatch.setattr(secrets, "randbelow", lambda _: drawn.pop(0))
+    asking = Repeated(NAME, dns.rdatatype.A)  # which draws one itself
+    query, packet = asking.again({7})
+
+    assert query.id == 8
+    assert packet[:2] == b"\0\x08"
 
 
 def test_what_is_said_again_is_read_once_and_counted_each_time(

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from cube_acceptance.evidence import Observation
     from cube_acceptance.expected import Owed
     from cube_acceptance.probes import Probe, Sharing
+    from cube_acceptance.probes.mdns import MdnsProbe
     from cube_acceptance.probes.net.together import Sockets
 
 TAPIO, HOMAG = HOSTS
@@ -365,20 +366,49 @@ class TestWhatIsAsked:
         assert surveyed.wait(LIMIT_S)
         assert network.asked == [f"ssh/{CUBE}"]
 
-    def test_several_cubes_share_the_question_that_all_of_them_answer(self) -> None:
+    def test_several_cubes_share_the_question_that_all_of_them_answer(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Put for each CUBE anew it would bring the square of their number in replies."""
         others = (Cube(name="b", address="10.20.0.51"), Cube(name="c", address="10.20.0.52"))
         site = Site(cubes=(*SITE.cubes, *others))
-        network = Network({f"mdns/{name}": cannot() for name in ("line-1", "b", "c")})
+        asked: list[MdnsProbe] = []
+
+        def run_all(
+            probes: Sequence[MdnsProbe], sockets: Sockets[Any]
+        ) -> Iterator[tuple[str, Observation]]:
+            asked.extend(probes)
+            assert {probe.sockets for probe in probes} == {sockets}
+            yield from ((probe.key, cannot()) for probe in probes)
+
+        monkeypatch.setattr(runner, "run_together", run_all)
         needs = [owing for owing in owed("MDNS-01", site=site) if owing.subject != "c"]
-        surveyed = Survey(setup(site), needs, run=network)
+        surveyed = Survey(setup(site), needs, run=Network())
         surveyed.start()
 
         assert surveyed.wait(LIMIT_S)
-        shared = network.probe("mdns/line-1").listing
-        assert shared is not None
-        assert network.probe("mdns/b").listing is shared
-        assert shared.hosts == (CUBE, "10.20.0.51")
+        assert [probe.key for probe in asked] == ["mdns/line-1", "mdns/b"]
+        shared = {probe.listing for probe in asked}
+        assert [listing.hosts for listing in shared if listing] == [(CUBE, "10.20.0.51")]
+
+    def test_one_of_several_asks_for_its_services_itself(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where nobody else's are wanted."""
+        site = Site(cubes=(*SITE.cubes, Cube(name="b", address="10.20.0.51")))
+        asked: list[MdnsProbe] = []
+
+        def run_all(probes: Sequence[MdnsProbe], _: object) -> Iterator[tuple[str, Observation]]:
+            asked.extend(probes)
+            yield from ((probe.key, cannot()) for probe in probes)
+
+        monkeypatch.setattr(runner, "run_together", run_all)
+        needs = [owing for owing in owed("MDNS-01", site=site) if owing.subject == "b"]
+        surveyed = Survey(setup(site), needs, run=Network())
+        surveyed.start()
+
+        assert surveyed.wait(LIMIT_S)
+        assert [(probe.key, probe.listing) for probe in asked] == [("mdns/b", None)]
 
     @pytest.mark.parametrize("may", [True, False])
     def test_several_cubes_share_the_socket_for_echoes(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections import deque
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cube_acceptance.probes.net import together as module
-from cube_acceptance.probes.net.together import Sockets, alone, aside, together
+from cube_acceptance.probes.net.together import Sockets, Wire, alone, aside, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,20 +21,15 @@ LONG_S = 20.0
 """A wait that no test comes to the end of, unless it fails."""
 
 
-class Line:
+class Line(Wire[bytes]):
     """One end of a party line: the first byte says whose a packet is."""
+
+    reading_limit = 8
 
     def __init__(self, line: Party, name: str) -> None:
         """Join."""
-        self.waiting: deque[bytes] = deque()
-        self.line = line
+        super().__init__(line)
         line.wires[name.encode()] = self
-
-    def receive(self) -> bytes | None:
-        """Take what is there; a measurement's own reception would wait here."""
-        while not self.waiting and self.line.read(0.0):
-            pass
-        return self.waiting.popleft() if self.waiting else None
 
 
 class Party:
@@ -80,7 +74,7 @@ def listen(wire: Line, count: int, limit_s: float = LONG_S) -> Steps[list[bytes 
     found = []
     for _ in range(count):
         yield wire, limit_s
-        found.append(wire.receive())
+        found.append(wire.receive(0.0))
     return found
 
 
@@ -122,9 +116,9 @@ class TestTogether:
 
         def hear() -> Steps[list[bytes | None]]:
             yield wire, 0.1
-            first = wire.receive()
+            first = wire.receive(0.0)
             yield wire, LONG_S
-            return [first, wire.receive()]
+            return [first, wire.receive(0.0)]
 
         def speak() -> Steps[list[bytes | None]]:
             party.peer.send(b"asoon")
@@ -159,11 +153,28 @@ class TestTogether:
         def look() -> Steps[bytes | None]:
             yield first, 0.0
             party.peer.send(b"bfound")
-            return first.receive()
+            return first.receive(0.0)
 
         talks: list[tuple[str, Steps[object]]] = [("b", listen(second, 1)), ("a", look())]
 
         assert dict(together(talks, sockets)) == {"a": None, "b": [b"found"]}
+
+    def test_each_step_is_followed_by_a_look(self, sockets: Sockets[Party], party: Party) -> None:
+        """Where many have something to ask at once, their answers do not fill the socket."""
+        order = []
+
+        def ask(name: str) -> Steps[None]:
+            yield None, 0.0
+            order.append(f"{name} asks")
+            party.peer.send(name.encode())
+            yield wires[name], LONG_S
+            order.append(f"{name} hears")
+
+        wires = {name: Line(party, name) for name in "abc"}
+        for _ in together([(name, ask(name)) for name in wires], sockets):
+            pass
+
+        assert order == [f"{name} {does}" for name in "abc" for does in ("asks", "hears")]
 
     def test_they_begin_one_after_the_other(
         self, monkeypatch: pytest.MonkeyPatch, sockets: Sockets[Party]

@@ -5,11 +5,11 @@ Probes are imported where they are made: DHCP listens meanwhile.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from cube_acceptance.evidence import Vantage
     from cube_acceptance.expected import Owed
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cube_acceptance.probes import Probe
     from cube_acceptance.probes.mdns import Listing
     from cube_acceptance.probes.net.echo_socket import EchoSockets
+    from cube_acceptance.probes.net.group_socket import GroupSockets
     from cube_acceptance.probes.tunnel import Shell
     from cube_acceptance.setup import Setup
     from cube_acceptance.site import Cube, Site
@@ -35,6 +36,24 @@ class Place:
     """What asks for the services of several CUBEs at once."""
     echoes: EchoSockets | None = None
     """What several CUBEs are asked for echoes by."""
+    mdns: GroupSockets | None = None
+    llmnr: GroupSockets | None = None
+    """Likewise what asks a link for several CUBEs."""
+
+
+def with_several(place: Place, listed: Sequence[str]) -> Place:
+    """Let several CUBEs share sockets; ``listed`` are those whose services are asked for."""
+    from cube_acceptance.probes.mdns import Listing
+    from cube_acceptance.probes.net.echo_socket import EchoSockets, may_share
+    from cube_acceptance.probes.net.group_socket import GroupSockets
+
+    return replace(
+        place,
+        listing=Listing(listed) if len(listed) > 1 else None,
+        echoes=EchoSockets() if may_share() else None,
+        mdns=GroupSockets(),
+        llmnr=GroupSockets(),
+    )
 
 
 def diagnosis_pages(place: Place, cube: Cube) -> list[Probe]:
@@ -113,6 +132,7 @@ def mdns_names(place: Place, cube: Cube) -> list[Probe]:
             hostname=cube.hostname,
             port=place.setup.ports.mdns,
             listing=place.listing,
+            sockets=place.mdns,
         )
     ]
 
@@ -128,6 +148,7 @@ def llmnr_names(place: Place, cube: Cube) -> list[Probe]:
             address=cube.address,
             hostname=cube.hostname,
             port=place.setup.ports.llmnr,
+            sockets=place.llmnr,
         )
     ]
 

@@ -27,7 +27,7 @@ from cube_acceptance.evidence import (
     timestamp,
 )
 from cube_acceptance.evidence_file import EVIDENCE_SCHEMA, Saved
-from cube_acceptance.needs import NEEDS, Needs, Place, mdns_names, shells, tunnel, way
+from cube_acceptance.needs import NEEDS, Needs, Place, mdns_names, shells, tunnel, way, with_several
 from cube_acceptance.probes import Asked, Event, Offered, load_probes
 from cube_acceptance.runner import Finished, Runner, defect, run_probe
 from cube_acceptance.store import AFTER, Spool, Store, defects_in
@@ -229,6 +229,8 @@ class Survey:
 
     def _ask_cubes(self) -> None:
         from cube_acceptance.probes.icmp import PingProbe
+        from cube_acceptance.probes.llmnr import LlmnrProbe
+        from cube_acceptance.probes.mdns import MdnsProbe
 
         asked: dict[str, list[Callable[[Place, Cube], list[Probe]]]] = {}
         for needs, owing in self._owed:
@@ -236,14 +238,8 @@ class Survey:
                 asked.setdefault(owing.subject, []).append(needs.cube)
         cubes = self._setup.site.cubes
         listed = [cube.address for cube in cubes if mdns_names in asked.get(cube.name, ())]
-        if len(listed) > 1:
-            from cube_acceptance.probes.mdns import Listing
-
-            self._place = replace(self._place, listing=Listing(listed))
         if len(cubes) > 1:
-            from cube_acceptance.probes.net.echo_socket import EchoSockets, may_share
-
-            self._place = replace(self._place, echoes=EchoSockets() if may_share() else None)
+            self._place = with_several(self._place, listed)
         probes = [
             probe
             for cube in cubes
@@ -256,7 +252,7 @@ class Survey:
         self._talking = {probe.key for probe in probes}
         together: dict[Sockets[Any], list[Sharing]] = {}
         for probe in probes:
-            if isinstance(probe, PingProbe) and probe.sockets:
+            if isinstance(probe, PingProbe | MdnsProbe | LlmnrProbe) and probe.sockets:
                 together.setdefault(probe.sockets, []).append(probe)
             else:
                 self._submit(probe, partial(self._cube_seen, probe))

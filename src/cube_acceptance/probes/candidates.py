@@ -27,18 +27,18 @@ from cube_acceptance.probes.http import FAMILIAR, shown
 from cube_acceptance.probes.mdns import GROUP, SERVICES, read_mdns
 from cube_acceptance.probes.net.dns_message import Repeated, text_of
 from cube_acceptance.probes.net.errors import CannotAskError, ReachError
+from cube_acceptance.probes.net.group_socket import Arrival, open_group
 from cube_acceptance.probes.net.log import Log
 from cube_acceptance.probes.net.measuring import Stopwatch
 from cube_acceptance.probes.net.multicast import (
-    Arrival,
     Asking,
     Collected,
     ask_group,
     collect,
-    open_group,
     send,
 )
 from cube_acceptance.probes.net.sockets import open_tcp
+from cube_acceptance.probes.net.together import alone
 from cube_acceptance.text.foreign import one_line
 
 if TYPE_CHECKING:
@@ -94,16 +94,14 @@ def answering(
         CannotAskError: the question could not be put.
     """
     asking = Asking(group=GROUP, port=port, tries=TRIES, window_s=window_s, host=neighbour)
-    found = Collected(asking, read_mdns, Log(Stopwatch()))
+    watch = Stopwatch()
+    found = Collected(asking, read_mdns, Log(watch))
     services = Repeated(SERVICES, dns.rdatatype.PTR)
-    with contextlib.closing(open_group(vantage, neighbour)) as sock:
-        ask_group(
-            sock,
-            [found],
-            lambda: send(sock, [found], *services.again()),
-            found.take,
-            lambda: True,
+    with contextlib.closing(open_group(vantage, neighbour, watch)) as wire:
+        asked = ask_group(
+            wire, [found], lambda: send(wire, [found], services), found.take, lambda: True
         )
+        alone(asked)
     found.log.check_sent()
     return tuple(sorted({source for _, source in found.heard}))[:CANDIDATES]
 
@@ -113,8 +111,8 @@ def name_of(vantage: Vantage, address: str, port: int, window_s: float = NAME_S)
     asked = dns.name.from_text(str(dns.reversename.from_address(address)))
     asking = Asking(group=GROUP, port=port, tries=TRIES, window_s=window_s, host=address)
     try:
-        with contextlib.closing(open_group(vantage, address)) as sock:
-            found = collect(sock, Stopwatch(), asking, [(asked, dns.rdatatype.PTR)], _read_name)
+        with contextlib.closing(open_group(vantage, address, Stopwatch())) as wire:
+            found = alone(collect(wire, asking, [(asked, dns.rdatatype.PTR)], _read_name))
     except CannotAskError:
         return ""
     own = [reply.names[0][0] for reply in found.replies if reply.source == address and reply.names]

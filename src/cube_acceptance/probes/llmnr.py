@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dns.flags
 import dns.message
@@ -36,25 +36,19 @@ from cube_acceptance.probes.net.dns_message import (
     trouble_of,
 )
 from cube_acceptance.probes.net.errors import CannotAskError, ReachError, trouble
-from cube_acceptance.probes.net.measuring import Stopwatch, measured
-from cube_acceptance.probes.net.multicast import (
-    Arrival,
-    Asking,
-    Collected,
-    collect,
-    host_trouble,
-    open_group,
-)
+from cube_acceptance.probes.net.group_socket import Arrival, GroupSockets, GroupWire, open_group
+from cube_acceptance.probes.net.measuring import Stopwatch, measured_in_steps
+from cube_acceptance.probes.net.multicast import Asking, Collected, collect, host_trouble
 from cube_acceptance.probes.net.receive import UnwantedError
 from cube_acceptance.probes.net.routing import tcp, udp
 from cube_acceptance.probes.net.sockets import (
     bind_interface,
     confirm_interface,
     opening,
-    port_of,
     usable,
     watching,
 )
+from cube_acceptance.probes.net.together import Steps, alone, aside
 from cube_acceptance.probes.net.vantage import source_for
 
 GROUP = "224.0.0.252"
@@ -136,6 +130,8 @@ class LlmnrProbe:
     tries: int = TRIES
     window_s: float = WINDOW_S
     tcp_wait_s: float = TCP_WAIT_S
+    sockets: GroupSockets | None = field(default=None, repr=False)
+    """What it shares with the probes of other CUBEs, in place of a socket of its own."""
 
     @property
     def key(self) -> str:
@@ -144,9 +140,18 @@ class LlmnrProbe:
 
     def run(self) -> LlmnrObserved | CannotMeasure:
         """Measure once; ends when the window closes, or one exchange over TCP later."""
-        return measured(self._measure, self.vantage)
+        return alone(self.steps())
 
-    def _measure(self, watch: Stopwatch) -> LlmnrObserved:
+    def steps(self) -> Steps[LlmnrObserved | CannotMeasure]:
+        """Do the same in steps, beside others."""
+        return measured_in_steps(self._measure, self.vantage)
+
+    def _open(self, watch: Stopwatch) -> GroupWire:
+        if self.sockets:
+            return self.sockets.open(self.vantage, self.address, watch)
+        return open_group(self.vantage, self.address, watch)
+
+    def _measure(self, watch: Stopwatch) -> Steps[LlmnrObserved]:
         if not self.hostname:
             raise CannotAskError("not-configured", "the site file has no host name of the CUBE")
         name = dns.name.from_text(self.hostname)
@@ -159,16 +164,16 @@ class LlmnrProbe:
             claim=self.hostname.lower(),
         )
         with (
-            contextlib.closing(open_group(self.vantage, self.address)) as sock,
-            watching(self.vantage, self.address, udp(self.port), port_of(sock)) as capture,
+            contextlib.closing(self._open(watch)) as wire,
+            watching(self.vantage, self.address, udp(self.port), wire.port) as capture,
         ):
-            found = collect(sock, watch, asking, [(name, dns.rdatatype.A)], read_llmnr)
+            found = yield from collect(wire, asking, [(name, dns.rdatatype.A)], read_llmnr)
             failure = host_trouble(found)
             if failure:
                 confirm_interface(capture)
         own = [reply for reply in found.replies if reply.source == self.address]
         if any(reply.truncated for reply in own):
-            over_tcp = self._ask_tcp(watch, found, name)
+            over_tcp = yield from aside(lambda: self._ask_tcp(watch, found, name))
             # What was cut may still have held an address.
             if not any(reply.names for reply in own):
                 failure = over_tcp

@@ -10,8 +10,6 @@ is on the link can know the id, which is what section 11 wants to be sure of.
 from __future__ import annotations
 
 import contextlib
-import socket
-import threading
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -32,25 +30,21 @@ from cube_acceptance.evidence import (
 )
 from cube_acceptance.probes.net.dns_message import NAME_LIMIT, Repeated, names_in, text_of
 from cube_acceptance.probes.net.errors import CannotAskError
+from cube_acceptance.probes.net.group_socket import Arrival, GroupSockets, GroupWire, open_group
 from cube_acceptance.probes.net.log import Log
-from cube_acceptance.probes.net.measuring import Stopwatch, measured
+from cube_acceptance.probes.net.measuring import Stopwatch, measured_in_steps
 from cube_acceptance.probes.net.multicast import (
-    Arrival,
     Asking,
     Collected,
     ask_group,
     collect,
     host_trouble,
-    open_group,
     send,
 )
 from cube_acceptance.probes.net.receive import UnwantedError
 from cube_acceptance.probes.net.routing import udp
-from cube_acceptance.probes.net.sockets import (
-    confirm_interface,
-    port_of,
-    watching,
-)
+from cube_acceptance.probes.net.sockets import confirm_interface, watching
+from cube_acceptance.probes.net.together import POLL_S, Steps, alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,8 +60,6 @@ WINDOW_S = 3.0
 SERVICES = dns.name.from_text("_services._dns-sd._udp.local")
 """RFC 6763 section 9."""
 LOCAL = dns.name.from_text("local")
-LISTING_ROOM = 4 * 1024 * 1024
-"""Bytes of replies that may wait to be read when everybody answers; the system may allow less."""
 
 
 def services_in(message: dns.message.Message) -> tuple[str, ...]:
@@ -129,27 +121,32 @@ class Listing:
     def __init__(self, hosts: Iterable[str]) -> None:
         """Know whose replies will be wanted."""
         self.hosts = tuple(hosts)
-        self._guard = threading.Lock()
+        self._begun = False
         self._asked: tuple[Stopwatch, dict[str, Collected]] | CannotAskError | None = None
 
-    def of(self, probe: MdnsProbe) -> tuple[Stopwatch, Collected]:
+    def of(self, probe: MdnsProbe) -> Steps[tuple[Stopwatch, Collected]]:
         """Return what the probe's CUBE replied, and the watch that its times are counted by.
 
         Raises:
             CannotAskError: the question could not be put.
         """
-        with self._guard:
-            if self._asked is None:
-                try:
-                    self._asked = self._ask(probe)
-                except CannotAskError as obstacle:
-                    self._asked = obstacle
+        while self._asked is None:
+            if self._begun:
+                yield None, POLL_S
+                continue
+            self._begun = True
+            try:
+                self._asked = yield from self._ask(probe)
+            except CannotAskError as obstacle:
+                self._asked = obstacle
+            finally:
+                self._begun = False
         if isinstance(self._asked, CannotAskError):
             raise self._asked
         watch, found = self._asked
         return watch, found[probe.address]
 
-    def _ask(self, probe: MdnsProbe) -> tuple[Stopwatch, dict[str, Collected]]:
+    def _ask(self, probe: MdnsProbe) -> Steps[tuple[Stopwatch, dict[str, Collected]]]:
         watch = Stopwatch()
         found = {host: Collected(probe.asking(host), read_mdns, Log(watch)) for host in self.hosts}
         waiting, asking = dict(found), Repeated(SERVICES, dns.rdatatype.PTR)
@@ -161,12 +158,11 @@ class Listing:
                 if waiting[arrival.address].answered:
                     del waiting[arrival.address]
 
-        with contextlib.closing(open_group(probe.vantage, probe.address)) as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LISTING_ROOM)
-            ask_group(
-                sock,
+        with contextlib.closing(probe.open(watch, everybody=True)) as wire:
+            yield from ask_group(
+                wire,
                 list(found.values()),
-                lambda: send(sock, list(waiting.values()), *asking.again()),
+                lambda: send(wire, list(waiting.values()), asking),
                 take,
                 lambda: bool(waiting),
             )
@@ -188,6 +184,8 @@ class MdnsProbe:
     window_s: float = WINDOW_S
     listing: Listing | None = field(default=None, repr=False)
     """What asks for the services of several CUBEs at once; None where this is the only one."""
+    sockets: GroupSockets | None = field(default=None, repr=False)
+    """What it shares with the probes of other CUBEs, in place of a socket of its own."""
 
     @property
     def key(self) -> str:
@@ -212,9 +210,19 @@ class MdnsProbe:
 
     def run(self) -> MdnsObserved | CannotMeasure:
         """Measure once; ends when the window closes at the latest."""
-        return measured(self._measure, self.vantage)
+        return alone(self.steps())
 
-    def _measure(self, watch: Stopwatch) -> MdnsObserved:
+    def steps(self) -> Steps[MdnsObserved | CannotMeasure]:
+        """Do the same in steps, beside others."""
+        return measured_in_steps(self._measure, self.vantage)
+
+    def open(self, watch: Stopwatch, *, everybody: bool = False) -> GroupWire:
+        """Open a wire for questions about the CUBE, or to everybody on its link."""
+        if self.sockets:
+            return self.sockets.open(self.vantage, self.address, watch, everybody=everybody)
+        return open_group(self.vantage, self.address, watch)
+
+    def _measure(self, watch: Stopwatch) -> Steps[MdnsObserved]:
         questions = [] if self.listing else [(SERVICES, dns.rdatatype.PTR)]
         if self.claim:
             questions.insert(0, (dns.name.from_text(self.claim), dns.rdatatype.A))
@@ -222,15 +230,15 @@ class MdnsProbe:
         found = Collected(self.asking(self.address), read, Log(watch))
         # Whoever comes first asks for the list, and may be on the link where this one is not.
         with (
-            contextlib.closing(open_group(self.vantage, self.address)) as sock,
-            watching(self.vantage, self.address, udp(self.port), port_of(sock)) as capture,
+            contextlib.closing(self.open(watch)) as wire,
+            watching(self.vantage, self.address, udp(self.port), wire.port) as capture,
         ):
             if questions:
-                found = collect(sock, watch, found.asking, questions, read)
+                found = yield from collect(wire, found.asking, questions, read)
                 if host_trouble(found):
                     confirm_interface(capture)
         if self.listing:
-            other, listed = self.listing.of(self)
+            other, listed = yield from self.listing.of(self)
             found.join(listed, watch.until(other))
         return MdnsObserved(
             started=watch.started,

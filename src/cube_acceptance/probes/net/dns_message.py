@@ -23,6 +23,8 @@ from cube_acceptance.probes.net.errors import ReachError, trouble
 from cube_acceptance.probes.net.receive import MalformedError, UnwantedError, receive
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from cube_acceptance.probes.net.measuring import Stopwatch
 
 HEADER_SIZE = 12
@@ -67,10 +69,12 @@ class Repeated:
         self._query = question(name, kind)
         self._behind_id = self._query.to_wire()[ID_SIZE:]
 
-    def again(self) -> tuple[dns.message.QueryMessage, bytes]:
-        """Return the question with another id, and its bytes."""
+    def again(self, taken: Container[int] = ()) -> tuple[dns.message.QueryMessage, bytes]:
+        """Return the question with another id that is not ``taken``, and its bytes."""
         query = copy.copy(self._query)
         query.id = 1 + secrets.randbelow(_LAST_ID)
+        while query.id in taken:
+            query.id = 1 + secrets.randbelow(_LAST_ID)
         return query, query.id.to_bytes(ID_SIZE, "big") + self._behind_id
 
 

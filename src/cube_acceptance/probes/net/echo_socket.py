@@ -15,7 +15,6 @@ import socket
 import struct
 import sys
 import time
-from collections import deque
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -44,7 +43,7 @@ from cube_acceptance.probes.net.errors import (
 )
 from cube_acceptance.probes.net.receive import OVERTIME_LIMIT, PAUSE_S, receive
 from cube_acceptance.probes.net.sockets import bind_interface
-from cube_acceptance.probes.net.together import Sockets
+from cube_acceptance.probes.net.together import Sockets, Wire
 from cube_acceptance.probes.net.vantage import source_for
 
 if TYPE_CHECKING:
@@ -229,14 +228,16 @@ class EchoSocket:
         return any(wire.waiting for wire in self.fresh)
 
 
-class SocketWire:
+class SocketWire(Wire[Arrival]):
     """Echo requests to one address over a socket, which others may share."""
+
+    reading_limit = OVERTIME_LIMIT
 
     def __init__(self, shared: EchoSocket, address: str) -> None:
         """Join those who ask over the socket."""
+        super().__init__(shared)
         self.method = shared.method
         self.identifier = shared.identifier
-        self.waiting: deque[Arrival] = deque()
         self._shared = shared
         self._address = address
         self._opened = time.monotonic()
@@ -254,16 +255,6 @@ class SocketWire:
         except OSError as error:
             self.waiting.append(not_sent(error, sequence, self._shared.platform))
         return 0.0
-
-    def receive(self, limit_s: float) -> Arrival | None:
-        """Wait at most ``limit_s`` seconds for one packet; see :meth:`Wire.receive`."""
-        for _ in range(OVERTIME_LIMIT):
-            if self.waiting:
-                return self.waiting.popleft()
-            if not self._shared.read(limit_s):
-                break
-            limit_s = 0.0
-        return None
 
     def take(self, message: bytes, source: str, notes: Iterable[tuple[int, int, bytes]]) -> None:
         """Take a packet that was read; one that means nothing is one, too."""

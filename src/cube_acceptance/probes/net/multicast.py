@@ -7,9 +7,7 @@ may: the host that is meant, others that claim its name, and all the rest.
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import dns.message
@@ -23,38 +21,31 @@ from cube_acceptance.evidence import (
     NameReply,
     Trouble,
     Try,
-    Vantage,
 )
-from cube_acceptance.probes.net.commands import show_route
 from cube_acceptance.probes.net.dns_message import ID_SIZE, Repeated, read_message, reply_to
-from cube_acceptance.probes.net.errors import CannotAskError, trouble
+from cube_acceptance.probes.net.errors import trouble
+from cube_acceptance.probes.net.group_socket import OVERTIME_LIMIT
 from cube_acceptance.probes.net.log import Log
 from cube_acceptance.probes.net.receive import (
     Inbox,
     MalformedError,
     UnwantedError,
-    receive_from_any,
 )
-from cube_acceptance.probes.net.sockets import bind_interface, opening, usable
-from cube_acceptance.probes.net.vantage import on_link, source_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from cube_acceptance.probes.net.measuring import Stopwatch
+    from cube_acceptance.probes.net.group_socket import Arrival, GroupWire
+    from cube_acceptance.probes.net.together import Steps
 
 EntryT = TypeVar("EntryT", Try, Ignored, NameReply)
 
-HOPS = 255
-"""The TTL of what is sent (RFC 6762 section 11, RFC 4795 section 2.5)."""
 OWN_LIMIT = 16
 """How many different replies of the host that is meant are kept."""
 CLAIM_LIMIT = 32
 """How many different replies are kept in which others claim the name."""
 OTHER_LIMIT = 16
 """How many of all other replies are kept: every device of a plant answers for the service list."""
-OVERTIME_LIMIT = 4096
-"""How many packets are read that wait when a window closes: hundreds of hosts answer at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,21 +62,6 @@ class Asking:
     """The name that only this host may answer for, as it stands in :class:`NameReply`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A packet, who sent it, and when it came."""
-
-    packet: bytes
-    address: str
-    port: int
-    at_s: float
-
-    @property
-    def source(self) -> str:
-        """The sender as ``address:port``."""
-        return f"{self.address}:{self.port}"
-
-
 class Reader(Protocol):
     """What reads a reply by the rules of one protocol."""
 
@@ -94,27 +70,6 @@ class Reader(Protocol):
     ) -> NameReply:
         """Return what the reply says; an UnwantedError says why it does not count."""
         ...
-
-
-def open_group(vantage: Vantage, host: str) -> socket.socket:
-    """Open a UDP socket that sends to link-local groups from the vantage.
-
-    It has an ephemeral port, belongs to no group and needs no route to the group.
-
-    Raises:
-        CannotAskError: the host is not on the vantage's link, is reached by another interface,
-            or the interface cannot be used.
-    """
-    if not on_link(vantage, host):
-        detail = f"{host} is not in a network of {vantage.interface}"
-        raise CannotAskError("off-link", detail, show_route(host))
-    source = source_for(vantage, host)
-    with opening(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock, usable(vantage):
-        bind_interface(sock, vantage)
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(source))
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, HOPS)
-        sock.bind((source, 0))
-    return sock
 
 
 @dataclass(slots=True)
@@ -225,38 +180,38 @@ def _what_it_says(reply: NameReply) -> NameReply:
 
 
 def ask_group(
-    sock: socket.socket,
+    wire: GroupWire,
     found: Sequence[Collected],
     ask: Callable[[], None],
     take: Callable[[Arrival], None],
     wanted: Callable[[], bool],
-) -> None:
+) -> Steps[None]:
     """Ask a group while anything is wanted, and take what comes, until the window closes.
 
     Each try has its share of the window from the moment on at which it was sent, however long this
     program was kept from running before.
     """
     asking, watch = found[0].asking, found[0].log.watch
-    inbox = Inbox(watch, partial(_receive, sock, watch), OVERTIME_LIMIT)
+    inbox = Inbox(watch, wire.receive, OVERTIME_LIMIT)
     for _ in range(asking.tries):
         if not wanted():
             break
         ask()
-        for arrival in inbox.until(watch.elapsed() + asking.window_s / asking.tries):
-            take(arrival)
-            if not wanted():
-                break
+        end_s = watch.elapsed() + asking.window_s / asking.tries
+        while wanted() and not inbox.over(end_s):
+            yield wire, watch.left(end_s)
+            if arrival := inbox.receive(end_s):
+                take(arrival)
     for late in inbox.until(watch.elapsed()):
         take(late)
 
 
 def collect(
-    sock: socket.socket,
-    watch: Stopwatch,
+    wire: GroupWire,
     asking: Asking,
     questions: Iterable[tuple[dns.name.Name, dns.rdatatype.RdataType]],
     read: Reader,
-) -> Collected:
+) -> Steps[Collected]:
     """Ask a group and collect replies, from whomever.
 
     What the host has not answered yet is asked again, and so is the name that only the host may
@@ -266,43 +221,34 @@ def collect(
     Raises:
         CannotAskError: not one question could be sent.
     """
-    found = Collected(asking, read, Log(watch))
+    found = Collected(asking, read, Log(wire.watch))
     asked = {each: Repeated(*each) for each in questions}
 
     def ask() -> None:
         # A host that answers only so much at a time gets what it still owes first.
         for name, kind in sorted(asked, key=lambda one: one[0] in found.answered):
             if kind == dns.rdatatype.A or name not in found.answered:
-                send(sock, [found], *asked[name, kind].again())
+                send(wire, [found], asked[name, kind])
 
     def wanted() -> bool:
         return bool(asking.claim) or len(found.answered) < len(asked)
 
-    ask_group(sock, [found], ask, found.take, wanted)
+    yield from ask_group(wire, [found], ask, found.take, wanted)
     found.log.check_sent()
     return found
 
 
-def send(
-    sock: socket.socket, asked: Sequence[Collected], query: dns.message.Message, packet: bytes
-) -> None:
+def send(wire: GroupWire, asked: Sequence[Collected], question: Repeated) -> None:
     """Put a question once to the group of all those whose replies are collected."""
+    query, packet = question.again(wire.shared.by_id)
     for found in asked:
         found.begin(query, packet)
     try:
-        sock.sendto(packet, (asked[0].asking.group, asked[0].asking.port))
+        wire.send(query.id, packet, (asked[0].asking.group, asked[0].asking.port))
     except OSError as error:
-        detail = trouble(sock, error, "udp").detail
+        detail = trouble(wire.shared.sock, error, "udp").detail
         for found in asked:
             found.not_sent(query, detail)
-
-
-def _receive(sock: socket.socket, watch: Stopwatch, limit_s: float) -> Arrival | None:
-    received = receive_from_any(sock, limit_s)
-    if received is None:
-        return None
-    packet, (address, port) = received
-    return Arrival(packet, address, port, watch.elapsed())
 
 
 def host_trouble(found: Collected) -> Trouble | None:

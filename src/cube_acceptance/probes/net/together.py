@@ -18,6 +18,7 @@ from __future__ import annotations
 import heapq
 import selectors
 import time
+from collections import deque
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,7 +26,6 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import socket
-    from collections import deque
     from collections.abc import Callable, Iterable, Iterator
 
 T = TypeVar("T")
@@ -39,13 +39,27 @@ POLL_S = 0.1
 """How often is looked whether something has come about that no socket tells."""
 
 
-class Wire(Protocol):
+class Wire(Generic[T]):
     """One conversation's end of a shared socket."""
 
-    @property
-    def waiting(self) -> deque[Any]:
-        """What has been read for it and not been taken yet."""
-        ...
+    reading_limit: int
+    """How many packets are read at a time, where they are for others."""
+
+    def __init__(self, shared: Shared) -> None:
+        """Have nothing yet."""
+        self.waiting: deque[T] = deque()
+        """What has been read for this conversation and not been taken yet."""
+        self._reads = shared.read
+
+    def receive(self, limit_s: float) -> T | None:
+        """Wait at most ``limit_s`` seconds for what comes next; None where nothing came."""
+        for _ in range(self.reading_limit):
+            if self.waiting:
+                return self.waiting.popleft()
+            if not self._reads(limit_s):
+                break
+            limit_s = 0.0
+        return None
 
 
 Awaited = tuple[object, float]
@@ -88,12 +102,12 @@ class Sockets(Generic[SharedT]):
             self._opened[source] = opened
         return self._opened[source]
 
-    def read(self, limit_s: float) -> list[Wire]:
+    def read(self, limit_s: float) -> list[Wire[Any]]:
         """Wait for something to come, and return the wires that it is for."""
         if not any(shared.fresh for shared in self._opened.values()):
             for ready, _ in self._selector.select(limit_s):
                 ready.data.read(0.0)
-        found: list[Wire] = []
+        found: list[Wire[Any]] = []
         for shared in self._opened.values():
             found += shared.fresh
             shared.fresh.clear()
@@ -158,7 +172,7 @@ def together(
         fresh = sockets.read(max(0.0, due[0][0] - time.monotonic()))
         ready = {by_wire[wire]: None for wire in fresh if wire in by_wire}
         now_s = time.monotonic()
-        while due and due[0][0] <= now_s:
+        if due[0][0] <= now_s:  # one at a time: what they all ask would be answered all at once
             ready[heapq.heappop(due)[2]] = None
         for talk in ready:
             if not talk.goes_on(now_s):
