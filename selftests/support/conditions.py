@@ -2298,7 +2298,8 @@ ROWS = [
     ),
     Row(
         "an unfamiliar page",
-        page(80, familiar=False) | page(5555, familiar=True),
+        page(80, familiar=False, replies=(titled("Machine hall 2", 200),))
+        | page(5555, familiar=True),
         {},
         ("unfamiliar-page",),
     ),

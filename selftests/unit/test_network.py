@@ -154,6 +154,24 @@ class TestLeadingOffer:
         assert network.leading_offer(setup(), dhcp(other, own)) is own
 
 
+class TestWaysOut:
+    """The routers that an offer names."""
+
+    @pytest.mark.parametrize(
+        ("routes", "routers"),
+        [
+            ((), (SERVER,)),
+            ((("0.0.0.0/0", SECOND), ("10.0.0.0/8", THIRD)), (SECOND,)),
+            ((("0.0.0.0/1", SECOND), ("128.0.0.0/1", THIRD)), (SECOND, THIRD)),
+            ((("0.0.0.0/1", SECOND), ("128.0.0.0/1", SECOND)), (SECOND,)),
+            ((("0.0.0.0/1", SECOND), ("128.0.0.0/2", THIRD)), (SERVER,)),
+        ],
+    )
+    def test_of_routes(self, routes: tuple[tuple[str, str], ...], routers: tuple[str, ...]) -> None:
+        """A default route stands before its parts, and these count where they are everything."""
+        assert network.ways_out(offer(routes=routes)) == routers
+
+
 class TestServerOf:
     """Whose an offer is."""
 
@@ -175,7 +193,7 @@ class TestRivals:
             (({"server_id": SECOND, "ntp": ()},), 1),
             (({"server_id": SECOND, "dns": (SECOND,), "routers": ()},), 0),
             ((STRAY | {"dns": (SECOND,)},), 0),
-            (tuple({"dns": (f"10.20.0.{n}",)} for n in range(9, 19)), network.RIVAL_LIMIT),
+            (tuple({"dns": (f"10.20.0.{n}",)} for n in range(9, 19)), 3),
         ],
         ids=["none", "same", "names", "time", "incomplete", "stranger", "flood"],
     )
