@@ -120,6 +120,11 @@ def test_help_has_a_german_text_of_its_own(text: str) -> None:
             "'127.0.0.1' ist dieser Computer selbst, nicht die Adresse eines Rechners",
         ),
         ("unrecognized arguments: --foo", "nicht zu verstehen: --foo"),
+        (
+            "made by version 1; this one, 2, would judge differently: a fail instead of pass",
+            "gemacht von Version 1; diese, 2, würde anders urteilen: a fail statt pass",
+        ),
+        ("a x instead of y, b y instead of x", "a x statt y, b y statt x"),
         ("something that pytest says", "something that pytest says"),
         ("x" * 3000, "x" * 3000),
     ],
