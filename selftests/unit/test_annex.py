@@ -163,18 +163,24 @@ def test_a_columns_head_becomes_text(html: str, kind: str, name: str) -> None:
     assert annex.column(html) == (kind, name)
 
 
+def cleaned(report: dict[str, Any]) -> dict[str, Any]:
+    """Give what pytest-html's script reads of a report."""
+    made: dict[str, Any] = json.loads(unescape("".join(annex.blob(json.dumps(report)))))
+    return made
+
+
 class TestCleaned:
     """pytest-html's data."""
 
     def test_nested_environment_values_become_one_line(self) -> None:
         """pytest-html would write a list inside a list, which is not valid."""
-        made = annex.cleaned({"environment": {"P": {"a": "1", "b": ["<", "3"]}}, "tests": {}})
+        made = cleaned({"environment": {"P": {"a": "1", "b": ["<", "3"]}}, "tests": {}})
 
         assert made["environment"] == {"P": "a 1, b &lt;, 3"}
 
     def entry(self, **values: object) -> dict[str, object]:
         """Clean one test's entry."""
-        made = annex.cleaned({"environment": {}, "tests": {"t": [values]}})
+        made = cleaned({"environment": {}, "tests": {"t": [values]}})
         entry: dict[str, object] = made["tests"]["t"][0]
         return entry
 
@@ -239,10 +245,18 @@ class TestCleaned:
                 ]
             },
         }
-        once = annex.cleaned(held)
+        once = cleaned(held)
         written = json.dumps(once)
 
-        assert json.dumps(annex.cleaned(json.loads(written))) == written
+        assert json.dumps(cleaned(json.loads(written))) == written
+
+    def test_is_made_test_by_test(self) -> None:
+        """A fleet's is megabytes; one piece is not."""
+        tests = {f"t{number}": [{"log": "-" * 100}] for number in range(50)}
+        pieces = list(annex.blob(json.dumps({"environment": {}, "tests": tests})))
+
+        assert len(pieces) > 50
+        assert max(map(len, pieces)) < 1000
 
     def test_html_of_hooks_is_dropped_and_other_values_are_text(self) -> None:
         """Another plugin's column must not bring markup along."""

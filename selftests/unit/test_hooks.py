@@ -1023,7 +1023,7 @@ class TestEnd:
         monkeypatch.setattr(terminal, "last_lines", lambda *_: [])
         config, state = Config(tmp_path), state_of(catalogue)
         state.replay = Replay(healthy.saved())
-        ended = SimpleNamespace(exitstatus=pytest.ExitCode.INTERRUPTED, config=config, items=[])
+        ended = SimpleNamespace(exitstatus=pytest.ExitCode.INTERRUPTED, config=config)
         written = SimpleNamespace(
             conclude=lambda *_: {"verdict": "incomplete"}, failings=[], folder=tmp_path
         )

@@ -569,7 +569,7 @@ def _conclude(session: pytest.Session, state: State, run: Run) -> None:
 
 
 def _forget(session: pytest.Session) -> None:
-    """Let go of cases and reports, which everybody has written by now: a fleet's take much room.
+    """Let go of reports, which everybody has written by now: a fleet's take much room.
 
     Writing the certificate takes as much again.
     """
@@ -579,7 +579,6 @@ def _forget(session: pytest.Session) -> None:
         table.forget()
     if isinstance(reporter, pytest.TerminalReporter):  # a plugin may have put another in its place
         reporter.stats.clear()
-    session.items.clear()
 
 
 def _left_out(ledger: Ledger, needs: tuple[expected.Owed, ...]) -> set[tuple[str, str]]:

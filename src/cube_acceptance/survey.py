@@ -169,7 +169,7 @@ class Survey:
             self._store.put(event.key, event.observation)
             if self._spool:
                 self._spool.put(event.key, event.observation)
-            if then := self._then.get(event.key):
+            if then := self._then.pop(event.key, None):
                 then(event.observation)
 
     def _submit(self, probe: Probe, then: Callable[[Observation], None] | None = None) -> bool:

@@ -11,6 +11,7 @@ from cube_acceptance.certificate.annex import Annex
 from cube_acceptance.session import AsItStands
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pytest
@@ -31,6 +32,11 @@ class Table(SelfContainedReport):  # type: ignore[misc]  # pytest-html has no ty
         """Make the row of a report, but for the two of each case that pytest-html shows nowhere."""
         if report.when not in {"setup", "teardown"} or not report.passed or report.sections:
             super()._process_report(report, duration, processed_extras)
+
+    def _write_report(self, rendered_report: Iterator[str]) -> None:
+        """Write the pieces that the template gives."""
+        with self._report_path.open("w", encoding="utf-8") as file:
+            file.writelines(rendered_report)
 
     def forget(self) -> None:
         """Let go of everything, once it is written."""

@@ -26,7 +26,7 @@ from cube_acceptance.text.foreign import plain
 from cube_acceptance.text.wording import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from cube_acceptance.catalogue import Language
 
@@ -82,14 +82,17 @@ class Annex(NamedTuple):
     language: Language
     """The certificate's."""
 
-    def render(self, **told: object) -> str:
-        """Write the file, the mark in the certificate's place, from what pytest-html tells."""
+    def render(self, **told: object) -> Iterator[str]:
+        """Write the file, the mark in the certificate's place, from what pytest-html tells.
+
+        It comes in pieces, as a fleet's is megabytes.
+        """
         script = _resource("app.js").replace(*_ADDRESS)
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         return (
             page.templates()
             .get_template("annex.jinja")
-            .render(
+            .generate(
                 told,
                 language=self.language,
                 say=partial(say, language=self.language),
@@ -109,9 +112,27 @@ def _resource(name: str) -> str:
     return files("pytest_html").joinpath("resources", name).read_text("utf-8")
 
 
-def blob(test_data: str) -> Markup:
-    """Write what pytest-html's script reads, as an attribute's value."""
-    return escape(json.dumps(cleaned(json.loads(test_data))))
+def blob(test_data: str) -> Iterator[Markup]:
+    """Write what pytest-html's script reads, as an attribute's value, safe to be put into the page.
+
+    The script puts it there as HTML. A fleet has thousands of tests, so they are made one by one.
+    """
+    report = json.loads(test_data)
+    tests = report["tests"]
+    about = {
+        "title": plain(report.get("title", "")),
+        "environment": {
+            plain(name): _text(_flat(value)) for name, value in report["environment"].items()
+        },
+        "renderCollapsed": [plain(name) for name in report.get("renderCollapsed", [])],
+        "initialSort": plain(report.get("initialSort", "result")),
+    }
+    yield escape(f'{json.dumps(about)[:-1]}, "tests": {{')
+    names = {plain(name): name for name in tests}
+    for number, (shown_as, name) in enumerate(names.items()):
+        entries = [_test(entry) for entry in tests.pop(name)]
+        yield escape(f"{', ' if number else ''}{json.dumps(shown_as)}: {json.dumps(entries)}")
+    yield Markup("}}")
 
 
 def column(html: str) -> tuple[str, str]:
@@ -119,23 +140,6 @@ def column(html: str) -> tuple[str, str]:
     found = _COLUMN.fullmatch(html.strip())
     name = found["name"] if found else html
     return found["kind"] if found else "", unescape(_TAG.sub("", name))
-
-
-def cleaned(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Make pytest-html's data safe to be put into the page as HTML, as its script does.
-
-    The tests are taken out of the report one by one: a fleet's are tens of megabytes.
-    """
-    tests = report["tests"]
-    return {
-        "title": plain(report.get("title", "")),
-        "environment": {
-            plain(name): _text(_flat(value)) for name, value in report["environment"].items()
-        },
-        "renderCollapsed": [plain(name) for name in report.get("renderCollapsed", [])],
-        "initialSort": plain(report.get("initialSort", "result")),
-        "tests": {plain(name): [_test(entry) for entry in tests.pop(name)] for name in list(tests)},
-    }
 
 
 def _flat(value: object) -> str:
@@ -157,7 +161,9 @@ def _test(entry: Mapping[str, Any]) -> dict[str, Any]:
         "log": _text(entry.get("log", "")),
     }
     more = {
-        name: _text(value) for name, value in entry.items() if name not in {*shown, "tableHtml"}
+        name: _text(value)
+        for name, value in entry.items()
+        if name not in shown and name != "tableHtml"
     }
     return more | shown
 
@@ -172,14 +178,15 @@ def _text(html: object) -> Markup:
 
 
 @lru_cache(maxsize=256)
-def _cell(html: str) -> Markup:
+def _cell(html: str) -> str:
     """Make a table cell again: its class stays, its content becomes text."""
     found = _CELL.fullmatch(html.strip())
     kind = found["kind"] if found else None
     inner = found["inner"] if found else html
     if kind == "col-links":
         inner = _TAG.sub(" ", inner)
-    return element("td", _text(inner), class_=kind)
+    begin = "<td>" if kind is None else f'<td class="{plain(kind)}">'
+    return f"{begin}{_text(inner)}</td>"
 
 
 def _extra(extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,7 +209,7 @@ def shown(annex: str) -> dict[str, set[str]]:
     """Read which results a finished page's annex shows for every test.
 
     Raises:
-        TemplateError: it holds what :func:`cleaned` would have made text of, so that it could
+        TemplateError: it holds what :func:`blob` would have made text of, so that it could
             show anything.
     """
     found = _BLOB.search(annex)
@@ -214,6 +221,6 @@ def shown(annex: str) -> dict[str, set[str]]:
         name: {str(entry["result"]) for entry in entries}
         for name, entries in json.loads(data)["tests"].items()
     }
-    if blob(data) != found["blob"]:
+    if "".join(blob(data)) != found["blob"]:
         raise TemplateError("the annex holds more than text")
     return results
