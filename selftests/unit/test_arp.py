@@ -122,7 +122,7 @@ class TestAnswers:
         """A question, another kind of link, half a packet."""
         assert arp.read_reply(packet) is None
 
-    @settings(max_examples=100, deadline=None, database=None)
+    @settings(max_examples=100)
     @given(st.binary(max_size=60))
     def test_survives_any_bytes(self, packet: bytes) -> None:
         """Whoever is on the link can send them."""

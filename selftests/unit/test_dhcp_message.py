@@ -101,7 +101,7 @@ class TestParse:
         with pytest.raises(MalformedError, match=reason):
             dhcp_message.parse(packet, "10.20.0.1", 0.0)
 
-    @settings(max_examples=150, deadline=None, database=None)
+    @settings(max_examples=150)
     @given(st.binary(max_size=600))
     def test_survives_any_options(self, options: bytes) -> None:
         """Whoever is on the link can send us any bytes; nothing but a message may come of them."""
@@ -109,7 +109,7 @@ class TestParse:
 
         assert len(message.defects) <= dhcp_message.DEFECT_LIMIT
 
-    @settings(max_examples=150, deadline=None, database=None)
+    @settings(max_examples=150)
     @given(st.binary(max_size=600))
     def test_survives_any_bytes(self, packet: bytes) -> None:
         """The same for what is not even a header."""

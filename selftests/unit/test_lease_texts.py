@@ -545,7 +545,7 @@ class TestReadUdhcpc:
 class TestReaders:
     """All readers together."""
 
-    @settings(max_examples=200, deadline=None, database=None)
+    @settings(max_examples=200)
     @given(st.text(max_size=300))
     def test_survive_any_text(self, text: str) -> None:
         """A file of somebody else's program may hold anything."""
@@ -578,7 +578,7 @@ class TestReaders:
 
         assert time.process_time() - begin_s < 3
 
-    @settings(max_examples=200, deadline=None, database=None)
+    @settings(max_examples=200)
     @given(st.lists(st.sampled_from(DHCLIENT_WORDS), max_size=30).map("".join))
     def test_survive_any_order_of_words(self, text: str) -> None:
         """The log of dhclient is the one with a grammar, and may be cut anywhere."""

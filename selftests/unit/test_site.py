@@ -1063,13 +1063,13 @@ class TestAnything:
         else:
             assert msgspec.json.decode(msgspec.json.encode(loaded), type=LoadedSite) == loaded
 
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
     def test_bytes(self, tmp_path: Path, content: bytes) -> None:
         """Not TOML, mostly."""
         self.load(tmp_path, content)
 
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         st.lists(
             st.sampled_from(
@@ -1087,7 +1087,7 @@ class TestAnything:
         """Valid TOML that makes no sense."""
         self.load(tmp_path, "\n".join(lines).encode())
 
-    @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+    @settings(suppress_health_check=[HealthCheck.too_slow])
     @given(DOCUMENTS)
     def test_documents(self, document: dict[str, Any]) -> None:
         """Every type of TOML in every place of the model."""
