@@ -28,6 +28,7 @@ from cube_acceptance.probes.net.neighbours import (
     neighbour_answers,
     read_neighbour,
     told_by_hand,
+    told_not_to_ask,
 )
 from selftests.support.fakes import attribute
 
@@ -188,6 +189,27 @@ class TestKnowsNoArp:
     def test_unknown(self, tmp_path: Path) -> None:
         """Nobody says so."""
         assert not knows_no_arp("x0", tmp_path)
+
+    @pytest.mark.parametrize(
+        ("kind", "flags", "below", "told"),
+        [
+            ("1", "0x1083", "", True),
+            ("1", "0x1003", "", False),
+            ("65534", "0x10d1", "", False),
+            ("1", "0x1083", "lower_eth0", False),
+        ],
+        ids=["switched-off", "card", "tunnel", "ipvlan"],
+    )
+    def test_told_not_to_ask(
+        self, *, tmp_path: Path, kind: str, flags: str, below: str, told: bool
+    ) -> None:
+        """Only a card of Ethernet's that lies over nothing else should ask, and does not."""
+        (tmp_path / "x0" / below).mkdir(parents=True)
+        (tmp_path / "x0" / "type").write_text(f"{kind}\n")
+        (tmp_path / "x0" / "flags").write_text(f"{flags}\n")
+
+        assert told_not_to_ask("x0", tmp_path) is told
+        assert not told_not_to_ask("x1", tmp_path)
 
 
 class TestReading:

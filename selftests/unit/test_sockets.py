@@ -321,6 +321,27 @@ class TestNeighbours:
         """Who answers or refuses was reached, and what goes to all needs no entry."""
         assert measuring.measured(lambda _: observation, STANDING) is observation
 
+    @pytest.mark.parametrize(
+        ("observation", "cause"),
+        [
+            (PageObserved(**SEEN, address="10.20.0.51", port=80, trouble=NOTHING), "ambiguous"),
+            (MdnsObserved(**SEEN, trouble=NOTHING), "ambiguous"),
+            (SshObserved(**SEEN, address="10.20.0.51", trouble=AWAY), "ambiguous"),
+            (PageObserved(**SEEN, address="10.20.0.51", port=80, trouble=CLOSED), ""),
+            (DhcpObserved(**SEEN), ""),
+        ],
+        ids=["silence", "silence-of-all", "no-way", "refusal", "dhcp"],
+    )
+    def test_nobody_is_asked_for(
+        self, monkeypatch: pytest.MonkeyPatch, observation: object, cause: str
+    ) -> None:
+        """Without ARP nobody finds this computer either; who refuses was found, and DHCP is."""
+        monkeypatch.setattr(measuring, "told_not_to_ask", lambda _: True)
+        seen = measuring.measured(lambda _: observation, STANDING)
+
+        assert getattr(seen, "cause", "") == cause
+        assert getattr(seen, "command", "") == ("ip link set dev lo arp on" if cause else "")
+
 
 def measure_with(result: object) -> object:
     """Run a measurement that ends in this."""

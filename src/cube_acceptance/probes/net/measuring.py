@@ -18,7 +18,7 @@ from cube_acceptance.evidence import (
     Vantage,
     timestamp,
 )
-from cube_acceptance.probes.net.neighbours import told_by_hand
+from cube_acceptance.probes.net.neighbours import told_by_hand, told_not_to_ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -98,6 +98,7 @@ def check_stood(vantage: Vantage, before: tuple[str, bool], observation: object)
     """
     if in_vain(observation) and not vantage.loopback:
         check_link_state(vantage, before)
+        check_arp(vantage, observation)
         check_neighbours(vantage, unheard(observation))
 
 
@@ -141,6 +142,19 @@ def unheard(observation: object) -> tuple[str, ...]:
         case HttpsObserved(addresses=hosts):
             return hosts
     return ()
+
+
+def check_arp(vantage: Vantage, observation: object) -> None:
+    """Make sure that nobody told this computer not to ask where others are, nor to answer them.
+
+    Raises:
+        CannotAskError: somebody did (``ambiguous``), and nobody was heard.
+    """
+    trouble: Trouble | None = getattr(observation, "trouble", None)
+    silent = trouble is not None and trouble.kind in {"no-answer", "no-route"}
+    if silent and told_not_to_ask(vantage.interface):
+        detail = f"{vantage.interface}: NOARP"
+        raise CannotAskError("ambiguous", detail, f"ip link set dev {vantage.interface} arp on")
 
 
 def check_neighbours(vantage: Vantage, hosts: Collection[str]) -> None:

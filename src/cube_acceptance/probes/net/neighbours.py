@@ -32,6 +32,7 @@ _NEW_NEIGHBOUR, _GET_NEIGHBOUR = 28, 30  # linux/rtnetlink.h
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # struct ndmsg: family, interface, state, flags, type
 _DST, _HARDWARE = 1, 2  # NDA_...
 _IFF_NOARP = 0x80  # linux/if.h
+_ETHERNET = "1"  # linux/if_arp.h: ARPHRD_ETHER
 
 
 class Neighbour(NamedTuple):
@@ -135,6 +136,19 @@ def knows_no_arp(interface: str, root: Path = INTERFACES) -> bool:
         return bool(int((root / interface / "flags").read_text("ascii"), 16) & _IFF_NOARP)
     except (OSError, ValueError):
         return False
+
+
+def told_not_to_ask(interface: str, root: Path = INTERFACES) -> bool:
+    """Whether somebody has switched ARP off on a network card, as far as Linux says.
+
+    A tunnel needs none, and neither does an interface that lies over another one (ipvlan).
+    """
+    try:
+        kind = (root / interface / "type").read_text("ascii").strip()
+        below = list((root / interface).glob("lower_*"))
+    except (OSError, ValueError):
+        return False
+    return kind == _ETHERNET and not below and knows_no_arp(interface, root)
 
 
 def ask_neighbours() -> tuple[Neighbour, ...]:
