@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -191,6 +191,29 @@ class TestTogether:
 
         assert next(outcomes) == ("a", None)
         assert begun == ["a"]
+
+    def test_waits_before_there_is_a_socket(self) -> None:
+        """Windows takes it for an error to wait for none, and not every talk opens one."""
+
+        class Strict:
+            """Waits as Windows does."""
+
+            def select(self, _limit_s: float) -> list[Any]:
+                """Refuse."""
+                raise OSError(10022, "An invalid argument was supplied")
+
+            def close(self) -> None:
+                """Hold nothing."""
+
+        def wait() -> Steps[str]:
+            yield None, 0.01
+            return "done"
+
+        sockets: Sockets[Party] = Sockets()
+        sockets._selector.close()
+        sockets._selector = Strict()  # type: ignore[assignment]  # all that is used of it
+
+        assert dict(together([("a", wait())], sockets)) == {"a": "done"}
 
     def test_several_sockets(self, sockets: Sockets[Party], party: Party) -> None:
         """A computer may have several addresses that packets leave from."""

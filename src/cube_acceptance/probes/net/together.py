@@ -104,7 +104,9 @@ class Sockets(Generic[SharedT]):
 
     def read(self, limit_s: float) -> list[Wire[Any]]:
         """Wait for something to come, and return the wires that it is for."""
-        if not any(shared.fresh for shared in self._opened.values()):
+        if not self._opened:
+            time.sleep(limit_s)  # Windows cannot wait for no socket
+        elif not any(shared.fresh for shared in self._opened.values()):
             for ready, _ in self._selector.select(limit_s):
                 ready.data.read(0.0)
         found: list[Wire[Any]] = []
