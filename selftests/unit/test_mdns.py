@@ -788,7 +788,7 @@ class TestListing:
 
         assert all(isinstance(one, CannotMeasure) for one in seen)
         assert [one.cause for one in seen if isinstance(one, CannotMeasure)] == ["off-link"] * 2
-        assert len(opened) == 3  # each one's own, and that of the question
+        assert len(opened) == 1
 
     def test_one_that_is_off_link_keeps_no_other_from_asking(self) -> None:
         """Nor does the others' question say anything about it."""

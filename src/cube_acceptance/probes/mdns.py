@@ -30,7 +30,13 @@ from cube_acceptance.evidence import (
 )
 from cube_acceptance.probes.net.dns_message import NAME_LIMIT, Repeated, names_in, text_of
 from cube_acceptance.probes.net.errors import CannotAskError
-from cube_acceptance.probes.net.group_socket import Arrival, GroupSockets, GroupWire, open_group
+from cube_acceptance.probes.net.group_socket import (
+    Arrival,
+    GroupSockets,
+    GroupWire,
+    open_group,
+    source_of,
+)
 from cube_acceptance.probes.net.log import Log
 from cube_acceptance.probes.net.measuring import Stopwatch, measured_in_steps
 from cube_acceptance.probes.net.multicast import (
@@ -115,7 +121,8 @@ class Listing:
 
     Every responder of the link answers it. Asked for each CUBE anew it would bring the square of
     their number in replies, a storm on the network of which no socket can hold its own share.
-    Whoever comes first asks, within the probe's own limits; the others wait for that.
+    Whoever comes first asks, within the probe's own limits and before anything else, so that the
+    others mostly find it answered.
     """
 
     def __init__(self, hosts: Iterable[str]) -> None:
@@ -124,6 +131,18 @@ class Listing:
         self._begun = False
         self._asked: tuple[Stopwatch, dict[str, Collected]] | CannotAskError | None = None
 
+    def ask(self, probe: MdnsProbe) -> Steps[None]:
+        """Put the question, unless somebody has."""
+        if self._begun:
+            return
+        self._begun = True
+        try:
+            self._asked = yield from self._ask(probe)
+        except CannotAskError as obstacle:
+            self._asked = obstacle
+        finally:
+            self._begun = self._asked is not None
+
     def of(self, probe: MdnsProbe) -> Steps[tuple[Stopwatch, Collected]]:
         """Return what the probe's CUBE replied, and the watch that its times are counted by.
 
@@ -131,16 +150,8 @@ class Listing:
             CannotAskError: the question could not be put.
         """
         while self._asked is None:
-            if self._begun:
-                yield None, POLL_S
-                continue
-            self._begun = True
-            try:
-                self._asked = yield from self._ask(probe)
-            except CannotAskError as obstacle:
-                self._asked = obstacle
-            finally:
-                self._begun = False
+            yield None, POLL_S
+            yield from self.ask(probe)  # again, where a defect kept somebody from it
         if isinstance(self._asked, CannotAskError):
             raise self._asked
         watch, found = self._asked
@@ -228,12 +239,15 @@ class MdnsProbe:
             questions.insert(0, (dns.name.from_text(self.claim), dns.rdatatype.A))
         read = partial(read_mdns, host=self.address)
         found = Collected(self.asking(self.address), read, Log(watch))
-        # Whoever comes first asks for the list, and may be on the link where this one is not.
-        with (
-            contextlib.closing(self.open(watch)) as wire,
-            watching(self.vantage, self.address, udp(self.port), wire.port) as capture,
-        ):
-            if questions:
+        if self.listing:
+            # Whoever comes first asks for all, and may be on the link where this one is not.
+            source_of(self.vantage, self.address)
+            yield from self.listing.ask(self)
+        if questions:
+            with (
+                contextlib.closing(self.open(watch)) as wire,
+                watching(self.vantage, self.address, udp(self.port), wire.port) as capture,
+            ):
                 found = yield from collect(wire, found.asking, questions, read)
                 if host_trouble(found):
                     confirm_interface(capture)
