@@ -2285,6 +2285,7 @@ ROWS = [
             ("Seite gesperrt", 403, (), True),
             ("Captive Portal Login", 200, (), True),
             ("Seite gesperrt", 200, ("Diagnose",), False),
+            ("Startseite", 200, (), False),
             ("IoT CUBE: update blocked", 200, (), False),
         )
     ),
