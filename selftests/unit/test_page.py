@@ -404,13 +404,19 @@ class TestFront:
         assert "and 3 more" in front
 
     def test_servers_that_disagree_are_on_it(self) -> None:
-        """What the CUBE is given by chance is nothing of one CUBE's, and takes several lines."""
+        """What chance gives the CUBE, in one word: the signatures have to fit below."""
         made = samples.few("en")
-        seen = {"requirement": "DHCP-01", "code": "servers-disagree", "subject": "site"}
-        made["observations"] = [seen | {"text": "Switch one off. " * 20}]
+        seen = {"requirement": "DHCP-01", "subject": "site"}
+        made["observations"] = [
+            seen | {"code": "servers-disagree", "text": "They disagree."},
+            seen | {"code": "offer-without-names", "text": "Switch one off. " * 20},
+            seen | {"code": "second-server", "text": "There are two."},
+        ]
         front = render(made, "en").partition('id="part-')[0]
 
         assert "DHCP-01: Switch one off." in front
+        assert "They disagree." not in front
+        assert "and 1 more" in front
         assert "6 CUBEs, listed" in front
 
 

@@ -41,14 +41,12 @@ RESERVATIONS_ON_FRONT = 5
 RESERVATION_LIMIT = 120
 """Characters of somebody's own words in one of them."""
 
-ON_FRONT = frozenset(
-    {
-        "cube-clock", "other-device",
-        "servers-disagree", "offer-without-names", "offer-without-time",
-    }
+ON_FRONT = (
+    "offer-without-names", "offer-without-time", "servers-disagree",
+    "cube-clock", "other-device",
 )  # fmt: skip
-"""Observations that whoever signs has to know: what was tested may not be what is installed, or
-not what the CUBE is given."""
+"""Observations that whoever signs has to know, the gravest first: what was tested may not be what
+the CUBE is given, or not what is installed."""
 
 
 def title(certificate: Mapping[str, Any], language: Language) -> str:
@@ -234,15 +232,20 @@ def standings(certificate: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], O
 
 
 def remarks(reading: Reading) -> list[str]:
-    """Return the observations that belong on the first page, and how many more there are."""
-    texts = [
-        f"{entry['requirement' if entry['subject'] == SITE else 'subject']}: {entry['text']}"
-        for entry in reading.certificate["observations"]
-        if entry["code"] in ON_FRONT
-    ]
-    rest = len(texts) - CUBES_ON_FRONT
-    more = [reading.say("cube.others", count=rest)] if rest > 0 else []
-    return texts[:CUBES_ON_FRONT] + more
+    """Return the observations that belong on the first page, and how many more there are.
+
+    Of those about the network the gravest: they are long, and the signatures have to fit below.
+    """
+    observed = reading.certificate["observations"]
+    known = sorted(
+        (entry for entry in observed if entry["code"] in ON_FRONT),
+        key=lambda entry: ON_FRONT.index(entry["code"]),
+    )
+    network = [f"{one['requirement']}: {one['text']}" for one in known if one["subject"] == SITE]
+    cubes = [f"{one['subject']}: {one['text']}" for one in known if one["subject"] != SITE]
+    texts = [*network[:1], *cubes[: CUBES_ON_FRONT - len(network[:1])]]
+    rest = len(known) - len(texts)
+    return texts + ([reading.say("cube.others", count=rest)] if rest > 0 else [])
 
 
 def by_outcome(certificate: Mapping[str, Any]) -> list[tuple[Outcome, list[str]]]:
