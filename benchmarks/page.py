@@ -64,10 +64,12 @@ once, by the controller. Below 1 that helps. Memory is that of the largest proce
 {spread}
 
 What is in use at once is bounded whatever the number of CUBEs: at most 1,024 probes are under way,
-each with one thread of 256 KiB stack and one socket, and now and then a file of the pace that echo
-requests keep. What is beyond waits its turn in order, so a slow host holds up no other while there
-is a free place. The mDNS question for services, which every device of a link answers, is put
-once for all CUBEs. At a limit of the computer:
+each with one thread of 256 KiB stack and one socket. What is beyond waits its turn in order, so a
+slow host holds up no other while there is a free place. Echo requests, mDNS and LLMNR have one
+thread and one socket each for all CUBEs, which are begun with a millisecond apart; where this
+computer lets nobody open a socket for echo requests, each CUBE's have a thread of their own. The
+mDNS question for services, which every device of a link answers, is put once for all CUBEs. At a
+limit of the computer:
 
 - *files* (`ulimit -n`): of the files that the process may open, 64 are left alone and each two of
   the others let one probe be under way, so 256 files mean 96 probes at once; the run takes longer
