@@ -10,8 +10,14 @@ from clocks import note_cube_clock
 from cube_acceptance.evidence import CannotMeasure, DnsObserved, NeighboursObserved, PageObserved
 from cube_acceptance.judge import FailedError, obstacle, on_the_wire
 from cube_acceptance.needs import CONNECTOR_UNREACHABLE
-from cube_acceptance.network import dns_key, handed_out, name_servers, page_key, redirect_name
-from cube_acceptance.probes.http import FAMILIAR
+from cube_acceptance.network import (
+    FAMILIAR,
+    dns_key,
+    handed_out,
+    name_servers,
+    page_key,
+    redirect_name,
+)
 from judging import PROXY_STATUSES, look
 
 if TYPE_CHECKING:

@@ -155,3 +155,15 @@ def test_only_probes_open_sockets() -> None:
     }
 
     assert found == {"probes", "probes.net"}
+
+
+def test_cases_load_no_probe() -> None:
+    """They are collected before the first packet, which would wait for what they load."""
+    found = {
+        each
+        for path in (PROJECT / "tests").glob("*.py")
+        for each in imports(path)
+        if each.startswith("cube_acceptance.probes")
+    }
+
+    assert found == set()

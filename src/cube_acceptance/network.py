@@ -57,6 +57,9 @@ RIVAL_LIMIT = 3
 CUBE_LIMIT = 8
 """How many CUBEs' own hardware addresses DHCP is asked for."""
 
+FAMILIAR = ("CUBE", "tapio", "Connector")
+"""What a page of a CUBE says somewhere."""
+
 NAME_LIMIT = 253
 """Characters of a host name (RFC 1035 section 2.3.4, without the last dot)."""
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")

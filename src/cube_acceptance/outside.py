@@ -30,7 +30,8 @@ from cube_acceptance.evidence import (
 )
 from cube_acceptance.judge import on_the_wire
 from cube_acceptance.method import system_name
-from cube_acceptance.probes.http import FAMILIAR, PageProbe
+from cube_acceptance.network import FAMILIAR
+from cube_acceptance.probes.http import PageProbe
 from cube_acceptance.probes.net import vantage as vantages
 from cube_acceptance.probes.net.measuring import attempted
 from cube_acceptance.probes.ssh import SshProbe

@@ -23,7 +23,8 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from cube_acceptance.evidence import NameReply
-from cube_acceptance.probes.http import FAMILIAR, shown
+from cube_acceptance.network import FAMILIAR
+from cube_acceptance.probes.http import shown
 from cube_acceptance.probes.mdns import GROUP, SERVICES, read_mdns
 from cube_acceptance.probes.net.dns_message import Repeated, text_of
 from cube_acceptance.probes.net.errors import CannotAskError, ReachError

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from cube_acceptance.evidence import CannotMeasure, PageObserved, Trouble, Try
+from cube_acceptance.network import FAMILIAR
 from cube_acceptance.probes.net import http1, tls
 from cube_acceptance.probes.net.deadline import Deadline
 from cube_acceptance.probes.net.errors import ReachError
@@ -35,8 +36,6 @@ LATER_LIMIT_S = 5.0
 """The longest wait that a server may ask for, and be asked once more after it."""
 UNKNOWN_HOST = frozenset({400, 404, 421})
 """What servers say that do not know themselves by the name that they were asked under."""
-FAMILIAR = ("CUBE", "tapio", "Connector")
-"""What a page of a CUBE says somewhere."""
 REDIRECT_LIMIT = 5
 """Redirects to where has been asked before: a circle, but for a cookie (RFC 9110 section 15.4)."""
 STEP_LIMIT = 20
