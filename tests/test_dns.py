@@ -33,8 +33,7 @@ RANKING = ("wrong-answer", "refused", "no-route", "no-answer")
 """Causes in the order of how close a server came to working."""
 
 FINAL = frozenset({"NOERROR", "NXDOMAIN"})
-"""Codes after which resolvers ask no other server (glibc's ``res_send``; RFC 8020): whoever asks
-the server first has its word and no address."""
+"""Codes after which resolvers ask no other server (RFC 8020; glibc's ``res_send``)."""
 
 CODES = {"REFUSED": "wrong-answer.refused", "SERVFAIL": "wrong-answer.servfail"}
 """Sentences for the codes that ask for another remedy than a name that is denied."""
@@ -82,6 +81,8 @@ def judge_resolvers(judge: Judge, setup: Setup, host: str, spoken_for: list[str]
         none_works(judge, flaws, blocked, RANKING)
     for flaw in flaws:
         judge.note("server-failed", server=flaw.server, host=host, detail=flaw.detail)
+        if flaw.server == servers[0] and flaw.facts.get("code") in FINAL and not spoken_for:
+            judge.note("first-denies", server=flaw.server, host=host, detail=flaw.detail)
     note_invented_names(judge, setup, [answer.server for answer, _ in found])
     answer, addresses = found[0]
     aliases = {"aliases": path(answer)} if answer.chain else {}
@@ -110,8 +111,6 @@ def what_is_wrong(
     if answer.chain:
         facts |= {"alias": answer.chain[-1], "aliases": path(answer)}
         detail = [*detail, answer.chain[-1]]
-    if answer.rcode in FINAL:
-        detail = [*detail, Word("taken-as-final")]
     return Flaw(answer.server, "wrong-answer", text, detail, facts)
 
 

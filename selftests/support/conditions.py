@@ -1408,7 +1408,7 @@ ROWS = [
             f"dns/{SECOND}/invalid": dns("x.invalid", SECOND, rcode="NXDOMAIN", addresses=()),
         },
         {},
-        ("server-failed",),
+        ("first-denies", "server-failed"),
     ),
     Row(
         "a registration network: every name is one private address, an invented one too",
@@ -1534,7 +1534,25 @@ ROWS = [
             **{f"dns/{SECOND}/{host}": dns(host, SECOND, addresses=("0.0.0.0",)) for host in HOSTS},
         },
         {},
-        ("server-failed",),
+        ("first-denies", "server-failed"),
+    ),
+    *(
+        Row(
+            f"{label} DNS server denies every cloud name",
+            {
+                "dhcp": offer(dns=order),
+                **{
+                    f"dns/{SECOND}/{host}": dns(host, SECOND, rcode="NXDOMAIN", addresses=())
+                    for host in HOSTS
+                },
+            },
+            {},
+            notes,
+        )
+        for label, order, notes in (
+            ("the first", (SECOND, SERVER), ("first-denies", "server-failed")),
+            ("the second", (SERVER, SECOND), ("server-failed",)),
+        )
     ),
     Row(
         "the first DNS server fails by itself",
@@ -2896,6 +2914,18 @@ ROWS = [
     ),
     # From the CUBE itself
     Row("own way: as from here", through(channel()), {}, site=WITH_LOGIN),
+    Row(
+        "own way: the first DNS server denies the name here, and the CUBE resolves it",
+        through(channel())
+        | {
+            "dhcp": offer(dns=(SECOND, SERVER)),
+            f"dns/{SECOND}/{TAPIO}": dns(TAPIO, SECOND, rcode="NXDOMAIN", addresses=()),
+            f"dns/{SECOND}/{HOMAG}": dns(HOMAG, SECOND),
+        },
+        {},
+        ("server-failed",),
+        site=WITH_LOGIN,
+    ),
     Row(
         "own way: the firewall lets only the CUBE through",
         through(channel()) | https_trouble("no-answer", "tcp"),
