@@ -719,6 +719,13 @@ class TestNextHops:
         """The most specific route counts, and option 3 only where there is no option 121."""
         assert network.next_hops(offer(**changes), target) == routers
 
+    def test_destinations_that_are_no_networks_lead_nowhere(self) -> None:
+        """Evidence in a file may say anything, and whoever reads it has to be told so."""
+        nonsense = offer(routes=(("<b>/1/2", SECOND), ("11.0.0.0/8", THIRD)))
+        assert network.next_hops(nonsense, "11.20.0.10") == {THIRD}
+        assert network.default_routers(nonsense) == ()
+        assert network.complete(nonsense)
+
 
 class TestCubeLimit:
     """For how many CUBEs DHCP is asked."""

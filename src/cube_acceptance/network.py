@@ -6,6 +6,7 @@ handed out and which addresses a cloud name has. They all ask here.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 from typing import TYPE_CHECKING, Literal
@@ -142,9 +143,19 @@ def default_routers(offer: DhcpMessage) -> tuple[str, ...]:
     named = tuple(router for network, router in offer.routes if network == EVERYWHERE)
     if named:
         return named
-    networks = ipaddress.collapse_addresses(ipaddress.IPv4Network(to) for to, _ in offer.routes)
+    routes = routes_of(offer)
+    networks = ipaddress.collapse_addresses(network for network, _ in routes)
     together = [str(network) for network in networks] == [EVERYWHERE]
-    return tuple(dict.fromkeys(by for _, by in offer.routes)) if together else ()
+    return tuple(dict.fromkeys(by for _, by in routes)) if together else ()
+
+
+def routes_of(offer: DhcpMessage) -> tuple[tuple[ipaddress.IPv4Network, str], ...]:
+    """List the routes of option 121 whose destinations are networks; a file may hold anything."""
+    found = []
+    for to, by in offer.routes:
+        with contextlib.suppress(ValueError):
+            found.append((ipaddress.IPv4Network(to), by))
+    return tuple(found)
 
 
 def ways_out(offer: DhcpMessage) -> tuple[str, ...]:
@@ -168,9 +179,7 @@ def next_hops(offer: DhcpMessage, target: str) -> frozenset[str]:
     if not offer.routes:
         return frozenset(hosts(offer.routers, offer))
     matching = [
-        (network.prefixlen, router)
-        for network, router in ((ipaddress.IPv4Network(to), by) for to, by in offer.routes)
-        if there in network
+        (network.prefixlen, router) for network, router in routes_of(offer) if there in network
     ]
     longest = max((length for length, _ in matching), default=None)
     return frozenset(
