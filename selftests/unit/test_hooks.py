@@ -18,6 +18,7 @@ from cube_acceptance import (
     arguments,
     display,
     entry,
+    folder,
     method,
     plugin,
     refusals,
@@ -334,7 +335,7 @@ class TestLines:
         display.judge_early(session, state)
 
         assert [line.split()[1] for line in reporter.shown] == ["SSH-01"]
-        assert plugin._left_out(state.ledger, state.needs) >= {("DHCP-01", "site")}
+        assert folder._left_out(state.ledger, state.needs) >= {("DHCP-01", "site")}
 
     @pytest.mark.parametrize(
         ("asked", "left"), [(("auto", "fE"), 1), (("short", "fE"), 2), (("auto", "a"), 2)]
@@ -630,7 +631,7 @@ class TestOptions:
         """A folder that cannot be made is named."""
         (tmp_path / "file").touch()
         with pytest.raises(pytest.UsageError, match=r"--reports: .*file: "):
-            plugin._make_folder(Config(tmp_path, reports="file"), state_of(catalogue))
+            folder.make(Config(tmp_path, reports="file"), state_of(catalogue))
 
     def test_pytest_html_writes_the_annex(self, tmp_path: Path, catalogue: Catalogue) -> None:
         """With our template, in the run's folder, and no second report of its own beside it."""
@@ -641,7 +642,7 @@ class TestOptions:
             "initial_sort": "result",
         }
         config.option.htmlpath = "wish.html"
-        plugin._make_folder(config, state)
+        folder.make(config, state)
         (report,) = config.pluginmanager.registered
         report._generate_report()
 
@@ -1027,7 +1028,7 @@ class TestEnd:
         written = SimpleNamespace(
             conclude=lambda *_: {"verdict": "incomplete"}, failings=[], folder=tmp_path
         )
-        plugin._conclude(ended, state, written)
+        folder.conclude(ended, state, written)
 
         assert ended.exitstatus == pytest.ExitCode.INTERRUPTED
 

@@ -55,6 +55,7 @@ ROOMS = (
     "arguments",
     "display",
     "table",
+    "folder",
     "plugin",
     "verify",
     "summary",
@@ -65,7 +66,10 @@ ROOMS = (
 )
 """The rooms in the order in which data passes through them: each imports from those before it."""
 
-PYTEST_ROOMS = {"output", "entry", "refusals", "session", "arguments", "display", "table", "plugin"}
+PYTEST_ROOMS = {
+    *("output", "entry", "refusals", "session", "arguments", "display", "table", "folder"),
+    "plugin",
+}
 """The seam to pytest."""
 
 

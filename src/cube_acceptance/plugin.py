@@ -1,4 +1,4 @@
-"""The pytest plugin: parametrization, the ledger's hooks, exit status and last lines.
+"""The pytest plugin: parametrization, the ledger's hooks, and the order of a session's parts.
 
 It has no logic of its own. What is owed comes from the catalogue, what was seen from the
 survey, what it means from the cases, what follows from the verdict.
@@ -9,9 +9,6 @@ from __future__ import annotations
 import functools
 import gc
 import os
-import shlex
-import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +19,13 @@ from cube_acceptance import (
     arguments,
     display,
     expected,
-    ownership,
-    started,
+    folder,
     store,
     survey,
 )
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.judge import Judgement, PassedError
-from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, Ledger
+from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY
 from cube_acceptance.refusals import check_collected, check_once, check_session
 from cube_acceptance.session import (
     CASE,
@@ -42,19 +38,14 @@ from cube_acceptance.session import (
     State,
     only_looks,
 )
-from cube_acceptance.text import computer, sentences, wording
-from cube_acceptance.verdict import EXIT_STATUS
+from cube_acceptance.text import computer, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from cube_acceptance.catalogue import Catalogue, Language
-    from cube_acceptance.run import Run
 
 WORKER_INPUT = "cube_acceptance"
-
-ANNEX = "cube-acceptance-annex"
-"""The plugin that writes the annex."""
 
 CASES_FOLDER = "tests"
 """Where the acceptance cases live, beside the root conftest; nothing else may speak for them."""
@@ -117,7 +108,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _spare_the_cache(config)
         arguments.find_tools(config, state)
         arguments.find_room(state)
-        _make_folder(config, state)
+        folder.make(config, state)
 
 
 def _configure_worker(config: pytest.Config, catalogue: Catalogue) -> None:
@@ -136,52 +127,14 @@ def _spare_the_cache(config: pytest.Config) -> None:
     config.known_args_namespace.pythonwarnings = [*(given or ()), CACHE_WARNINGS]
 
 
-def _make_folder(config: pytest.Config, state: State) -> None:
-    """Make the run's folder, and let pytest-html's report go there.
-
-    ``junit.xml`` is written from the certificate, so pytest does not write one.
-    """
-    from cube_acceptance.run import folder_name
-
-    reports = config.invocation_params.dir / (
-        config.getoption("reports") or config.rootpath / "reports"
-    )
-    folder = reports / folder_name(state.loaded.site, datetime.now(UTC))
-    state.made = [one for one in (reports, *reports.parents) if not one.exists()]
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise pytest.UsageError(f"--reports: {reports}: {error.strerror}") from error
-    state.wishes = {
-        name: config.invocation_params.dir / wish
-        for name, wish in (
-            ("certificate.html", config.option.htmlpath),
-            ("junit.xml", getattr(config.option, "xmlpath", None)),
-        )
-        if wish
-    }
-    config.option.xmlpath = None
-    state.folder = folder
-    _report_as_annex(config, state, folder / "certificate.html")
-
-
-def _report_as_annex(config: pytest.Config, state: State, path: Path) -> None:
-    """Let pytest-html write its report with our template, and not one of its own beside it."""
-    from cube_acceptance.table import Table
-
-    config.option.htmlpath = None
-    config.pluginmanager.register(Table(path, config, state.language), ANNEX)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Make the run's folder and start what has to be there before the first case."""
+    """Begin the run and start what has to be there before the first case."""
     config = session.config
     state = config.stash[STATE]
     if state.settled or only_looks(config):
         return
     from cube_acceptance.method import make_setup
-    from cube_acceptance.run import Run
 
     if state.replay:
         state.setup = state.replay.evidence.setup
@@ -191,22 +144,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     else:
         state.setup = make_setup(state.loaded)
     state.settled = True
-    state.run = Run(
-        state.catalogue,
-        state.setup,
-        state.folder,
-        state.language,
-        started.command_line(config.invocation_params.args, _options_from_outside()),
-        replayed=bool(state.replay),
-        key=state.key,
-        browser=state.browser,
-        replaces=state.replaces,
-    )
-    try:
-        state.run.open()
-    except OSError as error:
-        raise pytest.UsageError(f"--reports: {state.run.folder}: {error.strerror}") from error
-    ownership.give_back([*state.made, state.run.folder])
+    folder.begin(config, state)
     reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
     if reporter and config.getoption("started_as"):  # names of cases, and no way to an installation
         reporter.startpath = config.rootpath
@@ -216,13 +154,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         state.spool = store.Spool.make()
         if state.replay:
             state.spool.put_all(state.replay.evidence)
-
-
-def _options_from_outside() -> list[str]:
-    """Return the options that pytest takes from the environment, before those of the command."""
-    plugins = filter(None, os.environ.get("PYTEST_PLUGINS", "").split(","))
-    options = [f"-p {name}" for name in plugins]
-    return options + shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -527,64 +458,14 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     try:
         yield
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-            _leave_nothing(config, state, state.run)
+            folder.take_back(config, state, state.run)
         else:
-            _conclude(session, state, state.run)
+            folder.conclude(session, state, state.run)
     except Exception as error:
         if not isinstance(error, OSError):  # a full disk is nobody's defect
             config.notify_exception(pytest.ExceptionInfo.from_exception(error), config.option)
         reason = f"the certificate could not be written: {type(error).__name__}: {error}"
         raise pytest.exit.Exception(reason, pytest.ExitCode.INTERNAL_ERROR) from error
-
-
-def _leave_nothing(config: pytest.Config, state: State, run: Run) -> None:
-    """Take back the folder of a run whose selection fits no case: there is nothing to report."""
-    shutil.rmtree(run.folder, ignore_errors=True)
-    display.say(config, wording.say("progress.nothing", state.language))
-
-
-def _conclude(session: pytest.Session, state: State, run: Run) -> None:
-    from cube_acceptance.certificate import terminal
-
-    _forget(session)
-    _spare_collector(len(state.needs), anyway=True)
-    source = state.survey or state.replay or survey.Survey(state.setup, ())
-    certificate = run.conclude(state.ledger, source.saved())
-    for name, target in state.wishes.items():
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(run.folder / name, target)
-        except OSError as error:
-            run.failings.append(f"{target}: {error.strerror or error}")
-    ownership.give_back([run.folder, *state.wishes.values()])
-    spoken_for = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, *EXIT_STATUS.values()}
-    if session.exitstatus in spoken_for or state.stopped:
-        session.exitstatus = EXIT_STATUS[certificate["verdict"]]
-    for failing in run.failings:
-        display.say(session.config, failing, red=True)
-    for line in terminal.last_lines(
-        certificate, run.folder, state.language, _left_out(state.ledger, state.needs)
-    ):
-        display.say(session.config, line.text, **dict.fromkeys(line.look, True))
-
-
-def _forget(session: pytest.Session) -> None:
-    """Let go of reports, which everybody has written by now: a fleet's take much room.
-
-    Writing the certificate takes as much again.
-    """
-    table: Any = session.config.pluginmanager.get_plugin(ANNEX)
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if table:
-        table.forget()
-    if isinstance(reporter, pytest.TerminalReporter):  # a plugin may have put another in its place
-        reporter.stats.clear()
-
-
-def _left_out(ledger: Ledger, needs: tuple[expected.Owed, ...]) -> set[tuple[str, str]]:
-    """Return the requirements and subjects of which no case was selected."""
-    selected = {(owing.requirement, owing.subject) for owing in needs}
-    return {(owing.requirement, owing.subject) for owing in ledger.owed} - selected
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
