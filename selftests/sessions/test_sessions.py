@@ -873,7 +873,7 @@ class TestFiles:
 
         assert session.status == 3
         assert session.verdict is None
-        assert "the certificate could not be written" in session.output
+        assert "Das Zertifikat konnte nicht geschrieben werden" in session.output
         assert words in session.output
 
     def test_no_plugin_writes_into_the_page(self, tmp_path: Path) -> None:

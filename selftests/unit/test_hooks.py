@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from cube_acceptance.catalogue import Catalogue
+    from cube_acceptance.catalogue import Catalogue, Language
     from cube_acceptance.evidence import Observation
 
 NO_ROUTER = msgspec.structs.replace(healthy.OFFER, routers=())
@@ -1033,18 +1033,29 @@ class TestEnd:
         assert ended.exitstatus == pytest.ExitCode.INTERRUPTED
 
     @pytest.mark.parametrize(
-        ("error", "notified"), [(RuntimeError("broken"), 1), (OSError(28, "full"), 0)]
+        ("error", "notified", "language", "words"),
+        [
+            (RuntimeError("broken"), 1, "en", r"could not be written: RuntimeError: broken"),
+            (OSError(28, "full"), 0, "de", r"konnte nicht geschrieben werden: OSError: .*full"),
+        ],
     )
     def test_without_a_certificate(
-        self, tmp_path: Path, catalogue: Catalogue, error: Exception, notified: int
+        self,
+        tmp_path: Path,
+        catalogue: Catalogue,
+        error: Exception,
+        notified: int,
+        language: Language,
+        words: str,
     ) -> None:
         """Neither 0 nor 1, which would say something about the network."""
         config = Config(tmp_path)
         config.stash[STATE] = state = state_of(catalogue)
         state.run = object()
+        state.language = language
         finishing = plugin.pytest_sessionfinish(SimpleNamespace(config=config))
         next(finishing)
-        with pytest.raises(pytest.exit.Exception, match="could not be written") as end:
+        with pytest.raises(pytest.exit.Exception, match=words) as end:
             finishing.throw(error)
 
         assert end.value.returncode == 3

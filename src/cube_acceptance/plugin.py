@@ -38,7 +38,7 @@ from cube_acceptance.session import (
     State,
     only_looks,
 )
-from cube_acceptance.text import computer, sentences
+from cube_acceptance.text import computer, sentences, wording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -464,8 +464,12 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     except Exception as error:
         if not isinstance(error, OSError):  # a full disk is nobody's defect
             config.notify_exception(pytest.ExceptionInfo.from_exception(error), config.option)
-        reason = f"the certificate could not be written: {type(error).__name__}: {error}"
+        reason = wording.say("progress.unwritten", state.language, error=_named(error))
         raise pytest.exit.Exception(reason, pytest.ExitCode.INTERNAL_ERROR) from error
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
