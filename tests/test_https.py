@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 from own_path import Way, note_no_forwarding, rule, ways
 
-from cube_acceptance.evidence import HttpsObserved, NtpObserved
+from cube_acceptance.evidence import HttpsObserved, NtpObserved, Vantage
 from cube_acceptance.judge import Word, on_the_wire
-from cube_acceptance.network import addresses, handed_out, time_servers
+from cube_acceptance.network import FULL_SIZE, addresses, handed_out, time_servers
 from judging import (
     PROXY_STATUSES,
     TROUBLE_WORDS,
@@ -173,6 +173,8 @@ def judge_path(judge: Judge, setup: Setup, host: str, spoken_for: list[str]) -> 
         judge.note("cut-short", host=host, address=seen.connected, size=reply.size)
     rule_on_validity(judge, setup, seen)
     note_expiry(judge, setup, seen)
+    if not spoken_for:
+        note_small_packets(judge, setup)
     judge.passes(host=host, address=seen.connected, status=said)
 
 
@@ -414,6 +416,13 @@ def note_expiry(judge: Judge, setup: Setup, seen: HttpsObserved) -> None:
         left = end - now
         if left.days < NEAR_EXPIRY_DAYS:
             judge.note("near-expiry", host=seen.host, days=left.days)
+
+
+def note_small_packets(judge: Judge, setup: Setup) -> None:
+    """Note that this computer sends no packets as large as a CUBE's, which proves less."""
+    vantage = setup.vantage
+    if isinstance(vantage, Vantage) and 0 < vantage.mtu < FULL_SIZE:
+        judge.note("small-packets", interface=vantage.interface, mtu=vantage.mtu)
 
 
 def clock_error(judge: Judge, setup: Setup, seen: HttpsObserved) -> timedelta:

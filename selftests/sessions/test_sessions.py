@@ -619,6 +619,20 @@ class TestEnds:
 
         assert (session.status, session.verdict) == (0, "accepted")
 
+    @pytest.mark.parametrize("more", [(), ("-n", "2")], ids=["alone", "workers"])
+    def test_a_plugin_that_gives_advice(self, tmp_path: Path, more: tuple[str, ...]) -> None:
+        """Whoever makes warnings errors means ours, and pytest-asyncio warns in every session."""
+        (tmp_path / "advising.py").write_text(
+            "import warnings\n"
+            "import pytest\n"
+            "def pytest_configure(config):\n"
+            "    warnings.warn(pytest.PytestDeprecationWarning('this option is unset'))\n"
+        )
+        advised = ("-p", "advising", "-W", "error", *more)
+        session = run(tmp_path, *advised, environment={"PYTHONPATH": str(tmp_path)})
+
+        assert (session.status, session.verdict) == (0, "accepted")
+
 
 class TestUsage:
     """A user's mistake is a sentence and no traceback."""

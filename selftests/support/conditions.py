@@ -82,6 +82,7 @@ OLDEST_FORM = "Sat Nov 21 09:00:00 2026"
 NO_DAY = "Mon, 33 Nov 2026 09:00:00 GMT"
 """What a CUBE's pages may say of the time (STARTED is the first of them)."""
 CLOCK = ("cube-clock",)
+SMALL = ("small-packets",)
 
 KISS_CODES = (
     *("ACST", "AUTH", "AUTO", "BCST", "CRYP", "DENY", "DROP"),
@@ -2067,6 +2068,18 @@ ROWS = [
             },
         },
         {f"HTTPS-01[{TAPIO}]": "fail untrusted"},
+    ),
+    *(
+        Row(f"an interface with an MTU of {mtu}", {}, {}, notes, vantage=vantage)
+        for mtu, notes in ((1400, SMALL), (1499, SMALL), (1500, ()), (9000, ()))
+        for vantage in (replace(healthy.VANTAGE, mtu=mtu),)
+    ),
+    Row(
+        "an interface with an MTU of 1400, and the clouds measured from the CUBE itself",
+        through(channel()),
+        {},
+        site=WITH_LOGIN,
+        vantage=replace(healthy.VANTAGE, mtu=1400),
     ),
     Row(
         "a certificate with 13 days left",

@@ -64,6 +64,16 @@ class TestRoom:
 
         arguments.find_room(SimpleNamespace(replay=object(), simulated=None))
 
+    def test_too_small_packets(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Likewise; the embedded site's interface is nobody's."""
+        narrow = msgspec.structs.replace(healthy.VANTAGE, mtu=68)
+        monkeypatch.setattr(method, "find_vantage", lambda _: narrow)
+        loaded = LoadedSite(site=healthy.SITE)
+        with pytest.raises(pytest.UsageError, match="eth0 sends packets of at most 68 bytes"):
+            arguments.find_room(SimpleNamespace(replay=None, simulated=None, loaded=loaded))
+
+        arguments.find_room(SimpleNamespace(replay=None, simulated=object(), loaded=loaded))
+
 
 class TestSession:
     """Sessions of every kind: judged again, measured, spread, only looked at."""

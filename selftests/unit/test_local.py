@@ -87,6 +87,7 @@ class TestAskingLinux:
         assert local.can_broadcast("lo")
         assert local.link_is_up("nowhere0") is None
         assert local.link_is_up(LATIN) is None
+        assert (local.mtu_of("lo"), local.mtu_of("nowhere0")) == (0, 0)
 
 
 class TestVantage:

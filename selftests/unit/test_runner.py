@@ -7,14 +7,17 @@ import queue
 import resource
 import threading
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from cube_acceptance import runner
 from cube_acceptance.evidence import CannotMeasure, Observation
 from cube_acceptance.probes.net.together import Sockets
 from cube_acceptance.runner import Finished, Runner
+from selftests.support import healthy
 from selftests.support.builders import cannot, lease
 from selftests.support.fakes import FakeProbe
 
@@ -224,12 +227,22 @@ class TestThreads:
     ) -> None:
         """How many there are, how many it takes, and what grants more."""
         monkeypatch.setattr(runner, "threads_to_be_had", lambda wanted: min(wanted, needed - 1))
-        words = rf"allows {needed - 1} more threads, and a run needs {needed}: .*ulimit -u"
+        words = rf"allows {needed - 1} more threads, and a run needs {needed}: .*ulimit -v"
         with pytest.raises(runner.NoRoomError, match=words):
             runner.check_room(simulated=simulated)
 
         monkeypatch.setattr(runner, "threads_to_be_had", lambda wanted: min(wanted, needed))
         runner.check_room(simulated=simulated)
+
+    @pytest.mark.parametrize(("mtu", "refused"), [(0, False), (575, True), (576, False)])
+    def test_too_small_packets_are_said_beforehand(self, mtu: int, *, refused: bool) -> None:
+        """An interface that takes no whole OFFER or page would look like a silent network."""
+        vantage = msgspec.structs.replace(healthy.VANTAGE, mtu=mtu)
+        words = "eth0 sends packets of at most 575 bytes .* a run needs 576"
+        with pytest.raises(runner.NoRoomError, match=words) if refused else nullcontext():
+            runner.check_packets(vantage)
+
+        runner.check_packets(cannot("other-route"))
 
     @pytest.mark.parametrize(("simulated", "needed"), [(False, 32), (True, 56)])
     def test_too_few_files_are_said_beforehand(

@@ -104,12 +104,15 @@ def find_tools(config: pytest.Config, state: State) -> None:
 
 
 def find_room(state: State) -> None:
-    """Make sure that this computer lets the run have the threads and files it needs."""
-    from cube_acceptance.runner import NoRoomError, check_room
+    """Make sure that this computer lets the run have the threads, files and packets it needs."""
+    from cube_acceptance.method import find_vantage
+    from cube_acceptance.runner import NoRoomError, check_packets, check_room
 
     if state.replay:
         return
     try:
         check_room(simulated=state.simulated is not None)
+        if not state.simulated:
+            check_packets(find_vantage(state.loaded.site))
     except NoRoomError as error:
         raise pytest.UsageError(str(error)) from error

@@ -47,6 +47,8 @@ class Vantage(Record, tag="vantage", frozen=True, kw_only=True):
     """The interface's hardware address, ``aa:bb:cc:dd:ee:ff``; empty where it has none."""
     loopback: bool = False
     """True only for the embedded site."""
+    mtu: int = 0
+    """How large a packet the interface can send, in bytes; 0 where nobody told."""
 
 
 class Try(Record, frozen=True, kw_only=True):

@@ -58,6 +58,9 @@ RIVAL_LIMIT = 3
 CUBE_LIMIT = 8
 """How many CUBEs' own hardware addresses DHCP is asked for."""
 
+FULL_SIZE = 1500
+"""Bytes of the largest packet on an Ethernet (RFC 894), as a CUBE sends them."""
+
 FAMILIAR = ("CUBE", "tapio", "Connector")
 """What a page of a CUBE says somewhere."""
 

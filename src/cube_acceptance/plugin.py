@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Load catalogue and site; name the run's folder, without making it yet."""
+    _spare_others()
     config.addinivalue_line("markers", "requirement(id): the documented requirement judged here")
     for name in (*catalogues.LEVELS, *catalogues.DIRECTIONS):
         config.addinivalue_line("markers", f"{name}: cases of {name} requirements")
@@ -109,6 +111,13 @@ def pytest_configure(config: pytest.Config) -> None:
         arguments.find_tools(config, state)
         arguments.find_room(state)
         folder.make(config, state)
+
+
+def _spare_others() -> None:
+    """Let no plugin's own advice about its settings become an error, whatever ``-W`` says."""
+    warnings.filterwarnings(
+        "default", category=pytest.PytestDeprecationWarning, module=r"(?!cube_acceptance\b)"
+    )
 
 
 def _configure_worker(config: pytest.Config, catalogue: Catalogue) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cube_acceptance.evidence import CannotMeasure, Observation, timestamp
+from cube_acceptance.evidence import CannotMeasure, Observation, Vantage, timestamp
 from cube_acceptance.probes.net.together import together
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ THREADS_SIMULATED = 8
 
 STACK_SIZE = 256 * 1024
 """Bytes of stack for each probe's thread."""
+
+PACKET_NEEDED = 576
+"""Bytes of a packet that every host has to take (RFC 791 section 3.1), an OFFER among them."""
 
 
 class NoRoomError(Exception):
@@ -126,7 +129,8 @@ def check_room(*, simulated: bool) -> None:
     if found < needed:
         raise NoRoomError(
             f"this computer allows {found} more threads, and a run needs {needed}: raise the"
-            " limit of processes (ulimit -u, TasksMax, --pids-limit) or end other programs"
+            " limit of processes or of memory (ulimit -u, ulimit -v, TasksMax, --pids-limit) or"
+            " end other programs"
         )
     needed = FILES_NEEDED + FILES_SIMULATED * simulated
     found = files_to_be_had(needed)
@@ -134,6 +138,19 @@ def check_room(*, simulated: bool) -> None:
         raise NoRoomError(
             f"this computer lets a run open {found} more files, and it needs {needed}: raise the"
             " limit of open files (ulimit -n, LimitNOFILE, --ulimit nofile)"
+        )
+
+
+def check_packets(vantage: Vantage | CannotMeasure) -> None:
+    """Make sure that the interface can send and take what every host has to.
+
+    Raises:
+        NoRoomError: it cannot.
+    """
+    if isinstance(vantage, Vantage) and 0 < vantage.mtu < PACKET_NEEDED:
+        raise NoRoomError(
+            f"{vantage.interface} sends packets of at most {vantage.mtu} bytes (MTU), and a run"
+            f" needs {PACKET_NEEDED}: set the MTU of the interface to 1500"
         )
 
 

@@ -49,6 +49,7 @@ class State(NamedTuple):
 
     isup: bool
     flags: str
+    mtu: int = 0
 
 
 def carrier_changes(interface: str, root: Path = INTERFACES) -> str:
@@ -73,6 +74,12 @@ def can_broadcast(interface: str) -> bool:
     state = interface_state(interface)
     flags = state.flags if state else ""
     return not flags or not {"broadcast", "loopback"}.isdisjoint(flags.split(","))
+
+
+def mtu_of(interface: str) -> int:
+    """Return how large a packet an interface can send, in bytes; 0 where nobody can tell."""
+    state = interface_state(interface)
+    return state.mtu if state else 0
 
 
 def plugged_in(interface: str) -> bool:

@@ -24,6 +24,7 @@ from cube_acceptance.probes.net.local import (
     interface_of,
     is_here,
     is_text,
+    mtu_of,
     plugged_in,
     system_interfaces,
 )
@@ -174,6 +175,7 @@ def find_vantage(target: str, interface: str = "") -> Vantage:
         prefix=chosen.network.prefixlen if chosen else 32,
         mac=(hardware[0] if hardware else "").lower().replace("-", ":"),
         loopback=bool(chosen and chosen.ip.is_loopback),
+        mtu=mtu_of(interface),
     )
 
 
