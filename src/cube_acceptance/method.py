@@ -42,63 +42,36 @@ PACKAGES = (
     "jinja2",
 )
 
-LIMITS: dict[str, dict[str, str]] = {
-    "dhcp": {
-        "after_offer_s": "after_offer_s",
-        "cube_pause_s": "cube_pause_s",
-        "listen_s": "listen_s",
-        "silence_s": "silence_s",
-    },
-    "ntp": {"interval_s": "interval_s", "tries": "tries", "wait_s": "wait_s"},
-    "dns": {
-        "further_s": "further_s",
-        "refused_pause_s": "refused_pause_s",
-        "servfail_pause_s": "later_pause_s",
-        "tcp_wait_s": "tcp_wait_s",
-        "tries": "tries",
-        "wait_s": "wait_s",
-    },
-    "https": {
-        "connect_limit_s": "connect_limit_s",
-        "doubt_s": "doubt_s",
-        "limit_s": "status_limit_s",
-        "second_try_s": "second_try_s",
-        "stagger_s": "turn_s",
-        "tls_limit_s": "tls_limit_s",
-    },
-    "icmp": {
-        "count": "count",
-        "interval_s": "interval_s",
-        "patience_s": "patience_s",
-        "wait_s": "wait_s",
-    },
-    "http": {
-        "connect_limit_s": "connect_limit_s",
-        "limit_s": "limit_s",
-        "second_try_s": "second_try_s",
-    },
-    "mdns": {"tries": "tries", "window_s": "window_s"},
-    "llmnr": {"tcp_wait_s": "tcp_wait_s", "tries": "tries", "window_s": "window_s"},
-    "ssh": {
-        "connect_limit_s": "connect_limit_s",
-        "key_limit_s": "key_limit_s",
-        "keys_limit_s": "keys_limit_s",
-        "second_try_s": "second_try_s",
-        "talk_limit_s": "talk_limit_s",
-    },
-    "tunnel": {
-        "channel_limit_s": "channel_limit_s",
-        "connect_limit_s": "connect_limit_s",
-        "handshake_limit_s": "handshake_limit_s",
-        "login_limit_s": "login_limit_s",
-        "second_try_s": "second_try_s",
-        "session_limit_s": "session_limit_s",
-        "status_limit_s": "status_limit_s",
-        "tls_limit_s": "tls_limit_s",
-    },
+LIMITS: dict[str, tuple[str, ...]] = {
+    "dhcp": ("after_offer_s", "cube_pause_s", "listen_s", "silence_s"),
+    "ntp": ("interval_s", "tries", "wait_s"),
+    "dns": ("further_s", "refused_pause_s", "servfail_pause_s", "tcp_wait_s", "tries", "wait_s"),
+    "https": (
+        *("connect_limit_s", "doubt_s", "limit_s"),
+        *("second_try_s", "stagger_s", "tls_limit_s"),
+    ),
+    "icmp": ("count", "interval_s", "patience_s", "wait_s"),
+    "http": ("connect_limit_s", "limit_s", "second_try_s"),
+    "mdns": ("tries", "window_s"),
+    "llmnr": ("tcp_wait_s", "tries", "window_s"),
+    "ssh": (
+        *("connect_limit_s", "key_limit_s", "keys_limit_s"),
+        *("second_try_s", "talk_limit_s"),
+    ),
+    "tunnel": (
+        *("channel_limit_s", "connect_limit_s", "handshake_limit_s", "login_limit_s"),
+        *("second_try_s", "session_limit_s", "status_limit_s", "tls_limit_s"),
+    ),
 }
-"""Each protocol's tries and time limits by the names that certificates give them, and the fields of
-its probe that hold them. A field may be renamed; a published name stays."""
+"""Each protocol's tries and time limits by the names that certificates give them."""
+
+FIELDS = {
+    ("dns", "servfail_pause_s"): "later_pause_s",
+    ("https", "limit_s"): "status_limit_s",
+    ("https", "stagger_s"): "turn_s",
+}
+"""The fields of probes that hold them, where these have other names: a field may be renamed, a
+published name stays."""
 
 SECRET_OPTIONS = ("--sign",)
 """Options whose value does not belong on a certificate."""
@@ -245,7 +218,7 @@ def command_line(arguments: tuple[str, ...]) -> list[str]:
 def limits() -> dict[str, dict[str, float]]:
     """List the probes' tries and time limits, in seconds, as the probes themselves have them."""
     return {
-        protocol: {published: _defaults(protocol)[field] for published, field in names.items()}
+        protocol: {name: _defaults(protocol)[FIELDS.get((protocol, name), name)] for name in names}
         for protocol, names in LIMITS.items()
     }
 
