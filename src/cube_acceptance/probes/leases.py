@@ -14,7 +14,7 @@ import socket
 import stat
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,20 +105,12 @@ class LeaseProbe:
         for lease in self._leases():
             current = lease.expires_s is None or lease.expires_s > now_s
             if current and lease.address in here:
+                told = asdict(lease)
                 return LeaseObserved(
                     started=watch.started,
                     duration_s=watch.elapsed(),
-                    client=lease.client,
-                    address=lease.address,
-                    server_id=lease.server_id,
-                    subnet_mask=lease.subnet_mask,
-                    routers=lease.routers,
-                    dns=lease.dns,
-                    ntp=lease.ntp,
-                    lease_s=lease.lease_s,
-                    expires=_written(lease.expires_s),
-                    asked=lease.asked,
-                    defects=lease.defects,
+                    expires=_written(told.pop("expires_s")),
+                    **told,
                 )
         raise CannotAskError(
             "not-permitted",

@@ -94,13 +94,12 @@ def asked_by_networkd(configuration: str) -> tuple[int, ...]:
 
 def read_nmcli(text: str) -> Lease | None:
     """Read what ``nmcli -t -f DHCP4 device show`` prints: ``DHCP4.OPTION[1]:name = value``."""
-    values = dict(re.findall(r"^DHCP4\.OPTION\[\d+\]:\s*(\w+) = (.*)$", text, re.MULTILINE))
+    found = re.findall(r"^DHCP4\.OPTION\[\d+\]:\s*(\w+) = (.*)$", text, re.MULTILINE)
+    values = {name: value.strip() for name, value in found}
     expiry = _number(values.get("expiry", ""))
     asked = _options(name.removeprefix("requested_") for name in values if values[name] == "1")
-    lease = read_variables("\n".join(f"{key}={value}" for key, value in values.items()))
-    if lease is None:
-        return None
-    return replace(lease, client="NetworkManager", expires_s=expiry, asked=asked)
+    lease = _of_options("NetworkManager", values.get("ip_address", ""), values)
+    return lease and replace(lease, expires_s=expiry, asked=asked)
 
 
 def read_variables(text: str) -> Lease | None:
