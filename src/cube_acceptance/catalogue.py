@@ -232,18 +232,16 @@ def parse(data: bytes) -> Catalogue:
 
 def _check_texts(texts: dict[str, Text]) -> None:
     for key, text in texts.items():
+        pairs = [(text.de, text.en), (text.ask_de, text.ask_en), (text.own_de, text.own_en)]
         try:
-            same = placeholders(text.de) == placeholders(text.en)
-            same_ask = placeholders(text.ask_de) == placeholders(text.ask_en)
-            same_own = placeholders(text.own_de) == placeholders(text.own_en)
+            same, *same_remedies = [placeholders(de) == placeholders(en) for de, en in pairs]
         except ValueError as error:
             raise CatalogueError(f"requirements.toml: {key}: {error}") from error
-        pairs = [(text.ask_de, text.ask_en), (text.own_de, text.own_en)]
-        if not text.de or not text.en or any(bool(de) != bool(en) for de, en in pairs):
+        if not text.de or any(bool(de) != bool(en) for de, en in pairs):
             raise CatalogueError(f"requirements.toml: {key}: a language is empty")
         if not same:
             raise CatalogueError(f"requirements.toml: {key}: the languages need different facts")
-        if not (same_ask and same_own):
+        if not all(same_remedies):
             raise CatalogueError(f"requirements.toml: {key}: the remedies need different facts")
 
 
