@@ -27,13 +27,16 @@ if TYPE_CHECKING:
     from cube_acceptance.expected import Owed
     from cube_acceptance.judge import Judgement
     from cube_acceptance.ledger import Ledger
-    from cube_acceptance.site import Cube, Site, Waiver
+    from cube_acceptance.site import Site, Waiver
     from cube_acceptance.verdict import Outcome, Verdict
 
 SCHEMA = "cube-acceptance/certificate/1"
 
 UNCOVERED = frozenset({"files", "content_sha256"})
 """Keys that ``content_sha256`` does not cover: the page shows it and is itself one of the files."""
+
+CUBE = ("name", "address", "version", "hostname", "serial", "mac", "ssh")
+"""What of a CUBE's description in the site file stands on a certificate."""
 
 _PLAIN = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True)
 _CANONICAL = json.JSONEncoder(
@@ -153,7 +156,12 @@ def about(catalogue: Catalogue, saved: Saved) -> dict[str, Any]:
     return {
         "stage": site.stage,
         "simulated": saved.setup.simulated,
-        "item": {"cubes": [_cube(cube, seen.get(cube.address, "")) for cube in site.cubes]},
+        "item": {
+            "cubes": [
+                {key: getattr(cube, key) for key in CUBE} | {"mac_seen": seen.get(cube.address, "")}
+                for cube in site.cubes
+            ]
+        },
         "site": msgspec.to_builtins(site.site),
         "people": msgspec.to_builtins(site.people),
         "requirements_document": {
@@ -346,19 +354,6 @@ def _case(catalogue: Catalogue, owing: Owed, judgement: Judgement, told: Facts) 
         "started": judgement.started,
         "duration_s": judgement.duration_s,
         "attempts": judgement.attempts,
-    }
-
-
-def _cube(cube: Cube, mac_seen: str) -> dict[str, Any]:
-    return {
-        "name": cube.name,
-        "address": cube.address,
-        "version": cube.version,
-        "hostname": cube.hostname,
-        "serial": cube.serial,
-        "mac": cube.mac,
-        "mac_seen": mac_seen,
-        "ssh": cube.ssh,
     }
 
 

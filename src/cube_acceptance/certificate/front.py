@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cube_acceptance.catalogue import SITE
 from cube_acceptance.text.foreign import one_line
-from cube_acceptance.text.wording import date, local, say, verdict_word
+from cube_acceptance.text.wording import date, local, say, some, verdict_word
 from cube_acceptance.verdict import OUTCOMES, verdict_kind, worst
 
 if TYPE_CHECKING:
@@ -175,7 +175,12 @@ def speaks(certificate: Mapping[str, Any], language: Language) -> str:
         **({"network": _network(vantage)} if readiness else {}),
     )
     own = [
-        say("front.speaks_own", language, entries=", ".join(entries), cubes=_few(cubes, language))
+        say(
+            "front.speaks_own",
+            language,
+            entries=", ".join(entries),
+            cubes=some(cubes, NAMES_ON_FRONT, language),
+        )
         for entries, cubes in from_cubes(certificate).items()
     ]
     return " ".join([said, *own])
@@ -256,27 +261,15 @@ def by_outcome(certificate: Mapping[str, Any]) -> list[tuple[Outcome, list[str]]
     return [(word, names[word]) for word in OUTCOMES if word in names]
 
 
-def some(reading: Reading, names: Sequence[str]) -> str:
-    """List names, and how many more there are."""
-    return _few(names, reading.language)
-
-
-def _few(names: Sequence[str], language: Language) -> str:
-    shown = ", ".join(names[:NAMES_ON_FRONT])
-    rest = len(names) - NAMES_ON_FRONT
-    return f"{shown} {say('cube.others', language, count=rest)}" if rest > 0 else shown
-
-
 def versions(reading: Reading) -> str:
     """Count the CUBEs by their software version, the most frequent first."""
     cubes = reading.certificate["item"]["cubes"]
     counts = Counter(cube["version"] or reading.say("cube.no_version") for cube in cubes)
-    shown = [
+    told = [
         reading.say("cube.version_count", version=version, count=count)
-        for version, count in counts.most_common(VERSIONS_ON_FRONT)
+        for version, count in counts.most_common()
     ]
-    rest = len(counts) - len(shown)
-    return ", ".join(shown) + (f" {reading.say('cube.others', count=rest)}" if rest > 0 else "")
+    return some(told, VERSIONS_ON_FRONT, reading.language)
 
 
 def aggregate(results: Sequence[Mapping[str, Any]]) -> tuple[Outcome, str]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cube_acceptance.certificate import front
 from cube_acceptance.certificate.markup import element, join
 from cube_acceptance.text.wording import say
-from cube_acceptance.verdict import OUTCOMES, worst
+from cube_acceptance.verdict import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -192,16 +193,14 @@ def _arrow(requirement: str, results: Sequence[Mapping[str, Any]]) -> Arrow:
         "lan": PLACES["network"],
         "outbound": PLACES[REACH.get(requirement, "internet")],
     }
-    outcome = worst(result["outcome"] for result in results)
-    count = sum(result["outcome"] == outcome for result in results)
-    detail = f"{count}/{len(results)}" if len(results) > 1 else first["port"]
+    outcome, share = front.aggregate(results)
     return Arrow(
         requirement=requirement,
         title=first["title"],
         start=PLACES["computer"],
         end=ends[first["direction"]],
         outcome=outcome,
-        label=f"{requirement}  {detail}",
+        label=f"{requirement}  {share or first['port']}",
     )
 
 

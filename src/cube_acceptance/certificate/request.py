@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cube_acceptance.catalogue import LEVELS, SITE, Language, Level
-from cube_acceptance.certificate import front, picture
-from cube_acceptance.certificate.rules import Rule, merged
+from cube_acceptance.certificate import front, picture, sections
 from cube_acceptance.text import wording
 from cube_acceptance.text.comma import csv_line
 from cube_acceptance.text.foreign import plain
@@ -17,6 +16,8 @@ from cube_acceptance.text.wording import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from cube_acceptance.certificate.rules import Rule
 
 TEXT = "request.txt"
 TABLE = "request.csv"
@@ -117,7 +118,7 @@ def _item(
         reasons=_alike(((subject, case["reason"]) for subject, case in asked), cubes, language),
         meaning=open_[0]["meaning"] if open_ else "",
         actions=_alike(((subject, case["asked"]) for subject, case in asked), cubes, language),
-        rules=tuple(merged(Rule(**rule) for result in open_ for rule in result["requests"])),
+        rules=tuple(sections.rules_of(open_)),
     )
 
 
@@ -127,10 +128,7 @@ def _alike(
     """Say once what is said of several CUBEs alike, and of how many more it holds."""
     kinds: dict[str, list[str]] = {}
     for subject, text in said:
-        cube, kind = cubes.get(subject, {}), text
-        for key in ("address", "hostname", "name"):
-            kind = kind.replace(cube[key], f"{{{key}}}") if cube.get(key) else kind
-        kinds.setdefault(kind, []).append(text)
+        kinds.setdefault(sections.of_any(cubes.get(subject, {}), text), []).append(text)
     return tuple(
         f"{texts[0]} {say('request.likewise', language, count=len(texts) - 1)}"
         if kind != texts[0] and len(texts) > 1

@@ -98,6 +98,13 @@ def said(result: Mapping[str, Any], key: str) -> list[str]:
     return [text for text in dict.fromkeys(texts or [result[key]]) if text]
 
 
+def of_any(cube: Mapping[str, Any], text: str) -> str:
+    """Write a text without what it calls a CUBE by, so that what is said of several is alike."""
+    for key in ("address", "hostname", "name"):
+        text = text.replace(cube[key], f"{{{key}}}") if cube.get(key) else text
+    return text
+
+
 def rules_of(results: Iterable[Mapping[str, Any]]) -> list[Rule]:
     """List the rules to ask for, those put together that differ in one end only."""
     return merged(Rule(**rule) for result in results for rule in result["requests"])

@@ -16,7 +16,7 @@ from cube_acceptance.catalogue import SITE
 from cube_acceptance.certificate import front, sections
 from cube_acceptance.text import sentences
 from cube_acceptance.text.foreign import one_line, plain
-from cube_acceptance.text.wording import label, say
+from cube_acceptance.text.wording import label, say, some
 from cube_acceptance.verdict import worst
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def header(site: Site, vantage: str, language: Language) -> str:
             "terminal.site",
             language,
             site=site.site.name or say("cube.unknown", language),
-            cubes=_names(cubes, language) if cubes else say("result.none", language),
+            cubes=some(cubes, NAMES_LIMIT, language) or say("result.none", language),
             vantage=vantage,
         )
     )
@@ -132,19 +132,13 @@ def _about(owing: Owed) -> str:
 def _seen(judged: Sequence[tuple[Owed, Judgement]], language: Language) -> str:
     """Describe what a requirement that is met goes by: its facts, or of several cases for whom."""
     if len(judged) > 1:
-        return _names([_about(owing) for owing, _ in judged], language)
+        return some([_about(owing) for owing, _ in judged], NAMES_LIMIT, language)
     observed = msgspec.to_builtins(judged[0][1].observed)
     shown = [
         f"{label('fact', name, language)} {sections.observed(name, value, language)}"
         for name, value in observed.items()
     ]
     return ", ".join(shown) or say("outcome.pass", language)
-
-
-def _names(names: Sequence[str], language: Language) -> str:
-    shown = ", ".join(names[:NAMES_LIMIT])
-    rest = len(names) - NAMES_LIMIT
-    return f"{shown} {say('cube.others', language, count=rest)}" if rest > 0 else shown
 
 
 def fitted(text: str, width: int) -> str:
@@ -208,10 +202,7 @@ def _grouped(
     called = {cube["name"]: cube for cube in cubes}
     groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for entry in entries:
-        text = entry[key]
-        cube = called.get(entry["subject"])
-        for name in ("address", "hostname", "name") if cube else ():
-            text = text.replace(cube[name], f"{{{name}}}") if cube and cube[name] else text
+        text = sections.of_any(called.get(entry["subject"], {}), entry[key])
         end = str(entry.get("outcome", "")), str(entry.get("cause", entry.get("code", "")))
         groups.setdefault((entry["requirement"], *end, text), []).append(entry)
     return list(groups.values())
@@ -219,7 +210,7 @@ def _grouped(
 
 def _subjects(group: Sequence[Mapping[str, Any]], language: Language) -> str:
     names = [entry["subject"] for entry in group if entry["subject"] != SITE]
-    return f" {_names(names, language)}" if names else ""
+    return f" {some(names, NAMES_LIMIT, language)}" if names else ""
 
 
 def _group(group: Sequence[Mapping[str, Any]], language: Language) -> list[Line]:

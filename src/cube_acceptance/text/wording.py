@@ -16,7 +16,7 @@ from cube_acceptance.text import sentences
 from cube_acceptance.text.foreign import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cube_acceptance.catalogue import Language, VerdictKind
 
@@ -67,6 +67,12 @@ def label(section: str, key: str, language: Language) -> str:
     """Return a word for a key that data brings along; the key itself where there is none."""
     texts = words().get(f"{section}.{key}")
     return texts[language] if texts else plain(key)
+
+
+def some(names: Sequence[str], limit: int, language: Language) -> str:
+    """List at most so many names, and how many more there are."""
+    shown, rest = ", ".join(names[:limit]), len(names) - limit
+    return f"{shown} {say('cube.others', language, count=rest)}" if rest > 0 else shown
 
 
 def figure(value: float) -> str:
