@@ -1,4 +1,4 @@
-"""Which IPv4 addresses can belong to a host, for those who measure and those who judge."""
+"""What is an IPv4 address, and which can belong to a host: for all who measure, judge or tell."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ _NO_HOSTS = tuple(
         "240.0.0.0/4",  # RFC 1112 section 4, and the broadcast address of RFC 919
     )
 )
+
+
+def read(text: str) -> ipaddress.IPv4Address | None:
+    """Read an address; None where a text is none, a name for instance."""
+    try:
+        return ipaddress.IPv4Address(text)
+    except ValueError:
+        return None
 
 
 def is_host(address: ipaddress.IPv4Address) -> bool:

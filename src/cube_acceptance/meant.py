@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cube_acceptance import addresses
 from cube_acceptance.started import COMMAND
 from cube_acceptance.text.foreign import one_line
 
@@ -36,17 +36,9 @@ def _guess(word: str, commands: Iterable[str]) -> str:
         *((True, near) for near in difflib.get_close_matches(word.lower(), list(commands), n=1)),
         (path.suffix.lower() == ".toml", f"--site {word}"),
         (path.name == "evidence.json", f"--replay {word}"),
-        (_is_address(word), f"--cube {word}"),
+        (addresses.read(word), f"--cube {word}"),
         (_REQUIREMENT.fullmatch(word), f"-k {word}"),
         (path.name == CERTIFICATE, f"verify {path.parent}"),
         (finished, f"verify {word}"),
     )
     return next((guess for fits, guess in guesses if fits), "")
-
-
-def _is_address(word: str) -> bool:
-    try:
-        ipaddress.IPv4Address(word)
-    except ValueError:
-        return False
-    return True

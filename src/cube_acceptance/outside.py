@@ -7,7 +7,6 @@ It is information and no verdict about the CUBE's network.
 
 from __future__ import annotations
 
-import ipaddress
 import platform
 import sys
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from cube_acceptance import __version__, network
+from cube_acceptance import __version__, addresses, network
 from cube_acceptance.catalogue import Language
 from cube_acceptance.certificate import page
 from cube_acceptance.evidence import (
@@ -157,9 +156,7 @@ def main(
 
 def objection_to(address: str, may_ask: Callable[[str], bool]) -> str:
     """Return why an address is none that can be asked from outside; empty where it is one."""
-    try:
-        ipaddress.IPv4Address(address)
-    except ValueError:
+    if not addresses.read(address):
         return f"{one_line(address, TEXT_LIMIT)} is no IPv4 address: name the plant's public one"
     if may_ask(address):
         return ""

@@ -6,10 +6,10 @@ from TLS inspection, a way that is missing. What refuses within one segment is n
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, NamedTuple
 
-from cube_acceptance import expected
+from cube_acceptance import addresses, expected
 from cube_acceptance.catalogue import SITE, Direction
 from cube_acceptance.evidence import Vantage
 
@@ -140,10 +140,8 @@ def segment(setup: Setup) -> IPv4Network | None:
 
 def stands_in(network: IPv4Network | None, place: str) -> bool:
     """Whether a place, an address or a name, is known to be an address of a network."""
-    try:
-        return network is not None and IPv4Address(place) in network
-    except ValueError:  # a host's name
-        return False
+    address = addresses.read(place)
+    return bool(network and address and address in network)
 
 
 def cubes_as_source(site: Site, network: IPv4Network | None) -> str:
@@ -151,12 +149,12 @@ def cubes_as_source(site: Site, network: IPv4Network | None) -> str:
 
     A rule for a few CUBEs does not open their whole network.
     """
-    addresses = [cube.address for cube in site.cubes]
+    listed = [cube.address for cube in site.cubes]
     known = IPv4Network(site.vantage.network) if site.vantage.network else network
-    many = len(addresses) > ADDRESSES_IN_RULE
-    if known and (not addresses or (many and all(stands_in(known, one) for one in addresses))):
+    many = len(listed) > ADDRESSES_IN_RULE
+    if known and (not listed or (many and all(stands_in(known, one) for one in listed))):
         return str(known)
-    return ", ".join(addresses)
+    return ", ".join(listed)
 
 
 def merged(rules: Iterable[Rule]) -> list[Rule]:

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from typing import NamedTuple
 
+from cube_acceptance import addresses
 from cube_acceptance.catalogue import SITE
 from cube_acceptance.text.foreign import is_plain
 
@@ -53,9 +54,8 @@ def check_cube_name(text: str) -> Complaint | None:
 def check_address(text: str) -> Complaint | None:
     """Accept the IPv4 address of one host."""
     hint = 'Write an IPv4 address such as "10.20.0.50"'
-    try:
-        address = ipaddress.IPv4Address(text)
-    except ValueError:
+    address = addresses.read(text)
+    if address is None:
         return _not_an_address(text, hint)
     what = next((what for what, network in _NO_HOSTS.items() if address in network), "")
     return Complaint(f"{text} is {what}, not the address of a host", hint) if what else None

@@ -7,17 +7,17 @@ says that the server has none to give (:attr:`Lease.asked`).
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cube_acceptance.addresses import is_host
+from cube_acceptance import addresses
 from cube_acceptance.probes.net import dhcp_message
 from cube_acceptance.probes.net.receive import MalformedError
 
 if TYPE_CHECKING:
+    import ipaddress
     from collections.abc import Iterable, Mapping
 
 INFINITE = 0xFFFFFFFF
@@ -337,17 +337,11 @@ def _assignments(text: str) -> dict[str, str]:
 
 def _addresses(text: str) -> list[ipaddress.IPv4Address]:
     """List the IPv4 addresses among the words of a text; names have no place there."""
-    found: list[ipaddress.IPv4Address] = []
-    for word in re.split(r"[\s,;{}\[\]]+", text):
-        try:
-            found.append(ipaddress.IPv4Address(word))
-        except ValueError:
-            continue
-    return found
+    return list(filter(None, map(addresses.read, re.split(r"[\s,;{}\[\]]+", text))))
 
 
 def _hosts(text: str) -> tuple[str, ...]:
-    found = (str(address) for address in _addresses(text) if is_host(address))
+    found = (str(address) for address in _addresses(text) if addresses.is_host(address))
     return tuple(found)[: dhcp_message.ADDRESS_LIMIT]
 
 
@@ -488,8 +482,5 @@ def _lease(  # noqa: PLR0913 - the fields of a lease
 
 
 def _mask(text: str) -> str | None:
-    try:
-        mask = ipaddress.IPv4Address(text)
-    except ValueError:
-        return None
-    return str(mask) if dhcp_message.is_mask(mask) else None
+    mask = addresses.read(text)
+    return str(mask) if mask and dhcp_message.is_mask(mask) else None
