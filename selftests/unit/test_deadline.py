@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import selectors
 import socket
 import ssl
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,8 +15,12 @@ from cube_acceptance.probes import ssh
 from cube_acceptance.probes.net import deadline, http1, tls
 from cube_acceptance.probes.net.deadline import Deadline, Running
 from cube_acceptance.probes.net.errors import ReachError
+from cube_acceptance.probes.net.together import alone
 from fixtures.simulator.https import Authority, Behaviour, HttpsServer
 from fixtures.simulator.tcp import reset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Clock:
@@ -97,6 +104,10 @@ class Stopped:
     def settimeout(self, limit_s: float) -> None:
         """Take any time limit."""
 
+    def gettimeout(self) -> float:
+        """Have one."""
+        return 1.0
+
     def sendall(self, data: bytes) -> None:
         """Take anything."""
 
@@ -123,7 +134,7 @@ class TestStopped:
         """The wait for an identification goes on."""
         talk = ssh._Talk(Stopped(b"SSH-2.0-OpenSSH\r\n"), Deadline(5.0))
 
-        assert talk.identification() == "SSH-2.0-OpenSSH"
+        assert alone(talk.identification()) == "SSH-2.0-OpenSSH"
 
     def test_handshake(self) -> None:
         """A handshake is taken up again where it stood."""
@@ -148,6 +159,81 @@ class TestStopped:
             ):
                 assert secure.waited
                 assert secure.version()
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Open a connection whose own end does not wait."""
+    own, peer = socket.socketpair()
+    with own, peer:
+        own.settimeout(0.0)
+        yield own, peer
+
+
+Ends = tuple[socket.socket, socket.socket]
+
+
+class TestBeside:
+    """Where the socket does not wait, somebody else does."""
+
+    def test_what_comes_is_received(self, ends: Ends) -> None:
+        """However often it was looked for in vain."""
+        own, peer = ends
+        steps = Deadline(60.0).receive_in_steps(own, 16)
+        first, second = next(steps), next(steps)
+        peer.send(b"word")
+
+        assert [(ready.sock, ready.event) for ready, _ in (first, second)] == [
+            (own, selectors.EVENT_READ)
+        ] * 2
+        assert 0.0 < second[1] <= first[1] <= 60.0
+        assert alone(steps) == b"word"
+
+    def test_what_came_in_time_counts(self, ends: Ends, clock: Clock) -> None:
+        """This program may look late, when others keep it at work."""
+        own, peer = ends
+        limit = Deadline(1.0)
+        steps = limit.receive_in_steps(own, 16)
+        next(steps)
+        peer.send(b"word")
+        pass_by(clock, 2.0)
+
+        assert limit.left() == 0.0
+        assert alone(steps) == b"word"
+        with pytest.raises(TimeoutError):
+            alone(limit.receive_in_steps(own, 16))
+
+    def test_silence(self, ends: Ends, clock: Clock) -> None:
+        """Where nothing came until the end."""
+        steps = Deadline(1.0).receive_in_steps(ends[0], 16)
+        next(steps)
+        pass_by(clock, 2.0)
+        with pytest.raises(TimeoutError):
+            alone(steps)
+
+    def test_more_is_sent_than_finds_room(self, ends: Ends) -> None:
+        """A peer that does not read keeps nobody waiting; in the end it has everything."""
+        own, peer = ends
+        steps = Deadline(60.0).send_in_steps(own, bytes(4_000_000))
+        read = 0
+        for ready, limit_s in steps:
+            assert (ready.sock, ready.event) == (own, selectors.EVENT_WRITE)
+            assert 0.0 < limit_s <= 60.0
+            read += len(peer.recv(1_000_000))
+        peer.settimeout(0.0)
+        with contextlib.suppress(BlockingIOError):
+            while part := peer.recv(1_000_000):
+                read += len(part)
+
+        assert read == 4_000_000
+
+    def test_nobody_reads(self, ends: Ends, clock: Clock) -> None:
+        """Time is over for what is sent as well."""
+        steps = Deadline(1.0).send_in_steps(ends[0], bytes(4_000_000))
+        next(steps)
+        pass_by(clock, 2.0)
+        with pytest.raises(TimeoutError):
+            alone(steps)
 
 
 class TestReset:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import time
-from typing import TYPE_CHECKING
+import socket
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,15 +15,26 @@ from cube_acceptance.probes.http import PageProbe
 from cube_acceptance.probes.net import http1
 from cube_acceptance.probes.net.deadline import Deadline
 from cube_acceptance.probes.net.measuring import Stopwatch
+from cube_acceptance.probes.net.together import Sockets, together
 from cube_acceptance.probes.net.vantage import find_vantage
 from fixtures.simulator.http import CONNECTOR_AWAY, NAME, Behaviour, PageServer, response
 from fixtures.simulator.tcp import reset
+from selftests.support.held import beside
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from cube_acceptance.probes.net.together import Steps
 
 VANTAGE = find_vantage("127.0.0.1")
+
+
+@pytest.fixture(autouse=True, params=["alone", "beside"])
+def held(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold the probe by itself, and as it is held beside those of other CUBEs: to the same end."""
+    if request.param == "beside":
+        monkeypatch.setattr(PageProbe, "run", beside)
+
 
 STATUSES = {
     Behaviour.GOOD: 200,
@@ -76,6 +88,20 @@ TROUBLES = {
     Behaviour.DRIP: ("no-answer", "http"),
     Behaviour.CLOSES: ("no-answer", "http"),
 }
+
+
+@contextlib.contextmanager
+def full_queue() -> Iterator[int]:
+    """A port at which nobody takes another connection, as if nobody were there."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.socket())
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(3):
+            other = stack.enter_context(socket.socket())
+            other.settimeout(0.0)
+            other.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
 
 
 def probe(server: PageServer, **changes: object) -> PageProbe:
@@ -345,13 +371,14 @@ class TestRedirects:
     def test_step_by_step(self, monkeypatch: pytest.MonkeyPatch, steps: int, replies: int) -> None:
         """A chain is no circle, and is followed as far as browsers do."""
 
-        def step(_sock: object, question: http1.Question, *_: object) -> tuple[HttpReply, bytes]:
+        def step(_sock: object, question: http1.Question, *_: object) -> Steps[http.Answer]:
+            yield None, 0.0
             url = question.url
             done = int(url.rpartition("/")[2] or 0)
             fields = (("location", f"/{done + 1}"),) if done < steps else ()
             return HttpReply(url=url, status=302 if fields else 200, headers=fields), b""
 
-        monkeypatch.setattr(http1, "fetch", step)
+        monkeypatch.setattr(http1, "fetch_in_steps", step)
         with PageServer() as server:
             observed = probe(server, limit_s=10.0).run()
 
@@ -385,14 +412,12 @@ class TestRedirects:
     def test_time_is_up_before_the_next_hop(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Redirects share the time; what took it all was HTTP, not TCP."""
 
-        def slowly(
-            _sock: object, _question: object, deadline: Deadline, _wire: object
-        ) -> tuple[HttpReply, bytes]:
+        def slowly(_sock: object, _question: object, deadline: Deadline) -> Steps[http.Answer]:
             while deadline.left():
-                time.sleep(0.01)
+                yield None, 0.01
             return HttpReply(url="", status=302, headers=(("location", "/next"),)), b""
 
-        monkeypatch.setattr(http1, "fetch", slowly)
+        monkeypatch.setattr(http1, "fetch_in_steps", slowly)
         with PageServer() as server:
             observed = probe(server, limit_s=0.2).run()
 
@@ -401,6 +426,34 @@ class TestRedirects:
         assert len(observed.tries) == 1
         assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == ("no-answer", "http")
+
+
+class TestSeveral:
+    """What some CUBEs do is no reason to wait for another."""
+
+    def test_nobody_is_held_up(self) -> None:
+        """Neither by a dark one, nor by one that says a byte now and then, or ever more."""
+        held_up = (Behaviour.DRIP, Behaviour.MUTE, Behaviour.ENDLESS_BODY)
+        with contextlib.ExitStack() as stack:
+            sockets: Sockets[Any] = stack.enter_context(contextlib.closing(Sockets()))
+            slow = [stack.enter_context(PageServer(behaviour)) for behaviour in held_up]
+            dark = stack.enter_context(full_queue())
+            good = stack.enter_context(PageServer())
+            probes = [
+                *(probe(server, limit_s=60.0) for server in slow),
+                PageProbe(vantage=VANTAGE, address="127.0.0.1", port=dark, connect_limit_s=60.0),
+                probe(good),
+            ]
+            held = together((), sockets, [(one.port, one.steps()) for one in probes], len(probes))
+            stack.callback(held.close)
+            ended = {}
+            while good.port not in ended:
+                key, outcome = next(held)
+                ended[key] = outcome
+
+        assert isinstance(ended[good.port], PageObserved)
+        assert ended[good.port].trouble is None
+        assert not {slow[0].port, slow[1].port, dark} & ended.keys()
 
 
 class TestInsideThePage:

@@ -24,7 +24,8 @@ from selftests.support.fakes import FakeProbe
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cube_acceptance.probes import Probe, Sharing
+    from cube_acceptance.probes import Probe
+    from cube_acceptance.probes import Stepping as SteppingProbe
     from cube_acceptance.probes.net.together import Steps
 
 LIMIT_S = 20.0
@@ -127,7 +128,7 @@ class TestTogether:
     ) -> None:
         """Nobody waits for ever for what will not come."""
 
-        def fail(probes: Sequence[Sharing], _: object) -> Iterator[tuple[str, Observation]]:
+        def fail(probes: Sequence[SteppingProbe], *_: object) -> Iterator[tuple[str, Observation]]:
             yield probes[0].key, lease()
             raise OSError("no more")
 
@@ -154,7 +155,7 @@ class TestTogether:
         """However many there are; what else is asked has one of its own."""
         go = threading.Event()
 
-        def hold(probes: Sequence[Sharing], _: object) -> Iterator[tuple[str, Observation]]:
+        def hold(probes: Sequence[SteppingProbe], *_: object) -> Iterator[tuple[str, Observation]]:
             for probe in probes:
                 assert go.wait(LIMIT_S)
                 yield probe.key, lease()
@@ -168,6 +169,44 @@ class TestTogether:
         go.set()
 
         assert len(told(running, 20)) == 20
+
+    @pytest.mark.parametrize(
+        ("at_once", "beside", "others", "left"), [(96, 100, 72, 24), (96, 3, 3, 93), (1, 9, 1, 1)]
+    )
+    def test_those_with_a_socket_of_their_own_take_places(
+        self, monkeypatch: pytest.MonkeyPatch, at_once: int, beside: int, others: int, left: int
+    ) -> None:
+        """All together open no more than this computer allows; what they took is given back."""
+        monkeypatch.setattr(runner, "places", lambda *_: at_once)
+        told_so: list[int] = []
+
+        def hold(
+            _: object, __: object, probes: Sequence[SteppingProbe], places: int
+        ) -> Iterator[tuple[str, Observation]]:
+            told_so.append(places)
+            for probe in probes:
+                told_so.append(running._places)
+                yield probe.key, lease()
+
+        monkeypatch.setattr(runner, "run_together", hold)
+        running = Runner()
+        probes = [Stepping(str(number)) for number in range(beside)]
+        running.submit_together([], Sockets(), probes)
+        assert len(told(running, beside)) == beside
+        running.submit(FakeProbe("mine"))
+        told(running, 1)
+
+        assert told_so == [others, *[left] * beside]
+        assert running._places == at_once
+
+    def test_others_are_held_beside(self) -> None:
+        """In the same thread, each to its end."""
+        running = Runner()
+        running.submit_together([Stepping("a")], Sockets(), [Stepping("b"), Stepping("broken")])
+        seen = told(running, 3)
+
+        assert (seen["a"], seen["b"]) == (lease(), lease())
+        assert isinstance(seen["broken"], CannotMeasure)
 
     def test_wait_for_a_place_as_well(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where one thing can be done at a time, one is."""

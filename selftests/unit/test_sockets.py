@@ -42,6 +42,7 @@ from cube_acceptance.probes.net.local import (
 from cube_acceptance.probes.net.measuring import Stopwatch
 from cube_acceptance.probes.net.routing import ANY, Flow, Route, tcp, udp
 from selftests.support.fakes import Account
+from selftests.support.held import open_tcp_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -893,6 +894,13 @@ class TestOpenUdp:
 class TestOpenTcp:
     """A TCP connection."""
 
+    @pytest.fixture(autouse=True, params=["alone", "beside"])
+    def way(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+        """Make it by itself, and beside others: to the same end."""
+        if request.param == "beside":
+            monkeypatch.setattr(sockets, "open_tcp", open_tcp_beside)
+        return str(request.param)
+
     def test_connects_from_the_vantage(self) -> None:
         """An open port is reached from the vantage's address."""
         with (
@@ -965,13 +973,13 @@ class TestOpenTcp:
             kind="no-answer", phase="tcp", detail="nothing came back in time"
         )
 
-    def test_has_no_time_left(self) -> None:
+    def test_has_no_time_left(self, way: str) -> None:
         """A limit of nothing must not mean to wait for ever, nor not to wait at all."""
         with (
             listening() as port,
             closing(sockets.open_tcp(LOOPBACK, "127.0.0.1", port, 0.0)) as sock,
         ):
-            assert sock.gettimeout() == pytest.approx(0.001)
+            assert sock.gettimeout() == pytest.approx({"alone": 0.001, "beside": 0.0}[way])
 
     def test_cannot_be_by_another_way(self) -> None:
         """The obstacle passes through, and the socket is closed."""
@@ -995,6 +1003,12 @@ class TestOpenTcp:
 
         assert failure.value.trouble.phase == "tcp"
         assert failure.value.trouble.kind == "no-route"
+
+
+@pytest.mark.parametrize(("platform", "may"), [("linux", True), ("win32", False)])
+def test_connections_beside_others(platform: str, *, may: bool) -> None:
+    """Windows tells why a connection failed in words of its own, to who waits for it only."""
+    assert sockets.beside_others(platform) is may
 
 
 class TestIcmpError:
@@ -1313,6 +1327,13 @@ class TestWatching:
 
 class TestWatchedConnections:
     """A connection counts, comes about or not, if the wire saw it."""
+
+    @pytest.fixture(autouse=True, params=["alone", "beside"])
+    def way(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+        """Make it by itself, and beside others: to the same end."""
+        if request.param == "beside":
+            monkeypatch.setattr(sockets, "open_tcp", open_tcp_beside)
+        return str(request.param)
 
     def test_answered_by_this_computer(self, account: Account) -> None:
         """A proxy that accepts in the cloud's place is not the cloud."""

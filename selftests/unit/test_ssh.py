@@ -16,14 +16,27 @@ from cube_acceptance.evidence import CannotMeasure, SshObserved
 from cube_acceptance.probes import ssh
 from cube_acceptance.probes.net.deadline import Deadline
 from cube_acceptance.probes.net.errors import ReachError
+from cube_acceptance.probes.net.together import alone
 from cube_acceptance.probes.net.vantage import find_vantage
 from cube_acceptance.probes.ssh import SshProbe
 from fixtures.simulator.ssh import Behaviour, SshServer
+from selftests.support.held import beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cube_acceptance.probes.net.together import Steps
+
 VANTAGE = find_vantage("127.0.0.1")
+
+
+@pytest.fixture(autouse=True, params=["alone", "beside"])
+def held(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold the probe by itself, and as it is held beside those of other CUBEs: to the same end."""
+    if request.param == "beside":
+        monkeypatch.setattr(SshProbe, "run", beside)
+
+
 RSA = paramiko.RSAKey.generate(2048)
 
 SHELLS = (Behaviour.GOOD, Behaviour.LATE_BANNER, Behaviour.SLOW)
@@ -283,10 +296,10 @@ class TestReset:
     @pytest.mark.parametrize(
         "step", [lambda talk: talk.identification(), lambda talk: talk.key_exchange("SSH-2.0-x")]
     )
-    def test_at_any_step(self, step: Callable[[object], object]) -> None:
+    def test_at_any_step(self, step: Callable[[ssh._Talk], Steps[object]]) -> None:
         """While it is listened to and while it is spoken to."""
         with pytest.raises(ReachError) as ended:
-            step(ssh._Talk(BrokenSocket(), Deadline(1.0)))
+            alone(step(ssh._Talk(BrokenSocket(), Deadline(1.0))))
 
         assert ended.value.trouble.kind == "refused"
 
@@ -324,14 +337,14 @@ class TestPieces:
         message = struct.pack(">IBB", len(body) + 2, 0, 20) + body
         talk = ssh._Talk(PieceByPiece(message[:3], message[3:9], message[9:]), Deadline(1.0))
 
-        assert talk.key_exchange("SSH-2.0-x") == ("b",)
+        assert alone(talk.key_exchange("SSH-2.0-x")) == ("b",)
 
     def test_messages_without_meaning_are_passed_over(self) -> None:
         """IGNORE and DEBUG may come at any time (RFC 4253 section 11)."""
         pieces = packet(ssh.IGNORE, b""), packet(ssh.DEBUG, b""), packet(ssh.KEXINIT, LISTS)
         talk = ssh._Talk(PieceByPiece(*pieces), Deadline(1.0))
 
-        assert talk.key_exchange("SSH-2.0-x") == ("b",)
+        assert alone(talk.key_exchange("SSH-2.0-x")) == ("b",)
 
     @pytest.mark.parametrize(
         ("packets", "kind", "words"),
@@ -345,7 +358,7 @@ class TestPieces:
         """A farewell is a refusal; anything else is not how SSH begins."""
         pieces = [packet(number, content) for number, content in packets]
         with pytest.raises(ReachError) as ended:
-            ssh._Talk(PieceByPiece(*pieces), Deadline(1.0)).key_exchange("SSH-2.0-x")
+            alone(ssh._Talk(PieceByPiece(*pieces), Deadline(1.0)).key_exchange("SSH-2.0-x"))
 
         assert ended.value.trouble.kind == kind
         assert words in ended.value.trouble.detail
@@ -366,7 +379,7 @@ class TestPieces:
         """A shell turns away in plain words whom it has no room for; it is there all the same."""
         talk = ssh._Talk(PieceByPiece(said, b""), Deadline(1.0))
         with pytest.raises(ReachError) as ended:
-            talk.identification()
+            alone(talk.identification())
 
         assert ended.value.trouble.kind == "refused"
         assert ended.value.trouble.sign == words
@@ -392,7 +405,7 @@ class TestPieces:
                 return super().recv(size)
 
         with pytest.raises(ReachError) as ended:
-            ssh._Talk(FallsSilent(said), Deadline(1.0)).identification()
+            alone(ssh._Talk(FallsSilent(said), Deadline(1.0)).identification())
 
         assert ended.value.trouble.kind == kind
 
@@ -411,7 +424,7 @@ class TestPieces:
         """Neither a web server nor a mail server nor nonsense is a shell that is on."""
         talk = ssh._Talk(PieceByPiece(said, b""), Deadline(1.0))
         with pytest.raises(ReachError) as ended:
-            talk.identification()
+            alone(talk.identification())
 
         assert ended.value.trouble.kind == "malformed"
         assert talk.turned_away == ""
@@ -421,14 +434,14 @@ class TestPieces:
         talk = ssh._Talk(PieceByPiece(b"unknown command\r\n", b""), Deadline(1.0))
         talk._introduce()
         with pytest.raises(ReachError) as ended:
-            talk.identification()
+            alone(talk.identification())
 
         assert ended.value.trouble.kind == "malformed"
 
     def test_time_is_up_however_much_comes(self) -> None:
         """A peer that always has one more byte does not hold us."""
         with pytest.raises(ReachError) as ended:
-            ssh._Talk(PieceByPiece(b"x"), Deadline(0.0)).identification()
+            alone(ssh._Talk(PieceByPiece(b"x"), Deadline(0.0)).identification())
 
         assert ended.value.trouble.kind == "no-answer"
 

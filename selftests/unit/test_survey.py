@@ -29,6 +29,7 @@ from cube_acceptance.probes.https import HttpsProbe
 from cube_acceptance.probes.icmp import PingProbe
 from cube_acceptance.probes.neighbours import NeighboursProbe
 from cube_acceptance.probes.net import capture, echo_socket
+from cube_acceptance.probes.net import sockets as net_sockets
 from cube_acceptance.probes.ntp import NtpProbe
 from cube_acceptance.probes.tunnel import TunnelProbe
 from cube_acceptance.probes.way import WayProbe
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 
     from cube_acceptance.evidence import Observation
     from cube_acceptance.expected import Owed
-    from cube_acceptance.probes import Probe, Sharing
+    from cube_acceptance.probes import Probe, Stepping
     from cube_acceptance.probes.mdns import MdnsProbe
     from cube_acceptance.probes.net.together import Sockets
 
@@ -137,6 +138,21 @@ def owed(*requirements: str, site: Site = SITE) -> tuple[Owed, ...]:
         for owing in expected.owed(catalogues.load(), site)
         if not requirements or owing.requirement in requirements
     )
+
+
+def held_by(network: Network, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let what is held in one thread run by looking it up as well; gives what was."""
+    held: list[str] = []
+
+    def run_all(
+        sharing: Sequence[Stepping], _: object, others: Sequence[Stepping], __: object
+    ) -> Iterator[tuple[str, Observation]]:
+        for probe in (*sharing, *others):
+            held.append(probe.key)
+            yield probe.key, network(probe)
+
+    monkeypatch.setattr(runner, "run_together", run_all)
+    return held
 
 
 def run(
@@ -345,7 +361,7 @@ class TestWhatIsAsked:
         assert asked == set()
         assert surveyed.saved().observations == {}
 
-    def test_every_cube_is_asked(self) -> None:
+    def test_every_cube_is_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A CUBE without a known version is asked on both ports of its page."""
         site = Site(cubes=(Cube(name="a", address=CUBE), Cube(name="b", address="10.20.0.51")))
         page = observations()[f"page/{CUBE}:80"]
@@ -353,12 +369,35 @@ class TestWhatIsAsked:
             f"page/{address}:{port}" for address in (CUBE, "10.20.0.51") for port in (80, 45001)
         }
 
-        assert run(Network(dict.fromkeys(keys, page)), "DIAG-01", site=site)[1] == keys
+        network = Network(dict.fromkeys(keys, page))
+        held_by(network, monkeypatch)
 
-    def test_a_cube_that_is_not_selected_is_left_alone(self) -> None:
+        assert run(network, "DIAG-01", site=site)[1] == keys
+
+    @pytest.mark.parametrize("may", [True, False])
+    def test_pages_and_shells_of_several_cubes_share_a_thread(
+        self, monkeypatch: pytest.MonkeyPatch, *, may: bool
+    ) -> None:
+        """But for shells whose host keys are read, and where a socket has to wait itself."""
+        monkeypatch.setattr(net_sockets, "beside_others", lambda: may)
+        other = Cube(name="b", address="10.20.0.51", ssh="disabled")
+        site = Site(cubes=(Cube(name="a", address=CUBE, ssh="enabled"), other))
+        page, shell = (observations()[key] for key in (f"page/{CUBE}:5555", f"ssh/{CUBE}"))
+        brief = [f"page/{CUBE}:5555", f"page/{other.address}:5555", f"ssh/{other.address}"]
+        network = Network({brief[1]: page, brief[2]: shell})
+        held = held_by(network, monkeypatch)
+        run(network, "CONN-01", "SSH-01", site=site)
+
+        assert sorted(held) == (brief if may else [])
+        assert sorted(network.asked) == sorted([*brief, f"ssh/{CUBE}"])
+
+    def test_a_cube_that_is_not_selected_is_left_alone(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Another CUBE's cases are no reason to talk to this one."""
         site = Site(cubes=(*SITE.cubes, Cube(name="b", address="10.20.0.51")))
         network = Network()
+        held_by(network, monkeypatch)
         needs = [owing for owing in owed("SSH-01", site=site) if owing.subject == "line-1"]
         surveyed = Survey(setup(site), needs, run=network)
         surveyed.start()
@@ -375,10 +414,12 @@ class TestWhatIsAsked:
         asked: list[MdnsProbe] = []
 
         def run_all(
-            probes: Sequence[MdnsProbe], sockets: Sockets[Any]
+            probes: Sequence[MdnsProbe], sockets: Sockets[Any], *_: object
         ) -> Iterator[tuple[str, Observation]]:
             asked.extend(probes)
-            assert {probe.sockets for probe in probes} == {sockets}
+            (shared,) = {probe.sockets for probe in probes}
+            assert shared
+            assert shared.selector is sockets.selector
             yield from ((probe.key, cannot()) for probe in probes)
 
         monkeypatch.setattr(runner, "run_together", run_all)
@@ -398,7 +439,7 @@ class TestWhatIsAsked:
         site = Site(cubes=(*SITE.cubes, Cube(name="b", address="10.20.0.51")))
         asked: list[MdnsProbe] = []
 
-        def run_all(probes: Sequence[MdnsProbe], _: object) -> Iterator[tuple[str, Observation]]:
+        def run_all(probes: Sequence[MdnsProbe], *_: object) -> Iterator[tuple[str, Observation]]:
             asked.extend(probes)
             yield from ((probe.key, cannot()) for probe in probes)
 
@@ -422,9 +463,11 @@ class TestWhatIsAsked:
         shared: list[list[str]] = []
 
         def run_all(
-            probes: Sequence[Sharing], sockets: Sockets[Any]
+            probes: Sequence[Stepping], sockets: Sockets[Any], *_: object
         ) -> Iterator[tuple[str, Observation]]:
-            assert {probe.sockets for probe in probes if isinstance(probe, PingProbe)} == {sockets}
+            (echoes,) = {probe.sockets for probe in probes if isinstance(probe, PingProbe)}
+            assert echoes
+            assert echoes.selector is sockets.selector
             shared.append([probe.key for probe in probes])
             yield from ((probe.key, cannot()) for probe in probes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import selectors
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cube_acceptance.probes.net import together as module
-from cube_acceptance.probes.net.together import Sockets, Wire, alone, aside, together
+from cube_acceptance.probes.net.together import Ready, Sockets, Wire, alone, aside, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,6 +203,10 @@ class TestTogether:
                 """Refuse."""
                 raise OSError(10022, "An invalid argument was supplied")
 
+            def get_map(self) -> dict[int, Any]:
+                """Wait for none."""
+                return {}
+
             def close(self) -> None:
                 """Hold nothing."""
 
@@ -210,8 +215,8 @@ class TestTogether:
             return "done"
 
         sockets: Sockets[Party] = Sockets()
-        sockets._selector.close()
-        sockets._selector = Strict()  # type: ignore[assignment]  # all that is used of it
+        sockets.selector.close()
+        sockets.selector = Strict()  # type: ignore[assignment]  # all that is used of it
 
         assert dict(together([("a", wait())], sockets)) == {"a": "done"}
 
@@ -227,6 +232,120 @@ class TestTogether:
             ]
 
             assert dict(together(talks, sockets)) == {1: [b"1"], 2: [b"2"]}
+
+
+class TestOthers:
+    """Who has a socket of its own is waited for beside those who share one."""
+
+    def test_each_by_its_own_socket(self, sockets: Sockets[Party], party: Party) -> None:
+        """It goes on when something can be read there, or written."""
+        party.peer.send(b"ashared")
+        own, peer = socket.socketpair()
+        with own, peer:
+
+            def use() -> Steps[list[bytes | None]]:
+                yield Ready(own, selectors.EVENT_WRITE), LONG_S
+                own.send(b"ask")
+                yield None, 0.0
+                peer.send(peer.recv(9))
+                yield Ready(own, selectors.EVENT_READ), LONG_S
+                return [own.recv(9)]
+
+            talks = [("a", listen(Line(party, "a"), 1))]
+
+            assert dict(together(talks, sockets, [("own", use())])) == {
+                "a": [b"shared"],
+                "own": [b"ask"],
+            }
+
+    def test_a_wait_ends(self, sockets: Sockets[Party]) -> None:
+        """Then nothing is there, and the socket can be waited for anew."""
+        own, peer = socket.socketpair()
+        with own, peer:
+
+            def use() -> Steps[list[bool]]:
+                came = []
+                for word in (b"", b"word"):
+                    ready = Ready(own, selectors.EVENT_READ)
+                    peer.send(word)
+                    yield ready, LONG_S if word else 0.0
+                    came.append(ready.waiting)
+                return came
+
+            assert dict(together((), sockets, [("own", use())])) == {"own": [False, True]}
+
+    def test_what_cannot_be_waited_for_fails_alone(self, sockets: Sockets[Party]) -> None:
+        """A defect of one is no other's."""
+
+        def fail() -> Steps[str]:
+            with socket.socket() as closed:
+                pass
+            yield Ready(closed, selectors.EVENT_READ), LONG_S
+            return "waited"
+
+        def go() -> Steps[str]:
+            yield None, 0.0
+            return "done"
+
+        outcomes = dict(together((), sockets, [("broken", fail()), ("good", go())], 2))
+
+        assert isinstance(outcomes["broken"], ValueError)
+        assert outcomes["good"] == "done"
+
+    @pytest.mark.parametrize("places", [1, 2, 3])
+    def test_so_many_at_once(self, sockets: Sockets[Party], places: int) -> None:
+        """A computer allows so many sockets; whoever has ended makes room."""
+        under_way: set[int] = set()
+        most = 0
+
+        def use(number: int) -> Steps[None]:
+            nonlocal most
+            under_way.add(number)
+            most = max(most, len(under_way))
+            yield None, 0.01
+            under_way.remove(number)
+
+        others = [(number, use(number)) for number in range(7)]
+
+        assert sorted(key for key, _ in together((), sockets, others, places)) == list(range(7))
+        assert most == places
+
+    def test_a_flood_is_read_in_turns(
+        self, monkeypatch: pytest.MonkeyPatch, sockets: Sockets[Party], party: Party
+    ) -> None:
+        """Whoever has more than one look's worth lets the others go on meanwhile."""
+        monkeypatch.setattr(module, "START_S", 0.0)
+        order: list[str] = []
+        wire = Line(party, "a")
+        wire.waiting.extend([b"one of many"] * 3 * module.AT_A_TIME)
+
+        def read() -> Steps[None]:
+            while wire.waiting:
+                yield wire, LONG_S
+                wire.receive(0.0)
+                order.append("flooded")
+
+        def go() -> Steps[None]:
+            yield None, 0.0
+            order.append("other")
+
+        for _ in together([("a", read()), ("b", go())], sockets):
+            pass
+
+        assert module.AT_A_TIME <= order.index("other") + 1 <= 2 * module.AT_A_TIME
+        assert order.count("flooded") == 3 * module.AT_A_TIME
+
+    def test_a_flood_is_not_all_that_is_read(
+        self, monkeypatch: pytest.MonkeyPatch, sockets: Sockets[Party], party: Party
+    ) -> None:
+        """A socket at which there is always something more keeps nobody from another one."""
+        monkeypatch.setattr(module, "AT_A_TIME", 3)
+        for word in (b"a1", b"a2", b"a3", b"a4"):
+            party.peer.send(word)
+        wire = Line(party, "a")
+
+        assert sockets.read(LONG_S) == [wire]
+        assert list(wire.waiting) == [b"1", b"2", b"3"]
 
 
 class TestAlone:

@@ -6,7 +6,7 @@ Probes are imported where they are made: DHCP listens meanwhile.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from cube_acceptance.evidence import Vantage
     from cube_acceptance.expected import Owed
     from cube_acceptance.logins import Logins
-    from cube_acceptance.probes import Probe
+    from cube_acceptance.probes import Probe, Stepping
     from cube_acceptance.probes.mdns import Listing
     from cube_acceptance.probes.net.echo_socket import EchoSockets
     from cube_acceptance.probes.net.group_socket import GroupSockets
+    from cube_acceptance.probes.net.together import Sockets
     from cube_acceptance.probes.tunnel import Shell
     from cube_acceptance.setup import Setup
     from cube_acceptance.site import Cube, Site
@@ -34,11 +35,13 @@ class Place:
     vantage: Vantage
     listing: Listing | None = None
     """What asks for the services of several CUBEs at once."""
+    sockets: Sockets[Any] | None = None
+    """What lets one thread talk to several CUBEs; none where there is one."""
     echoes: EchoSockets | None = None
-    """What several CUBEs are asked for echoes by."""
+    """What of it they are asked for echoes by."""
     mdns: GroupSockets | None = None
     llmnr: GroupSockets | None = None
-    """Likewise what asks a link for several CUBEs."""
+    """Likewise what asks a link for them."""
 
 
 def with_several(place: Place, listed: Sequence[str]) -> Place:
@@ -46,14 +49,36 @@ def with_several(place: Place, listed: Sequence[str]) -> Place:
     from cube_acceptance.probes.mdns import Listing
     from cube_acceptance.probes.net.echo_socket import EchoSockets, may_share
     from cube_acceptance.probes.net.group_socket import GroupSockets
+    from cube_acceptance.probes.net.together import Sockets
 
+    sockets: Sockets[Any] = Sockets()
     return replace(
         place,
         listing=Listing(listed) if len(listed) > 1 else None,
-        echoes=EchoSockets() if may_share() else None,
-        mdns=GroupSockets(),
-        llmnr=GroupSockets(),
+        sockets=sockets,
+        echoes=EchoSockets(sockets) if may_share() else None,
+        mdns=GroupSockets(sockets),
+        llmnr=GroupSockets(sockets),
     )
+
+
+def shares(probe: Probe) -> TypeGuard[Stepping]:
+    """Whether a probe of a CUBE shares a socket with those of others."""
+    from cube_acceptance.probes.icmp import PingProbe
+    from cube_acceptance.probes.llmnr import LlmnrProbe
+    from cube_acceptance.probes.mdns import MdnsProbe
+
+    return isinstance(probe, PingProbe | MdnsProbe | LlmnrProbe) and probe.sockets is not None
+
+
+def goes_by_steps(probe: Probe) -> TypeGuard[Stepping]:
+    """Whether a probe of a CUBE can use its own socket beside others; host keys take too long."""
+    from cube_acceptance.probes.http import PageProbe
+    from cube_acceptance.probes.net.sockets import beside_others
+    from cube_acceptance.probes.ssh import SshProbe
+
+    brief = isinstance(probe, SshProbe) and not probe.fingerprints_wanted
+    return beside_others() and (brief or isinstance(probe, PageProbe))
 
 
 def diagnosis_pages(place: Place, cube: Cube) -> list[Probe]:

@@ -17,7 +17,7 @@ from cube_acceptance.probes.net.together import together
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cube_acceptance.probes import Event, Probe, Sharing
+    from cube_acceptance.probes import Event, Probe, Stepping
     from cube_acceptance.probes.net.together import Sockets
 
 try:
@@ -27,8 +27,11 @@ except ImportError:  # pragma: no cover - Windows has no such limit
 
 WORKERS = 1024
 """Probes under way at once, each in a thread of its own; what is beyond waits its turn. A probe
-spends its life waiting, so this bounds sockets and threads. Those that share their sockets share a
-thread as well, and count as one."""
+spends its life waiting, so this bounds sockets and threads. Those that go by steps share a thread,
+and those of them that share a socket do not count."""
+BY_STEPS = 0.75
+"""The share of those places for who goes by steps with a socket of its own: all CUBEs are among
+them, and few others."""
 
 FILES_EACH = 2
 """Files that a probe may hold open: its socket, and now and then one more."""
@@ -168,11 +171,19 @@ def run_probe(probe: Probe) -> Observation:
 
 
 def run_together(
-    probes: Sequence[Sharing], sockets: Sockets[Any]
+    sharing: Sequence[Stepping], sockets: Sockets[Any], others: Sequence[Stepping], at_once: int
 ) -> Iterator[tuple[str, Observation | Exception]]:
-    """Let probes measure in one thread that share their sockets; each may fail by itself."""
+    """Let probes measure in one thread that share their sockets; each may fail by itself.
+
+    The ``others`` have a socket each, so many ``at_once``.
+    """
     with contextlib.closing(sockets):
-        yield from together([(probe.key, probe.steps()) for probe in probes], sockets)
+        yield from together(
+            [(probe.key, probe.steps()) for probe in sharing],
+            sockets,
+            [(probe.key, probe.steps()) for probe in others],
+            at_once,
+        )
 
 
 def defect(key: str, error: Exception, begin_s: float, started: str) -> CannotMeasure:
@@ -213,14 +224,23 @@ class Runner:
             self._put([probe.key], partial(self._measure, probe))
             return True
 
-    def submit_together(self, probes: Sequence[Sharing], sockets: Sockets[Any]) -> None:
-        """Run probes in one thread that share their sockets; nobody has asked their questions yet.
+    def submit_together(
+        self, sharing: Sequence[Stepping], sockets: Sockets[Any], others: Sequence[Stepping] = ()
+    ) -> None:
+        """Run probes in one thread; nobody has asked their questions yet.
+
+        They share ``sockets``, but for the ``others``, who have one each and take places for it.
 
         Raises:
             RuntimeError: the system has not one thread for us.
         """
+        keys = [probe.key for probe in (*sharing, *others)]
         with self._lock:
-            self._put([probe.key for probe in probes], partial(self._measure_all, probes, sockets))
+            at_once = min(len(others), max(1, int(self._places * BY_STEPS)))
+            taken = min(at_once, self._places - 1)
+            self._places -= taken
+            work = partial(run_together, sharing, sockets, others, at_once)
+            self._put(keys, partial(self._measure_all, keys, work, taken))
 
     def _put(self, keys: Sequence[str], task: Callable[[], None]) -> None:
         """Leave a task for the next thread that is free, and start one where there is a place."""
@@ -271,12 +291,17 @@ class Runner:
             observation = defect(probe.key, error, begin_s, started)
         self._finish(probe.key, observation)
 
-    def _measure_all(self, probes: Sequence[Sharing], sockets: Sockets[Any]) -> None:
+    def _measure_all(
+        self,
+        keys: Sequence[str],
+        work: Callable[[], Iterator[tuple[str, Observation | Exception]]],
+        taken: int,
+    ) -> None:
         begin_s, started = time.monotonic(), timestamp()
-        left = dict.fromkeys(probe.key for probe in probes)
+        left = dict.fromkeys(keys)
         failure: Exception = LookupError("it was not held")
         try:
-            for key, outcome in run_together(probes, sockets):
+            for key, outcome in work():
                 del left[key]
                 if isinstance(outcome, Exception):
                     self._finish(key, defect(key, outcome, begin_s, started))
@@ -284,6 +309,8 @@ class Runner:
                     self._finish(key, outcome)
         except Exception as error:  # noqa: BLE001 - likewise
             failure = error
+        with self._lock:
+            self._places += taken
         for key in left:
             self._finish(key, defect(key, failure, begin_s, started))
 

@@ -27,7 +27,18 @@ from cube_acceptance.evidence import (
     timestamp,
 )
 from cube_acceptance.evidence_file import EVIDENCE_SCHEMA, Saved
-from cube_acceptance.needs import NEEDS, Needs, Place, mdns_names, shells, tunnel, way, with_several
+from cube_acceptance.needs import (
+    NEEDS,
+    Needs,
+    Place,
+    goes_by_steps,
+    mdns_names,
+    shares,
+    shells,
+    tunnel,
+    way,
+    with_several,
+)
 from cube_acceptance.probes import Asked, Event, Offered, load_probes
 from cube_acceptance.runner import Finished, Runner, defect, run_probe
 from cube_acceptance.store import AFTER, Spool, Store, defects_in
@@ -38,7 +49,7 @@ if TYPE_CHECKING:
     from cube_acceptance.expected import Owed
     from cube_acceptance.logins import Logins
     from cube_acceptance.network import HandedOut
-    from cube_acceptance.probes import Probe, Sharing
+    from cube_acceptance.probes import Probe, Stepping
     from cube_acceptance.probes.http import PageProbe
     from cube_acceptance.probes.net.together import Sockets
     from cube_acceptance.setup import Setup
@@ -181,12 +192,14 @@ class Survey:
                 self._then[probe.key] = then
         return new
 
-    def _submit_all(self, probes: list[Sharing], sockets: Sockets[Any]) -> None:
-        """Ask several CUBEs alike."""
-        for probe in probes:
+    def _submit_all(
+        self, sharing: list[Stepping], others: list[Stepping], sockets: Sockets[Any]
+    ) -> None:
+        """Ask several CUBEs in one thread."""
+        for probe in (*sharing, *others):
             self._awaited.add(probe.key)
             self._then[probe.key] = partial(self._cube_seen, probe)
-        self._runner.submit_together(probes, sockets)
+        self._runner.submit_together(sharing, sockets, others)
 
     def _close(self) -> None:
         from cube_acceptance.probes.net import capture, standing
@@ -228,10 +241,6 @@ class Survey:
             self._ask_servers(network.hosts(site.ntp.servers), network.hosts(site.dns.servers))
 
     def _ask_cubes(self) -> None:
-        from cube_acceptance.probes.icmp import PingProbe
-        from cube_acceptance.probes.llmnr import LlmnrProbe
-        from cube_acceptance.probes.mdns import MdnsProbe
-
         asked: dict[str, list[Callable[[Place, Cube], list[Probe]]]] = {}
         for needs, owing in self._owed:
             if needs.cube:
@@ -250,14 +259,17 @@ class Survey:
         # asked in a group has to find out, and of two cards in the plant may take the other one.
         probes.sort(key=lambda probe: probe.key.startswith(("mdns/", "llmnr/")))
         self._talking = {probe.key for probe in probes}
-        together: dict[Sockets[Any], list[Sharing]] = {}
+        sharing: list[Stepping] = []
+        others: list[Stepping] = []
         for probe in probes:
-            if isinstance(probe, PingProbe | MdnsProbe | LlmnrProbe) and probe.sockets:
-                together.setdefault(probe.sockets, []).append(probe)
+            if self._place.sockets and shares(probe):
+                sharing.append(probe)
+            elif self._place.sockets and goes_by_steps(probe):
+                others.append(probe)
             else:
                 self._submit(probe, partial(self._cube_seen, probe))
-        for sockets, sharing in together.items():
-            self._submit_all(sharing, sockets)
+        if self._place.sockets and (sharing or others):
+            self._submit_all(sharing, others, self._place.sockets)
 
     def _cube_seen(self, probe: Probe, observation: Observation) -> None:
         """Where a page leads to a name, ask the site's DNS servers whether it is the CUBE's own."""

@@ -82,8 +82,8 @@ class Probe(Protocol):
         ...
 
 
-class Sharing(Probe, Protocol):
-    """A probe that can share its sockets, and the thread that waits for them."""
+class Stepping(Probe, Protocol):
+    """A probe that can share a thread, and mostly its socket as well."""
 
     def steps(self) -> Steps[Observation]:
         """Measure once, step by step, beside others."""

@@ -8,6 +8,7 @@ import ipaddress
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -16,14 +17,17 @@ from cube_acceptance.network import FAMILIAR
 from cube_acceptance.probes.net import http1, tls
 from cube_acceptance.probes.net.deadline import Deadline
 from cube_acceptance.probes.net.errors import ReachError
-from cube_acceptance.probes.net.measuring import Stopwatch, measured
+from cube_acceptance.probes.net.measuring import Stopwatch, measured_in_steps
 from cube_acceptance.probes.net.onward import onward
-from cube_acceptance.probes.net.sockets import open_tcp
+from cube_acceptance.probes.net.sockets import open_tcp_in_steps
+from cube_acceptance.probes.net.together import alone, aside
 
 if TYPE_CHECKING:
-    import socket
-
     from cube_acceptance.evidence import HttpReply, Vantage
+    from cube_acceptance.probes.net.together import Steps
+
+    Answer = tuple[HttpReply, bytes]
+    """A response, and its body."""
 
 CONNECT_LIMIT_S = 4.0
 """Long enough for two repetitions of a lost SYN, at 1 s and 3 s (RFC 6298)."""
@@ -105,16 +109,20 @@ class PageProbe:
 
     def run(self) -> PageObserved | CannotMeasure:
         """Fetch the page; ends after :attr:`limit_s` at the latest."""
-        return measured(self._measure, self.vantage)
+        return alone(measured_in_steps(self._measure, self.vantage))
 
-    def _measure(self, watch: Stopwatch) -> PageObserved:
-        visit = _Visit(watch, Deadline(self.limit_s))
+    def steps(self) -> Steps[PageObserved | CannotMeasure]:
+        """Do the same in steps, beside others."""
+        return measured_in_steps(partial(self._measure, beside=True), self.vantage)
+
+    def _measure(self, watch: Stopwatch, *, beside: bool = False) -> Steps[PageObserved]:
+        visit = _Visit(watch, Deadline(self.limit_s), beside=beside)
         redirect = ""
         problem: Trouble | None = None
         place: Place | None = Place("http", self.address, self.port)
         try:
             while place:
-                self._ask(visit, place)
+                yield from self._ask(visit, place)
                 place, redirect = self._next(visit, place)
                 if place and not visit.deadline.left():
                     problem, place = OUT_OF_TIME, None
@@ -137,30 +145,31 @@ class PageProbe:
             trouble=problem,
         )
 
-    def _ask(self, visit: _Visit, place: Place) -> None:
+    def _ask(self, visit: _Visit, place: Place) -> Steps[None]:
         """Get one response; what may have been chance, once on the way, is tried once more.
 
         Where the CUBE does not know itself by its address, it is asked again by its name.
         """
         begun = Stopwatch()
         try:
-            answer = self._get(visit, place)
+            answer = yield from self._get(visit, place)
         except ReachError as error:
             if visit.forgiven or not self._may_be_chance(error.trouble):
                 raise
             visit.forgiven = True
-            begun.wait_until(min(self.second_try_s, visit.deadline.left()))
-            answer = self._get(visit, place)
+            yield None, begun.left(min(self.second_try_s, visit.deadline.left()))
+            answer = yield from self._get(visit, place)
         visit.keep(answer)
         wait_s = asked_to_wait(answer[0])
         if wait_s is not None and not visit.forgiven:
             visit.forgiven = True
-            Stopwatch().wait_until(min(wait_s, visit.deadline.left()))
-            answer = self._get(visit, place)
+            yield None, min(wait_s, visit.deadline.left())
+            answer = yield from self._get(visit, place)
             visit.keep(answer)
         if answer[0].status in UNKNOWN_HOST and is_address(place.host) and self.own_names:
             with contextlib.suppress(ReachError):
-                visit.keep(self._get(visit, place._replace(host=self.own_names[0])))
+                answer = yield from self._get(visit, place._replace(host=self.own_names[0]))
+                visit.keep(answer)
 
     def _may_be_chance(self, problem: Trouble) -> bool:
         """Whether one failure of this kind is no finding.
@@ -193,18 +202,17 @@ class PageProbe:
             return None, lead.location
         return there, ""
 
-    def _get(self, visit: _Visit, place: Place) -> tuple[HttpReply, bytes]:
+    def _get(self, visit: _Visit, place: Place) -> Steps[Answer]:
         at_s, to = visit.watch.elapsed(), f"{self.address}:{place.port}"
-        limit_s = Deadline(self.connect_limit_s, visit.deadline).timeout()
-        then = "http" if place.scheme == "http" else "tls"
+        cookie = visit.cookie()
         try:
-            with (
-                open_tcp(self.vantage, self.address, place.port, limit_s, then) as plain,
-                contextlib.closing(plain.dup()) as wire,
-                _spoken(plain, wire, place, visit.deadline) as sock,
-            ):
-                question = http1.Question(place.url, place.authority, place.target, visit.cookie())
-                answer = http1.fetch(sock, question, visit.deadline, wire)
+            if place.scheme == "http":
+                answer = yield from self._get_plain(visit, place, cookie)
+            elif visit.beside:  # TLS does not go by steps
+                secure = self._get_secure(visit, place, cookie)
+                answer = yield from aside(lambda: alone(secure))
+            else:
+                answer = yield from self._get_secure(visit, place, cookie)
         except ReachError as error:
             kind = error.trouble.kind
             result = "silence" if kind == "no-answer" else kind
@@ -213,6 +221,34 @@ class PageProbe:
             raise
         visit.tries.append(Try(at_s=at_s, to=to, result="answer", source=to))
         return answer
+
+    def _get_plain(self, visit: _Visit, place: Place, cookie: str) -> Steps[Answer]:
+        limit_s = Deadline(self.connect_limit_s, visit.deadline).timeout()
+        opened = yield from open_tcp_in_steps(
+            self.vantage, self.address, place.port, limit_s, "http", beside=visit.beside
+        )
+        with opened as sock:
+            return (yield from http1.fetch_in_steps(sock, _question(place, cookie), visit.deadline))
+
+    def _get_secure(self, visit: _Visit, place: Place, cookie: str) -> Steps[Answer]:
+        """Get a response inside TLS.
+
+        A device signs its certificate itself. Who it is makes no difference to whether its page can
+        be reached, as little as it does without TLS.
+        """
+        limit_s = Deadline(self.connect_limit_s, visit.deadline).timeout()
+        opened = yield from open_tcp_in_steps(
+            self.vantage, self.address, place.port, limit_s, "tls"
+        )
+        name = None if is_address(place.host) else place.host
+        context = tls.unverified_context()
+        with (
+            opened as plain,
+            contextlib.closing(plain.dup()) as wire,
+            tls.handshake(plain, wire, context, name, visit.deadline) as sock,
+        ):
+            question = _question(place, cookie)
+            return (yield from http1.fetch_in_steps(sock, question, visit.deadline, wire))
 
     def _onward(self, place: Place, location: str) -> Place | None:
         """Return where a redirect leads if it stays on the CUBE; None where it leads away."""
@@ -233,9 +269,11 @@ class PageProbe:
 class _Visit:
     """What one page's requests have in common, and what came of them."""
 
-    def __init__(self, watch: Stopwatch, deadline: Deadline) -> None:
+    def __init__(self, watch: Stopwatch, deadline: Deadline, *, beside: bool = False) -> None:
         self.watch = watch
         self.deadline = deadline
+        self.beside = beside
+        """Others are talked to in the same thread."""
         self.tries: list[Try] = []
         self.replies: list[HttpReply] = []
         self.texts: list[str] = []
@@ -260,18 +298,8 @@ class _Visit:
         return "; ".join(jar.values())
 
 
-def _spoken(
-    plain: socket.socket, wire: socket.socket, place: Place, deadline: Deadline
-) -> socket.socket:
-    """Return the socket that HTTP is spoken over: plain, or inside TLS.
-
-    A device signs its certificate itself. Who it is makes no difference to whether its page can
-    be reached, as little as it does without TLS.
-    """
-    if place.scheme == "http":
-        return plain
-    name = None if is_address(place.host) else place.host
-    return tls.handshake(plain, wire, tls.unverified_context(), name, deadline)
+def _question(place: Place, cookie: str) -> http1.Question:
+    return http1.Question(place.url, place.authority, place.target, cookie)
 
 
 def asked_to_wait(reply: HttpReply) -> float | None:

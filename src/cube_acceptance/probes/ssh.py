@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
 import socket
 import struct
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from cube_acceptance import __version__
@@ -15,12 +15,14 @@ from cube_acceptance.evidence import CannotMeasure, SshObserved, Trouble, Try
 from cube_acceptance.probes.net import http1
 from cube_acceptance.probes.net.deadline import Deadline
 from cube_acceptance.probes.net.errors import CannotAskError, ReachError
-from cube_acceptance.probes.net.measuring import Stopwatch, measured
-from cube_acceptance.probes.net.sockets import open_tcp
+from cube_acceptance.probes.net.measuring import Stopwatch, measured_in_steps
+from cube_acceptance.probes.net.sockets import open_tcp, open_tcp_in_steps
+from cube_acceptance.probes.net.together import alone
 from cube_acceptance.text.foreign import one_line
 
 if TYPE_CHECKING:
     from cube_acceptance.evidence import Vantage
+    from cube_acceptance.probes.net.together import Steps
 
 CONNECT_LIMIT_S = 4.0
 TALK_LIMIT_S = 5.0
@@ -93,14 +95,19 @@ class SshProbe:
 
     def run(self) -> SshObserved | CannotMeasure:
         """Talk as far as the key exchange, then read the host keys where that is possible."""
-        return measured(self._measure, self.vantage)
+        return alone(measured_in_steps(self._measure, self.vantage))
 
-    def _measure(self, watch: Stopwatch) -> SshObserved:
+    def steps(self) -> Steps[SshObserved | CannotMeasure]:
+        """Do the same in steps, beside others; host keys, which take long, are not read so."""
+        return measured_in_steps(partial(self._measure, beside=True), self.vantage)
+
+    def _measure(self, watch: Stopwatch, *, beside: bool = False) -> Steps[SshObserved]:
         tries: list[Try] = []
-        heard = self._talk(watch, tries)
+        heard = yield from self._talk(watch, tries, beside=beside)
         if heard.trouble and (heard.trouble.kind, heard.trouble.phase) == ("refused", "ssh"):
-            watch.wait_until(self.second_try_s)
-            heard = max(heard, self._talk(watch, tries), key=_Heard.reach)
+            yield None, watch.left(self.second_try_s)
+            again = yield from self._talk(watch, tries, beside=beside)
+            heard = max(heard, again, key=_Heard.reach)
         wanted = self.fingerprints_wanted and not heard.trouble
         keys = self._host_keys(watch, tries, heard.offered) if wanted else ()
         return SshObserved(
@@ -118,17 +125,18 @@ class SshProbe:
             unread=unread(heard.offered, keys) if wanted else (),
         )
 
-    def _talk(self, watch: Stopwatch, tries: list[Try]) -> _Heard:
+    def _talk(self, watch: Stopwatch, tries: list[Try], *, beside: bool) -> Steps[_Heard]:
         """Connect and talk as far as the key exchange message."""
         at_s, to = watch.elapsed(), f"{self.address}:{self.port}"
         talk: _Talk | None = None
         try:
-            with contextlib.closing(
-                open_tcp(self.vantage, self.address, self.port, self.connect_limit_s, "ssh")
-            ) as sock:
+            opened = yield from open_tcp_in_steps(
+                self.vantage, self.address, self.port, self.connect_limit_s, "ssh", beside=beside
+            )
+            with opened as sock:
                 talk = _Talk(sock, Deadline(self.talk_limit_s))
-                talk.identification()
-                offered = talk.key_exchange(talk.banner)
+                yield from talk.identification()
+                offered = yield from talk.key_exchange(talk.banner)
         except ReachError as error:
             problem = error.trouble
             result = "silence" if problem.kind == "no-answer" else problem.kind
@@ -214,7 +222,7 @@ class Rationed(socket.socket):
 
 
 class _Talk:
-    """The beginning of an SSH conversation, bounded in bytes and time."""
+    """The beginning of an SSH conversation, in steps, bounded in bytes and time."""
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._sock = sock
@@ -236,7 +244,7 @@ class _Talk:
         except OSError as error:
             raise ReachError(http1.cut_off(self._sock, error, "ssh")) from error
 
-    def _more(self) -> None:
+    def _more(self) -> Steps[None]:
         """Receive something, or say why nothing comes.
 
         We let the server speak first: bytes that it never reads would turn its farewell into a
@@ -246,12 +254,12 @@ class _Talk:
         if not self._introduced:
             deadline = Deadline(FIRST_WORD_S, within=self._deadline)
         try:
-            data = deadline.receive(self._sock, 4096)
+            data = yield from deadline.receive_in_steps(self._sock, 4096)
         except TimeoutError as error:
             if self._introduced:
                 raise self._fell_silent(error) from error
             self._introduce()
-            self._more()
+            yield from self._more()
             return
         except OSError as error:
             raise self._ended(http1.cut_off(self._sock, error, "ssh")) from error
@@ -286,7 +294,7 @@ class _Talk:
         self.turned_away = one_line(text, 150)
         return ReachError(_turned_away(self.turned_away))
 
-    def identification(self) -> str:
+    def identification(self) -> Steps[str]:
         """Read the identification; other lines may come before it (RFC 4253 section 4.2)."""
         read = 0
         while True:
@@ -304,17 +312,17 @@ class _Talk:
             elif len(line) > GREETING_LIMIT:
                 raise _no_ssh("a line without end")
             else:
-                self._more()
+                yield from self._more()
             if read > GREETING_LIMIT:
                 raise _no_ssh("too much before an identification")
 
-    def key_exchange(self, banner: str) -> tuple[str, ...]:
+    def key_exchange(self, banner: str) -> Steps[tuple[str, ...]]:
         """Read the server's SSH_MSG_KEXINIT and give its host key algorithms (section 7.1)."""
         if not banner.startswith(("SSH-2.0-", "SSH-1.99-")):
             raise _no_ssh(f"protocol version of {banner[:40]}")
         self._introduce()
         for _ in range(IDLE_LIMIT):
-            number, content = self._message()
+            number, content = yield from self._message()
             if number == KEXINIT:
                 return _host_key_algorithms(content[16:])
             if number == DISCONNECT:
@@ -324,15 +332,15 @@ class _Talk:
                 break
         raise _no_ssh("no key exchange message after the identification")
 
-    def _message(self) -> tuple[int, bytes]:
+    def _message(self) -> Steps[tuple[int, bytes]]:
         """Read one packet, not yet encrypted: message number and content (section 6)."""
         while len(self._buffer) < 5:  # noqa: PLR2004 - packet length and padding length
-            self._more()
+            yield from self._more()
         length, padding = struct.unpack_from(">IB", self._buffer)
         if not padding + 2 <= length <= PACKET_LIMIT:
             raise _no_ssh("a packet of an impossible length")
         while len(self._buffer) < 4 + length:
-            self._more()
+            yield from self._more()
         payload = self._buffer[5 : 4 + length - padding]
         self._buffer = self._buffer[4 + length :]
         return payload[0], payload[1:]

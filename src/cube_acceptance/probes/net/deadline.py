@@ -7,13 +7,18 @@ goes by on the wall then is nobody's silence, and must not be taken from the pee
 from __future__ import annotations
 
 import contextlib
+import selectors
 import threading
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
+from cube_acceptance.probes.net.together import Ready, waits
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+
+    from cube_acceptance.probes.net.together import Steps
 
 BEAT_S = 0.1
 """How often this program makes sure that it is running."""
@@ -88,3 +93,37 @@ class Deadline:
             with contextlib.suppress(TimeoutError):
                 return sock.recv(size, *flags)
         raise TimeoutError
+
+    def receive_in_steps(self, sock: socket.socket, size: int) -> Steps[bytes]:
+        """Do the same beside others, where the socket itself does not wait.
+
+        What has come by the time's end is received, however late this program looks.
+        """
+        if waits(sock):
+            return self.receive(sock, size)
+        while left_s := self.left():
+            yield Ready(sock, selectors.EVENT_READ), left_s
+            with contextlib.suppress(BlockingIOError):
+                return sock.recv(size)
+        raise TimeoutError
+
+    def send_in_steps(self, sock: socket.socket, data: bytes) -> Steps[None]:
+        """Send all of it, likewise.
+
+        Raises:
+            TimeoutError: not all could be sent.
+            OSError: see :meth:`socket.socket.sendall`.
+        """
+        if waits(sock):
+            sock.settimeout(self.timeout())
+            sock.sendall(data)
+            return
+        rest = memoryview(data)
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                rest = rest[sock.send(rest) :]
+            if not rest:
+                return
+            if not (left_s := self.left()):
+                raise TimeoutError
+            yield Ready(sock, selectors.EVENT_WRITE), left_s

@@ -23,11 +23,13 @@ from cube_acceptance.evidence import RAW_LIMIT, HttpReply, Trouble
 from cube_acceptance.probes.net import alerts
 from cube_acceptance.probes.net.deadline import Deadline
 from cube_acceptance.probes.net.errors import ReachError, trouble
+from cube_acceptance.probes.net.together import alone
 from cube_acceptance.text.foreign import one_line
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+
+    from cube_acceptance.probes.net.together import Steps
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of body that are read."""
@@ -146,7 +148,7 @@ class _Head(NamedTuple):
 
 
 class _Stream:
-    """A connection's bytes, until the deadline or the limit."""
+    """A connection's bytes, until the deadline or the limit; each reading may take steps."""
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._sock = sock
@@ -160,11 +162,11 @@ class _Stream:
         """Read at most so many bytes more."""
         self._budget = count
 
-    def _more(self) -> bool:
+    def _more(self) -> Steps[bool]:
         """Receive something; False at the end of the connection."""
         if self._deadline.left() and self._budget <= 0:
             raise TooMuchError("more than the limit in bytes")
-        data = self._deadline.receive(self._sock, min(CHUNK, self._budget))
+        data = yield from self._deadline.receive_in_steps(self._sock, min(CHUNK, self._budget))
         self._budget -= len(data)
         self._buffer += data
         self.heard = self.heard or bool(data)
@@ -174,37 +176,37 @@ class _Stream:
         """Wait so long for what is still to come, whatever is left of the time before."""
         self._deadline = Deadline(limit_s)
 
-    def pass_empty_lines(self) -> None:
+    def pass_empty_lines(self) -> Steps[None]:
         """Drop the line ends that come before anything else (RFC 9112 section 2.2)."""
-        while self._buffer or self._more():
+        while self._buffer or (yield from self._more()):
             rest = self._buffer.lstrip(b"\r\n")
             if rest:
                 self._buffer = rest
                 return
             self._buffer.clear()
 
-    def begins_with(self, start: bytes) -> bool:
+    def begins_with(self, start: bytes) -> Steps[bool]:
         """Whether these bytes come first, as soon as that is certain."""
         while len(self._buffer) < len(start) and start.startswith(bytes(self._buffer)):
-            if not self._more():
+            if not (yield from self._more()):
                 return False
         return self._buffer.startswith(start)
 
-    def line(self) -> bytes:
+    def line(self) -> Steps[bytes]:
         """Read up to a line's end, be it CR LF or LF alone (RFC 9112 section 2.2)."""
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
             searched = len(self._buffer)
-            if not self._more():
+            if not (yield from self._more()):
                 raise MalformedError("the connection was closed within the header")
         found = bytes(self._buffer[:end]).removesuffix(b"\r")
         del self._buffer[: end + 1]
         return found
 
-    def some(self, count: int) -> bytes:
+    def some(self, count: int) -> Steps[bytes]:
         """Read at least one byte and at most ``count``; none at the end of the connection."""
         if not self._buffer:
-            self._more()
+            yield from self._more()
         found = bytes(self._buffer[:count])
         del self._buffer[:count]
         return found
@@ -241,15 +243,24 @@ def fetch(
     Raises:
         ReachError: silence, a reset, or bytes that are no HTTP; phase ``http``.
     """
+    return alone(fetch_in_steps(sock, question, deadline, wire))
+
+
+def fetch_in_steps(
+    sock: socket.socket,
+    question: Question,
+    deadline: Deadline,
+    wire: socket.socket | None = None,
+) -> Steps[tuple[HttpReply, bytes]]:
+    """Do the same beside others, where the socket itself does not wait."""
     stream = _Stream(sock, deadline)
     unsent: OSError | None = None
     try:
-        sock.settimeout(deadline.timeout())
         try:
-            sock.sendall(request(question))
+            yield from deadline.send_in_steps(sock, request(question))
         except (ConnectionError, ssl.SSLError) as error:
             unsent = error  # whoever hangs up so soon may have answered before
-        return _read(stream, question)
+        return (yield from _read(stream, question))
     except MalformedError as error:
         if unsent and not stream.heard:
             raise ReachError(_ended(unsent, sock, wire)) from unsent
@@ -279,12 +290,14 @@ def cut_off(sock: socket.socket, error: OSError, phase: str) -> Trouble:
     return problem
 
 
-def _read(stream: _Stream, question: Question) -> tuple[HttpReply, bytes]:
-    head = _final_head(stream, status_suffices=question.status_suffices)
+def _read(stream: _Stream, question: Question) -> Steps[tuple[HttpReply, bytes]]:
+    head = yield from _final_head(stream, status_suffices=question.status_suffices)
     stream.allow(BODY_LIMIT + HEADER_LIMIT)  # chunks have headers, too
     if question.status_suffices:
         stream.wait_no_longer_than(BODY_WAIT_S)
-    body, complete, cut = _body(stream, head) if head.whole else (b"", False, "")
+    body, complete, cut = b"", False, ""
+    if head.whole:
+        body, complete, cut = yield from _body(stream, head)
     first = sorted(head.fields, key=lambda field: not is_read(field[0]))
     fields = tuple(
         (one_line(name, 100), one_line(_text(name, value), VALUE_LIMIT))
@@ -317,24 +330,24 @@ def _text(name: str, value: bytes) -> str:
     return value.decode("latin-1")
 
 
-def _final_head(stream: _Stream, *, status_suffices: bool) -> _Head:
+def _final_head(stream: _Stream, *, status_suffices: bool) -> Steps[_Head]:
     for _ in range(INTERIM_LIMIT):
         stream.allow(HEADER_LIMIT)
-        head = _head(stream, status_suffices=status_suffices)
+        head = yield from _head(stream, status_suffices=status_suffices)
         if head.status >= FINAL:
             return head
     raise MalformedError("interim responses without end")
 
 
-def _head(stream: _Stream, *, status_suffices: bool) -> _Head:
+def _head(stream: _Stream, *, status_suffices: bool) -> Steps[_Head]:
     """Read a status line and its header fields (RFC 9112 sections 4 and 5)."""
-    stream.pass_empty_lines()
-    if not stream.begins_with(b"HTTP/"):
-        start = stream.some(100)
+    yield from stream.pass_empty_lines()
+    if not (yield from stream.begins_with(b"HTTP/")):
+        start = yield from stream.some(100)
         if _FIRST_FRAME.match(start):
             raise OtherVersionError("a frame of HTTP/2")
         raise MalformedError(f"no HTTP: {start.decode('latin-1')}")
-    line = stream.line()
+    line = yield from stream.line()
     status = _STATUS_LINE.fullmatch(line)
     if status is None:
         raise MalformedError(f"no status line of HTTP/1: {line[:100].decode('latin-1')}")
@@ -342,7 +355,7 @@ def _head(stream: _Stream, *, status_suffices: bool) -> _Head:
     try:
         if status_suffices and head.status >= FINAL:
             stream.wait_no_longer_than(BODY_WAIT_S)
-        _add_fields(stream, head.fields)
+        yield from _add_fields(stream, head.fields)
     except (OSError, MalformedError):
         if not status_suffices:
             raise
@@ -350,9 +363,9 @@ def _head(stream: _Stream, *, status_suffices: bool) -> _Head:
     return head
 
 
-def _add_fields(stream: _Stream, fields: list[tuple[str, bytes]]) -> None:
+def _add_fields(stream: _Stream, fields: list[tuple[str, bytes]]) -> Steps[None]:
     """Read header fields up to the empty line."""
-    while line := stream.line():
+    while line := (yield from stream.line()):
         name, colon, value = line.partition(b":")
         if line[:1] in b" \t":
             if fields:  # a value that goes on in the next line (section 5.2)
@@ -361,7 +374,7 @@ def _add_fields(stream: _Stream, fields: list[tuple[str, bytes]]) -> None:
             fields.append((name.strip().decode("latin-1").lower(), value.strip()))
 
 
-def _body(stream: _Stream, head: _Head) -> tuple[bytes, bool, str]:
+def _body(stream: _Stream, head: _Head) -> Steps[tuple[bytes, bool, str]]:
     """Read the body as far as it comes, whether that is all, and how it broke off if it did.
 
     Where our own limits end the reading it did not break off. Silence is a break only where the
@@ -370,10 +383,7 @@ def _body(stream: _Stream, head: _Head) -> tuple[bytes, bool, str]:
     body = bytearray()
     cut = ""
     try:
-        for piece in _pieces(stream, head):
-            body += piece
-            if len(body) > BODY_LIMIT:
-                return bytes(body[:BODY_LIMIT]), False, ""
+        yield from _collect(stream, head, body)
     except TooMuchError:
         return bytes(body[:BODY_LIMIT]), False, ""
     except TimeoutError:
@@ -383,43 +393,54 @@ def _body(stream: _Stream, head: _Head) -> tuple[bytes, bool, str]:
     return bytes(body), not cut, cut
 
 
-def _pieces(stream: _Stream, head: _Head) -> Iterator[bytes]:
-    """Return the body piece by piece, framed as the header says (RFC 9112 section 6.3)."""
+def _collect(stream: _Stream, head: _Head, body: bytearray) -> Steps[None]:
+    """Add the body piece by piece, framed as the header says (RFC 9112 section 6.3).
+
+    Raises:
+        TooMuchError: it is larger than is read.
+        MalformedError: it breaks off, or its frame does not hold it.
+    """
     lengths = set(head.all("content-length"))
     length = lengths.pop() if len(lengths) == 1 else ""
     if head.status in {204, 304} or (head.status in REDIRECTS and head.all("location")):
         return  # no body, or one that nobody waits for
     if codings := head.all("transfer-encoding"):
         if codings[-1] == "chunked":
-            yield from _chunks(stream)
+            yield from _chunks(stream, body)
             return
     elif re.fullmatch("[0-9]{1,18}", length):
-        yield from _exactly(stream, int(length))
+        yield from _exactly(stream, int(length), body)
         return
     with contextlib.suppress(ssl.SSLEOFError):  # many servers close without a farewell
-        while piece := stream.some(CHUNK):
-            yield piece
+        while piece := (yield from stream.some(CHUNK)):
+            _add(body, piece)
 
 
-def _exactly(stream: _Stream, count: int) -> Iterator[bytes]:
+def _add(body: bytearray, piece: bytes) -> None:
+    body += piece
+    if len(body) > BODY_LIMIT:
+        raise TooMuchError("more than the limit in bytes")
+
+
+def _exactly(stream: _Stream, count: int, body: bytearray) -> Steps[None]:
     while count:
-        piece = stream.some(min(CHUNK, count))
+        piece = yield from stream.some(min(CHUNK, count))
         if not piece:
             raise MalformedError("the body is shorter than its length")
         count -= len(piece)
-        yield piece
+        _add(body, piece)
 
 
-def _chunks(stream: _Stream) -> Iterator[bytes]:
+def _chunks(stream: _Stream, body: bytearray) -> Steps[None]:
     """Read chunks up to the empty one (RFC 9112 section 7.1); what follows it is not wanted."""
     while True:
-        size = _CHUNK_SIZE.fullmatch(stream.line())
+        size = _CHUNK_SIZE.fullmatch((yield from stream.line()))
         if size is None:
             raise MalformedError("a chunk without a size")
         if not int(size[1], 16):
             return
-        yield from _exactly(stream, int(size[1], 16))
-        if stream.line():
+        yield from _exactly(stream, int(size[1], 16), body)
+        if (yield from stream.line()):
             raise MalformedError("a chunk longer than its size")
 
 

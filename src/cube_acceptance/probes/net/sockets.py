@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import select
+import selectors
 import socket
 import sys
 import time
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cube_acceptance.evidence import CannotCause, Vantage
+    from cube_acceptance.probes.net.together import Steps
 
 from cube_acceptance.probes.net.errors import (
     FORBIDDEN,
@@ -36,6 +38,7 @@ from cube_acceptance.probes.net.errors import (
     trouble,
     words,
 )
+from cube_acceptance.probes.net.together import Ready, alone, waits
 from cube_acceptance.probes.net.vantage import in_own_network, route_to, source_for
 
 SYN_TRIES = 6
@@ -140,15 +143,29 @@ def open_tcp(
             firewall that forbids sending.
         ReachError: the connection did not come about, phase ``tcp``, or did not last.
     """
+    return alone(open_tcp_in_steps(vantage, address, port, limit_s, then))
+
+
+def open_tcp_in_steps(  # noqa: PLR0913 - how it waits stands beside what it opens
+    vantage: Vantage,
+    address: str,
+    port: int,
+    limit_s: float,
+    then: str = "tcp",
+    *,
+    beside: bool = False,
+) -> Steps[socket.socket]:
+    """Connect likewise; ``beside`` others the socket never waits itself, neither now nor later."""
     flow = tcp(port)
     with usable(vantage):
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     with opening(sock):
         _prepare(sock, vantage, address, flow)
-        sock.settimeout(max(limit_s, 0.001))
+        limit_s = max(limit_s, 0.001)
+        sock.settimeout(0.0 if beside else limit_s)
         with watching(vantage, address, flow, port_of(sock)) as capture:
             try:
-                _connect(sock, (address, port), capture, then)
+                yield from _connect(sock, (address, port), capture, then, limit_s)
             except ReachError as error:
                 check_local_network(error, vantage, address)
                 raise
@@ -173,10 +190,20 @@ def check_local_network(
             raise local_network(error.trouble.detail) from error
 
 
-def _connect(sock: socket.socket, peer: tuple[str, int], capture: Capture, then: str) -> None:
+def beside_others(platform: str = sys.platform) -> bool:
+    """Whether connections can be made beside others with what the system says of each that fails.
+
+    Windows has its words for who waits only.
+    """
+    return platform != "win32"
+
+
+def _connect(
+    sock: socket.socket, peer: tuple[str, int], capture: Capture, then: str, limit_s: float
+) -> Steps[None]:
     begin = time.monotonic()
     try:
-        sock.connect(peer)
+        yield from _made(sock, peer, limit_s)
     except OSError as error:
         taken = error.errno == errno.ECONNRESET
         if taken and _left_something(sock):
@@ -191,11 +218,30 @@ def _connect(sock: socket.socket, peer: tuple[str, int], capture: Capture, then:
         )
         found = refused_by(peer[0], found)
         if found.kind == "no-answer":
-            confirm_silence(capture, lambda: shows(sock, select.POLLOUT))
+            if not waits(sock):
+                yield Ready(sock, selectors.EVENT_WRITE), LATE_S
+            late_s = LATE_S if waits(sock) else 0.0
+            confirm_silence(capture, lambda: shows(sock, select.POLLOUT, late_s))
         elif found.kind == "refused" and found.icmp_code is None:
             confirm_answer(capture)
         raise ReachError(found) from error
     confirm_answer(capture)
+
+
+def _made(sock: socket.socket, peer: tuple[str, int], limit_s: float) -> Steps[None]:
+    """Make a connection.
+
+    Raises:
+        OSError: it did not come about; a TimeoutError where nobody said why.
+    """
+    try:
+        sock.connect(peer)
+    except BlockingIOError:
+        yield Ready(sock, selectors.EVENT_WRITE), limit_s
+        if not shows(sock, select.POLLOUT, 0.0):
+            raise TimeoutError from None
+        if failed := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(failed, os.strerror(failed)) from None
 
 
 @contextlib.contextmanager
@@ -273,11 +319,11 @@ def confirm_interface(capture: Capture) -> None:
         raise CannotAskError("other-route", f"{detail}, not at {capture.interface}")
 
 
-def shows(sock: socket.socket, event: int) -> bool:
+def shows(sock: socket.socket, event: int, late_s: float = LATE_S) -> bool:
     """Whether a socket is ready for ``event`` (:mod:`select`), now or in an instant."""
     waiting = select.poll()
     waiting.register(sock, event)
-    return bool(waiting.poll(LATE_S * 1000))
+    return bool(waiting.poll(late_s * 1000))
 
 
 def _left_something(sock: socket.socket) -> bool:

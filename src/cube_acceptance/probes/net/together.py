@@ -1,4 +1,4 @@
-"""Hold many conversations in one thread, over a socket that they share.
+"""Hold many conversations in one thread, over sockets that they share or of their own.
 
 A measurement that does little but wait is written in *steps*: a generator that says before each
 reception what it would wait for, and for how long at most. Held alone, its reception then does
@@ -10,7 +10,7 @@ For a thousand CUBEs that takes a third of the processor's time that a thread an
 would take: threads that all want to run spend much of their time on taking turns, and the kernel
 hands every ICMP packet to every raw socket.
 
-A step must not block. What has to, goes :func:`aside`.
+A step must not block, and takes little time. What has to block goes :func:`aside`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
     import socket
@@ -37,6 +37,9 @@ START_S = 0.001
 and their answers find room at this computer's socket."""
 POLL_S = 0.1
 """How often is looked whether something has come about that no socket tells."""
+AT_A_TIME = 64
+"""How many packets are read from a socket, or taken by a conversation, before others have their
+turn: enough for the answers to a question that everybody answers, and no flood's worth."""
 
 
 class Wire(Generic[T]):
@@ -62,9 +65,27 @@ class Wire(Generic[T]):
         return None
 
 
+class Ready:
+    """A conversation's own socket, until it can be read from, or written to."""
+
+    __slots__ = ("event", "sock", "waiting")
+
+    def __init__(self, sock: socket.socket, event: int) -> None:
+        """Wait for an event of :mod:`selectors`; the socket itself does not wait."""
+        self.sock = sock
+        self.event = event
+        self.waiting = False
+        """It has come about."""
+
+
+def waits(sock: socket.socket) -> bool:
+    """Whether a socket waits itself for what is asked of it; beside others none does."""
+    return sock.gettimeout() != 0.0
+
+
 Awaited = tuple[object, float]
-"""What is waited for, a :class:`Wire` where conversations are held together and None where nothing
-will come; and the seconds for which it is, at most."""
+"""What is waited for, a :class:`Wire` or :class:`Ready` where conversations are held together and
+None where nothing will come; and the seconds for which it is, at most."""
 
 
 Steps = Generator[Awaited, None, T]
@@ -89,37 +110,60 @@ class Shared(Protocol):
 class Sockets(Generic[SharedT]):
     """Shared sockets, one for each address of this computer that packets leave from."""
 
-    def __init__(self) -> None:
-        """Open none yet."""
-        self._opened: dict[str, SharedT] = {}
-        self._selector = selectors.DefaultSelector()
+    def __init__(self, beside: Sockets[Any] | None = None) -> None:
+        """Open none yet; those of another kind may be waited for ``beside`` them."""
+        self.opened: dict[tuple[object, str], Shared] = beside.opened if beside else {}
+        self.selector: selectors.BaseSelector = (
+            beside.selector if beside else selectors.DefaultSelector()
+        )
 
     def of(self, source: str, open_one: Callable[[], SharedT]) -> SharedT:
         """Return the socket of one address; ``open_one`` opens it where there is none yet."""
-        if source not in self._opened:
+        key = self, source
+        if key not in self.opened:
             opened = open_one()
-            self._selector.register(opened.sock, selectors.EVENT_READ, opened)
-            self._opened[source] = opened
-        return self._opened[source]
+            self.selector.register(opened.sock, selectors.EVENT_READ, opened)
+            self.opened[key] = opened
+        return cast("SharedT", self.opened[key])
 
-    def read(self, limit_s: float) -> list[Wire[Any]]:
-        """Wait for something to come, and return the wires that it is for."""
-        if not self._opened:
+    def watch(self, ready: Ready) -> None:
+        """Wait for a conversation's own socket as well."""
+        self.selector.register(ready.sock, ready.event, ready)
+
+    def forget(self, ready: Ready) -> None:
+        """Wait for it no longer."""
+        self.selector.unregister(ready.sock)
+
+    def read(self, limit_s: float) -> list[Any]:
+        """Wait for something to come, and return the wires that it is for, and what is ready."""
+        found: list[Any] = []
+        if any(shared.fresh for shared in self.opened.values()):
+            limit_s = 0.0
+        if not self.selector.get_map():
             time.sleep(limit_s)  # Windows cannot wait for no socket
-        elif not any(shared.fresh for shared in self._opened.values()):
-            for ready, _ in self._selector.select(limit_s):
-                ready.data.read(0.0)
-        found: list[Wire[Any]] = []
-        for shared in self._opened.values():
+            return found
+        for come, _ in self.selector.select(limit_s):
+            if isinstance(come.data, Ready):
+                come.data.waiting = True
+                found.append(come.data)
+            else:
+                _read_some(come.data)
+        for shared in self.opened.values():
             found += shared.fresh
             shared.fresh.clear()
         return found
 
     def close(self) -> None:
         """Close them all."""
-        self._selector.close()
-        for shared in self._opened.values():
+        self.selector.close()
+        for shared in self.opened.values():
             shared.sock.close()
+
+
+def _read_some(shared: Shared) -> None:
+    for _ in range(AT_A_TIME):
+        if not shared.read(0.0):
+            return
 
 
 def alone(steps: Steps[T]) -> T:
@@ -149,50 +193,98 @@ class _Talk(Generic[KeyT, T]):
 
     key: KeyT
     steps: Steps[T]
-    until_s: float
-    wire: Any = None
+    own: bool
+    """It has a socket of its own."""
+    until_s: float = 0.0
+    awaited: Any = None
+    outcome: T | Exception | None = None
+
+    @property
+    def there(self) -> bool:
+        """Whether what it waits for has come."""
+        return bool(self.awaited and self.awaited.waiting)
 
     def goes_on(self, now_s: float) -> bool:
         """Whether it has nothing to wait for any more."""
-        return self.until_s <= now_s or bool(self.wire and self.wire.waiting)
+        return self.until_s <= now_s or self.there
+
+
+class _Table(Generic[KeyT, T]):
+    """All who talk in one thread."""
+
+    def __init__(self, sockets: Sockets[Any]) -> None:
+        self._sockets = sockets
+        self._by_awaited: dict[object, _Talk[KeyT, T]] = {}
+        # A talk whose wait is over sooner, or begins anew, leaves an entry that means nothing more.
+        self._due: list[tuple[float, int, _Talk[KeyT, T]]] = []
+        self._number = 0
+
+    def wait(self, talk: _Talk[KeyT, T], until_s: float) -> None:
+        """Let one go on at a moment at the latest."""
+        talk.until_s = until_s
+        self._number += 1
+        heapq.heappush(self._due, (until_s, self._number, talk))
+
+    def ready(self) -> list[_Talk[KeyT, T]]:
+        """Wait until somebody can go on, and return who can."""
+        come = self._sockets.read(max(0.0, self._due[0][0] - time.monotonic()))
+        found = {self._by_awaited[one]: None for one in come if one in self._by_awaited}
+        now_s = time.monotonic()
+        if self._due[0][0] <= now_s:  # one at a time: what all ask would be answered all at once
+            found[heapq.heappop(self._due)[2]] = None
+        return [talk for talk in found if talk.goes_on(now_s)]
+
+    def go_on(self, talk: _Talk[KeyT, T]) -> bool:
+        """Let one go on as far as it can; tell whether it has come to its end."""
+        self._forget(talk)
+        try:
+            for _ in range(AT_A_TIME):
+                talk.awaited, limit_s = next(talk.steps)
+                if not talk.there:  # else it was read while it was at work
+                    break
+            if isinstance(talk.awaited, Ready):
+                self._sockets.watch(talk.awaited)
+        except StopIteration as end:
+            talk.outcome = end.value
+        except Exception as error:  # noqa: BLE001 - a defect of ours is no other's
+            talk.outcome = error
+        else:
+            self._by_awaited[talk.awaited] = talk
+            self.wait(talk, time.monotonic() + (0.0 if talk.there else limit_s))
+            return False
+        talk.awaited = None
+        talk.until_s = float("inf")
+        return True
+
+    def _forget(self, talk: _Talk[KeyT, T]) -> None:
+        self._by_awaited.pop(talk.awaited, None)
+        if isinstance(talk.awaited, Ready):
+            self._sockets.forget(talk.awaited)
 
 
 def together(
-    conversations: Iterable[tuple[KeyT, Steps[T]]], sockets: Sockets[Any]
+    conversations: Iterable[tuple[KeyT, Steps[T]]],
+    sockets: Sockets[Any],
+    others: Iterable[tuple[KeyT, Steps[T]]] = (),
+    places: int = 1,
 ) -> Iterator[tuple[KeyT, T | Exception]]:
-    """Hold conversations, and return what each has come to as soon as it has; one may also fail."""
+    """Hold conversations, and return what each has come to as soon as it has; one may also fail.
+
+    The ``others`` open a socket each; so many ``places`` there are for them.
+    """
+    table: _Table[KeyT, T] = _Table(sockets)
     begin_s = time.monotonic()
-    talks = [
-        _Talk(key, steps, begin_s + number * START_S)
-        for number, (key, steps) in enumerate(conversations)
-    ]
-    # A talk whose wait is over sooner, or begins anew, leaves an entry that means nothing more.
-    due = [(talk.until_s, number, talk) for number, talk in enumerate(talks)]
-    by_wire: dict[object, _Talk[KeyT, T]] = {}
-    left = number = len(talks)
+    sharing = [_Talk(key, steps, own=False) for key, steps in conversations]
+    outside = deque(_Talk(key, steps, own=True) for key, steps in others)
+    left = len(sharing) + len(outside)
+    for number, talk in enumerate(sharing):
+        table.wait(talk, begin_s + number * START_S)
+    for number in range(min(places, len(outside))):
+        table.wait(outside.popleft(), begin_s + number * START_S)
     while left:
-        fresh = sockets.read(max(0.0, due[0][0] - time.monotonic()))
-        ready = {by_wire[wire]: None for wire in fresh if wire in by_wire}
-        now_s = time.monotonic()
-        if due[0][0] <= now_s:  # one at a time: what they all ask would be answered all at once
-            ready[heapq.heappop(due)[2]] = None
-        for talk in ready:
-            if not talk.goes_on(now_s):
-                continue
-            try:
-                talk.wire, limit_s = next(talk.steps)
-            except StopIteration as end:
-                outcome: T | Exception = end.value
-            except Exception as error:  # noqa: BLE001 - a defect of ours is no other's
-                outcome = error
-            else:
-                by_wire[talk.wire] = talk
-                there = talk.wire and talk.wire.waiting  # read for it while it was at work
-                talk.until_s = time.monotonic() + (0.0 if there else limit_s)
-                number += 1
-                heapq.heappush(due, (talk.until_s, number, talk))
-                continue
-            left -= 1
-            by_wire.pop(talk.wire, None)
-            talk.until_s = float("inf")
-            yield talk.key, outcome
+        for talk in table.ready():
+            if table.go_on(talk):
+                left -= 1
+                if talk.own and outside:
+                    table.wait(outside.popleft(), time.monotonic())
+                yield talk.key, cast("T | Exception", talk.outcome)
