@@ -63,13 +63,15 @@ once, by the controller. Below 1 that helps. Memory is that of the largest proce
 
 {spread}
 
-What is in use at once is bounded whatever the number of CUBEs: at most 1,024 probes are under way,
-each with one thread of 256 KiB stack and one socket. What is beyond waits its turn in order, so a
-slow host holds up no other while there is a free place. Echo requests, mDNS and LLMNR have one
-thread and one socket each for all CUBEs, which are begun with a millisecond apart; where this
-computer lets nobody open a socket for echo requests, each CUBE's have a thread of their own. The
-mDNS question for services, which every device of a link answers, is put once for all CUBEs. At a
-limit of the computer:
+What is in use at once is bounded whatever the number of CUBEs: at most 1,024 probes are under way
+with a socket of their own. What is beyond waits its turn in order, so a slow host holds up no other
+while there is a free place. Several CUBEs are asked in one thread. Echo requests, mDNS and LLMNR
+have one socket each in it for all CUBEs; pages, and shells whose host keys are not read, have one
+each, of which three quarters of those places may be open. All are begun with a millisecond apart.
+Every other probe has a thread of 256 KiB stack: those of servers, shells whose host keys are read,
+a single CUBE's, pages that a CUBE's redirect moves into TLS, and each CUBE's echo requests where
+this computer lets nobody open a socket for them. The mDNS question for services, which every device
+of a link answers, is put once for all CUBEs. At a limit of the computer:
 
 - *files* (`ulimit -n`): of the files that the process may open, 64 are left alone and each two of
   the others let one probe be under way, so 256 files mean 96 probes at once; the run takes longer
