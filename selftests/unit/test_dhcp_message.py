@@ -339,6 +339,56 @@ class TestServersInWriting:
         assert (message.routers, message.defects) == (("97.46.100.101",), ())
 
 
+class TestServersOfAnotherKind:
+    """An address of IPv6 in option 6 or 42 names nobody either."""
+
+    @pytest.mark.parametrize("option", [6, 42])
+    @pytest.mark.parametrize(
+        "addresses",
+        [
+            ["2001:db8::1"],
+            ["fd00::1"],
+            ["fd12:3456:789a:bcde:1234:5678:9abc:def0"],
+            ["fe80::1"],
+            ["2a02:8109:1234:5678:211:22ff:fe33:4455"],
+            ["2001:4860:4860::8888", "2001:4860:4860::8844"],
+        ],
+    )
+    def test_is_quoted(self, option: int, addresses: list[str]) -> None:
+        """Read as IPv4, 2001:db8::1 would be 32.1.13.184, and somebody there would be asked."""
+        value = b"".join(socket.inet_pton(socket.AF_INET6, one) for one in addresses)
+        message = offer(write([(53, b"\x02"), (option, value)]))
+
+        assert (message.dns, message.ntp) == ((), ())
+        assert message.defects == (f"option {option}: IPv6 {' '.join(addresses)}",)
+
+    def test_is_quoted_on_one_line(self) -> None:
+        """However many there are."""
+        value = socket.inet_pton(socket.AF_INET6, "fd12:3456:789a:bcde:1234:5678:9abc:def0") * 8
+        message = offer(write([(53, b"\x02"), (42, value)]))
+
+        assert len(message.defects[0]) == len("option 42: IPv6 ") + dhcp_message.TEXT_LIMIT
+
+    @pytest.mark.parametrize(
+        "servers",
+        [
+            "62.1.2.3 46.4.5.6 10.20.0.1 192.168.1.1",
+            "62.1.2.3 0.0.0.0 0.0.0.0 0.0.0.0",
+            "62.1.2.3 255.255.255.255 127.0.0.1 224.0.1.1",
+            "62.1.2.3 46.4.5.6 10.20.0.1 192.168.1.1 0.0.0.1",
+            "10.20.0.1 0.0.0.0 0.0.0.1 240.0.0.1",
+            "62.1.2.3 46.4.5.6 10.20.0.1 192.168.1.1 192.0.2.1 0.0.0.1 46.4.5.6 46.4.5.7",
+        ],
+    )
+    def test_four_of_the_old_kind_are_taken(self, servers: str) -> None:
+        """Fields that somebody left empty are nobody's, and the servers beside them are asked."""
+        value = b"".join(map(socket.inet_aton, servers.split()))
+        message = offer(write([(53, b"\x02"), (42, value)]))
+
+        assert message.ntp[0] == servers.split()[0]
+        assert not any("IPv6" in defect for defect in message.defects)
+
+
 class TestBuildDiscover:
     """`build_discover` writes the only message that is ever sent."""
 

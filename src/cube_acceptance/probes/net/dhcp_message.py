@@ -61,6 +61,9 @@ _TEXTS = re.compile(_TYPED + rb"(?:[,;\0 \t\r\n]{1,3}" + _TYPED + rb")*[,;\0 \t\
 _PAD = 0
 _END = 255
 _ADDRESS_SIZE = 4
+_SIX_SIZE = 16
+_SIX_PREFIXES = tuple(map(ipaddress.IPv6Network, ("2000::/3", "fc00::/7", "fe80::/10")))
+"""Where hosts have their addresses (RFC 4291 section 2.4, RFC 4193 section 3.1)."""
 _HARDWARE_SIZE = 6
 _FILE_FIELD = 1  # RFC 2132 section 9.3, a bit
 _SNAME_FIELD = 2  # likewise
@@ -138,17 +141,42 @@ def read_routes(value: bytes) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def text_defect(code: int, value: bytes) -> str:
-    """Describe a text that stands where addresses belong; empty where there is none.
+def no_addresses(code: int, value: bytes) -> str:
+    """Describe what stands where addresses belong, a text or IPv6; empty where they are some.
 
     Some servers send the name that was typed in, ``pool.ntp.org``, or an address in writing. It
     is told from addresses by its dots and letters; 114.114.114.114 is ``rrrr``, and an address.
     """
+    if six := _six(value):
+        return f"option {code}: IPv6 {' '.join(map(str, six))[:TEXT_LIMIT]}"
     form = _TEXT if len(value) == _ADDRESS_SIZE else _TEXTS
     if form.fullmatch(value):
         text = " ".join(value.decode("ascii").replace("\0", " ").split())
         return f'option {code}: "{text[:TEXT_LIMIT]}"'
     return ""
+
+
+def _six(value: bytes) -> tuple[ipaddress.IPv6Address, ...]:
+    """Read addresses of IPv6; empty where it may be a list of IPv4 that somebody has.
+
+    Of a prefix that hosts have, and read as IPv4 at least one is nobody's: no list has 0.0.0.1. A
+    field that was left empty is 0.0.0.0 or 255.255.255.255, and a time server's may be multicast.
+    """
+    if len(value) % _SIX_SIZE:
+        return ()
+    found = [ipaddress.IPv6Address(piece) for piece in _pieces(value, _SIX_SIZE)]
+    fours = [ipaddress.IPv4Address(piece) for piece in _pieces(value, _ADDRESS_SIZE)]
+    of_hosts = all(any(one in network for network in _SIX_PREFIXES) for one in found)
+    return tuple(found) if of_hosts and any(map(_is_nobodys, fours)) else ()
+
+
+def _pieces(value: bytes, size: int) -> list[bytes]:
+    return [value[at : at + size] for at in range(0, len(value), size)]
+
+
+def _is_nobodys(address: ipaddress.IPv4Address) -> bool:
+    empty = int(address) in {0, 0xFFFFFFFF}
+    return not (empty or is_host(address) or address.is_multicast)
 
 
 class _Options:
@@ -204,8 +232,8 @@ class _Options:
         return str(mask)
 
     def servers(self, code: int) -> tuple[str, ...]:
-        """Return a list of servers; a text in their place names nobody, whatever its bytes mean."""
-        if defect := text_defect(code, self._joined(code) or b""):
+        """Return a list of servers; what is no list names nobody, whatever its bytes mean."""
+        if defect := no_addresses(code, self._joined(code) or b""):
             self._complain(defect)
             return ()
         return self.hosts(code)

@@ -346,9 +346,9 @@ def _hosts(text: str) -> tuple[str, ...]:
 
 
 def _text_instead(option: int, text: str) -> str:
-    """Describe the text that a client has read as addresses; empty where they are addresses."""
+    """Describe what else a client has read as addresses; empty where they are addresses."""
     sent = b"".join(address.packed for address in _addresses(text))
-    return dhcp_message.text_defect(option, sent)
+    return dhcp_message.no_addresses(option, sent)
 
 
 def _names(text: str) -> set[str]:
