@@ -890,6 +890,25 @@ class TestFiles:
         assert "Das Zertifikat konnte nicht geschrieben werden" in session.output
         assert words in session.output
 
+    @pytest.mark.parametrize(
+        ("code", "verdict"),
+        [
+            ("def pytest_unconfigure(): raise OSError(28, 'full')", "accepted"),
+            ("def pytest_unconfigure(): raise SystemExit('no')", "accepted"),
+            ("def pytest_sessionfinish(): raise SystemExit(1)", None),
+            ("def pytest_configure(): pytest.exit('no', returncode=1)", None),
+            ("@pytest.hookimpl(tryfirst=True)\ndef pytest_cmdline_main(): return 1", None),
+        ],
+    )
+    def test_another_end_is_no_verdict(
+        self, tmp_path: Path, code: str, verdict: str | None
+    ) -> None:
+        """A log file on a full disk ended an accepted run with the exit status of *rejected*."""
+        (tmp_path / "ending.py").write_text(f"import pytest\n{code}\n")
+        session = run(tmp_path, "-p", "ending", environment={"PYTHONPATH": str(tmp_path)})
+
+        assert (session.status, session.verdict) == (3, verdict)
+
     def test_no_plugin_writes_into_the_page(self, tmp_path: Path) -> None:
         """What pytest-html lets plugins add could stand in front of the certificate."""
         (tmp_path / "hostile.py").write_text(

@@ -724,9 +724,10 @@ class TestRefusals:
     def test_before_anything_is_configured(self, tmp_path: Path) -> None:
         """Another plugin would start sessions of its own; who only looks may say what they like."""
         with pytest.raises(pytest.UsageError, match="--reruns: a case"):
-            plugin.pytest_cmdline_main(Config(tmp_path, reruns=2))  # type: ignore[arg-type]
+            next(plugin.pytest_cmdline_main(Config(tmp_path, reruns=2)))  # type: ignore[arg-type]
 
-        plugin.pytest_cmdline_main(Config(tmp_path, reruns=2, collectonly=True))  # type: ignore[arg-type]
+        looking = plugin.pytest_cmdline_main(Config(tmp_path, reruns=2, collectonly=True))  # type: ignore[arg-type]
+        assert returned(looking, 0) == 0
 
     def test_another_look(self, tmp_path: Path) -> None:
         """It could make a certificate say another thing."""
@@ -1076,6 +1077,44 @@ class TestEnd:
         config = Config(tmp_path)
         returned(plugin.pytest_sessionfinish(SimpleNamespace(config=config)), None)
         plugin.pytest_unconfigure(config)
+
+    @pytest.mark.parametrize(
+        ("said", "status", "told"),
+        [(0, 0, 0), (0, 1, 3), (1, 0, 3), (10, 10, 10), (0, 2, 2), (None, 1, 3), (None, 4, 4)],
+    )
+    def test_only_a_certificate_says_a_verdict(
+        self, tmp_path: Path, catalogue: Catalogue, said: int | None, status: int, told: int
+    ) -> None:
+        """Whoever gives the session another exit status says nothing about the network."""
+        config = Config(tmp_path)
+        config.stash[STATE] = state = state_of(catalogue)
+        state.said = said
+
+        assert returned(plugin.pytest_cmdline_main(config), status) == told  # type: ignore[arg-type]
+        assert returned(plugin.pytest_cmdline_main(Config(tmp_path)), 0) == 3  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        "end", [OSError(28, "full"), SystemExit(1), pytest.fail.Exception("x")]
+    )
+    def test_an_end_by_an_exception_is_no_verdict(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], end: BaseException
+    ) -> None:
+        """The interpreter would make 1 of it, which is *rejected*; what went wrong is shown."""
+        session = plugin.pytest_cmdline_main(Config(tmp_path))  # type: ignore[arg-type]
+        next(session)
+        with pytest.raises(StopIteration) as ended:
+            session.throw(end)
+
+        assert ended.value.value == 3
+        assert type(end).__name__ in capsys.readouterr().err
+
+    @pytest.mark.parametrize("end", [KeyboardInterrupt(), pytest.UsageError("x")])
+    def test_an_end_that_somebody_else_says(self, tmp_path: Path, end: BaseException) -> None:
+        """Ctrl-C and a usage error have exit statuses of their own."""
+        session = plugin.pytest_cmdline_main(Config(tmp_path))  # type: ignore[arg-type]
+        next(session)
+        with pytest.raises(type(end)):
+            session.throw(end)
 
     @pytest.mark.parametrize(("cases", "times"), [(plugin.FLEET - 1, 0), (plugin.FLEET, 1)])
     def test_only_a_fleet_is_kept_from_the_collector(

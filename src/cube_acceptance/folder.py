@@ -133,6 +133,7 @@ def conclude(session: pytest.Session, state: State, run: Run) -> None:
         certificate, run.folder, state.language, _left_out(state.ledger, state.needs)
     ):
         display.say(session.config, line.text, **dict.fromkeys(line.look, True))
+    state.said = int(session.exitstatus)
 
 
 def _left_out(ledger: Ledger, needs: tuple[Owed, ...]) -> set[tuple[str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import traceback
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ from cube_acceptance.session import (
     only_looks,
 )
 from cube_acceptance.text import computer, sentences, wording
+from cube_acceptance.verdict import EXIT_STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -65,11 +67,27 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(HookSpecs)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Refuse what would start sessions of its own before this one is configured."""
-    if not only_looks(config):
-        check_once(config)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """Refuse what would start sessions of its own before this one is configured.
+
+    Whoever ends the session afterwards or by another way, by an exception at the very end for
+    instance, does not get to say a verdict's exit status: only the certificate says one.
+    """
+    if only_looks(config):
+        return (yield)
+    check_once(config)
+    try:
+        status = yield
+    except (KeyboardInterrupt, pytest.UsageError):
+        raise
+    except BaseException:  # noqa: BLE001 - SystemExit and pytest's own outcomes as well
+        traceback.print_exc()
+        return pytest.ExitCode.INTERNAL_ERROR
+    state = config.stash.get(STATE, None)
+    said = state.said if state else None
+    untrue = status in EXIT_STATUS.values() and status != said
+    return pytest.ExitCode.INTERNAL_ERROR if untrue else status
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -114,6 +114,8 @@ class State:
         self.replaces = ""
         """The number of the certificate that is replaced."""
         self.key: Path | None = None
+        self.said: int | None = None
+        """The exit status with which the certificate was written; None: there is none."""
 
 
 STATE = pytest.StashKey[State]()
