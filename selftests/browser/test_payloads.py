@@ -13,11 +13,10 @@ import pytest
 from payloads import PAYLOADS, VECTORS
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import evidence_file, expected, method, run
+from cube_acceptance import evidence_file, method, run
 from cube_acceptance.certificate import build
 from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.evidence import Observation
-from cube_acceptance.ledger import Ledger
 from selftests.support import cases, sessions
 
 if TYPE_CHECKING:
@@ -69,10 +68,6 @@ def from_group(number: int) -> Iterator[str]:
 
 def certificate_of(saved: Saved, language: Language) -> dict[str, Any]:
     """Judge evidence and make its certificate, without a session."""
-    catalogue = catalogues.load()
-    ledger = Ledger(expected.owed(catalogue, saved.setup.site))
-    for case, judgement in cases.judge_all(saved).items():
-        ledger.record(case, judgement)
     facts = build.Facts(
         certificate_id="11111111-2222-4333-8444-555555555555",
         language=language,
@@ -82,7 +77,9 @@ def certificate_of(saved: Saved, language: Language) -> dict[str, Any]:
         time=run.times(saved.started, saved.ended),
         today=run.day(saved),
     )
-    made: dict[str, Any] = json.loads(build.dump(build.build(catalogue, ledger, saved, facts)))
+    made: dict[str, Any] = json.loads(
+        build.dump(build.build(catalogues.load(), cases.judged(saved), saved, facts))
+    )
     return made
 
 

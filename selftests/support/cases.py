@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cube_acceptance import cases, evidence_file, expected, store
 from cube_acceptance import catalogue as catalogues
+from cube_acceptance.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,3 +36,11 @@ def judge_all(saved: evidence_file.Saved) -> dict[str, Judgement]:
     """Judge every case that a run of this site owes, by the case's name."""
     catalogue = catalogues.load()
     return {owing.case: judge(saved, owing) for owing in expected.owed(catalogue, saved.setup.site)}
+
+
+def judged(saved: evidence_file.Saved) -> Ledger:
+    """Judge every case likewise, and enter what comes of it as a session would."""
+    ledger = Ledger(expected.owed(catalogues.load(), saved.setup.site))
+    for case, judgement in judge_all(saved).items():
+        ledger.record(case, judgement)
+    return ledger

@@ -1076,7 +1076,7 @@ ROWS = [
     ),
     Row(
         "no Date, the time server agrees with this computer",
-        {f"https/{host}": healthy.https(host, date_offset_s=None) for host in HOSTS},
+        NO_DATES,
         {},
     ),
     *(
@@ -1120,7 +1120,7 @@ ROWS = [
         "no Date, only this computer's clock disagrees",
         {
             f"ntp/{SERVER}": ntp(offset_s=60.0),
-            **{f"https/{host}": healthy.https(host, date_offset_s=None) for host in HOSTS},
+            **NO_DATES,
         },
         {"NTP-01": "inconclusive ambiguous"},
     ),
@@ -1190,7 +1190,7 @@ ROWS = [
         {
             "dhcp": offer(ntp=(SERVER, SECOND)),
             f"ntp/{SECOND}": ntp(SECOND, offset_s=500.0),
-            **{f"https/{host}": healthy.https(host, date_offset_s=None) for host in HOSTS},
+            **NO_DATES,
         },
         {},
         ("server-failed",),
@@ -1201,7 +1201,7 @@ ROWS = [
             "dhcp": offer(ntp=(SERVER, SECOND)),
             f"ntp/{SERVER}": ntp(offset_s=500.0),
             f"ntp/{SECOND}": ntp(SECOND, offset_s=501.0),
-            **{f"https/{host}": healthy.https(host, date_offset_s=None) for host in HOSTS},
+            **NO_DATES,
         },
         {},
         ("own-clock",),
@@ -1233,7 +1233,7 @@ ROWS = [
             "dhcp": offer(ntp=(SERVER, SECOND)),
             f"ntp/{SERVER}": ntp(offset_s=500.0),
             f"ntp/{SECOND}": ntp(SECOND, offset_s=-500.0),
-            **{f"https/{host}": healthy.https(host, date_offset_s=None) for host in HOSTS},
+            **NO_DATES,
         },
         {"NTP-01": "inconclusive ambiguous"},
     ),
@@ -2880,15 +2880,12 @@ ROWS = [
     ),
     Row(
         "the CUBE's pages: where this computer's clock alone speaks against them",
-        dated((("date", TWO_DAYS_AGO),), ())
-        | {f"https/{host}": healthy.https(host, date_offset_s=None) for host in HOSTS}
-        | {f"ntp/{SERVER}": ntp(trouble=SILENT)},
+        dated((("date", TWO_DAYS_AGO),), ()) | NO_DATES | {f"ntp/{SERVER}": ntp(trouble=SILENT)},
         {"NTP-01": "fail no-answer"},
     ),
     Row(
         "the CUBE's pages: behind the time server, where no cloud tells the time",
-        dated((("date", TWO_DAYS_AGO),), ())
-        | {f"https/{host}": healthy.https(host, date_offset_s=None) for host in HOSTS},
+        dated((("date", TWO_DAYS_AGO),), ()) | NO_DATES,
         {},
         CLOCK,
     ),

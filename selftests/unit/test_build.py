@@ -130,11 +130,8 @@ class TestResults:
     def test_of_a_healthy_site_all_pass(self) -> None:
         """The whole way from evidence to certificate, by the real cases."""
         evidence = saved()
-        ledger = Ledger(expected.owed(catalogues.load(), evidence.setup.site))
-        for case, judgement in cases.judge_all(evidence).items():
-            ledger.record(case, judgement)
 
-        built = build.build(catalogues.load(), ledger, evidence, facts())
+        built = build.build(catalogues.load(), cases.judged(evidence), evidence, facts())
 
         assert {result["outcome"] for result in built["results"]} == {"pass"}
         assert built["verdict"] == "accepted"
@@ -774,11 +771,8 @@ class TestWhole:
     def test_without_a_vantage(self) -> None:
         """A run that could not measure at all still ends with a certificate."""
         evidence = saved(vantage=cannot("off-link"))
-        ledger = Ledger(expected.owed(catalogues.load(), SITE))
-        for case, judgement in cases.judge_all(evidence).items():
-            ledger.record(case, judgement)
 
-        built = build.build(catalogues.load(), ledger, evidence, facts())
+        built = build.build(catalogues.load(), cases.judged(evidence), evidence, facts())
 
         assert {result["outcome"] for result in built["results"]} == {"inconclusive"}
         assert built["verdict"] == "incomplete"
@@ -827,10 +821,8 @@ class TestDump:
 
         def judged() -> bytes:
             evidence = saved({f"ntp/{SERVER}": cannot("other-route")})
-            ledger = Ledger(expected.owed(catalogues.load(), SITE))
-            for case, judgement in cases.judge_all(evidence).items():
-                ledger.record(case, judgement)
-            return build.dump(build.build(catalogues.load(), ledger, evidence, facts()))
+            built = build.build(catalogues.load(), cases.judged(evidence), evidence, facts())
+            return build.dump(built)
 
         assert judged() == judged()
 

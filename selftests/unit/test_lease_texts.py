@@ -80,14 +80,12 @@ class TestReadNetworkd:
 
         found = lease_texts.read_networkd(text, WRITTEN_S)
 
-        assert found is not None
         assert found.lease_s == lease_s
 
     def test_knows_a_lease_without_an_end(self) -> None:
         """RFC 2131 section 3.3: 0xffffffff is for ever, not 136 years."""
         found = lease_texts.read_networkd(NETWORKD.replace("3600", "4294967295"), WRITTEN_S)
 
-        assert found is not None
         assert found.expires_s is None
 
     def test_finds_the_router_among_the_routes(self) -> None:
@@ -96,7 +94,6 @@ class TestReadNetworkd:
 
         found = lease_texts.read_networkd(NETWORKD.replace("ROUTER=10.20.0.1", routes), WRITTEN_S)
 
-        assert found is not None
         assert found.routers == ("10.20.0.1",)
 
     @pytest.mark.parametrize("text", ["", "ADDRESS=", "ADDRESS=10.20.0", "ADDRESS=0.0.0.0", "\0"])
@@ -115,7 +112,6 @@ class TestReadNetworkd:
 
         found = lease_texts.read_networkd(text, WRITTEN_S)
 
-        assert found is not None
         assert (found.subnet_mask, found.server_id, found.ntp) == (None, None, ())
         assert len(found.dns) == dhcp_message.ADDRESS_LIMIT
 
@@ -123,7 +119,6 @@ class TestReadNetworkd:
         """A prefix length is not what this file holds."""
         found = lease_texts.read_networkd(NETWORKD.replace("255.255.255.0", "24"), WRITTEN_S)
 
-        assert found is not None
         assert found.subnet_mask is None
 
 
@@ -175,7 +170,6 @@ class TestReadNmcli:
         """Only ``requested_...`` says that something was asked for."""
         found = lease_texts.read_nmcli(NMCLI.replace("requested_routers", "requested_ntp_servers"))
 
-        assert found is not None
         assert found.asked == (42,)
 
 
@@ -201,7 +195,6 @@ class TestReadVariables:
         """Option 121 under each of its names; it stands in place of option 3 (RFC 3442)."""
         found = lease_texts.read_variables(DHCPCD.replace("routers=10.20.0.1", routes))
 
-        assert found is not None
         assert found.routers == ("10.20.0.1",)
 
 
@@ -241,7 +234,6 @@ class TestReadDhclient:
 
         found = lease_texts.read_dhclient(text, "eth0")
 
-        assert found is not None
         assert found.routers == ()
 
     def test_ends_no_lease_within_a_comment(self) -> None:
@@ -264,7 +256,6 @@ class TestReadDhclient:
         """``expire never``."""
         found = lease_texts.read_dhclient(DHCLIENT, "wlan0")
 
-        assert found is not None
         assert (found.address, found.expires_s) == ("192.0.2.7", None)
 
     @pytest.mark.parametrize(
@@ -276,7 +267,6 @@ class TestReadDhclient:
 
         found = lease_texts.read_dhclient(text, "eth0")
 
-        assert found is not None
         assert found.expires_s == EXPIRES_S
 
     @pytest.mark.parametrize("expire", ["1 2026/13/45 16:02:19", "soon", ""])
@@ -334,7 +324,6 @@ class TestReadPacket:
 
         found = lease_texts.read_packet(packet, WRITTEN_S)
 
-        assert found is not None
         assert found.routers == ("10.20.0.1",)
 
     def test_keeps_what_is_wrong_with_it(self) -> None:
@@ -343,7 +332,6 @@ class TestReadPacket:
 
         found = lease_texts.read_packet(packet, WRITTEN_S)
 
-        assert found is not None
         assert (found.ntp, found.defects) == ((), ('option 42: "ntp.de"',))
 
     @pytest.mark.parametrize(
@@ -504,7 +492,6 @@ class TestReadConnman:
 
         found = lease_texts.read_connman(text, "eth0")
 
-        assert found is not None
         assert (found.dns, found.ntp) == ((), ())
 
     @pytest.mark.parametrize(

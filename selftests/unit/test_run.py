@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import subprocess
 import time
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -14,15 +13,16 @@ import msgspec
 import pytest
 
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance import evidence_file, expected, method, run
+from cube_acceptance import evidence_file, method, run
 from cube_acceptance.certificate import build, pdf, signature
 from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.evidence import NtpObserved, VerifyError
-from cube_acceptance.ledger import Ledger
 from cube_acceptance.run import Run
 from cube_acceptance.site import Plant, Site
-from selftests.support import annexes, cases
+from selftests.support import annexes
+from selftests.support.cases import judged
 from selftests.support.healthy import ENDED, HOSTS, NTP_REPLY, SITE, STARTED, https, saved
+from selftests.support.keys import make_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,14 +42,7 @@ def annex(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def key(tmp_path: Path) -> Path:
     """A key to sign with, made for this test."""
-    path = tmp_path / "key"
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)],
-        check=True,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-    )
-    return path
+    return make_key(tmp_path / "key")
 
 
 def folder_of_a_run(tmp_path: Path, annex: str) -> Path:
@@ -59,14 +52,6 @@ def folder_of_a_run(tmp_path: Path, annex: str) -> Path:
     (folder / "certificate.html").write_text(annex, "utf-8")
     (folder / "junit.xml").write_text("<testsuites/>", "utf-8")
     return folder
-
-
-def judged(evidence: evidence_file.Saved) -> Ledger:
-    """A ledger of the real cases on this evidence."""
-    ledger = Ledger(expected.owed(catalogues.load(), evidence.setup.site))
-    for case, judgement in cases.judge_all(evidence).items():
-        ledger.record(case, judgement)
-    return ledger
 
 
 def run_in(folder: Path, **changes: Any) -> Run:  # noqa: ANN401 - whatever a run takes

@@ -10,25 +10,12 @@ import pytest
 
 from cube_acceptance.certificate import signature
 from cube_acceptance.certificate.signature import SignatureError
+from selftests.support.keys import make_key, signers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 KINDS = [("ed25519", ()), ("ecdsa", ()), ("rsa", ("-b", "2048"))]
-
-
-def make_key(place: Path, kind: str = "ed25519", *more: str, phrase: str = "") -> Path:
-    """Make a key pair."""
-    command = ["ssh-keygen", "-q", "-t", kind, *more, "-N", phrase, "-f", str(place)]
-    subprocess.run(command, check=True)
-    return place
-
-
-def signers(key: Path) -> Path:
-    """Make a list of allowed signers with one key in it."""
-    listed = key.with_name("signers")
-    listed.write_text(f"tester {key.with_suffix('.pub').read_text()}")
-    return listed
 
 
 @pytest.fixture

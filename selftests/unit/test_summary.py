@@ -30,7 +30,7 @@ from cube_acceptance.summary.rows import (
 from cube_acceptance.summary.showing import Table
 from cube_acceptance.text import comma
 from cube_acceptance.text.foreign import one_line
-from selftests.support import healthy, sessions
+from selftests.support import healthy, keys, sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -406,16 +406,12 @@ class TestSignature:
     @pytest.fixture
     def key(self, tmp_path: Path) -> Path:
         """A key of one's own."""
-        path = tmp_path / "key"
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
-        return path
+        return keys.make_key(tmp_path / "key")
 
     @pytest.fixture
-    def signers(self, key: Path, tmp_path: Path) -> Path:
+    def signers(self, key: Path) -> Path:
         """A list with that key."""
-        path = tmp_path / "allowed_signers"
-        path.write_text(f"tester {key.with_suffix('.pub').read_text()}")
-        return path
+        return keys.signers(key)
 
     def test_signed(self, real: Maker, key: Path, signers: Path) -> None:
         """The key stands in the row."""

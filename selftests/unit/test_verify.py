@@ -18,6 +18,7 @@ from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.evidence import DhcpObserved
 from cube_acceptance.siblings import BrokenError
 from selftests.support import healthy, sessions
+from selftests.support.keys import make_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -745,10 +746,7 @@ class TestSignature:
         """Sign a file of the folder with a new key and give the fingerprint."""
 
         def signing(name: str) -> str:
-            key = tmp_path / f"key for {name}"
-            subprocess.run(
-                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True
-            )
+            key = make_key(tmp_path / f"key for {name}")
             verify.signature.sign(folder / name, key)
             return verify.signature.fingerprint(key)
 
