@@ -21,9 +21,10 @@ import msgspec
 import pytest
 
 from cube_acceptance import evidence_file, verify
-from cube_acceptance.evidence import DhcpObserved, NtpObserved, Trouble
+from cube_acceptance.evidence import Trouble
 from cube_acceptance.site import Waiver
 from selftests.support import healthy, sessions
+from selftests.support.conditions import dhcp, ntp, offer
 from selftests.support.sessions import run, start
 
 if TYPE_CHECKING:
@@ -31,16 +32,8 @@ if TYPE_CHECKING:
 
     from cube_acceptance.evidence import Observation
 
-NO_DHCP = healthy.saved({"dhcp": DhcpObserved(started=healthy.STARTED, duration_s=10.0)})
-NO_ROUTER = healthy.saved(
-    {
-        "dhcp": DhcpObserved(
-            started=healthy.STARTED,
-            duration_s=4.0,
-            offers=(msgspec.structs.replace(healthy.OFFER, routers=()),),
-        )
-    }
-)
+NO_DHCP = healthy.saved({"dhcp": dhcp()})
+NO_ROUTER = healthy.saved({"dhcp": offer(routers=())})
 """DHCP-01 fails and nothing else does."""
 CACHES = shutil.ignore_patterns("__pycache__")
 UNDESERVED = {None, "incomplete", "rejected"}
@@ -370,22 +363,12 @@ class TestTime:
             )
             for host in healthy.HOSTS
         }
-        dark["dhcp"] = DhcpObserved(
-            started=healthy.STARTED,
-            duration_s=4.0,
-            offers=(msgspec.structs.replace(healthy.OFFER, ntp=servers),),
-        )
+        dark["dhcp"] = offer(ntp=servers)
         for ahead_s, outcome, verdict in (
             (0.0, "waived", "accepted-with-reservations"),
             (3 * 86400.0, "fail", "rejected"),
         ):
-            reply = msgspec.structs.replace(healthy.NTP_REPLY, offset_s=ahead_s)
-            told: dict[str, Observation] = {
-                f"ntp/{server}": NtpObserved(
-                    started=healthy.STARTED, duration_s=0.01, server=server, reply=reply
-                )
-                for server in servers
-            }
+            told = {f"ntp/{server}": ntp(server, offset_s=ahead_s) for server in servers}
             session = run(tmp_path / verdict, saved=healthy.saved(dark | told, site=site))
 
             assert session.outcome("NTP-01") == "pass"
@@ -398,16 +381,12 @@ class TestTime:
             '[site]\nname = "Ulm"\n[vantage]\ninterface = "lo"\n[[cube]]\naddress = "10.20.0.50"\n'
         )
         site.write_text(text)
-        (tmp_path / "hostile.py").write_text(
+        plugin = (
             "from pathlib import Path\n"
             "def pytest_collection_finish():\n"
             f"    Path({str(site)!r}).write_text({text.replace('.50', '.51')!r})\n"
         )
-        session = start(
-            tmp_path,
-            *("--site", str(site), "-p", "hostile"),
-            environment={"PYTHONPATH": str(tmp_path)},
-        )
+        session = start(tmp_path, "--site", str(site), plugin=plugin)
 
         assert session.certificate
         assert site.read_text() != text

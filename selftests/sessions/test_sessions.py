@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cube_acceptance import evidence_file, verify
-from cube_acceptance.evidence import CannotMeasure, DhcpObserved
+from cube_acceptance.evidence import CannotMeasure
 from cube_acceptance.site import Cube, Waiver
 from selftests.support import healthy, sessions
+from selftests.support.conditions import dhcp, offer
+from selftests.support.keys import make_key, signers
 from selftests.support.sessions import run, start
 
 if TYPE_CHECKING:
@@ -26,15 +28,9 @@ import datetime as dt
 
 import msgspec
 
-ONE_FAULT = {
-    "dhcp": DhcpObserved(
-        started=healthy.STARTED,
-        duration_s=4.0,
-        offers=(msgspec.structs.replace(healthy.OFFER, routers=()),),
-    )
-}
+ONE_FAULT = {"dhcp": offer(routers=())}
 """DHCP-01 fails and nothing else does: who gets rid of that one has an acceptance."""
-NO_DHCP = {"dhcp": DhcpObserved(started=healthy.STARTED, duration_s=10.0)}
+NO_DHCP = {"dhcp": dhcp()}
 SECRET = "geheim-4711"  # noqa: S105 - it opens nothing
 CONFIDED = (
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"),
@@ -71,8 +67,6 @@ class TestVerdict:
         alone, spread = run(tmp_path / "a"), run(tmp_path / "b", "-n", "3")
 
         assert spread.status == 0
-        assert alone.certificate is not None
-        assert spread.certificate is not None
         assert alone.certificate["results"] == spread.certificate["results"]
 
     def test_failure_rejects(self, tmp_path: Path) -> None:
@@ -106,12 +100,7 @@ class TestVerdict:
             expires=dt.date(2027, 1, 1),
         )
         site = msgspec.structs.replace(healthy.SITE, waivers=(waiver,))
-        changes = {
-            "page/10.20.0.50:5555": healthy.page(5555, replies=(), redirect="http://elsewhere/")
-        }
-        changes["page/10.20.0.50:5555"] = healthy.page(
-            5555, replies=healthy.page(5555).replies, redirect="http://elsewhere/"
-        )
+        changes = {"page/10.20.0.50:5555": healthy.page(5555, redirect="http://elsewhere/")}
         session = run(tmp_path, saved=healthy.saved(changes, site=site))
 
         assert session.status == 0
@@ -140,9 +129,7 @@ def pytest_sessionfinish(session):
     kept = [item for item in session.items if JUDGE in item.stash or JUDGED in item.stash]
     print(f"{len(session.items)} cases, {len(kept)} with a judge")
 """
-        (tmp_path / "counting.py").write_text(code)
-        options = ("-s", "-p", "counting")
-        session = run(tmp_path, *options, environment={"PYTHONPATH": str(tmp_path)})
+        session = run(tmp_path, "-s", plugin=code)
 
         assert session.verdict == "accepted"
         assert "cases, 0 with a judge" in session.output
@@ -154,7 +141,6 @@ def pytest_sessionfinish(session):
         session = run(tmp_path, saved=healthy.saved(site=site))
 
         assert session.status == 10
-        assert session.certificate is not None
         assert len(session.certificate["results"]) == 5 + 2 * 6
 
 
@@ -166,7 +152,6 @@ class TestMeasuring:
         session = start(tmp_path, "--lang", "en")
 
         assert session.status in {0, 10}
-        assert session.certificate is not None
         assert session.certificate["simulated"] is True
         assert "Verdict: Simulation passed" in session.output
         for requirement in ("DHCP-01", "NTP-01", "DNS-01", "HTTPS-01", "SSH-01"):
@@ -215,7 +200,6 @@ class TestWithoutVantage:
         session = run(tmp_path, *spread, saved=healthy.saved(vantage=obstacle))
 
         assert session.status == 10
-        assert session.certificate is not None
         causes = {result["cause"] for result in session.certificate["results"]}
         assert causes == {"off-link"}
 
@@ -491,11 +475,10 @@ class TestHostilePlugin:
         self, tmp_path: Path, code: str, spread: tuple[str, ...]
     ) -> None:
         """Whatever the plugin does, there is no accepted certificate."""
-        (tmp_path / "hostile.py").write_text(f"import pytest\n{code}")
         session = run(
             tmp_path,
-            *("-p", "hostile"),
             *spread,
+            plugin=f"import pytest\n{code}",
             saved=healthy.saved(ONE_FAULT),
             environment={"PYTHONPATH": f"{tmp_path}:{sessions.PROJECT}"},
         )
@@ -506,10 +489,9 @@ class TestHostilePlugin:
     @pytest.mark.parametrize("code", FORGING.values(), ids=FORGING.keys())
     def test_a_forged_judgement_does_not_verify(self, tmp_path: Path, code: str) -> None:
         """Whoever holds the computer can make it lie; the folder's own evidence tells."""
-        (tmp_path / "hostile.py").write_text(f"import pytest\n{code}")
         session = run(
             tmp_path,
-            *("-p", "hostile"),
+            plugin=f"import pytest\n{code}",
             saved=healthy.saved(ONE_FAULT),
             environment={"PYTHONPATH": f"{tmp_path}:{sessions.PROJECT}"},
         )
@@ -524,7 +506,6 @@ class TestHostilePlugin:
         session = run(tmp_path, saved=healthy.saved(ONE_FAULT))
 
         assert session.verdict == "rejected"
-        assert session.certificate is not None
         assert session.certificate["totals"]["required"] == {"fail": 1, "pass": 5}
 
     def test_a_worker_that_dies_leaves_the_run_incomplete(self, tmp_path: Path) -> None:
@@ -532,12 +513,7 @@ class TestHostilePlugin:
         code = (
             "import os\ndef pytest_runtest_setup(item):\n    if 'ntp' in item.nodeid: os._exit(3)\n"
         )
-        (tmp_path / "hostile.py").write_text(code)
-        session = run(
-            tmp_path,
-            *("-p", "hostile", "-n", "2"),
-            environment={"PYTHONPATH": str(tmp_path)},
-        )
+        session = run(tmp_path, "-n", "2", plugin=code)
 
         assert session.status == 10
         assert session.verdict == "incomplete"
@@ -570,11 +546,11 @@ class TestEnds:
 
     def test_a_person(self, tmp_path: Path) -> None:
         """Ctrl-C stays an interruption, and the certificate is incomplete."""
-        (tmp_path / "hostile.py").write_text(
+        plugin = (
             "def pytest_runtest_setup(item):\n"
             "    if 'ntp' in item.nodeid: raise KeyboardInterrupt\n"
         )
-        session = run(tmp_path, "-p", "hostile", environment={"PYTHONPATH": str(tmp_path)})
+        session = run(tmp_path, plugin=plugin)
 
         assert (session.status, session.verdict) == (2, "incomplete")
 
@@ -600,14 +576,14 @@ class TestEnds:
 
     def test_another_reporter(self, tmp_path: Path) -> None:
         """A plugin may put a reporter of its own into the place of pytest's."""
-        (tmp_path / "rich.py").write_text(
+        plugin = (
             "import pytest\n"
             "@pytest.hookimpl(trylast=True)\n"
             "def pytest_configure(config):\n"
             "    manager = config.pluginmanager\n"
             "    manager.unregister(manager.getplugin('terminalreporter'))\n"
         )
-        session = run(tmp_path, "-p", "rich", environment={"PYTHONPATH": str(tmp_path)})
+        session = run(tmp_path, plugin=plugin)
 
         assert (session.status, session.verdict) == (0, "accepted")
         assert session.output.strip().splitlines()[-2] == str(session.folder)
@@ -622,14 +598,13 @@ class TestEnds:
     @pytest.mark.parametrize("more", [(), ("-n", "2")], ids=["alone", "workers"])
     def test_a_plugin_that_gives_advice(self, tmp_path: Path, more: tuple[str, ...]) -> None:
         """Whoever makes warnings errors means ours, and pytest-asyncio warns in every session."""
-        (tmp_path / "advising.py").write_text(
+        plugin = (
             "import warnings\n"
             "import pytest\n"
             "def pytest_configure(config):\n"
             "    warnings.warn(pytest.PytestDeprecationWarning('this option is unset'))\n"
         )
-        advised = ("-p", "advising", "-W", "error", *more)
-        session = run(tmp_path, *advised, environment={"PYTHONPATH": str(tmp_path)})
+        session = run(tmp_path, "-W", "error", *more, plugin=plugin)
 
         assert (session.status, session.verdict) == (0, "accepted")
 
@@ -692,17 +667,13 @@ class TestUsage:
         self, tmp_path: Path, arguments: tuple[str, ...], words: str
     ) -> None:
         """Options and settings of other people's plugins that repeat cases are refused by name."""
-        (tmp_path / "repeating.py").write_text(
+        plugin = (
             "def pytest_addoption(parser):\n"
             "    parser.addoption('--reruns', type=int)\n"
             "    parser.addoption('--count', type=int, default=1)\n"
             "    parser.addini('reruns', 'how often')\n"
         )
-        session = start(
-            tmp_path,
-            *("--cube", "10.20.0.5", "-p", "repeating", *arguments),
-            environment={"PYTHONPATH": str(tmp_path)},
-        )
+        session = start(tmp_path, "--cube", "10.20.0.5", *arguments, plugin=plugin)
 
         assert session.status == 4
         assert words in session.output
@@ -710,14 +681,14 @@ class TestUsage:
 
     def test_a_case_that_is_collected_twice(self, tmp_path: Path) -> None:
         """A plugin that nobody here knows repeats cases: nothing is judged."""
-        (tmp_path / "doubling.py").write_text(
+        plugin = (
             "import pytest\n"
             "@pytest.hookimpl(wrapper=True)\n"
             "def pytest_pycollect_makeitem(collector, name, obj):\n"
             "    found = yield\n"
             "    return found * 2 if isinstance(found, list) else found\n"
         )
-        session = run(tmp_path, "-p", "doubling", environment={"PYTHONPATH": str(tmp_path)})
+        session = run(tmp_path, plugin=plugin)
 
         assert session.status == 4
         assert "judged more than once" in session.output
@@ -738,13 +709,13 @@ class TestUsage:
 
     def test_a_computer_that_allows_too_few_threads(self, tmp_path: Path) -> None:
         """It is said before anything starts, and no simulated site is rejected for it."""
-        (tmp_path / "meagre.py").write_text(
+        plugin = (
             "import threading\n"
             "def start(thread):\n"
             '    raise RuntimeError("can\'t start new thread")\n'
             "threading.Thread.start = start\n"
         )
-        session = start(tmp_path, "-p", "meagre", environment={"PYTHONPATH": str(tmp_path)})
+        session = start(tmp_path, plugin=plugin)
 
         assert session.status == 4
         assert "this computer allows 0 more threads" in session.output
@@ -754,10 +725,10 @@ class TestUsage:
     @pytest.mark.parametrize("files", [24, 40])
     def test_a_computer_that_allows_too_few_files(self, tmp_path: Path, files: int) -> None:
         """Likewise, and no simulated server ends the run for want of a socket."""
-        (tmp_path / "meagre.py").write_text(
+        plugin = (
             f"import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, ({files}, {files}))\n"
         )
-        session = start(tmp_path, "-p", "meagre", environment={"PYTHONPATH": str(tmp_path)})
+        session = start(tmp_path, plugin=plugin)
 
         assert session.status == 4
         assert "more files, and it needs 56" in session.output
@@ -773,7 +744,7 @@ class TestUsage:
 
     def test_a_folder_that_cannot_be_written_to(self, tmp_path: Path) -> None:
         """The run ends before anything is measured."""
-        (tmp_path / "hostile.py").write_text(
+        plugin = (
             "from pathlib import Path\n"
             "import pytest\n"
             "@pytest.hookimpl(trylast=True)\n"
@@ -781,7 +752,7 @@ class TestUsage:
             "    (folder,) = Path(config.option.reports).iterdir()\n"
             "    (folder / '.certificate.html.part').mkdir()\n"
         )
-        session = run(tmp_path, "-p", "hostile", environment={"PYTHONPATH": str(tmp_path)})
+        session = run(tmp_path, plugin=plugin)
 
         assert session.status == 4
         assert "--reports: " in session.output
@@ -813,7 +784,6 @@ class TestFiles:
         """The certificate knows its siblings."""
         session = run(tmp_path)
 
-        assert session.certificate is not None
         for name in ("evidence.json", "junit.xml"):
             digest = hashlib.sha256((session.folder / name).read_bytes()).hexdigest()
             assert session.certificate["files"][name] == digest
@@ -823,8 +793,6 @@ class TestFiles:
         first = run(tmp_path / "first")
         again = start(tmp_path / "again", "--replay", str(first.folder / "evidence.json"))
 
-        assert first.certificate is not None
-        assert again.certificate is not None
         assert again.certificate["replayed"] is True
         assert again.certificate["results"] == first.certificate["results"]
         assert (again.folder / "evidence.json").read_bytes() == (
@@ -859,7 +827,6 @@ class TestFiles:
             },
         )
 
-        assert session.certificate is not None
         told = session.certificate["method"]["command_line"]
         assert told[:6] == ["pytest", "-p harmless", "-k", "not x", "--durations", "1"]
 
@@ -876,14 +843,14 @@ class TestFiles:
         self, tmp_path: Path, code: str, words: str
     ) -> None:
         """Neither 0 nor 1, which would say something about the network."""
-        (tmp_path / "hostile.py").write_text(
+        plugin = (
             "from pathlib import Path\n"
             "import pytest\n"
             "def pytest_sessionfinish(session):\n"
             "    (folder,) = Path(session.config.option.reports).iterdir()\n"
             f"    {code}\n"
         )
-        session = run(tmp_path, "-p", "hostile", environment={"PYTHONPATH": str(tmp_path)})
+        session = run(tmp_path, plugin=plugin)
 
         assert session.status == 3
         assert session.verdict is None
@@ -911,24 +878,18 @@ class TestFiles:
 
     def test_no_plugin_writes_into_the_page(self, tmp_path: Path) -> None:
         """What pytest-html lets plugins add could stand in front of the certificate."""
-        (tmp_path / "hostile.py").write_text(
+        plugin = (
             "def pytest_html_results_summary(prefix, summary, postfix):\n"
             "    for part in (prefix, summary, postfix):\n"
             "        part.append('<h1 id=forged>Abgenommen</h1>')\n"
         )
-        session = run(
-            tmp_path,
-            *("-p", "hostile"),
-            saved=healthy.saved(ONE_FAULT),
-            environment={"PYTHONPATH": str(tmp_path)},
-        )
+        session = run(tmp_path, plugin=plugin, saved=healthy.saved(ONE_FAULT))
 
         assert "forged" not in (session.folder / "certificate.html").read_text("utf-8")
 
     def test_key_path_does_not_reach_the_certificate(self, tmp_path: Path) -> None:
         """The command line is repeated without what is secret."""
-        key = tmp_path / "secret-place"
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+        key = make_key(tmp_path / "secret-place")
         session = run(tmp_path, "--sign", str(key))
 
         assert "secret-place" not in (session.folder / "certificate.json").read_text("utf-8")
@@ -939,7 +900,7 @@ class TestFiles:
         """Proxy credentials, what a CI system knows and the key's place stay out of every file."""
         key = tmp_path / SECRET / "key"
         key.parent.mkdir()
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+        make_key(key)
         session = run(
             tmp_path,
             *("-n", "2", f"--sign={key}"),
@@ -953,10 +914,7 @@ class TestFiles:
 
     def test_a_wrong_passphrase_loses_no_result(self, tmp_path: Path) -> None:
         """What was measured is written, unsigned, and the terminal says why."""
-        key = tmp_path / "key"
-        subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(key)], check=True
-        )
+        key = make_key(tmp_path / "key", phrase="secret")
         session = run(
             tmp_path,
             *("--sign", str(key)),
@@ -965,15 +923,13 @@ class TestFiles:
 
         assert session.status == 0
         assert "--sign: " in session.output
-        assert session.certificate is not None
         assert session.certificate["signature"] is None
         assert not (session.folder / "certificate.json.sig").exists()
         assert not any(finding.wrong for finding in verify.verify(session.folder))
 
     def test_printed_and_signed(self, tmp_path: Path) -> None:
         """A browser prints, and the print is signed as well."""
-        key = tmp_path / "key"
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+        key = make_key(tmp_path / "key")
         session = run(
             tmp_path, "--pdf", "--sign", str(key), environment=with_browser(tmp_path, PRINTS)
         )
@@ -1015,12 +971,8 @@ class TestFiles:
 
     def test_a_killed_run_leaves_a_page_that_says_so(self, tmp_path: Path) -> None:
         """Without an end there is no certificate."""
-        (tmp_path / "hostile.py").write_text(
-            "import os\ndef pytest_runtest_setup(item):\n    os.kill(os.getpid(), 9)\n"
-        )
-        session = run(
-            tmp_path, "-p", "hostile", "--lang", "en", environment={"PYTHONPATH": str(tmp_path)}
-        )
+        plugin = "import os\ndef pytest_runtest_setup(item):\n    os.kill(os.getpid(), 9)\n"
+        session = run(tmp_path, "--lang", "en", plugin=plugin)
 
         assert session.status == -9
         assert [path.name for path in session.folder.iterdir()] == ["certificate.html"]
@@ -1032,11 +984,8 @@ class TestFiles:
 def signed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A signed run's folder, and the list of whose signature counts."""
     scratch = tmp_path_factory.mktemp("signed")
-    key = scratch / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-    signers = scratch / "signers"
-    signers.write_text(f"tester {key.with_suffix('.pub').read_text()}")
-    return run(scratch, "--sign", str(key)).folder, signers
+    key = make_key(scratch / "key")
+    return run(scratch, "--sign", str(key)).folder, signers(key)
 
 
 class TestVerify:

@@ -64,6 +64,7 @@ def run(
     scratch: Path,
     *arguments: str,
     saved: evidence_file.Saved | None = None,
+    plugin: str = "",
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Session:
@@ -71,22 +72,26 @@ def run(
     evidence = scratch / "given" / "evidence.json"
     evidence.parent.mkdir(parents=True, exist_ok=True)
     evidence.write_bytes(evidence_file.dump(saved or healthy.saved()))
-    return start(
-        scratch, "--replay", str(evidence), *arguments, environment=environment, folder=folder
-    )
+    replayed = ("--replay", str(evidence), *arguments)
+    return start(scratch, *replayed, plugin=plugin, environment=environment, folder=folder)
 
 
 def start(
     scratch: Path,
     *arguments: str,
+    plugin: str = "",
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Session:
-    """Start the suite as a user would; with a cache where one is named.
+    """Start the suite as a user would; with a cache where one is named, and somebody's plugin.
 
     From a checkout that is pytest in its folder. An installed suite is started from an empty one.
     """
     reports = scratch / "reports"
+    if plugin:
+        (scratch / "stranger.py").write_text(plugin)
+        arguments = ("-p", "stranger", *arguments)
+        environment = {"PYTHONPATH": str(scratch), **(environment or {})}
     cached = any(argument.startswith("cache_dir=") for argument in arguments)
     done = subprocess.run(
         [
