@@ -259,21 +259,16 @@ def _case(
         "command": "sudo setcap cap_net_raw,cap_net_bind_service=ep …/python3.11",
         "hostname": "cube-4711",
     }
-    text = sentences.reason(book, requirement.id, key, facts, language) if key else ""
-    arguments = (book, requirement.id, key, facts, language)
-    remedy = sentences.remedy(*arguments) if key else ""
-    asked = sentences.asked(*arguments) if key else ""
-    own = sentences.own_work(*arguments) if key else ""
+    said = sentences.Told("", "", "")
+    if key:
+        said = sentences.tell(book, requirement.id, key, facts, language)
     name = requirement.id.partition("-")[0].lower()
     where = host or (subject if address else "10.20.0.1")
-    return {
+    return said._asdict() | {
+        "remedy": said.remedy,
         "case": f"{requirement.id} {subject} {host}".strip(),
         "outcome": outcome,
         "cause": key.partition(".")[0],
-        "reason": text,
-        "remedy": remedy,
-        "asked": asked,
-        "own_work": own,
         "observed": FACTS[requirement.id] if outcome == "pass" else {"servers": ["10.20.0.1"]},
         "evidence": [] if outcome == "not-run" else [f"{name}/{where}"],
         "started": "" if outcome == "not-run" else "2026-11-23T09:00:00.120Z",

@@ -17,6 +17,7 @@ from cube_acceptance import catalogue as catalogues
 from cube_acceptance.catalogue import IDS, CatalogueError, Text, parse, placeholders
 from cube_acceptance.evidence import CannotMeasure
 from cube_acceptance.judge import obstacle
+from cube_acceptance.text import sentences
 from selftests.support.builders import cannot
 
 if TYPE_CHECKING:
@@ -228,14 +229,13 @@ class TestCatalogue:
         with pytest.raises(KeyError):
             catalogue.text("NTP-01", "bored")
         with pytest.raises(KeyError):
-            catalogue.note("NTP-01", "bored")
+            sentences.note(catalogue, "NTP-01", "bored", {}, "en")
         with pytest.raises(KeyError):
-            catalogue.word("bored")
+            sentences.spoken({"word": "bored"}, catalogue, "en")
 
-    def test_finds_notes_and_words(self, catalogue: Catalogue) -> None:
-        """Notes belong to a requirement and words to all."""
-        assert catalogue.note("PING-01", "lost") == catalogue["PING-01"].notes["lost"]
-        assert catalogue.word("cube").sentence("en") == "CUBE"
+    def test_finds_words(self, catalogue: Catalogue) -> None:
+        """They belong to all requirements."""
+        assert sentences.spoken({"word": "cube"}, catalogue, "en") == "CUBE"
 
     def test_speaks_both_languages(self, catalogue: Catalogue) -> None:
         """A mix-up of the languages would be on every certificate."""

@@ -160,19 +160,17 @@ class TestSentencesOfRequirements:
         text = catalogue["NTP-01"].texts["no-answer"]
 
         for language in LANGUAGES:
-            reason = sentences.reason(*arguments, language)
-            remedy = sentences.remedy(*arguments, language)
-            assert reason == text.sentence(language).replace("{servers}", "10.0.0.1")
-            assert remedy == text.ask(language).replace("{servers}", "10.0.0.1")
+            told = sentences.tell(*arguments, language)
+            assert told.reason == text.sentence(language).replace("{servers}", "10.0.0.1")
+            assert told.remedy == text.ask(language).replace("{servers}", "10.0.0.1")
 
     def test_remedies_are_shared_out(self, catalogue: Catalogue) -> None:
         """Who administers the network must not be asked to edit the tester's site file."""
-        arguments = (catalogue, "DHCP-01", "no-answer", {}, "en")
-        asked, own = sentences.asked(*arguments), sentences.own_work(*arguments)
+        told = sentences.tell(catalogue, "DHCP-01", "no-answer", {}, "en")
 
-        assert sentences.remedy(*arguments) == f"{asked} {own}"
-        assert "site file" in own
-        assert "site file" not in asked
+        assert told.remedy == f"{told.asked} {told.own_work}"
+        assert "site file" in told.own_work
+        assert "site file" not in told.asked
 
     def test_notes_come_from_the_notes(self, catalogue: Catalogue) -> None:
         """An observation's code may be spelled like a cause."""

@@ -177,22 +177,6 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                     return texts[wanted]
         raise KeyError(key)
 
-    def word(self, key: str) -> Text:
-        """Find a word that sentences are filled with.
-
-        Raises:
-            KeyError: there is no such word.
-        """
-        return self.common.words[key]
-
-    def note(self, requirement: str, code: str) -> Text:
-        """Find the text of an observation's code.
-
-        Raises:
-            KeyError: the requirement has no such observation.
-        """
-        return self[requirement].notes[code]
-
 
 def placeholders(template: str) -> frozenset[str]:
     """List the names that a template wants filled in.

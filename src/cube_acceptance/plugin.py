@@ -367,12 +367,8 @@ def pytest_runtest_makereport(
     if judgement.cause != "internal-error" or call.excinfo is None:
         owing = item.stash[OWED]
         words = (state.catalogue, owing.requirement, judgement.text, judgement.facts)
-        report.longrepr = "\n".join(
-            (
-                f"{owing.case}: {sentences.reason(*words, state.language)}",
-                sentences.remedy(*words, state.language),
-            )
-        )
+        said = sentences.tell(*words, state.language)
+        report.longrepr = f"{owing.case}: {said.reason}\n{said.remedy}"
     return report
 
 

@@ -243,11 +243,11 @@ def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
         "cases": [],
     }
     if not expected.applies(requirement, saved.setup.site):
-        text = sentences.reason(catalogue, requirement.id, "not-applicable", {}, language)
+        said = sentences.tell(catalogue, requirement.id, "not-applicable", {}, language)
         return result | {
             "outcome": "not-applicable",
             "cause": "",
-            "reason": text,
+            "reason": said.reason,
             "remedy": "",
         }
     cases = [_case(catalogue, owing, ledger.judgement(owing.case), told) for owing in owed]
@@ -336,16 +336,11 @@ def _case(catalogue: Catalogue, owing: Owed, judgement: Judgement, told: Facts) 
     if "command" in facts:
         line = told.method.get("command_line") or [started.PYTEST]
         facts = facts | {"command": started.again(str(facts["command"]), line)}
-    said = {"reason": "", "remedy": "", "asked": "", "own_work": ""}
+    said = sentences.Told("", "", "")
     if judgement.text:
-        arguments = (catalogue, owing.requirement, judgement.text, facts, told.language)
-        said = {
-            "reason": sentences.reason(*arguments),
-            "remedy": sentences.remedy(*arguments),
-            "asked": sentences.asked(*arguments),
-            "own_work": sentences.own_work(*arguments),
-        }
-    return said | {
+        said = sentences.tell(catalogue, owing.requirement, judgement.text, facts, told.language)
+    return said._asdict() | {
+        "remedy": said.remedy,
         "case": owing.case,
         "outcome": judgement.outcome,
         "cause": judgement.cause,

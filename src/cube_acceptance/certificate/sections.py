@@ -5,12 +5,12 @@ These functions make what it shows; how it looks is in its templates.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cube_acceptance import catalogue
 from cube_acceptance.certificate.rules import Rule, merged
 from cube_acceptance.text import wording
+from cube_acceptance.text.sentences import MOMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,7 +29,6 @@ RAW_SHOWN = 256
 """How many bytes of one packet the page shows; ``evidence.json`` has the rest."""
 
 RAW_WIDTH = 16
-MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
 UTC: dict[str, object] = {"utc_offset_min": 0, "zone": "UTC"}
 ITEMS_SHOWN = 16
 """How many items of one list among a case's facts are shown."""

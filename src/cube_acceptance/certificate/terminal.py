@@ -116,7 +116,7 @@ def requirement(
         words = (catalogue, owing.requirement, judgement.text, judgement.facts)
         about = _about(owing) if len(judged) > 1 else ""
         seen = f"{about}: " if about else ""
-        seen += sentences.reason(*words, language)
+        seen += sentences.tell(*words, language).reason
         if len(bad) > 1:
             many = say("terminal.of", language, count=len(bad), all=len(judged))
             seen = f"{many}; {seen}"

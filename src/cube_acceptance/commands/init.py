@@ -130,7 +130,7 @@ def _reason(error: Exception, file: Path, language: Language) -> str:
     return usage.said(f"{file}: {getattr(error, 'strerror', error)}", language)
 
 
-def _tell(text: str = "") -> None:
+def _tell(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cube_acceptance.text import usage
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cube_acceptance.catalogue import Catalogue, Language
     from cube_acceptance.judge import Fact
 
-_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
+MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
@@ -40,15 +40,13 @@ def date(moment: str, language: Language) -> str:
 def spoken(value: Fact, catalogue: Catalogue, language: Language) -> str:
     """Write one fact as a part of a sentence."""
     if isinstance(value, dict):
-        said = value.get("said")
-        return (
-            usage.said(said, language) if said else catalogue.word(value["word"]).sentence(language)
-        )
+        said, words = value.get("said"), catalogue.common.words
+        return usage.said(said, language) if said else words[value["word"]].sentence(language)
     if isinstance(value, list):
         return ", ".join(spoken(item, catalogue, language) for item in value)
     if isinstance(value, int | float):
         return number(value, language)
-    if not _MOMENT.fullmatch(value):
+    if not MOMENT.fullmatch(value):
         return value
     try:
         return date(value, language)
@@ -62,37 +60,34 @@ def fill(template: str, facts: dict[str, Fact], catalogue: Catalogue, language: 
     return re.sub(r"\{(\w+)\}", lambda name: words.get(name[1]) or _MISSING, template)
 
 
-def reason(
+class Told(NamedTuple):
+    """What is said of a case that did not pass."""
+
+    reason: str
+    """Why its requirement is not met or cannot be judged."""
+    asked: str
+    """What is asked of the network's administrator; empty where nothing is."""
+    own_work: str
+    """What the tester has to do about it; empty where nothing is."""
+
+    @property
+    def remedy(self) -> str:
+        """Everything that can be done about it, the network's administrator's share first."""
+        return " ".join(filter(None, (self.asked, self.own_work)))
+
+
+def tell(
     catalogue: Catalogue, requirement: str, text: str, facts: dict[str, Fact], language: Language
-) -> str:
-    """Return why a requirement is not met or cannot be judged."""
-    return fill(catalogue.text(requirement, text).sentence(language), facts, catalogue, language)
-
-
-def remedy(
-    catalogue: Catalogue, requirement: str, text: str, facts: dict[str, Fact], language: Language
-) -> str:
-    """Describe everything that can be done about it, the network's administrator's share first."""
-    arguments = (catalogue, requirement, text, facts, language)
-    return " ".join(filter(None, (asked(*arguments), own_work(*arguments))))
-
-
-def asked(
-    catalogue: Catalogue, requirement: str, text: str, facts: dict[str, Fact], language: Language
-) -> str:
-    """Describe what is asked of the network's administrator; empty where nothing is."""
-    return fill(catalogue.text(requirement, text).ask(language), facts, catalogue, language)
-
-
-def own_work(
-    catalogue: Catalogue, requirement: str, text: str, facts: dict[str, Fact], language: Language
-) -> str:
-    """Describe what the tester has to do about it; empty where nothing is."""
-    return fill(catalogue.text(requirement, text).own(language), facts, catalogue, language)
+) -> Told:
+    """Say all that there is to be said of a case, by the key of its text."""
+    said = catalogue.text(requirement, text)
+    templates = (said.sentence(language), said.ask(language), said.own(language))
+    return Told(*(fill(template, facts, catalogue, language) for template in templates))
 
 
 def note(
     catalogue: Catalogue, requirement: str, code: str, facts: dict[str, Fact], language: Language
 ) -> str:
     """Describe an observation that moves no verdict."""
-    return fill(catalogue.note(requirement, code).sentence(language), facts, catalogue, language)
+    template = catalogue[requirement].notes[code].sentence(language)
+    return fill(template, facts, catalogue, language)

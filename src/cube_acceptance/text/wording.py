@@ -123,9 +123,7 @@ def moment(when: str, time: Mapping[str, object], language: Language) -> str:
     """Write date and time of day with the zone: ``23.11.2026, 10:00:00 Uhr (MEZ)``."""
     here = local(when, time)
     day = date(here.isoformat(), language)
-    if language == "de":
-        return f"{day}, {here:%H:%M:%S}{SPACE}Uhr ({zone(time, language)})"
-    return f"{day}, {here:%H:%M:%S}{SPACE}{zone(time, language)}"
+    return f"{day}, {here:%H:%M:%S}{SPACE}{_behind_a_time(time, language)}"
 
 
 def span(time: Mapping[str, object], language: Language) -> str:
@@ -136,9 +134,12 @@ def span(time: Mapping[str, object], language: Language) -> str:
         return say("front.span", language, start=ends[0], end=ends[1])
     clocks = say("front.span", language, start=f"{start:%H:%M:%S}", end=f"{end:%H:%M:%S}")
     day = date(start.isoformat(), language)
-    if language == "de":
-        return f"{day}, {clocks}{SPACE}Uhr ({zone(time, language)})"
-    return f"{day}, {clocks}{SPACE}{zone(time, language)}"
+    return f"{day}, {clocks}{SPACE}{_behind_a_time(time, language)}"
+
+
+def _behind_a_time(time: Mapping[str, object], language: Language) -> str:
+    name = zone(time, language)
+    return f"Uhr ({name})" if language == "de" else name
 
 
 def date(day: str, language: Language) -> str:
