@@ -6,6 +6,7 @@ import io
 import subprocess
 from typing import TYPE_CHECKING
 
+import paramiko
 import pytest
 
 from cube_acceptance import logins
@@ -59,17 +60,55 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return given
 
 
-def test_a_key(tmp_path: Path) -> None:
-    """Its path starts at the site file."""
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The keys that paramiko has opened."""
+    found: list[Path] = []
+
+    def opening(path: Path, passphrase: bytes | None = None) -> paramiko.PKey:
+        found.append(path)
+        return real(path, passphrase)
+
+    real = paramiko.PKey.from_path
+    monkeypatch.setattr(paramiko.PKey, "from_path", opening)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
+def test_a_key(tmp_path: Path, opened: list[Path], kind: str) -> None:
+    """Its path starts at the site file; paramiko opens it when somebody logs in, and once."""
     (tmp_path / "keys").mkdir()
-    fingerprint = make_key(tmp_path / "keys" / "cube")
+    fingerprint = make_key(tmp_path / "keys" / "cube", "", "-t", kind)
 
     found = logins.load(site(Login(user="service", key="keys/cube")), tmp_path / "site.toml")
 
     assert list(found) == ["line-1"]
     assert found["line-1"].user == "service"
+    assert opened == []
+    for _ in range(2):
+        assert found["line-1"].key
+        assert found["line-1"].key().fingerprint == fingerprint
+    assert opened == [tmp_path / "keys" / "cube"]
+
+
+def test_a_key_of_another_form(tmp_path: Path, opened: list[Path]) -> None:
+    """It is opened at once: only paramiko knows whether it can be."""
+    fingerprint = make_key(tmp_path / "cube", "", "-t", "rsa", "-m", "PEM")
+
+    found = logins.load(site(Login(user="service", key="cube")), tmp_path / "site.toml")
+
+    assert opened == [tmp_path / "cube"]
     assert found["line-1"].key
-    assert found["line-1"].key.fingerprint == fingerprint
+    assert found["line-1"].key().fingerprint == fingerprint
+
+
+def test_a_key_with_a_certificate_that_is_none(tmp_path: Path) -> None:
+    """It is a usage error, and no surprise at the login."""
+    make_key(tmp_path / "cube")
+    (tmp_path / "cube-cert.pub").write_text("no certificate at all")
+
+    with pytest.raises(SiteError, match="no private key that can be opened"):
+        logins.load(site(Login(user="service", key="cube")), tmp_path / "site.toml")
 
 
 def test_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,8 +137,8 @@ def test_an_encrypted_key(tmp_path: Path, answers: list[str], options: tuple[str
     found = logins.load(site(Login(user="service", key="cube")), tmp_path / "site.toml")
 
     assert found["line-1"].key
-    assert found["line-1"].key.fingerprint == fingerprint
     assert not answers
+    assert found["line-1"].key().fingerprint == fingerprint
 
 
 @pytest.mark.parametrize("stdin", [None, io.StringIO()], ids=["none", "no terminal"])
@@ -130,13 +169,17 @@ def test_a_wrong_passphrase(tmp_path: Path, answers: list[str]) -> None:
     [
         (Login(user="service", key="nowhere"), r"key: .*nowhere cannot be read: No such"),
         (Login(user="service", key="garbage"), r"key: .*garbage holds no private key"),
+        (Login(user="service", key="cut"), r"key: .*cut holds no private key"),
         (by_password("UNSET_HERE"), r"password_env: .* UNSET_HERE is mis"),
     ],
-    ids=["no file", "no key", "no password"],
+    ids=["no file", "no key", "half a key", "no password"],
 )
 def test_no_secret(tmp_path: Path, login: Login, said: str) -> None:
     """File, key, problem and cure are named."""
     (tmp_path / "garbage").write_text("no key at all")
+    make_key(tmp_path / "cut")
+    first, *lines, last = (tmp_path / "cut").read_text().splitlines(keepends=True)
+    (tmp_path / "cut").write_text("".join((first, *lines[:-2], last)))
 
     with pytest.raises(SiteError, match=rf"site\.toml: cube\[2\]\..*{said}"):
         logins.load(site(login), tmp_path / "site.toml")

@@ -33,6 +33,7 @@ from cube_acceptance.probes.net import sockets as net_sockets
 from cube_acceptance.probes.ntp import NtpProbe
 from cube_acceptance.probes.tunnel import TunnelProbe
 from cube_acceptance.probes.way import WayProbe
+from cube_acceptance.runner import Runner
 from cube_acceptance.setup import Ports, Setup
 from cube_acceptance.site import Cube, Dns, LoadedSite, Login, Ntp, Site
 from cube_acceptance.store import NotMeasuredError, Spool
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from cube_acceptance.probes import Probe, Stepping
     from cube_acceptance.probes.mdns import MdnsProbe
     from cube_acceptance.probes.net.together import Sockets
+    from cube_acceptance.probes.tunnel import Shell
 
 TAPIO, HOMAG = HOSTS
 ASKED = observations().keys() - ways().keys() - {"neighbours"}
@@ -809,6 +811,27 @@ class TestFromTheCube:
         shell = found[f"tunnel/line-1/{TAPIO}"].shell
         assert (shell.address, shell.port, shell.fingerprint) == (CUBE, 22, PIN)
         assert shell is found[f"tunnel/line-1/{HOMAG}"].shell
+
+    def test_others_are_asked_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A shell takes its time to load and to talk to, and DHCP and clouds would wait for it."""
+        order: list[str] = []
+        submit, shells = Runner.submit, survey.shells
+
+        def submitting(runner: Runner, probe: Probe) -> bool:
+            order.append(probe.key)
+            return submit(runner, probe)
+
+        def making(*given: Any) -> tuple[Shell, ...]:  # noqa: ANN401 - as it was given
+            order.append("shells")
+            return shells(*given)
+
+        monkeypatch.setattr(Runner, "submit", submitting)
+        monkeypatch.setattr(survey, "shells", making)
+        self.measured(Network(through(*HOSTS)), "HTTPS-01")
+
+        assert order[:2] == ["dhcp", "shells"]
+        for host in HOSTS:
+            assert order.index(f"https/{host}") < order.index(f"tunnel/line-1/{host}")
 
     def test_without_a_login(self) -> None:
         """Nobody goes there."""

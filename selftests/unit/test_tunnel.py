@@ -31,7 +31,7 @@ HOST = HOSTS[0]
 ADDRESS = "127.0.0.1"
 KEY = paramiko.ECDSAKey.generate()
 SPOKEN = "a word that nobody may see"
-BY_KEY = Credentials(user=USER, key=KEY)
+BY_KEY = Credentials(user=USER, key=lambda: KEY)
 BY_WORD = Credentials(USER, None, SPOKEN)
 AUTHORITY = Authority()
 
@@ -303,7 +303,7 @@ class TestSession:
     @pytest.mark.parametrize(
         ("credentials", "behaviour"),
         [
-            (Credentials(USER, paramiko.ECDSAKey.generate()), Behaviour.GOOD),
+            (Credentials(USER, paramiko.ECDSAKey.generate), Behaviour.GOOD),
             (Credentials(USER, None, "wrong"), Behaviour.GOOD),
             (BY_KEY, Behaviour.FURTHER_PROOF),
         ],

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from cube_acceptance.site import SiteError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import paramiko
@@ -25,8 +27,8 @@ class Credentials:
     """Who logs in, and by which secret; nothing that is printed of it shows one."""
 
     user: str
-    key: paramiko.PKey | None = field(default=None, repr=False)
-    """The private key; None where it is a password."""
+    key: Callable[[], paramiko.PKey] | None = field(default=None, repr=False)
+    """Brings the private key; None where it is a password."""
     password: str = field(default="", repr=False)
 
 
@@ -69,9 +71,40 @@ def _credentials(login: Login, folder: Path) -> Credentials:
     return Credentials(user=login.user, password=password)
 
 
-def _key(path: Path) -> paramiko.PKey:
-    """Read a private key; one that is encrypted is asked for where somebody can answer."""
-    import paramiko  # noqa: PLC0415 - it takes a tenth of a second, which few runs need
+def _key(path: Path) -> Callable[[], paramiko.PKey]:
+    """Make sure that a private key can be opened, and say how.
+
+    An ordinary one is opened when somebody logs in: paramiko takes a tenth of a second to import,
+    for which the first packet would have to wait. Every other one is opened here.
+    """
+    if _is_ordinary(path):
+        return cache(partial(_opened, path))
+    key = _opened(path)
+    return lambda: key
+
+
+def _is_ordinary(path: Path) -> bool:
+    """Whether a file is what ``ssh-keygen`` writes where nobody gives a passphrase, and whole.
+
+    A certificate beside it would have to be read as well.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - as rare as paramiko
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
+        load_ssh_private_key,
+    )
+
+    try:
+        key = load_ssh_private_key(path.read_bytes(), None)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    kinds = (ed25519.Ed25519PrivateKey, rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)
+    return isinstance(key, kinds) and not path.with_name(f"{path.name}-cert.pub").exists()
+
+
+def _opened(path: Path) -> paramiko.PKey:
+    """Open a private key; one that is encrypted is asked for where somebody can answer."""
+    import paramiko  # noqa: PLC0415 - see above
 
     try:
         try:

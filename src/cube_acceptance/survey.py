@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from cube_acceptance.probes import Probe, Stepping
     from cube_acceptance.probes.http import PageProbe
     from cube_acceptance.probes.net.together import Sockets
+    from cube_acceptance.probes.tunnel import Shell
     from cube_acceptance.setup import Setup
     from cube_acceptance.site import Cube
 
@@ -82,10 +83,11 @@ class Survey:
         self._runner = Runner(run)
         self._talking: set[str] = set()
         """What is still being asked of the CUBEs themselves."""
-        self._shells = shells(setup, logins or {})
+        self._logins = logins or {}
         self._done = threading.Event()
         # What follows belongs to the thread that reads the events.
         self._place: Place
+        self._shells: tuple[Shell, ...] = ()
         self._awaited: set[str] = set()
         self._then: dict[str, Callable[[Observation], None]] = {}
         self._followed: tuple[tuple[str, ...], tuple[str, ...]] | None = None
@@ -235,6 +237,7 @@ class Survey:
 
         They do where DHCP names none, which takes ten seconds to find out.
         """
+        self._shells = shells(self._setup, self._logins)
         self._ask_cubes()
         if any(needs.names for needs, _ in self._owed):
             site = self._setup.site
@@ -432,10 +435,11 @@ class Survey:
     def _lead_on(self, host: str) -> None:
         """Ask a host at the addresses that a client would use, as soon as they are certain."""
         addresses = network.leading(self._servers, self._named[host])
-        settled = addresses or self._named[host].keys() >= set(self._servers)
-        if self._servers and settled and host in self._hosts_from_cubes():
-            self._ask_from_cubes(host, addresses)
         for needs, owing in self._owed:
             if addresses and needs.host and host in self._hosts(needs, owing):
                 for probe in needs.host(self._place, host, addresses):
                     self._submit(probe)
+        # Last, for a shell keeps the processor busy, and others wait for their answers.
+        settled = addresses or self._named[host].keys() >= set(self._servers)
+        if self._servers and settled and host in self._hosts_from_cubes():
+            self._ask_from_cubes(host, addresses)

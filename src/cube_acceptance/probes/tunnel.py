@@ -163,7 +163,7 @@ class TunnelProbe:
             credentials = self.shell.credentials
             try:
                 if credentials.key:
-                    transport.auth_publickey(credentials.user, credentials.key)
+                    transport.auth_publickey(credentials.user, credentials.key())
                 else:
                     transport.auth_password(credentials.user, credentials.password)
             except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
