@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from cube_acceptance.evidence import NOBODY, DhcpObserved, DnsObserved, Vantage, WayObserved
 from cube_acceptance.judge import InconclusiveError, Word, obstacle, on_the_wire
 from cube_acceptance.network import (
     dns_key,
     handed_out,
+    is_final,
     is_host,
     is_loopback,
     leading_offers,
@@ -24,7 +25,7 @@ from cube_acceptance.network import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from ipaddress import IPv4Network
 
     from cube_acceptance.evidence import (
@@ -205,18 +206,22 @@ def stranger_facts(offers: Sequence[DhcpMessage]) -> dict[str, object]:
 
 def none_works(
     judge: Judge, flaws: list[Flaw], blocked: list[InconclusiveError], ranking: tuple[str, ...]
-) -> None:
+) -> NoReturn:
     """Rule on servers of which none works: by the flaw that came closest to working.
 
-    A server that could not be asked might work, so the others' failing proves nothing. The
-    sentence names every server that it is true of, figures and all, and no other.
+    A server that could not be asked might work, so the others' failing proves nothing.
     """
     if blocked:
         raise blocked[0]
     closest = min(flaws, key=lambda flaw: (ranking.index(flaw.cause), flaw.text == flaw.cause))
-    said = closest.text, closest.facts
-    alike = [flaw.server for flaw in flaws if (flaw.text, flaw.facts) == said]
-    judge.fail(closest.cause, closest.text, servers=alike, **closest.facts)
+    fail_by(judge, closest, flaws)
+
+
+def fail_by(judge: Judge, flaw: Flaw, flaws: Iterable[Flaw]) -> NoReturn:
+    """Rule by the flaw of one of several servers, naming every other of which the same is true."""
+    said = flaw.text, flaw.facts
+    alike = [one.server for one in flaws if (one.text, one.facts) == said]
+    judge.fail(flaw.cause, flaw.text, servers=alike, **flaw.facts)
 
 
 def cloud_offset(seen: HttpsObserved) -> float | None:
@@ -253,6 +258,14 @@ def dns_trouble(judge: Judge, setup: Setup, answer: DnsObserved) -> Trouble | No
         return trouble
     said = [one.trouble for one in others if one and one.trouble and one.trouble.kind in REFUSALS]
     return min([trouble, *said], key=lambda one: NAME_RANKING.index(one.kind))
+
+
+def heard(judge: Judge, setup: Setup, server: str, host: str) -> DnsObserved:
+    """Return what a DNS server told about a host; rules where a CUBE may be told otherwise."""
+    answer = judge.measured(dns_key(server, host), DnsObserved)
+    if elsewhere := other_way(judge, setup, "udp", server, setup.ports.dns):
+        raise elsewhere
+    return answer
 
 
 def dns_seen(judge: Judge, server: str, name: str) -> DnsObserved | None:
@@ -311,6 +324,9 @@ def fail_without_address(judge: Judge, setup: Setup, host: str) -> None:
     stop_at_obstacle(judge, servers)
     causes = {"not-offered"}
     for server in servers.addresses:
-        trouble = dns_trouble(judge, setup, judge.measured(dns_key(server, host), DnsObserved))
+        answer = heard(judge, setup, server, host)
+        trouble = dns_trouble(judge, setup, answer)
         causes.add(cause_of(trouble)[0] if trouble else "wrong-answer")
+        if is_final(answer):
+            break
     judge.fail(min(causes, key=NAME_RANKING.index), "dns", host=host)

@@ -23,6 +23,7 @@ from cube_acceptance.network import (
     fits,
     handed_out_by,
     hosts,
+    is_final,
     leading_offer,
     missing,
     name_servers,
@@ -153,12 +154,15 @@ def note_rivals_servers(judge: Judge, setup: Setup, offers: DhcpObserved) -> Non
 
 
 def unresolved(judge: Judge, setup: Setup, host: str, servers: tuple[str, ...]) -> bool:
-    """Whether it is certain that none of these DNS servers leads a cloud name anywhere."""
-    answers = [dns_seen(judge, server, host) for server in servers]
-    elsewhere = [other_way(judge, setup, "udp", server, setup.ports.dns) for server in servers]
-    return not any(elsewhere) and all(
-        answer and not usable_addresses(setup, answer) for answer in answers
-    )
+    """Whether it is certain that these DNS servers, in their order, lead a cloud name nowhere."""
+    for server in servers:
+        answer = dns_seen(judge, server, host)
+        elsewhere = other_way(judge, setup, "udp", server, setup.ports.dns)
+        if elsewhere or not answer or usable_addresses(setup, answer):
+            return False
+        if is_final(answer):
+            break
+    return True
 
 
 def tells_no_time(judge: Judge, setup: Setup, server: str) -> bool:

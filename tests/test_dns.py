@@ -8,32 +8,31 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from own_path import Way, rule, ways
 
-from cube_acceptance.evidence import CannotMeasure, DnsObserved
-from cube_acceptance.judge import Word, obstacle
-from cube_acceptance.network import dns_key, handed_out, name_servers, usable_addresses
+from cube_acceptance.judge import InconclusiveError, Word
+from cube_acceptance.network import handed_out, is_final, name_servers, usable_addresses
 from judging import (
     TROUBLE_WORDS,
     Flaw,
     dns_seen,
     dns_trouble,
+    fail_by,
     flaw_of,
+    heard,
     none_works,
     one_address,
-    other_way,
     some,
     stand_in_the_segment,
 )
 
 if TYPE_CHECKING:
-    from cube_acceptance.evidence import Trouble
+    from collections.abc import Sequence
+
+    from cube_acceptance.evidence import DnsObserved
     from cube_acceptance.judge import Judge
     from cube_acceptance.setup import Setup
 
 RANKING = ("wrong-answer", "refused", "no-route", "no-answer")
 """Causes in the order of how close a server came to working."""
-
-FINAL = frozenset({"NOERROR", "NXDOMAIN"})
-"""Codes after which resolvers ask no other server (RFC 8020; glibc's ``res_send``)."""
 
 CODES = {"REFUSED": "wrong-answer.refused", "SERVFAIL": "wrong-answer.servfail"}
 """Sentences for the codes that ask for another remedy than a name that is denied."""
@@ -41,7 +40,7 @@ CODES = {"REFUSED": "wrong-answer.refused", "SERVFAIL": "wrong-answer.servfail"}
 
 @pytest.mark.requirement("DNS-01")
 def test_a_cloud_name_resolves(judge: Judge, setup: Setup, host: str) -> None:
-    """A DNS server that DHCP hands out resolves the cloud host's name to a usable address."""
+    """The first DNS server of DHCP's that answers resolves the host to a usable address."""
     own = [way for way in ways(judge, setup, host) if way.resolves is not None]
     here = partial(judge_resolvers, judge, setup, host, [way.cube.name for way in own])
     rule(judge, setup, own, partial(judge_own_resolver, judge), here)
@@ -56,53 +55,83 @@ def judge_own_resolver(judge: Judge, way: Way) -> NoReturn:
 
 
 def judge_resolvers(judge: Judge, setup: Setup, host: str, spoken_for: list[str]) -> NoReturn:
-    """Rule on what the DNS servers tell this computer."""
+    """Rule on what the DNS servers tell this computer, as a resolver takes it.
+
+    It asks them in their order, and the first answer that is final decides, whatever another
+    server knows. What a server would have said that could not be asked might have been that.
+    """
     stand_in_the_segment(judge, setup, spoken_for)
     servers = some(judge, setup, name_servers(setup.site, handed_out(setup, judge)))
-    found, flaws, blocked = [], [], []
+    answers, blocked = hear_all(judge, setup, servers, host)
+    found = {server: usable_addresses(setup, answer) for server, answer in answers.items()}
+    flaws = {
+        server: what_is_wrong(judge, answer, setup)
+        for server, answer in answers.items()
+        if not found[server]
+    }
+    decides = next((one for one in servers if one not in flaws or is_final(answers[one])), "")
+    if decides in blocked:
+        raise blocked[decides]
+    resolving = [server for server in answers if found[server]]
+    for server, flaw in flaws.items():
+        if resolving and server != decides:
+            judge.note("server-failed", server=server, host=host, detail=flaw.detail)
+    if decides in flaws:
+        fail_by_the_first(judge, flaws[decides], flaws, resolving)
+    if not decides:
+        none_works(judge, list(flaws.values()), [], RANKING)
+    note_invented_names(judge, setup, resolving)
+    answer = answers[decides]
+    aliases = {"aliases": path(answer)} if answer.chain else {}
+    judge.passes(host=host, server=decides, addresses=found[decides], **aliases)
+
+
+def hear_all(
+    judge: Judge, setup: Setup, servers: Sequence[str], host: str
+) -> tuple[dict[str, DnsObserved], dict[str, InconclusiveError]]:
+    """Collect what each server told about a host, or what keeps that from speaking for a CUBE."""
+    answers, blocked = {}, {}
     for server in servers:
-        observed = judge.get(dns_key(server, host))
-        if isinstance(observed, CannotMeasure):
-            blocked.append(obstacle(observed))
+        try:
+            answer = heard(judge, setup, server, host)
+        except InconclusiveError as obstacle:
+            blocked[server] = obstacle
             continue
-        if elsewhere := other_way(judge, setup, "udp", server, setup.ports.dns):
-            blocked.append(elsewhere)
-            continue
-        answer = judge.measured(dns_key(server, host), DnsObserved)
+        answers[server] = answer
         if answer.tcp in TROUBLE_WORDS:
             detail = TROUBLE_WORDS[answer.tcp]
             judge.note("tcp-refused", server=server, host=host, detail=detail)
-        trouble = dns_trouble(judge, setup, answer)
-        if flaw := what_is_wrong(judge, answer, trouble, setup):
-            flaws.append(flaw)
-        else:
-            found.append((answer, usable_addresses(setup, answer)))
-    if not found:
-        none_works(judge, flaws, blocked, RANKING)
-    for flaw in flaws:
-        judge.note("server-failed", server=flaw.server, host=host, detail=flaw.detail)
-        if flaw.server == servers[0] and flaw.facts.get("code") in FINAL and not spoken_for:
-            judge.note("first-denies", server=flaw.server, host=host, detail=flaw.detail)
-    note_invented_names(judge, setup, [answer.server for answer, _ in found])
-    answer, addresses = found[0]
-    aliases = {"aliases": path(answer)} if answer.chain else {}
-    judge.passes(host=host, server=answer.server, addresses=addresses, **aliases)
+    return answers, blocked
 
 
-def what_is_wrong(
-    judge: Judge, answer: DnsObserved, trouble: Trouble | None, setup: Setup
-) -> Flaw | None:
-    """Describe what is wrong with a server's answer; None where it has a usable address.
+def fail_by_the_first(
+    judge: Judge, flaw: Flaw, flaws: dict[str, Flaw], resolving: list[str]
+) -> NoReturn:
+    """Rule on a server whose answer leads nowhere and keeps devices from asking the next one."""
+    if not resolving:
+        fail_by(judge, flaw, flaws.values())
+    host = flaw.facts["host"]
+    judge.fail(
+        "wrong-answer",
+        "wrong-answer.first",
+        server=flaw.server,
+        servers=resolving,
+        host=host,
+        name=flaw.facts.get("alias", host),
+        detail=flaw.detail,
+    )
+
+
+def what_is_wrong(judge: Judge, answer: DnsObserved, setup: Setup) -> Flaw:
+    """Describe what is wrong with a server's answer that has no usable address.
 
     The code and the addresses are those of the last name of a chain of aliases (RFC 6604), so
     that is the name to make an exception for.
     """
-    if trouble:
+    if trouble := dns_trouble(judge, setup, answer):
         flaw = flaw_of(answer.server, trouble)
         return flaw._replace(facts=flaw.facts | {"host": answer.name})
     text, detail = fault_of(judge, answer, setup)
-    if not text:
-        return None
     facts: dict[str, object] = {
         "host": answer.name,
         "code": answer.rcode,
@@ -123,8 +152,6 @@ def fault_of(judge: Judge, answer: DnsObserved, setup: Setup) -> tuple[str, list
     if not answer.addresses:
         text = "wrong-answer.alias-empty" if aliased else "wrong-answer.empty"
         return text, [Word("no-address")]
-    if usable_addresses(setup, answer):
-        return "", []
     words = [Word("unusable-address"), *answer.addresses]
     if one_address(judge, setup, answer.server):
         return "wrong-answer.portal", words

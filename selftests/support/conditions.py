@@ -168,6 +168,19 @@ def known_to(server: str) -> list[tuple[str, str, dict[str, object]]]:
     return [(server, host, {}) for host in HOSTS]
 
 
+def told(server: str, said: str | Trouble | None = "") -> dict[str, Observation | None]:
+    """What a DNS server says of both clouds: their addresses, a code without any, or nothing.
+
+    None stands for a server that could not be asked.
+    """
+    if said is None:
+        return {f"dns/{server}/{host}": cannot("not-permitted") for host in HOSTS}
+    if isinstance(said, Trouble):
+        return {f"dns/{server}/{host}": no_dns(host, said, server) for host in HOSTS}
+    changes = {"rcode": said, "addresses": ()} if said else {}
+    return {f"dns/{server}/{host}": dns(host, server, **changes) for host in HOSTS}
+
+
 def all_dns(**changes: object) -> dict[str, Observation | None]:
     """The same bent answer for every host, and no connection that follows from it."""
     return {f"dns/{SERVER}/{host}": dns(host, **changes) for host in HOSTS} | no_cloud()
@@ -747,10 +760,28 @@ ROWS = [
                     (THIRD, TAPIO, {"rcode": "NXDOMAIN", "addresses": ()}),
                     (THIRD, HOMAG, {}),
                 ],
+                ("offer-without-names",),
+            ),
+            (
+                "the first cannot be asked, and the second resolves nothing",
+                (THIRD, SECOND),
+                [*refused_by(SECOND), *((THIRD, host, cannot("not-permitted")) for host in HOSTS)],
                 (),
             ),
             ("there is none", (), [], ("offer-without-names",)),
         )
+    ),
+    Row(
+        "two servers that name the same DNS servers, and the other first the one that denies",
+        {
+            "dhcp": dhcp(
+                replace(OFFER, dns=(SERVER, SECOND)),
+                replace(OFFER, server_id=SECOND, dns=(SECOND, SERVER)),
+            )
+        }
+        | told(SECOND, "NXDOMAIN"),
+        {},
+        ("second-server", "offer-without-names", "server-failed"),
     ),
     *(
         Row(
@@ -1279,12 +1310,124 @@ ROWS = [
             "dhcp": offer(dns=(SECOND, SERVER)),
             **{f"dns/{SECOND}/{host}": cannot("other-route") for host in HOSTS},
         },
-        {},
+        every(DNS_CASES, "inconclusive other-route"),
+    ),
+    *(
+        Row(
+            f"three DNS servers: {what}",
+            {"dhcp": offer(dns=(SECOND, SERVER, THIRD))} | ({} if resolved else no_cloud()) | said,
+            every(OUTBOUND if not resolved else DNS_CASES, outcome) if outcome else {},
+            notes,
+        )
+        for what, said, outcome, resolved, notes in (
+            ("all resolve", told(SECOND) | told(THIRD), "", True, ()),
+            *(
+                (
+                    f"{code}, {code}, and the last resolves",
+                    told(SECOND, code) | told(SERVER, code) | told(THIRD),
+                    outcome,
+                    True,
+                    notes,
+                )
+                for code, outcome, notes in (
+                    ("SERVFAIL", "", ("server-failed",)),
+                    ("REFUSED", "", ("server-failed",)),
+                    ("NOTIMP", "", ("server-failed",)),
+                    ("NXDOMAIN", "fail wrong-answer", ("server-failed",)),
+                    ("NOERROR", "fail wrong-answer", ("server-failed",)),
+                    ("FORMERR", "fail wrong-answer", ("server-failed",)),
+                )
+            ),
+            (
+                "silent, the second denies, the last resolves",
+                told(SECOND, SILENT) | told(SERVER, "NXDOMAIN") | told(THIRD),
+                "fail wrong-answer",
+                True,
+                ("server-failed",),
+            ),
+            (
+                "the first denies, the second is silent, the last refuses",
+                told(SECOND, "NXDOMAIN") | told(SERVER, SILENT) | told(THIRD, "REFUSED"),
+                "fail wrong-answer",
+                False,
+                (),
+            ),
+            (
+                "the first and the last deny, and the second could not be asked",
+                told(SECOND, "NXDOMAIN") | told(SERVER, None) | told(THIRD, "NXDOMAIN"),
+                "fail wrong-answer",
+                False,
+                (),
+            ),
+            (
+                "silent, the second could not be asked, the last denies",
+                told(SECOND, SILENT) | told(SERVER, None) | told(THIRD, "NXDOMAIN"),
+                "inconclusive not-permitted",
+                False,
+                (),
+            ),
+            (
+                "silent, the second could not be asked, the last resolves",
+                told(SECOND, SILENT) | told(SERVER, None) | told(THIRD),
+                "inconclusive not-permitted",
+                True,
+                (),
+            ),
+            (
+                "the first resolves, the others could not be asked",
+                told(SECOND) | told(SERVER, None) | told(THIRD, None),
+                "",
+                True,
+                (),
+            ),
+            (
+                "SERVFAIL, and the others are silent",
+                told(SECOND, "SERVFAIL") | told(SERVER, SILENT) | told(THIRD, SILENT),
+                "fail wrong-answer",
+                False,
+                (),
+            ),
+        )
+    ),
+    *(
+        Row(
+            f"the first DNS server's answer is cut and holds nothing, {whole}",
+            {
+                "dhcp": offer(dns=(SECOND, SERVER)),
+                f"dns/{SECOND}/{TAPIO}": dns(
+                    TAPIO, SECOND, addresses=(), truncated=True, tcp=over_tcp
+                ),
+                f"dns/{SECOND}/{HOMAG}": dns(HOMAG, SECOND),
+            },
+            outcome,
+            notes,
+        )
+        for whole, over_tcp, outcome, notes in (
+            ("and TCP 53 is closed", "refused", {}, ("server-failed", "tcp-refused")),
+            ("nor does the whole", "answer", {f"DNS-01[{TAPIO}]": "fail wrong-answer"}, ()),
+        )
+    ),
+    Row(
+        "the first DNS server of the site file denies every cloud name",
+        {"dhcp": offer(dns=())} | told(SECOND, "NXDOMAIN"),
+        every(DNS_CASES, "fail wrong-answer"),
+        ("no-name-server",),
+        site=replace(healthy.SITE, dns=Dns(servers=(SECOND, SERVER))),
+    ),
+    Row(
+        "the DNS server denies every cloud name, by a router that no CUBE would take",
+        all_dns(rcode="NXDOMAIN", addresses=()) | way("udp", SERVER, 53, OTHER),
+        every(OUTBOUND, "inconclusive other-route"),
     ),
     Row(
         "an answer, and the trouble with asking again over TCP",
         {f"dns/{SERVER}/{TAPIO}": dns(TAPIO, trouble=SILENT)},
         {},
+    ),
+    Row(
+        "an answer without an address, and the trouble with asking again over TCP",
+        all_dns(addresses=(), trouble=SILENT),
+        every(OUTBOUND, "fail wrong-answer"),
     ),
     *(
         Row(
@@ -1408,8 +1551,7 @@ ROWS = [
             f"dns/{SECOND}/{HOMAG}": dns(HOMAG, SECOND),
             f"dns/{SECOND}/invalid": dns("x.invalid", SECOND, rcode="NXDOMAIN", addresses=()),
         },
-        {},
-        ("first-denies", "server-failed"),
+        {f"DNS-01[{TAPIO}]": "fail wrong-answer"},
     ),
     Row(
         "a registration network: every name is one private address, an invented one too",
@@ -1534,8 +1676,7 @@ ROWS = [
             "dhcp": offer(dns=(SECOND, SERVER)),
             **{f"dns/{SECOND}/{host}": dns(host, SECOND, addresses=("0.0.0.0",)) for host in HOSTS},
         },
-        {},
-        ("first-denies", "server-failed"),
+        every(DNS_CASES, "fail wrong-answer"),
     ),
     *(
         Row(
@@ -1547,12 +1688,12 @@ ROWS = [
                     for host in HOSTS
                 },
             },
-            {},
+            outcome,
             notes,
         )
-        for label, order, notes in (
-            ("the first", (SECOND, SERVER), ("first-denies", "server-failed")),
-            ("the second", (SERVER, SECOND), ("server-failed",)),
+        for label, order, outcome, notes in (
+            ("the first", (SECOND, SERVER), every(DNS_CASES, "fail wrong-answer"), ()),
+            ("the second", (SERVER, SECOND), {}, ("server-failed",)),
         )
     ),
     Row(
@@ -2933,7 +3074,7 @@ ROWS = [
             f"dns/{SECOND}/{HOMAG}": dns(HOMAG, SECOND),
         },
         {},
-        ("server-failed",),
+        ("own-path",),
         site=WITH_LOGIN,
     ),
     Row(

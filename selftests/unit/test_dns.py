@@ -176,6 +176,7 @@ class TestAnswer:
         ("behaviour", "rcode"),
         [
             (Behaviour.NXDOMAIN, "NXDOMAIN"),
+            (Behaviour.FORMERR, "FORMERR"),
             (Behaviour.FORMERR_BARE, "FORMERR"),
             (Behaviour.EMPTY, "NOERROR"),
             (Behaviour.WRONG_OWNER, "NOERROR"),

@@ -39,7 +39,9 @@ def offer(**changes: object) -> DhcpMessage:
     return msgspec.structs.replace(OFFER, **changes)
 
 
-def answer(server: str, *addresses: str, rcode: str = "NOERROR") -> DnsObserved:
+def answer(
+    server: str, *addresses: str, rcode: str | None = "NOERROR", tcp: str = "not-needed"
+) -> DnsObserved:
     """What a DNS server said about tapio's host."""
     return DnsObserved(
         started=STARTED,
@@ -48,6 +50,7 @@ def answer(server: str, *addresses: str, rcode: str = "NOERROR") -> DnsObserved:
         name=TAPIO,
         rcode=rcode,
         addresses=addresses,
+        tcp=tcp,  # type: ignore[arg-type]
     )
 
 
@@ -190,12 +193,13 @@ class TestRivals:
             ((), 0),
             (({"server_id": SECOND},), 0),
             (({"server_id": SECOND, "dns": (SECOND,)},), 1),
+            (({"server_id": SECOND, "dns": (SECOND, SERVER)}, {"dns": (SERVER, SECOND)}), 2),
             (({"server_id": SECOND, "ntp": ()},), 1),
             (({"server_id": SECOND, "dns": (SECOND,), "routers": ()},), 0),
             ((STRAY | {"dns": (SECOND,)},), 0),
             (tuple({"dns": (f"10.20.0.{n}",)} for n in range(9, 19)), 3),
         ],
-        ids=["none", "same", "names", "time", "incomplete", "stranger", "flood"],
+        ids=["none", "same", "names", "order", "time", "incomplete", "stranger", "flood"],
     )
     def test_who(self, others: tuple[dict[str, object], ...], rivalling: int) -> None:
         """Only who names other servers, and whose offer is as good as the leading one."""
@@ -782,6 +786,31 @@ class TestRedirectName:
         page = msgspec.structs.replace(healthy.page(80), replies=(reply,), redirect="/login")
 
         assert network.redirect_name(page) == "cube.example"
+
+
+class TestIsFinal:
+    """After which answers a resolver asks nobody else, as glibc's does in the lab."""
+
+    @pytest.mark.parametrize("rcode", ["NOERROR", "NXDOMAIN", "FORMERR", "NOTAUTH"])
+    def test_is_what_is_no_excuse(self, rcode: str) -> None:
+        """A name that is denied is denied, whatever the next server knows."""
+        assert network.is_final(answer(SERVER, rcode=rcode))
+
+    @pytest.mark.parametrize("rcode", ["SERVFAIL", "REFUSED", "NOTIMP"])
+    def test_is_no_excuse(self, rcode: str) -> None:
+        """A server that cannot or will not help sends to the next one."""
+        assert not network.is_final(answer(SERVER, rcode=rcode))
+
+    def test_is_no_silence(self) -> None:
+        """Who says nothing denies nothing."""
+        assert not network.is_final(answer(SERVER, rcode=None))
+
+    @pytest.mark.parametrize(
+        ("over_tcp", "final"), [("not-needed", True), ("answer", True), ("refused", False)]
+    )
+    def test_is_whole(self, over_tcp: str, final: bool) -> None:  # noqa: FBT001
+        """What is said to be cut has not been said."""
+        assert network.is_final(answer(SERVER, tcp=over_tcp)) is final
 
 
 class TestLeading:

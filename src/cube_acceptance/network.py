@@ -41,6 +41,10 @@ may end in the only one that works; one that is still longer is an attack."""
 DNS_OPTION, NTP_OPTION = 6, 42
 """The options of DHCP that name servers (RFC 2132 sections 3.8 and 8.3)."""
 
+PASSED_OVER = frozenset({"SERVFAIL", "REFUSED", "NOTIMP"})
+"""Codes of DNS after which a resolver asks the next server (glibc's ``res_send``); all other ones
+are final to it, NXDOMAIN and an answer without an address as well (RFC 2308)."""
+
 NO_ROUTER = "0.0.0.0"  # noqa: S104 - an address in a packet, nothing is bound to it
 """What option 121 says in the place of a router where the destination is on the link (RFC 3442)."""
 EVERYWHERE = "0.0.0.0/0"
@@ -256,11 +260,12 @@ def leading_offers(setup: Setup, observed: DhcpObserved) -> tuple[DhcpMessage, .
 def rivals(setup: Setup, observed: DhcpObserved) -> tuple[DhcpMessage, ...]:
     """List the offers that a CUBE may take as well and that name other servers than the leading.
 
-    Which one it takes is for chance to decide, so theirs are asked, too.
+    Which one it takes is for chance to decide, so theirs are asked, too. Of DNS servers the first
+    that answers decides, so the same ones in another order are others.
     """
-    by_servers: dict[tuple[frozenset[str], ...], DhcpMessage] = {}
+    by_servers: dict[tuple[tuple[str, ...], frozenset[str]], DhcpMessage] = {}
     for offer in leading_offers(setup, observed):
-        by_servers.setdefault((frozenset(offer.dns), frozenset(offer.ntp)), offer)
+        by_servers.setdefault((offer.dns, frozenset(offer.ntp)), offer)
     return tuple(by_servers.values())[1 : 1 + RIVAL_LIMIT]
 
 
@@ -426,6 +431,15 @@ def usable_addresses(setup: Setup, answer: DnsObserved) -> tuple[str, ...]:
         for address in dict.fromkeys(answer.addresses)
         if usable(address, allow_private=setup.site.cloud.allow_private, simulated=setup.simulated)
     )[:ADDRESS_LIMIT]
+
+
+def is_final(answer: DnsObserved) -> bool:
+    """Whether a resolver that got an answer asks no other server.
+
+    A cut answer of which the whole cannot be had is none (RFC 7766 section 5).
+    """
+    whole = answer.tcp in {"not-needed", "answer"}
+    return answer.rcode is not None and answer.rcode not in PASSED_OVER and whole
 
 
 def leading(servers: Iterable[str], answers: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ import dns.rdataclass
 import dns.rdatatype
 
 from cube_acceptance.evidence import CannotMeasure, DnsObserved, Trouble, Vantage
+from cube_acceptance.network import PASSED_OVER
 from cube_acceptance.probes.net.dns_message import (
     exchange,
     question,
@@ -77,8 +78,6 @@ CHAIN_LIMIT = 16
 """How many CNAMEs are followed."""
 ADDRESS_LIMIT = 64
 """How many addresses are kept."""
-RETRIED = frozenset({"SERVFAIL", "REFUSED", "NOTIMP"})
-"""Codes that may have passed with the next try; resolvers of computers ask on after them."""
 INVALID_LABEL_BYTES = 12
 """How many random bytes make a name under ``.invalid`` one that nobody has asked for before."""
 
@@ -258,7 +257,7 @@ class _Inquiry:
             if isinstance(whole, Trouble):
                 if again or whole.kind != "refused":  # one reset is no finding
                     break
-            elif whole.rcode not in RETRIED:
+            elif whole.rcode not in PASSED_OVER:
                 break
             time.sleep(self._probe.later_pause_s)
             whole = self._ask_tcp(name)
@@ -285,7 +284,7 @@ class _Inquiry:
                     failures.append(outcome)
                     cheap = outcome.kind in {"refused", "no-route"}
                     pause_s = probe.refused_pause_s if cheap else 0.0
-                elif outcome.rcode in RETRIED:
+                elif outcome.rcode in PASSED_OVER:  # it may have passed with the next try
                     failed = outcome
                     pause_s = probe.later_pause_s
                 else:
