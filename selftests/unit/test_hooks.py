@@ -32,7 +32,7 @@ from cube_acceptance.certificate import terminal
 from cube_acceptance.certificate.annex import CERTIFICATE_MARK
 from cube_acceptance.judge import Judge, Judgement
 from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY, Ledger
-from cube_acceptance.probes.net import dhcp_wire
+from cube_acceptance.probes.net import dhcp_wire, local
 from cube_acceptance.run import Run
 from cube_acceptance.session import CASE, JUDGE, JUDGED, OWED, STATE, State
 from cube_acceptance.site import Cube, LoadedSite, Login, Site
@@ -586,6 +586,14 @@ class TestOptions:
         (value,) = next(iter(options.values()))
         with pytest.raises(pytest.UsageError, match=value):
             arguments.load(Config(tmp_path, **options))
+
+    def test_without_an_interface(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nobody looks which ones there are: the first packet would wait for it."""
+        monkeypatch.setattr(local, "system_interfaces", lambda: pytest.fail("looked"))
+        file = tmp_path / "site.toml"
+        file.write_text('[[cube]]\naddress = "10.20.0.50"\n')
+
+        assert arguments.load(Config(tmp_path, site=[str(file)])).name == "site.toml"
 
     def test_of_one_cube(self, tmp_path: Path) -> None:
         """All else is at its default."""

@@ -13,7 +13,7 @@ import jinja2
 import pytest
 from markupsafe import Markup
 
-from cube_acceptance.certificate import front, page, request, sections
+from cube_acceptance.certificate import front, page, picture, request, sections
 from cube_acceptance.certificate.markup import VOID, element, text
 from cube_acceptance.certificate.reading import Reading
 from cube_acceptance.evidence import Ignored, NtpObserved, Try
@@ -760,11 +760,13 @@ def test_samples_are_json() -> None:
         assert json.loads(json.dumps(made)) == made
 
 
-def test_the_templates_of_a_run_can_be_compiled_beforehand() -> None:
+def test_what_runs_have_in_common_is_made_beforehand() -> None:
     """While a run waits for the network it has time for it; at its end somebody is waiting."""
     page.prepare.cache_clear()
     page.templates.cache_clear()
+    picture.signs.cache_clear()
     page.prepare()
+    assert picture.signs.cache_info().currsize == 1
     cache = page.templates().cache
     assert cache is not None
     compiled = {name for _, name in cache}

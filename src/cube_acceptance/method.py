@@ -116,8 +116,7 @@ def check_interface(file: str, name: str) -> None:
     Raises:
         SiteError: names those that it has.
     """
-    known = local.system_interfaces()
-    if name and name not in known:
+    if name and name not in (known := local.system_interfaces()):
         raise SiteError(
             file=file,
             key="vantage.interface",

@@ -49,7 +49,8 @@ def shown(value: object) -> object:
 
 @cache
 def prepare() -> None:
-    """Compile the templates of a run's documents, for which the network leaves time enough."""
+    """Make what every run's documents have in common, for which the network leaves time enough."""
+    picture.signs()
     for name in templates().list_templates():
         if name not in NOT_OF_A_RUN:
             templates().get_template(name)

@@ -94,6 +94,7 @@ def _silent(drawing: Markup, kind: str, size: int, **attributes: str) -> Markup:
     return element("svg", drawing, class_=kind, **attributes, **hidden)
 
 
+@cache
 def signs() -> Markup:
     """Draw every outcome's sign once, out of sight, for :func:`outcome` to refer to."""
     drawn = (
