@@ -36,7 +36,6 @@ class TestPages:
         """Both are read; the page is a CUBE's by its words."""
         page = self.look(PageServer(body=PAGE))
 
-        assert page is not None
         assert page[1:] == ("IoT & CUBE", "0.131.0", True)
 
     @pytest.mark.parametrize(
@@ -56,7 +55,6 @@ class TestPages:
         """Redirects are followed on the same host only, and no body is read to its end."""
         page = self.look(PageServer(behaviour))
 
-        assert page is not None
         assert page.familiar is familiar
 
     @pytest.mark.parametrize("behaviour", [Behaviour.RESETS, Behaviour.GARBAGE])

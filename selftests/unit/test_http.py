@@ -146,7 +146,6 @@ class TestPageProbe:
         """What is no response has a cause."""
         observed = fetch(behaviour)
 
-        assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == trouble
         assert observed.replies == ()
 
@@ -154,7 +153,6 @@ class TestPageProbe:
         """A reset is a refusal, before or after the connection stands."""
         observed = fetch(Behaviour.RESETS)
 
-        assert observed.trouble is not None
         assert observed.trouble.kind == "refused"
 
     def test_closed_port(self) -> None:
@@ -164,7 +162,6 @@ class TestPageProbe:
         observed = probe(server).run()
 
         assert isinstance(observed, PageObserved)
-        assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == ("refused", "tcp")
         assert observed.tries[0].result == "refused"
 
@@ -340,7 +337,6 @@ class TestRedirects:
 
         assert isinstance(observed, PageObserved)
         assert [reply.status for reply in observed.replies] == [302]
-        assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == (kind, "tls")
         assert observed.tries[-1].to == f"127.0.0.1:{there.port}"
 
@@ -424,7 +420,6 @@ class TestRedirects:
         assert isinstance(observed, PageObserved)
         assert [reply.status for reply in observed.replies] == [302]
         assert len(observed.tries) == 1
-        assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == ("no-answer", "http")
 
 
@@ -537,7 +532,6 @@ class TestChance:
         """What fails twice has failed."""
         observed = fetch(Behaviour.RESETS)
 
-        assert observed.trouble is not None
         assert observed.trouble.kind == "refused"
         assert len(observed.tries) == 2
 
@@ -678,7 +672,6 @@ class TestFields:
         """HTTP/2 does not look like this."""
         trouble = self.serve(lambda: b"HTTP/3.7 200 OK\r\n\r\n").trouble
 
-        assert trouble is not None
         assert trouble.kind == "malformed"
 
     def test_a_length_that_is_none(self) -> None:

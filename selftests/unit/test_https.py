@@ -121,10 +121,8 @@ class TestHttpsProbe:
 
         assert observed.trouble is None
         assert observed.verify_error is None
-        assert observed.reply is not None
         assert observed.reply.status == status
         assert observed.connected == "127.0.0.1"
-        assert observed.tls is not None
         assert observed.tls.version.startswith("TLSv1.")
         assert observed.tls.names == HOSTS
 
@@ -133,11 +131,9 @@ class TestHttpsProbe:
         """The certificate is not believed, and still shown."""
         observed = fetch(behaviour)
 
-        assert observed.verify_error is not None
         assert observed.verify_error.code in codes
         assert observed.reply is None
         assert observed.date_offset_s is None
-        assert observed.tls is not None
         assert observed.tls.issuer
         assert observed.tries[-1].result == "untrusted"
 
@@ -146,7 +142,6 @@ class TestHttpsProbe:
         """TCP worked, what follows did not."""
         observed = fetch(behaviour)
 
-        assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == trouble
         assert observed.connected == "127.0.0.1"
 
@@ -193,7 +188,6 @@ class TestAddresses:
             observed = probe(server.port, *addresses).run()
 
         assert isinstance(observed, HttpsObserved)
-        assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == ("refused", "tcp")
         assert observed.addresses == addresses[:8]
         assert observed.connected == ""
@@ -206,7 +200,6 @@ class TestAddresses:
             observed = probe(server.port, *order).run()
 
         assert isinstance(observed, HttpsObserved)
-        assert observed.trouble is not None
         assert observed.trouble.phase == "tls"
         assert observed.connected == "127.0.0.1"
 
@@ -365,7 +358,6 @@ class TestSecondTry:
             observed = probe(server.port).run()
 
         assert isinstance(observed, HttpsObserved)
-        assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == ("refused", "http")
 
     def test_a_stranger_at_the_second(self) -> None:
@@ -425,7 +417,6 @@ class TestFullSize:
             observed = probe(server.port, doubt_s=0.2).run()
 
         assert isinstance(observed, HttpsObserved)
-        assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == ("no-answer", "size")
         assert observed.tls is not None
         assert server.heavy == 2
@@ -460,7 +451,6 @@ class TestFullSize:
             observed = probe(server.port, doubt_s=0.2).run()
 
         assert isinstance(observed, HttpsObserved)
-        assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == ("no-answer", "http")
 
     def test_refused_for_its_length(self) -> None:
@@ -523,7 +513,6 @@ class TestFullSize:
             observed = probe(server.port, doubt_s=0.1, status_limit_s=5.0).run()
 
         assert isinstance(observed, HttpsObserved)
-        assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.sign) == ("refused", "TCP RST")
 
 
@@ -547,10 +536,8 @@ class TestClientCertificate:
 
         assert isinstance(observed, HttpsObserved)
         assert observed.certificate_asked
-        assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == ("refused", phase)
         assert observed.trouble.sign == f"TLS alert: {alert}"
-        assert observed.tls is not None
         assert observed.tls.names == HOSTS
         assert len(observed.tries) == 1
 
@@ -767,7 +754,6 @@ class TestDateOffset:
 
         assert observed.date_offset_s is not None
         assert abs(observed.date_offset_s + 3 * 3600) < 2.0
-        assert observed.reply is not None
         assert dict(observed.reply.headers)["age"] == "10800"
 
     @pytest.mark.parametrize(

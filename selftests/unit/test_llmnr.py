@@ -146,7 +146,6 @@ class TestOtherHosts:
         observed = observe(Behaviour.OTHER_HOST, **SHORT)
 
         assert claims(observed) == {(OTHER, NAME, OTHER)}
-        assert observed.trouble is not None
         assert observed.trouble.kind == "no-answer"
 
     @pytest.mark.parametrize(
@@ -191,7 +190,6 @@ class TestMarks:
 
         assert all(reply.tentative for reply in observed.replies)
         assert results(observed) == ["answer"] * 3
-        assert observed.trouble is not None
         assert observed.trouble.kind == "no-answer"
         assert "only tentative replies" in observed.trouble.detail
 
@@ -223,7 +221,6 @@ class TestForeign:
 
         assert {ignored.reason for ignored in observed.ignored} == {reason}
         assert observed.replies == ()
-        assert observed.trouble is not None
         assert observed.trouble.kind == "no-answer"
 
     def test_ignores_another_source_port(self) -> None:
@@ -237,7 +234,6 @@ class TestForeign:
         """Another program on the CUBE's port is a cause of its own."""
         observed = observe(Behaviour.GARBAGE, **SHORT)
 
-        assert observed.trouble is not None
         assert observed.trouble.kind == "malformed"
 
     def test_answered_at_another_interface(self, account: Account) -> None:
@@ -256,7 +252,6 @@ class TestForeign:
         """Silence is an observation with a cause."""
         observed = observe(Behaviour.SILENT, **SHORT)
 
-        assert observed.trouble is not None
         assert observed.trouble.kind == "no-answer"
         assert results(observed) == ["silence"] * 3
 
@@ -303,7 +298,6 @@ class TestTruncation:
         """A firewall that was opened for UDP only is named as such."""
         observed = observe(behaviour, tcp_wait_s=0.4)
 
-        assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == (kind, "tcp")
         assert results(observed) == [*["answer"] * 3, {"no-answer": "silence"}.get(kind, kind)]
 

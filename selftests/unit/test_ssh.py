@@ -93,7 +93,6 @@ class TestSshProbe:
         with SshServer(behaviour) as server:
             observed = talk(server, talk_limit_s=ssh.FIRST_WORD_S + 2.0 if speaks_second else 1.0)
 
-        assert observed.trouble is not None
         assert (observed.trouble.kind, observed.banner) == expected
         assert observed.trouble.phase == "ssh"
         assert not observed.key_exchange
@@ -127,7 +126,6 @@ class TestSshProbe:
             observed = talk(server)
 
         assert observed.turned_away == "Not allowed at this time"
-        assert observed.trouble is not None
         assert observed.trouble.sign == "Not allowed at this time"
 
     def test_closed(self) -> None:
@@ -136,7 +134,6 @@ class TestSshProbe:
             pass
         observed = talk(server)
 
-        assert observed.trouble is not None
         assert (observed.trouble.kind, observed.trouble.phase) == ("refused", "tcp")
 
     def test_not_asked(self) -> None:
