@@ -75,14 +75,11 @@ def some(names: Sequence[str], limit: int, language: Language) -> str:
     return f"{shown} {say('cube.others', language, count=rest)}" if rest > 0 else shown
 
 
-def figure(value: float) -> str:
-    """Write a measured figure as precisely as it was measured, for the language's decimal sign."""
-    return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-
-
 def decimal(value: float, language: Language) -> str:
     """Write a measured figure with at most six decimals and the language's decimal sign."""
-    text = figure(abs(value))
+    text = str(abs(value))
+    if isinstance(value, float):  # no more precisely than it was measured
+        text = f"{abs(value):.6f}".rstrip("0").rstrip(".")
     text = text.replace(".", ",") if language == "de" else text
     return f"{MINUS}{text}" if value < 0 and text != "0" else text
 
