@@ -82,6 +82,9 @@ def judge_resolvers(judge: Judge, setup: Setup, host: str, spoken_for: list[str]
         none_works(judge, list(flaws.values()), [], RANKING)
     note_invented_names(judge, setup, resolving)
     answer = answers[decides]
+    if answer.aliased != "plainly" and not spoken_for:
+        how = Word(f"aliased-{answer.aliased}")
+        judge.note("alias-lost", server=decides, host=host, what=how, aliases=path(answer))
     aliases = {"aliases": path(answer)} if answer.chain else {}
     judge.passes(host=host, server=decides, addresses=found[decides], **aliases)
 

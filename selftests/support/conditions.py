@@ -1723,6 +1723,19 @@ ROWS = [
         {},
         ("inventing-resolver",),
     ),
+    *(
+        Row(
+            f"aliases that lead to an address {how}",
+            {f"dns/{SERVER}/{HOMAG}": dns(HOMAG, chain=AZURE, aliased=how)},
+            {},
+            notes,
+        )
+        for how, notes in (
+            ("plainly", ()),
+            ("backwards", ("alias-lost",)),
+            ("in-part", ("alias-lost",)),
+        )
+    ),
     Row(
         "truncated, TCP 53 closed, addresses all the same",
         {f"dns/{SERVER}/{TAPIO}": dns(TAPIO, truncated=True, tcp="refused")},
@@ -3075,6 +3088,13 @@ ROWS = [
         },
         {},
         ("own-path",),
+        site=WITH_LOGIN,
+    ),
+    Row(
+        "own way: the aliases are read by the CUBE, in whatever order they stand",
+        through(channel())
+        | {f"dns/{SERVER}/{TAPIO}": dns(TAPIO, chain=AZURE, aliased="backwards")},
+        {},
         site=WITH_LOGIN,
     ),
     Row(

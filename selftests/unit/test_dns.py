@@ -558,10 +558,12 @@ class TestAliases:
 
     @pytest.mark.parametrize("behaviour", [Behaviour.CNAME_CHAIN, Behaviour.CNAME_BACKWARDS])
     def test_follows_inside_the_answer(self, behaviour: Behaviour) -> None:
-        """The order of records in an answer means nothing (RFC 1034 section 3.6)."""
+        """The order of records in an answer means nothing (RFC 1034 section 3.6) but to some."""
         observed = observe(behaviour)
 
+        backwards = behaviour is Behaviour.CNAME_BACKWARDS
         assert observed.addresses == ADDRESSES
+        assert observed.aliased == ("backwards" if backwards else "plainly")
         assert observed.chain == ("hop1.edge.example", "hop2.edge.example", "hop3.edge.example")
         assert len(observed.tries) == 1
 
@@ -578,6 +580,7 @@ class TestAliases:
 
         assert observed.addresses == ADDRESSES
         assert observed.chain == ("edge.example",)
+        assert observed.aliased == "in-part"
         assert results(observed) == ["answer", "answer"]
 
     def test_stops_in_a_circle(self) -> None:
@@ -646,6 +649,7 @@ class TestAliases:
             observed = ask(server, **QUICK)
 
         assert (observed.rcode, observed.addresses, observed.trouble) == ("NOERROR", (), None)
+        assert observed.aliased == "plainly"
         assert results(observed) == ["answer", "silence", "silence", "silence"]
 
     def test_gives_the_code_for_the_last_name(self) -> None:

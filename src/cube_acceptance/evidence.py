@@ -212,6 +212,9 @@ class DnsObserved(Observed, tag="dns", frozen=True, kw_only=True):
     """The A records at the end of the CNAME chain, in the server's order."""
     chain: tuple[str, ...] = ()
     """The CNAME targets followed, in order."""
+    aliased: Literal["plainly", "backwards", "in-part"] = "plainly"
+    """How the aliases led to the addresses: read once from the first record to the last, only by
+    searching the answer, or only by asking for an alias' target that the server did not follow."""
     truncated: bool = False
     """The UDP reply had the TC bit."""
     tcp: TroubleKind | Literal["not-needed", "answer"] = "not-needed"

@@ -42,7 +42,7 @@ RESERVATION_LIMIT = 120
 """Characters of somebody's own words in one of them."""
 
 ON_FRONT = (
-    "offer-without-names", "offer-without-time", "servers-disagree",
+    "alias-lost", "tcp-refused", "offer-without-names", "offer-without-time", "servers-disagree",
     "cube-clock", "other-device", "small-packets",
 )  # fmt: skip
 """Observations that whoever signs has to know, the gravest first: what was tested may not be what

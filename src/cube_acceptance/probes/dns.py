@@ -103,6 +103,9 @@ class Answer:
     """Owner to target of every CNAME in the answer section."""
     addresses: dict[dns.name.Name, list[str]] = field(default_factory=dict)
     """Owner to A records of the answer section, in the server's order."""
+    last: dns.name.Name | None = None
+    """The name that the aliases lead to, read once from the first record to the last, as glibc
+    and Android read them; None where no address of it follows."""
 
 
 def read_answer(query: dns.message.Message, packet: bytes) -> Answer:
@@ -121,15 +124,23 @@ def read_answer(query: dns.message.Message, packet: bytes) -> Answer:
         reply.question or reply.rcode() not in _NO_QUESTION_BACK
     ):
         raise UnwantedError("another question")
-    answer = Answer(
-        rcode=dns.rcode.to_text(reply.rcode()), truncated=bool(reply.flags & dns.flags.TC)
-    )
+    aliases: dict[dns.name.Name, dns.name.Name] = {}
+    addresses: dict[dns.name.Name, list[str]] = {}
+    name, last = query.question[0].name, None
     for records in reply.answer:
         if records.rdclass == dns.rdataclass.IN and records.rdtype == dns.rdatatype.CNAME:
-            answer.aliases[records.name] = records[0].target
+            aliases[records.name] = records[0].target
+            name = records[0].target if records.name == name else name
         elif records.rdclass == dns.rdataclass.IN and records.rdtype == dns.rdatatype.A:
-            answer.addresses[records.name] = [record.address for record in records]
-    return answer
+            addresses[records.name] = [record.address for record in records]
+            last = name if records.name == name else last
+    return Answer(
+        rcode=dns.rcode.to_text(reply.rcode()),
+        truncated=bool(reply.flags & dns.flags.TC),
+        aliases=aliases,
+        addresses=addresses,
+        last=last,
+    )
 
 
 def up_to_the_answers(packet: bytes) -> bytes:
@@ -219,6 +230,11 @@ class DnsProbe:
             if found or not led_on or chain.closed or not watch.left(self.further_s):
                 break
         addresses = answer.addresses.get(chain.end, []) if answer else []
+        aliased: Literal["plainly", "backwards", "in-part"] = "plainly"
+        if answer and addresses and answer.last != chain.end:
+            aliased = "backwards"
+        if addresses and inquiry.names > 1:
+            aliased = "in-part"
         return DnsObserved(
             started=watch.started,
             duration_s=watch.elapsed(),
@@ -229,6 +245,7 @@ class DnsProbe:
             rcode=answer.rcode if answer else None,
             addresses=tuple(addresses[:ADDRESS_LIMIT]),
             chain=tuple(text_of(target) for target in chain.targets),
+            aliased=aliased,
             truncated=inquiry.truncated,
             tcp=inquiry.tcp,
             # With an answer to the name itself, a failing further question is told by its tries.
@@ -240,6 +257,8 @@ class _Inquiry:
     """The questions of one probe to its server."""
 
     def __init__(self, probe: DnsProbe, log: Log) -> None:
+        self.names = 0
+        """How many names the server has been asked for."""
         self.truncated = False
         self.tcp: TroubleKind | Literal["not-needed", "answer"] = "not-needed"
         self._probe = probe
@@ -248,6 +267,7 @@ class _Inquiry:
 
     def ask(self, name: dns.name.Name) -> Answer | Trouble:
         """Ask for one name over UDP, and again over TCP where the reply was cut."""
+        self.names += 1
         answer = self._ask_udp(name)
         if isinstance(answer, Trouble) or not answer.truncated:
             return answer
