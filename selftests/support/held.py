@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cube_acceptance.probes.net.sockets import open_tcp_in_steps
@@ -10,19 +11,31 @@ from cube_acceptance.probes.net.together import Sockets, together
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterable
 
     from cube_acceptance.evidence import Observation, Vantage
     from cube_acceptance.probes import Stepping
     from cube_acceptance.probes.net.together import Steps
 
 T = TypeVar("T")
+KeyT = TypeVar("KeyT")
+
+
+def outcomes(
+    conversations: Iterable[tuple[KeyT, Steps[T]]],
+    sockets: Sockets[Any],
+    others: Iterable[tuple[KeyT, Steps[T]]] = (),
+    places: int = 1,
+) -> dict[KeyT, T | Exception]:
+    """Return what conversations come to, in the order of their ends."""
+    return dict(chain.from_iterable(together(conversations, sockets, others, places)))
 
 
 def held(steps: Steps[T]) -> T:
     """Return what steps come to."""
     sockets: Sockets[Any] = Sockets()
     with contextlib.closing(sockets):
-        ((_, outcome),) = together((), sockets, [("", steps)])
+        (outcome,) = outcomes((), sockets, [("", steps)]).values()
     if isinstance(outcome, Exception):
         raise outcome
     return outcome

@@ -443,8 +443,7 @@ class TestSeveral:
             stack.callback(held.close)
             ended = {}
             while good.port not in ended:
-                key, outcome = next(held)
-                ended[key] = outcome
+                ended |= dict(next(held))
 
         assert isinstance(ended[good.port], PageObserved)
         assert ended[good.port].trouble is None

@@ -50,7 +50,6 @@ from cube_acceptance.probes.net.ping_command import (
 )
 from cube_acceptance.probes.net.ratelimit import Memory, RateLimit, Turn
 from cube_acceptance.probes.net.receive import OVERTIME_LIMIT
-from cube_acceptance.probes.net.together import together
 from selftests.support.echoes import (
     ADDRESS,
     IDENTIFIER,
@@ -62,6 +61,7 @@ from selftests.support.echoes import (
     reply,
 )
 from selftests.support.fakes import StandingTime
+from selftests.support.held import outcomes
 from selftests.support.windows import EchoService, no_library
 
 if TYPE_CHECKING:
@@ -1142,7 +1142,7 @@ def test_real_loopback_together() -> None:
         for address in addresses
     ]
     with contextlib.closing(sockets):
-        seen = dict(together(zip(addresses, series, strict=True), sockets))
+        seen = outcomes(zip(addresses, series, strict=True), sockets)
 
     for address in addresses:
         observed = seen[address]

@@ -16,8 +16,8 @@ from cube_acceptance.probes import llmnr as probed
 from cube_acceptance.probes.llmnr import LlmnrProbe, connect
 from cube_acceptance.probes.net.errors import ReachError
 from cube_acceptance.probes.net.group_socket import GroupSockets
-from cube_acceptance.probes.net.together import together
 from fixtures.simulator.llmnr import Behaviour, LlmnrResponder
+from selftests.support.held import outcomes
 
 if TYPE_CHECKING:
     from typing import Any
@@ -394,7 +394,7 @@ def test_several_over_one_socket(behaviour: Behaviour) -> None:
             )
             for address in (CUBE, OTHER)
         ]
-        seen = dict(together([(probe.key, probe.steps()) for probe in probes], sockets))
+        seen = outcomes([(probe.key, probe.steps()) for probe in probes], sockets)
 
     first, second = (seen[probe.key] for probe in probes)
     assert isinstance(first, LlmnrObserved)

@@ -46,9 +46,10 @@ from cube_acceptance.probes.net.multicast import (
     Asking,
     collect,
 )
-from cube_acceptance.probes.net.together import alone, together
+from cube_acceptance.probes.net.together import alone
 from fixtures.simulator.mdns import Behaviour, MdnsResponder, Reply, Request
 from selftests.support.fakes import SilentSocket
+from selftests.support.held import outcomes
 
 if TYPE_CHECKING:
     from selftests.support.fakes import Account
@@ -810,7 +811,7 @@ class TestTogether:
             for address in addresses
         ]
         with contextlib.closing(sockets):
-            found = dict(together([(probe.key, probe.steps()) for probe in probes], sockets))
+            found = outcomes([(probe.key, probe.steps()) for probe in probes], sockets)
         return [found[probe.key] for probe in probes]
 
     def test_each_gets_its_own_replies(self) -> None:

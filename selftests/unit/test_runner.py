@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from cube_acceptance.probes import Stepping as SteppingProbe
     from cube_acceptance.probes.net.together import Steps
 
+    Outcomes = list[tuple[str, Observation]]
+
 LIMIT_S = 20.0
 """How long a test waits for what must happen at once; reached only where it fails."""
 
@@ -128,8 +130,8 @@ class TestTogether:
     ) -> None:
         """Nobody waits for ever for what will not come."""
 
-        def fail(probes: Sequence[SteppingProbe], *_: object) -> Iterator[tuple[str, Observation]]:
-            yield probes[0].key, lease()
+        def fail(probes: Sequence[SteppingProbe], *_: object) -> Iterator[Outcomes]:
+            yield [(probes[0].key, lease())]
             raise OSError("no more")
 
         monkeypatch.setattr(runner, "run_together", fail)
@@ -155,10 +157,10 @@ class TestTogether:
         """However many there are; what else is asked has one of its own."""
         go = threading.Event()
 
-        def hold(probes: Sequence[SteppingProbe], *_: object) -> Iterator[tuple[str, Observation]]:
+        def hold(probes: Sequence[SteppingProbe], *_: object) -> Iterator[Outcomes]:
             for probe in probes:
                 assert go.wait(LIMIT_S)
-                yield probe.key, lease()
+                yield [(probe.key, lease())]
 
         monkeypatch.setattr(runner, "run_together", hold)
         running = Runner()
@@ -182,11 +184,11 @@ class TestTogether:
 
         def hold(
             _: object, __: object, probes: Sequence[SteppingProbe], places: int
-        ) -> Iterator[tuple[str, Observation]]:
+        ) -> Iterator[Outcomes]:
             told_so.append(places)
             for probe in probes:
                 told_so.append(running._places)
-                yield probe.key, lease()
+                yield [(probe.key, lease())]
 
         monkeypatch.setattr(runner, "run_together", hold)
         running = Runner()

@@ -53,6 +53,29 @@ class TestStore:
 
         assert found == [cannot()]
 
+    def test_nobody_is_woken_for_what_he_does_not_want(self) -> None:
+        """A thousand CUBEs bring thousands of others."""
+        store = Store()
+        woken: list[bool] = []
+
+        class Counted(threading.Condition):
+            def notify_all(self) -> None:
+                woken.append(True)
+                super().notify_all()
+
+        store._changed = Counted()
+        waiting = threading.Thread(target=store.get, args=("b",), daemon=True)
+        waiting.start()
+        while not store._wanted:
+            time.sleep(0.001)
+        store.put("a", lease())
+        assert woken == []
+        store.put("b", cannot())
+        waiting.join(LIMIT_S)
+
+        assert woken == [True]
+        assert not waiting.is_alive()
+
     def test_closing_ends_the_waiting(self) -> None:
         """What does not come any more is told, not waited for."""
         store = Store()

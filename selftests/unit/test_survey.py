@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from cube_acceptance.probes import Probe, Stepping
     from cube_acceptance.probes.mdns import MdnsProbe
     from cube_acceptance.probes.net.together import Sockets
+
+    Outcomes = list[tuple[str, Observation]]
     from cube_acceptance.probes.tunnel import Shell
 
 TAPIO, HOMAG = HOSTS
@@ -148,10 +150,10 @@ def held_by(network: Network, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def run_all(
         sharing: Sequence[Stepping], _: object, others: Sequence[Stepping], __: object
-    ) -> Iterator[tuple[str, Observation]]:
+    ) -> Iterator[Outcomes]:
         for probe in (*sharing, *others):
             held.append(probe.key)
-            yield probe.key, network(probe)
+            yield [(probe.key, network(probe))]
 
     monkeypatch.setattr(runner, "run_together", run_all)
     return held
@@ -417,12 +419,12 @@ class TestWhatIsAsked:
 
         def run_all(
             probes: Sequence[MdnsProbe], sockets: Sockets[Any], *_: object
-        ) -> Iterator[tuple[str, Observation]]:
+        ) -> Iterator[Outcomes]:
             asked.extend(probes)
             (shared,) = {probe.sockets for probe in probes}
             assert shared
             assert shared.selector is sockets.selector
-            yield from ((probe.key, cannot()) for probe in probes)
+            yield [(probe.key, cannot()) for probe in probes]
 
         monkeypatch.setattr(runner, "run_together", run_all)
         needs = [owing for owing in owed("MDNS-01", site=site) if owing.subject != "c"]
@@ -441,9 +443,9 @@ class TestWhatIsAsked:
         site = Site(cubes=(*SITE.cubes, Cube(name="b", address="10.20.0.51")))
         asked: list[MdnsProbe] = []
 
-        def run_all(probes: Sequence[MdnsProbe], *_: object) -> Iterator[tuple[str, Observation]]:
+        def run_all(probes: Sequence[MdnsProbe], *_: object) -> Iterator[Outcomes]:
             asked.extend(probes)
-            yield from ((probe.key, cannot()) for probe in probes)
+            yield [(probe.key, cannot()) for probe in probes]
 
         monkeypatch.setattr(runner, "run_together", run_all)
         needs = [owing for owing in owed("MDNS-01", site=site) if owing.subject == "b"]
@@ -466,12 +468,12 @@ class TestWhatIsAsked:
 
         def run_all(
             probes: Sequence[Stepping], sockets: Sockets[Any], *_: object
-        ) -> Iterator[tuple[str, Observation]]:
+        ) -> Iterator[Outcomes]:
             (echoes,) = {probe.sockets for probe in probes if isinstance(probe, PingProbe)}
             assert echoes
             assert echoes.selector is sockets.selector
             shared.append([probe.key for probe in probes])
-            yield from ((probe.key, cannot()) for probe in probes)
+            yield [(probe.key, cannot()) for probe in probes]
 
         monkeypatch.setattr(runner, "run_together", run_all)
         surveyed = Survey(setup(site), owed("PING-02", site=site), run=network)

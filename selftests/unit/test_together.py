@@ -12,6 +12,7 @@ import pytest
 
 from cube_acceptance.probes.net import together as module
 from cube_acceptance.probes.net.together import Ready, Sockets, Wire, alone, aside, together
+from selftests.support.held import outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +89,7 @@ class TestTogether:
             party.peer.send(packet)
         talks = [(name, listen(Line(party, name), count)) for name, count in (("a", 1), ("b", 2))]
 
-        assert dict(together(talks, sockets)) == {"a": [b"1"], "b": [b"1", b"2"]}
+        assert outcomes(talks, sockets) == {"a": [b"1"], "b": [b"1", b"2"]}
 
     def test_a_wait_ends(self, sockets: Sockets[Party], party: Party) -> None:
         """Who is sent nothing goes on when the time is over, while others still wait."""
@@ -105,7 +106,7 @@ class TestTogether:
             ("speaker", speak()),
         ]
 
-        assert dict(together(talks, sockets)) == {
+        assert outcomes(talks, sockets) == {
             "silent": [None, None],
             "speaker": "said",
             "late": [b"late"],
@@ -127,7 +128,7 @@ class TestTogether:
             party.peer.send(b"alater")
             return []
 
-        assert dict(together([("a", hear()), ("speaker", speak())], sockets)) == {
+        assert outcomes([("a", hear()), ("speaker", speak())], sockets) == {
             "speaker": [],
             "a": [b"soon", b"later"],
         }
@@ -140,10 +141,10 @@ class TestTogether:
             raise ZeroDivisionError("by zero")
 
         party.peer.send(b"aword")
-        outcomes = dict(together([("broken", fail()), ("a", listen(Line(party, "a"), 1))], sockets))
+        seen = outcomes([("broken", fail()), ("a", listen(Line(party, "a"), 1))], sockets)
 
-        assert isinstance(outcomes["broken"], ZeroDivisionError)
-        assert outcomes["a"] == [b"word"]
+        assert isinstance(seen["broken"], ZeroDivisionError)
+        assert seen["a"] == [b"word"]
 
     def test_what_was_read_for_another_wakes_it(
         self, sockets: Sockets[Party], party: Party
@@ -158,7 +159,7 @@ class TestTogether:
 
         talks: list[tuple[str, Steps[object]]] = [("b", listen(second, 1)), ("a", look())]
 
-        assert dict(together(talks, sockets)) == {"a": None, "b": [b"found"]}
+        assert outcomes(talks, sockets) == {"a": None, "b": [b"found"]}
 
     def test_each_step_is_followed_by_a_look(self, sockets: Sockets[Party], party: Party) -> None:
         """Where many have something to ask at once, their answers do not fill the socket."""
@@ -188,9 +189,9 @@ class TestTogether:
             begun.append(name)
             yield None, 0.0
 
-        outcomes = together([(name, begin(name)) for name in "ab"], sockets)
+        held = together([(name, begin(name)) for name in "ab"], sockets)
 
-        assert next(outcomes) == ("a", None)
+        assert next(held) == [("a", None)]
         assert begun == ["a"]
 
     def test_waits_before_there_is_a_socket(self) -> None:
@@ -218,7 +219,7 @@ class TestTogether:
         sockets.selector.close()
         sockets.selector = Strict()  # type: ignore[assignment]  # all that is used of it
 
-        assert dict(together([("a", wait())], sockets)) == {"a": "done"}
+        assert outcomes([("a", wait())], sockets) == {"a": "done"}
 
     def test_several_sockets(self, sockets: Sockets[Party], party: Party) -> None:
         """A computer may have several addresses that packets leave from."""
@@ -231,7 +232,19 @@ class TestTogether:
                 (number, listen(Line(one, "a"), 1)) for number, one in ((1, party), (2, other))
             ]
 
-            assert dict(together(talks, sockets)) == {1: [b"1"], 2: [b"2"]}
+            assert outcomes(talks, sockets) == {1: [b"1"], 2: [b"2"]}
+
+    def test_what_ends_soon_after_is_told_with_it(
+        self, monkeypatch: pytest.MonkeyPatch, sockets: Sockets[Party], party: Party
+    ) -> None:
+        """Whoever waits for outcomes is not woken for each; nor kept waiting while others talk."""
+        monkeypatch.setattr(module, "START_S", 0.0)
+        monkeypatch.setattr(module, "GATHER_S", 0.5)
+        silent = listen(Line(party, "a"), 1)
+        soon = [(name, listen(Line(party, name), 1, 0.01)) for name in "bc"]
+        held = together([("a", silent), *soon], sockets)
+
+        assert next(held) == [("b", [None]), ("c", [None])]
 
 
 class TestOthers:
@@ -253,7 +266,7 @@ class TestOthers:
 
             talks = [("a", listen(Line(party, "a"), 1))]
 
-            assert dict(together(talks, sockets, [("own", use())])) == {
+            assert outcomes(talks, sockets, [("own", use())]) == {
                 "a": [b"shared"],
                 "own": [b"ask"],
             }
@@ -272,7 +285,7 @@ class TestOthers:
                     came.append(ready.waiting)
                 return came
 
-            assert dict(together((), sockets, [("own", use())])) == {"own": [False, True]}
+            assert outcomes((), sockets, [("own", use())]) == {"own": [False, True]}
 
     def test_what_cannot_be_waited_for_fails_alone(self, sockets: Sockets[Party]) -> None:
         """A defect of one is no other's."""
@@ -287,10 +300,10 @@ class TestOthers:
             yield None, 0.0
             return "done"
 
-        outcomes = dict(together((), sockets, [("broken", fail()), ("good", go())], 2))
+        seen = outcomes((), sockets, [("broken", fail()), ("good", go())], 2)
 
-        assert isinstance(outcomes["broken"], ValueError)
-        assert outcomes["good"] == "done"
+        assert isinstance(seen["broken"], ValueError)
+        assert seen["good"] == "done"
 
     @pytest.mark.parametrize("places", [1, 2, 3])
     def test_so_many_at_once(self, sockets: Sockets[Party], places: int) -> None:
@@ -307,7 +320,7 @@ class TestOthers:
 
         others = [(number, use(number)) for number in range(7)]
 
-        assert sorted(key for key, _ in together((), sockets, others, places)) == list(range(7))
+        assert sorted(outcomes((), sockets, others, places)) == list(range(7))
         assert most == places
 
     def test_a_flood_is_read_in_turns(

@@ -172,7 +172,7 @@ def run_probe(probe: Probe) -> Observation:
 
 def run_together(
     sharing: Sequence[Stepping], sockets: Sockets[Any], others: Sequence[Stepping], at_once: int
-) -> Iterator[tuple[str, Observation | Exception]]:
+) -> Iterator[list[tuple[str, Observation | Exception]]]:
     """Let probes measure in one thread that share their sockets; each may fail by itself.
 
     The ``others`` have a socket each, so many ``at_once``.
@@ -294,19 +294,20 @@ class Runner:
     def _measure_all(
         self,
         keys: Sequence[str],
-        work: Callable[[], Iterator[tuple[str, Observation | Exception]]],
+        work: Callable[[], Iterator[list[tuple[str, Observation | Exception]]]],
         taken: int,
     ) -> None:
         begin_s, started = time.monotonic(), timestamp()
         left = dict.fromkeys(keys)
         failure: Exception = LookupError("it was not held")
         try:
-            for key, outcome in work():
-                del left[key]
-                if isinstance(outcome, Exception):
-                    self._finish(key, defect(key, outcome, begin_s, started))
-                else:
-                    self._finish(key, outcome)
+            for outcomes in work():
+                for key, outcome in outcomes:
+                    del left[key]
+                    if isinstance(outcome, Exception):
+                        self._finish(key, defect(key, outcome, begin_s, started))
+                    else:
+                        self._finish(key, outcome)
         except Exception as error:  # noqa: BLE001 - likewise
             failure = error
         with self._lock:

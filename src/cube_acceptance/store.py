@@ -42,13 +42,16 @@ class Store:
         self._vantage = vantage
         self._changed = threading.Condition()
         self._observations: dict[str, Observation] = {}
+        self._wanted: set[str] = set()
+        """What somebody has waited for: of thousands, the others wake nobody."""
         self._closed = False
 
     def put(self, key: str, observation: Observation) -> None:
         """Add an observation; the first one for a key stays."""
         with self._changed:
             self._observations.setdefault(key, observation)
-            self._changed.notify_all()
+            if key in self._wanted:
+                self._changed.notify_all()
 
     def close(self) -> None:
         """Say that nothing more will come."""
@@ -65,6 +68,7 @@ class Store:
         if isinstance(self._vantage, CannotMeasure):
             return self._vantage
         with self._changed:
+            self._wanted.add(key)
             self._changed.wait_for(lambda: self._closed or key in self._observations)
             if key not in self._observations:
                 raise NotMeasuredError(_missing(key, defects_in(self._observations)))

@@ -16,6 +16,7 @@ A step must not block, and takes little time. What has to block goes :func:`asid
 from __future__ import annotations
 
 import heapq
+import math
 import selectors
 import time
 from collections import deque
@@ -37,6 +38,9 @@ START_S = 0.001
 and their answers find room at this computer's socket."""
 POLL_S = 0.1
 """How often is looked whether something has come about that no socket tells."""
+GATHER_S = 0.02
+"""For how long outcomes are gathered before they are handed on: each by itself would wake who waits
+for them, who needs the interpreter's lock for it."""
 AT_A_TIME = 64
 """How many packets are read from a socket, or taken by a conversation, before others have their
 turn: enough for the answers to a question that everybody answers, and no flood's worth."""
@@ -225,9 +229,10 @@ class _Table(Generic[KeyT, T]):
         self._number += 1
         heapq.heappush(self._due, (until_s, self._number, talk))
 
-    def ready(self) -> list[_Talk[KeyT, T]]:
-        """Wait until somebody can go on, and return who can."""
-        come = self._sockets.read(max(0.0, self._due[0][0] - time.monotonic()))
+    def ready(self, limit_s: float) -> list[_Talk[KeyT, T]]:
+        """Wait until somebody can go on, at most so many seconds, and return who can."""
+        left_s = max(0.0, self._due[0][0] - time.monotonic())
+        come = self._sockets.read(min(left_s, limit_s))
         found = {self._by_awaited[one]: None for one in come if one in self._by_awaited}
         now_s = time.monotonic()
         if self._due[0][0] <= now_s:  # one at a time: what all ask would be answered all at once
@@ -253,7 +258,7 @@ class _Table(Generic[KeyT, T]):
             self.wait(talk, time.monotonic() + (0.0 if talk.there else limit_s))
             return False
         talk.awaited = None
-        talk.until_s = float("inf")
+        talk.until_s = math.inf
         return True
 
     def _forget(self, talk: _Talk[KeyT, T]) -> None:
@@ -267,8 +272,8 @@ def together(
     sockets: Sockets[Any],
     others: Iterable[tuple[KeyT, Steps[T]]] = (),
     places: int = 1,
-) -> Iterator[tuple[KeyT, T | Exception]]:
-    """Hold conversations, and return what each has come to as soon as it has; one may also fail.
+) -> Iterator[list[tuple[KeyT, T | Exception]]]:
+    """Hold conversations, and return what some have come to soon after; one may also fail.
 
     The ``others`` open a socket each; so many ``places`` there are for them.
     """
@@ -281,10 +286,16 @@ def together(
         table.wait(talk, begin_s + number * START_S)
     for number in range(min(places, len(outside))):
         table.wait(outside.popleft(), begin_s + number * START_S)
+    outcomes: list[tuple[KeyT, T | Exception]] = []
+    gathered_s = 0.0
     while left:
-        for talk in table.ready():
+        for talk in table.ready(GATHER_S if outcomes else math.inf):
             if table.go_on(talk):
                 left -= 1
+                gathered_s = gathered_s if outcomes else time.monotonic() + GATHER_S
+                outcomes.append((talk.key, cast("T | Exception", talk.outcome)))
                 if talk.own and outside:
                     table.wait(outside.popleft(), time.monotonic())
-                yield talk.key, cast("T | Exception", talk.outcome)
+        if outcomes and (not left or time.monotonic() >= gathered_s):
+            yield outcomes
+            outcomes = []
