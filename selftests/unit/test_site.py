@@ -569,6 +569,10 @@ class TestValues:
             ('mac = "aa:bb:cc:dd:ee"', "mac: 'aa:bb:cc:dd:ee' is not a MAC address."),
             ('mac = "aa:bb-cc:dd:ee:ff"', "mac: 'aa:bb-cc:dd:ee:ff' is not a MAC address."),
             ('mac = "aa:bb:cc:dd:ee:fg"', "mac: 'aa:bb:cc:dd:ee:fg' is not a MAC address."),
+            *(
+                (f'mac = "{mac}"', f"mac: '{mac}' is no device's MAC address. Write the CUBE's")
+                for mac in ("00:00:00:00:00:00", "FF-FF-FF-FF-FF-FF", "01:00:5e:00:00:fb")
+            ),
             ('version = "latest"', "version: 'latest' is not a version number."),
             (
                 'ssh_fingerprint = "SHA256:AAAA"',

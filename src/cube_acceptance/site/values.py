@@ -125,10 +125,15 @@ def check_hostname(text: str) -> Complaint | None:
 
 
 def check_mac(text: str) -> Complaint | None:
-    """Accept six bytes in hexadecimal, with colons or hyphens."""
-    if re.fullmatch(MAC, text):
-        return None
-    return Complaint(f"{show(text)} is not a MAC address", 'Write it as "aa:bb:cc:dd:ee:ff"')
+    """Accept six bytes in hexadecimal, with colons or hyphens, of one device (IEEE 802)."""
+    if not re.fullmatch(MAC, text):
+        return Complaint(f"{show(text)} is not a MAC address", 'Write it as "aa:bb:cc:dd:ee:ff"')
+    number = int(re.sub("[:-]", "", text), 16)
+    if not number or number & GROUP:
+        return Complaint(
+            f"{show(text)} is no device's MAC address", "Write the CUBE's, or take the key out"
+        )
+    return None
 
 
 def check_fingerprint(text: str) -> Complaint | None:
@@ -193,6 +198,8 @@ _NO_HOST_NAMES = (
 """What is written in place of a host name: pattern, problem, hint."""
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 MAC = r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{2}(-[0-9A-Fa-f]{2}){5}"
+GROUP = 1 << 40
+"""The bit of a MAC address that makes it a group's: broadcast is everybody's."""
 FINGERPRINT = r"SHA256:[A-Za-z0-9+/]{43}"
 VARIABLE = r"[A-Z_][A-Z0-9_]*"
 QUAD = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
