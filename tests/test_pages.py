@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clocks import note_cube_clock
-from cube_acceptance.evidence import CannotMeasure, DnsObserved, NeighboursObserved, PageObserved
+from cube_acceptance.evidence import (
+    CannotMeasure,
+    DhcpObserved,
+    DnsObserved,
+    NeighboursObserved,
+    PageObserved,
+)
 from cube_acceptance.judge import FailedError, obstacle, on_the_wire
 from cube_acceptance.needs import CONNECTOR_UNREACHABLE
 from cube_acceptance.network import (
@@ -56,6 +62,7 @@ def test_the_diagnosis_page_answers(judge: Judge, setup: Setup, cube: Cube) -> N
     """The CUBE's diagnosis page answers on the port of its version; unknown: on either."""
     ports = setup.ports.diag(cube.version)
     note_other_device(judge, cube)
+    note_two_devices(judge, cube)
     note_cube_clock(judge, setup, cube, (*ports, setup.ports.conn))
     seen = [judge.get(page_key(cube.address, port)) for port in ports]
     failures = []
@@ -140,6 +147,19 @@ def note_other_device(judge: Judge, cube: Cube) -> None:
     hardware = known.get(cube.address, "")
     if cube.mac and hardware and hardware != cube.mac:
         judge.note("other-device", address=cube.address, mac=cube.mac, seen=hardware)
+
+
+def note_two_devices(judge: Judge, cube: Cube) -> None:
+    """Note that more than one hardware address answers ARP questions for the CUBE's address.
+
+    A router that answers for every address (proxy ARP) is known by answering for several.
+    """
+    seen = look(judge, "dhcp")
+    holders = seen.holders if isinstance(seen, DhcpObserved) else ()
+    answered = [hardware for _, hardware in holders]
+    here = [hardware for address, hardware in holders if address == cube.address]
+    if len(own := [hardware for hardware in here if answered.count(hardware) == 1]) > 1:
+        judge.note("two-devices", address=cube.address, holders=own)
 
 
 def port_text(port: int) -> str:

@@ -577,7 +577,7 @@ ROWS = [
         "the CUBE's own address is held by somebody else",
         {"dhcp": replace(dhcp(OWN_OFFER), holders=((CUBE, OTHER_MAC), (CUBE, OWN_MAC)))},
         {},
-        ("own-offer", "address-taken"),
+        ("own-offer", "address-taken", "two-devices"),
         REGISTERED,
     ),
     Row(
@@ -3074,6 +3074,28 @@ ROWS = [
         for what, mac, notes in (
             ("the", healthy.CUBE_HARDWARE, ()),
             ("another", "02:00:00:00:00:51", ("other-device",)),
+        )
+    ),
+    *(
+        Row(
+            f"ARP for the CUBE's address is answered by {who}",
+            {"dhcp": replace(dhcp(OFFER), holders=holders)},
+            {},
+            notes,
+        )
+        for who, holders, notes in (
+            ("one device", ((CUBE, OWN_MAC),), ()),
+            ("two devices", ((CUBE, OWN_MAC), (CUBE, OTHER_MAC)), ("two-devices",)),
+            (
+                "the CUBE and a router that answers for everything",
+                ((CUBE, OWN_MAC), (CUBE, ROUTER_MAC), (SERVER, ROUTER_MAC)),
+                (),
+            ),
+            (
+                "two devices and a router that answers for everything",
+                ((CUBE, OWN_MAC), (CUBE, ROUTER_MAC), (SERVER, ROUTER_MAC), (CUBE, OTHER_MAC)),
+                ("two-devices",),
+            ),
         )
     ),
     # From the CUBE itself

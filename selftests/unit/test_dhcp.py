@@ -1016,6 +1016,15 @@ class TestHolders:
         assert asker.closed
         assert observed.holders == (("10.20.0.50", "02:00:00:00:00:99"),)
 
+    def test_of_cubes_are_asked_for_whatever_is_offered(self) -> None:
+        """Two devices with one address make a plant fail now and then; a fleet is no storm."""
+        asker = _FakeAsker()
+        fleet = tuple(f"10.20.1.{last}" for last in range(1, dhcp.CUBES_ASKED + 2))
+
+        ask_by(_FakeWire(DhcpServer(Behaviour.SILENT)), addresses=fleet, asker=lambda *_: asker)
+
+        assert asker.asked == list(fleet[: dhcp.CUBES_ASKED])
+
     def test_are_not_asked_for_half_an_offer(self) -> None:
         """Nobody lives by it."""
         asker = _FakeAsker()

@@ -157,8 +157,8 @@ class DhcpObserved(Observed, tag="dhcp", frozen=True, kw_only=True):
     command: str = ""
     """The exact command that lets every OFFER be heard, where there is one."""
     holders: tuple[tuple[str, str], ...] = ()
-    """Who answered an ordinary ARP question for an address that was offered, or for a router's:
-    pairs of address and hardware address."""
+    """Who answered an ordinary ARP question for an address that was offered, for a router's or a
+    CUBE's: pairs of address and hardware address."""
 
 
 class LeaseObserved(Observed, tag="lease", frozen=True, kw_only=True):

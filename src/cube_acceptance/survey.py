@@ -229,6 +229,7 @@ class Survey:
             suffices=partial(network.will_do, self._setup),
             outbox=self._runner.events,
             cubes=tuple(cube.mac for cube in self._setup.site.cubes if cube.mac),
+            addresses=tuple(cube.address for cube in self._setup.site.cubes),
         )
         self._submit(probe, self._dhcp_done)
 

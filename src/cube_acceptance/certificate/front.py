@@ -43,7 +43,7 @@ RESERVATION_LIMIT = 120
 
 ON_FRONT = (
     "alias-lost", "tcp-refused", "offer-without-names", "offer-without-time", "servers-disagree",
-    "cube-clock", "other-device", "small-packets",
+    "two-devices", "cube-clock", "other-device", "small-packets",
 )  # fmt: skip
 """Observations that whoever signs has to know, the gravest first: what was tested may not be what
 the CUBE is given, or not what is installed."""

@@ -62,6 +62,9 @@ AFTER_OFFER_S = 1.0
 CUBE_PAUSE_S = 0.5
 """How long after the first DISCOVER the first of them is, and each after the one before."""
 
+CUBES_ASKED = 64
+"""How many CUBEs' addresses ARP is asked for, to learn whether two devices have one."""
+
 OFFER_LIMIT = 32
 """How many OFFERs are kept, beside the first that tells enough."""
 
@@ -110,6 +113,8 @@ class DhcpProbe:
     outbox: Outbox = field(default_factory=unread, compare=False, repr=False)
     cubes: tuple[str, ...] = ()
     """The hardware addresses of CUBEs, ``aa:bb:cc:dd:ee:ff``; :data:`CUBE_LIMIT` are asked for."""
+    addresses: tuple[str, ...] = ()
+    """The addresses of CUBEs; ARP is asked for :data:`CUBES_ASKED` of those on the link."""
     send_at_s: tuple[float, ...] = SEND_AT_S
     cube_pause_s: float = CUBE_PAUSE_S
     silence_s: float = SILENCE_S
@@ -146,6 +151,7 @@ class DhcpProbe:
                 findings.asker = self.asker(self.vantage, hardware)
             if findings.asker:
                 open_now.callback(findings.asker.close)
+                findings.asker.ask(self.addresses[:CUBES_ASKED])
             self._converse(wire, findings)
             if findings.asker:
                 holders = findings.asker.answers()

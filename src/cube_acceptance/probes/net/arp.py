@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from cube_acceptance.evidence import Vantage
 
-QUESTION_LIMIT = 16
-"""How many addresses one run asks for; whoever offers ever new ones gets no more questions."""
+QUESTION_LIMIT = 80
+"""How many addresses one run asks for, CUBEs' and offered ones; whoever offers ever new ones gets
+no more questions."""
 READ_LIMIT = 256
 """How many replies of one run are read."""
 
