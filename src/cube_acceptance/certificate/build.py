@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -63,6 +63,17 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The number of the certificate that this one replaces."""
 
 
+class _Sources(NamedTuple):
+    """What the results are made from."""
+
+    catalogue: Catalogue
+    ledger: Ledger
+    saved: Saved
+    facts: Facts
+    waivers: list[Waiver]
+    """Those that still hold."""
+
+
 def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> dict[str, Any]:
     """Build the certificate of one run as a reader of its file gets it; decides the verdict."""
     site, language = saved.setup.site, facts.language
@@ -71,19 +82,11 @@ def build(catalogue: Catalogue, ledger: Ledger, saved: Saved, facts: Facts) -> d
     for owing in ledger.owed:
         owed.setdefault((owing.requirement, owing.subject), []).append(owing)
     known: dict[str, str] = {}
+    sources = _Sources(catalogue, ledger, saved, facts, waivers)
     results = [
         _shared(
             as_read(
-                _result(
-                    catalogue,
-                    requirement,
-                    subject,
-                    owed.get((requirement.id, subject), []),
-                    ledger,
-                    saved,
-                    waivers,
-                    facts,
-                )
+                _result(sources, requirement, subject, owed.get((requirement.id, subject), []))
             ),
             known,
         )
@@ -217,17 +220,11 @@ def pieces(certificate: dict[str, Any]) -> Iterator[bytes]:
     return streamed.pieces(certificate, lambda value: _PLAIN.encode(value).encode())
 
 
-def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
-    catalogue: Catalogue,
-    requirement: Requirement,
-    subject: str,
-    owed: list[Owed],
-    ledger: Ledger,
-    saved: Saved,
-    waivers: list[Waiver],
-    told: Facts,
+def _result(
+    sources: _Sources, requirement: Requirement, subject: str, owed: list[Owed]
 ) -> dict[str, Any]:
-    language = told.language
+    """Describe what a requirement asks of a subject, and what came of it."""
+    catalogue, site, language = sources.catalogue, sources.saved.setup.site, sources.facts.language
     words = requirement.describe(language)
     result: dict[str, Any] = {
         "requirement": requirement.id,
@@ -235,14 +232,14 @@ def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
         "subject": subject,
         "title": words.title,
         "direction": requirement.direction,
-        "port": f"{requirement.protocol} {_port(requirement, subject, saved.setup.site)}".strip(),
+        "port": f"{requirement.protocol} {_port(requirement, subject, site)}".strip(),
         "expected": words.expected,
         "meaning": words.meaning,
         "waiver": None,
         "requests": [],
         "cases": [],
     }
-    if not expected.applies(requirement, saved.setup.site):
+    if not expected.applies(requirement, site):
         said = sentences.tell(catalogue, requirement.id, "not-applicable", {}, language)
         return result | {
             "outcome": "not-applicable",
@@ -250,34 +247,39 @@ def _result(  # noqa: PLR0913, PLR0917 - a result is where everything meets
             "reason": said.reason,
             "remedy": "",
         }
-    cases = [_case(catalogue, owing, ledger.judgement(owing.case), told) for owing in owed]
+    result |= _outcome(sources, requirement, subject, owed)
+    if result["outcome"] in UNDECIDED:
+        text = catalogue.common.texts["undecided"].sentence(language)
+        result["meaning"] = sentences.fill(text, {"meaning": words.meaning}, catalogue, language)
+    return result
+
+
+def _outcome(
+    sources: _Sources, requirement: Requirement, subject: str, owed: list[Owed]
+) -> dict[str, Any]:
+    """Describe what the cases of a requirement come to; the worst of them decides."""
+    catalogue, ledger, saved, facts, waivers = sources
+    cases = [_case(catalogue, owing, ledger.judgement(owing.case), facts) for owing in owed]
     waived = [_waiver_of(requirement, subject, case, waivers) for case in cases]
     outcomes: list[Outcome] = [
         "waived" if waiver else case["outcome"] for case, waiver in zip(cases, waived, strict=True)
     ]
     outcome = worst(outcomes)
     deciding = [case for case, each in zip(cases, outcomes, strict=True) if each == outcome]
-    result |= {
+    asked = rules.missing(catalogue, requirement, owed, ledger, saved.setup, facts.language)
+    found: dict[str, Any] = {
         "outcome": outcome,
         "cause": deciding[0]["cause"] if deciding else "",
         "reason": _each_once(case["reason"] for case in deciding),
         "remedy": _each_once(case["remedy"] for case in deciding),
         "cases": cases,
-        "requests": [
-            rule._asdict()
-            for rule in rules.missing(catalogue, requirement, owed, ledger, saved.setup, language)
-        ],
+        "requests": [rule._asdict() for rule in asked],
     }
-    if outcome in UNDECIDED:
-        text = catalogue.common.texts["undecided"].sentence(language)
-        result["meaning"] = sentences.fill(text, {"meaning": words.meaning}, catalogue, language)
     if outcome == "waived":
         accepted = [waiver for waiver in waived if waiver]
-        result |= {
-            "waiver": msgspec.to_builtins(accepted[0]),
-            "reason": _accepted(catalogue, result["reason"], accepted, language),
-        }
-    return result
+        found["waiver"] = msgspec.to_builtins(accepted[0])
+        found["reason"] = _accepted(catalogue, found["reason"], accepted, facts.language)
+    return found
 
 
 def _accepted(catalogue: Catalogue, reason: str, waivers: list[Waiver], language: Language) -> str:
