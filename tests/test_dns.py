@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 RANKING = ("wrong-answer", "refused", "no-route", "no-answer")
 """Causes in the order of how close a server came to working."""
 
+MAXNS = 3
+"""How many DNS servers glibc and musl use, whatever DHCP names (resolv.conf(5))."""
+
 CODES = {"REFUSED": "wrong-answer.refused", "SERVFAIL": "wrong-answer.servfail"}
 """Sentences for the codes that ask for another remedy than a name that is denied."""
 
@@ -82,9 +85,8 @@ def judge_resolvers(judge: Judge, setup: Setup, host: str, spoken_for: list[str]
         none_works(judge, list(flaws.values()), [], RANKING)
     note_invented_names(judge, setup, resolving)
     answer = answers[decides]
-    if answer.aliased != "plainly" and not spoken_for:
-        how = Word(f"aliased-{answer.aliased}")
-        judge.note("alias-lost", server=decides, host=host, what=how, aliases=path(answer))
+    if not spoken_for:
+        note_what_devices_miss(judge, host, answer, servers.index(decides) + 1)
     aliases = {"aliases": path(answer)} if answer.chain else {}
     judge.passes(host=host, server=decides, addresses=found[decides], **aliases)
 
@@ -164,6 +166,15 @@ def fault_of(judge: Judge, answer: DnsObserved, setup: Setup) -> tuple[str, list
 def path(answer: DnsObserved) -> str:
     """Write the chain of aliases from the name that was asked for to the last one."""
     return " \N{RIGHTWARDS ARROW} ".join((answer.name, *answer.chain))
+
+
+def note_what_devices_miss(judge: Judge, host: str, answer: DnsObserved, place: int) -> None:
+    """Note an answer that not every resolver comes to, or finds an address in."""
+    if place > MAXNS:
+        judge.note("named-late", server=answer.server, host=host, place=place, limit=MAXNS)
+    if answer.aliased != "plainly":
+        how = Word(f"aliased-{answer.aliased}")
+        judge.note("alias-lost", server=answer.server, host=host, what=how, aliases=path(answer))
 
 
 def note_invented_names(judge: Judge, setup: Setup, servers: list[str]) -> None:

@@ -1391,6 +1391,20 @@ ROWS = [
     ),
     *(
         Row(
+            f"of the DNS servers only number {place} resolves",
+            {
+                key: seen
+                for number, server in enumerate(MANY[:place], 1)
+                for key, seen in told(server, "" if number == place else SILENT).items()
+            }
+            | {"dhcp": offer(dns=MANY[:place])},
+            {},
+            ("server-failed", *notes),
+        )
+        for place, notes in ((3, ()), (4, ("named-late",)))
+    ),
+    *(
+        Row(
             f"the first DNS server's answer is cut and holds nothing, {whole}",
             {
                 "dhcp": offer(dns=(SECOND, SERVER)),

@@ -42,8 +42,8 @@ RESERVATION_LIMIT = 120
 """Characters of somebody's own words in one of them."""
 
 ON_FRONT = (
-    "alias-lost", "tcp-refused", "offer-without-names", "offer-without-time", "servers-disagree",
-    "two-devices", "cube-clock", "other-device", "small-packets",
+    "named-late", "alias-lost", "tcp-refused", "offer-without-names", "offer-without-time",
+    "servers-disagree", "two-devices", "cube-clock", "other-device", "small-packets",
 )  # fmt: skip
 """Observations that whoever signs has to know, the gravest first: what was tested may not be what
 the CUBE is given, or not what is installed."""
