@@ -141,11 +141,14 @@ def title_of_a_filter(reply: HttpReply) -> str:
 
 
 def note_other_device(judge: Judge, cube: Cube) -> None:
-    """Note that another hardware address answers for the CUBE than the site file has."""
-    seen = look(judge, "neighbours")
+    """Note that another hardware address answers for the CUBE than the site file has.
+
+    Who answers is looked up last of all; where the site file names nobody, nothing waits for it.
+    """
+    seen = look(judge, "neighbours") if cube.mac else None
     known = dict(seen.hardware) if isinstance(seen, NeighboursObserved) else {}
     hardware = known.get(cube.address, "")
-    if cube.mac and hardware and hardware != cube.mac:
+    if hardware and hardware != cube.mac:
         judge.note("other-device", address=cube.address, mac=cube.mac, seen=hardware)
 
 

@@ -118,6 +118,14 @@ class TestSession:
         assert "nicht ausgewählt" not in session.output
         assert f"{tmp_path}: Is a directory" in session.output
 
+    def test_the_order_of_a_worker(self, tmp_path: Path) -> None:
+        """It judges what comes back first, while the controller measures."""
+        session = run(tmp_path, "-n", "1", "-v")
+
+        asked = re.findall(r"^\[gw0\].* tests/test_(\w+)\.py::", session.output, re.MULTILINE)
+        order = ["ssh", "pages", "llmnr", "mdns", "dhcp", "ntp", "dns", "https", "ping"]
+        assert list(dict.fromkeys(asked)) == order
+
     def test_of_the_embedded_site(self, tmp_path: Path) -> None:
         """Workers read what the controller measures."""
         session = start(tmp_path, "-n", "2", "-m", "required")
@@ -226,6 +234,10 @@ class TestWatch:
         assert reporter.shown == ["\rMeasurements: 1 of 2; waitin…"] * 3 + ["\r" + " " * 29, "\r"]
         assert len(looks) == 3
 
+        there = Reporter(isatty=True)
+        display.watch(there, SimpleNamespace(wait=lambda _: True), "en", lambda: None)
+        assert there.shown == []
+
     def test_log(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """One line every ten seconds, and nothing more."""
         monkeypatch.setattr(display, "PROGRESS_S", -1.0)
@@ -253,16 +265,58 @@ class TestWatch:
         config.pluginmanager = SimpleNamespace(get_plugin=lambda _: reporter)
         config.stash[STATE] = state
         session = SimpleNamespace(config=config, items=[])
-        plugin.pytest_runtestloop(session)
+        assert returned(plugin.pytest_runtestloop(session), "done") == "done"
 
         state.survey = Measuring()
-        plugin.pytest_runtestloop(session)
+        next(plugin.pytest_runtestloop(session))
         assert state.survey.looks < 0
 
         told: list[str] = []
         state.survey, state.run = Measuring(), SimpleNamespace(prepare=lambda: told.append("again"))
-        plugin.pytest_runtestloop(session)
+        next(plugin.pytest_runtestloop(session))
         assert told == ["again"] * 3
+
+    def test_without_a_reporter(self, tmp_path: Path, catalogue: Catalogue) -> None:
+        """Another plugin has taken it away; the session waits as any other."""
+        config, state = Config(tmp_path), state_of(catalogue)
+        config.pluginmanager = SimpleNamespace(get_plugin=lambda _: None)
+        config.stash[STATE], state.survey = state, Measuring()
+        next(plugin.pytest_runtestloop(SimpleNamespace(config=config, items=[])))
+
+        assert state.survey.looks < 0
+
+    def test_after_worker_processes(self, tmp_path: Path, catalogue: Catalogue) -> None:
+        """They judge what is in; what no case reads is waited for when they are done."""
+        config, reporter, state = Config(tmp_path), Reporter(isatty=False), state_of(catalogue)
+        config.pluginmanager = SimpleNamespace(get_plugin=lambda _: reporter)
+        config.stash[STATE] = state
+        loop = plugin.pytest_runtestloop(SimpleNamespace(config=config, items=[]))
+        next(loop)
+        state.survey = Measuring()
+        with pytest.raises(StopIteration):
+            loop.send("done")
+
+        assert state.survey.looks < 0
+
+    @pytest.mark.parametrize("again", [False, True])
+    def test_while_worker_processes_load(
+        self,
+        tmp_path: Path,
+        catalogue: Catalogue,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        again: bool,
+    ) -> None:
+        """The controller prepares what it will need; who judges again will ask nobody."""
+        config, state = Config(tmp_path), state_of(catalogue)
+        config.stash[STATE] = state
+        told: list[str] = []
+        monkeypatch.setattr(plugin, "load_probes", lambda: told.append("probes"))
+        state.run = SimpleNamespace(prepare=lambda: told.append("page"))
+        state.spool, state.replay = SimpleNamespace(), SimpleNamespace() if again else None
+        next(plugin.pytest_runtestloop(SimpleNamespace(config=config, items=[])))
+
+        assert told == (["page"] if again else ["page", "probes"])
 
 
 class TestLines:

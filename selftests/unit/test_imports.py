@@ -56,6 +56,7 @@ ROOMS = (
     "display",
     "table",
     "folder",
+    "packed",
     "plugin",
     "verify",
     "summary",
@@ -68,7 +69,7 @@ ROOMS = (
 
 PYTEST_ROOMS = {
     *("output", "entry", "refusals", "session", "arguments", "display", "table", "folder"),
-    "plugin",
+    *("packed", "plugin"),
 }
 """The seam to pytest."""
 

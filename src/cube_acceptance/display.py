@@ -89,21 +89,23 @@ def watch(
 ) -> None:
     """Show progress as pytest shows that of collecting: on one line, or now and then in a log.
 
-    Again and again there is time for what can be done ``meanwhile``.
+    Again and again there is time for what can be done ``meanwhile``. Where a plugin has taken
+    pytest's reporter away, nothing is shown.
     """
     from cube_acceptance.certificate import terminal
 
-    live, quiet = bool(reporter.isatty), reporter.verbosity < 0
-    said_s = time.monotonic()
+    live, quiet = getattr(reporter, "isatty", False), getattr(reporter, "verbosity", -1) < 0
+    said_s, drawn = time.monotonic(), False
     while not measuring.wait(REDRAW_S):
         meanwhile()
         line = terminal.progress(*measuring.progress(), language)
         if live and not quiet:
+            drawn = True
             reporter.rewrite(terminal.fitted(line, _width()).ljust(_width()))
         elif not quiet and time.monotonic() - said_s > PROGRESS_S:
             said_s = time.monotonic()
             reporter.write_line(line)
-    if live and not quiet:
+    if drawn:
         reporter.rewrite(" " * _width())
         reporter.rewrite("")
 

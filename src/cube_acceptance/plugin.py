@@ -28,6 +28,8 @@ from cube_acceptance import (
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.judge import Judgement, PassedError
 from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY
+from cube_acceptance.needs import NEEDS
+from cube_acceptance.probes import load_probes
 from cube_acceptance.refusals import check_collected, check_once, check_session
 from cube_acceptance.session import (
     CASE,
@@ -242,6 +244,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.stash[CASE] = item.obj
         item.obj = _judged(item, parameters)
         kept.append(item)
+    if state.spool:  # a worker process: it judges while the controller measures
+        order = list(NEEDS)
+        kept.sort(key=lambda item: order.index(item.stash[OWED].requirement))
     items[:] = kept
     check_collected(item.stash[OWED].case for item in kept)
 
@@ -300,6 +305,7 @@ def pytest_xdist_node_collection_finished(node: Any) -> None:  # noqa: ANN401 - 
     if state.survey or state.needs or not state.spool:
         return
     _expect(state, state.spool.asked() or ())
+    _spare_collector(len(state.needs), anyway=True)
     if state.replay:
         return
     state.survey = survey.Survey(state.setup, state.needs, state.spool, logins=state.logins)
@@ -314,16 +320,29 @@ def _expect(state: State, needs: tuple[expected.Owed, ...]) -> None:
         state.lines.expect(state.needs)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> None:
-    """Wait for the measurements where somebody can see it, before the cases judge them."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Wait for the measurements where somebody can see it, before the cases judge them.
+
+    Worker processes judge what is in; then that is for what no case reads.
+    """
     state = session.config.stash[STATE]
-    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
-    if state.survey and reporter:
-        display.watch(
-            reporter, state.survey, state.language, functools.partial(_meanwhile, session, state)
-        )
+    if state.run and state.spool:  # the controller; its worker processes are loading the cases
+        state.run.prepare()
+        if not state.replay:
+            load_probes()
+    _wait(session, state)
     _spare_collector(len(session.items))
+    done = yield
+    _wait(session, state)
+    return done
+
+
+def _wait(session: pytest.Session, state: State) -> None:
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    if state.survey:
+        meanwhile = functools.partial(_meanwhile, session, state)
+        display.watch(reporter, state.survey, state.language, meanwhile)
 
 
 def _meanwhile(session: pytest.Session, state: State) -> None:
