@@ -421,7 +421,7 @@ def note_expiry(judge: Judge, setup: Setup, seen: HttpsObserved) -> None:
 def note_small_packets(judge: Judge, setup: Setup) -> None:
     """Note that this computer sends no packets as large as a CUBE's, which proves less."""
     vantage = setup.vantage
-    if isinstance(vantage, Vantage) and 0 < vantage.mtu < FULL_SIZE:
+    if isinstance(vantage, Vantage) and vantage.mtu and vantage.mtu < FULL_SIZE:
         judge.note("small-packets", interface=vantage.interface, mtu=vantage.mtu)
 
 
