@@ -23,6 +23,7 @@ from selftests.support.fakes import FakeProbe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from cube_acceptance.probes import Probe
     from cube_acceptance.probes import Stepping as SteppingProbe
@@ -274,6 +275,26 @@ class TestThreads:
 
         monkeypatch.setattr(runner, "threads_to_be_had", lambda wanted: min(wanted, needed))
         runner.check_room(simulated=simulated)
+
+    @pytest.mark.parametrize(
+        ("text", "ports"), [("40000\t40003\n", 4), ("32768 60999", 28232), ("none", None)]
+    )
+    def test_counts_the_ports(self, tmp_path: Path, text: str, ports: int | None) -> None:
+        """As Linux tells; elsewhere nobody does."""
+        (tmp_path / "range").write_text(text)
+
+        assert runner.ports_to_be_had(tmp_path / "range") == ports
+        assert runner.ports_to_be_had(tmp_path / "nothing") is None
+
+    @pytest.mark.parametrize(("ports", "refused"), [(None, False), (63, True), (64, False)])
+    def test_too_few_ports_are_said_beforehand(
+        self, monkeypatch: pytest.MonkeyPatch, ports: int | None, *, refused: bool
+    ) -> None:
+        """Without one a question now and then looked like a computer in another network."""
+        monkeypatch.setattr(runner, "ports_to_be_had", lambda: ports)
+        words = "has 63 ports for questions, and a run needs 64: .*ip_local_port_range"
+        with pytest.raises(runner.NoRoomError, match=words) if refused else nullcontext():
+            runner.check_room(simulated=False)
 
     @pytest.mark.parametrize(("mtu", "refused"), [(0, False), (575, True), (576, False)])
     def test_too_small_packets_are_said_beforehand(self, mtu: int, *, refused: bool) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cube_acceptance.evidence import CannotMeasure, Observation, Vantage, timestamp
@@ -57,6 +58,11 @@ STACK_SIZE = 256 * 1024
 
 PACKET_NEEDED = 576
 """Bytes of a packet that every host has to take (RFC 791 section 3.1), an OFFER among them."""
+
+PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+"""Between which ports Linux chooses one for who asks (ip(7))."""
+PORTS_NEEDED = 64
+"""Questions under way at once have a port each; without one a question could not be asked."""
 
 
 class NoRoomError(Exception):
@@ -142,6 +148,21 @@ def check_room(*, simulated: bool) -> None:
             f"this computer lets a run open {found} more files, and it needs {needed}: raise the"
             " limit of open files (ulimit -n, LimitNOFILE, --ulimit nofile)"
         )
+    ports = ports_to_be_had()
+    if ports is not None and ports < PORTS_NEEDED:
+        raise NoRoomError(
+            f"this computer has {ports} ports for questions, and a run needs {PORTS_NEEDED}: widen"
+            " their range (sysctl net.ipv4.ip_local_port_range)"
+        )
+
+
+def ports_to_be_had(source: Path = PORTS) -> int | None:
+    """Return how many ports this computer has for questions; None where nobody tells."""
+    try:
+        first, last = map(int, source.read_text("ascii").split())
+    except (OSError, ValueError):
+        return None
+    return last - first + 1
 
 
 def check_packets(vantage: Vantage | CannotMeasure) -> None:
