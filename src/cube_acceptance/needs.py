@@ -246,11 +246,11 @@ class Needs:
 
 NEEDS = {
     "SSH-01": Needs(cube=shell),
-    "DIAG-01": Needs(cube=diagnosis_pages),
     "CONN-01": Needs(cube=connector_page),
     "LLMNR-01": Needs(cube=llmnr_names),
     "MDNS-01": Needs(cube=mdns_names),
     "DHCP-01": Needs(names=lambda _site, _owed: ()),
+    "DIAG-01": Needs(cube=diagnosis_pages),
     "NTP-01": Needs(names=lambda site, _owed: site.cloud.hosts, host=_cloud_page, time=True),
     "DNS-01": Needs(names=lambda _site, owed: (owed.host,), invented=True, from_cube=True),
     "HTTPS-01": Needs(names=lambda _site, owed: (owed.host,), host=_cloud_page, from_cube=True),
