@@ -100,6 +100,7 @@ def squid(plant: Plant, host: str, text: str, unpacked: Path) -> Server:
         f"mime_table {unpacked}/usr/share/squid/mime.conf",
         f"error_directory {unpacked}/usr/share/squid-langpack/de",
         f"err_page_stylesheet {unpacked}/etc/squid/errorpage.css",
+        f"unlinkd_program {unpacked}/usr/lib/squid/unlinkd",
     ]
     configuration = folder / "squid.conf"
     configuration.write_text("\n".join([*common, text]) + "\n")
