@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 BOUND = frozenset(
     {
         *("CannotMeasure.cause", "Computer.privilege", "Cube.ssh", "DhcpObserved.deaf"),
-        *("DnsObserved.tcp", "LeaseObserved.asked", "WayObserved.over"),
+        *("DnsObserved.aliased", "DnsObserved.tcp", "LeaseObserved.asked", "WayObserved.over"),
         *("Login.password_env",),
         *("Echo.result", "NameReply.over", "PingObserved.method", "Site.language", "Site.stage"),
         *("Trouble.kind", "Waiver.expires"),
