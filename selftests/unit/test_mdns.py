@@ -46,7 +46,7 @@ from cube_acceptance.probes.net.multicast import (
     Asking,
     collect,
 )
-from cube_acceptance.probes.net.together import alone
+from cube_acceptance.probes.net.together import POLL_S, alone
 from fixtures.simulator.mdns import Behaviour, MdnsResponder, Reply, Request
 from selftests.support.fakes import SilentSocket
 from selftests.support.held import outcomes
@@ -824,6 +824,23 @@ class TestTogether:
             assert [reply.source for reply in observed.replies] == [address]
             assert services(observed) == set(SERVICES)
             assert observed.trouble is None
+
+    def test_waits_for_who_asks(self) -> None:
+        """However soon the replies come: step by step, nothing of it hangs on a clock."""
+        with Crowd(CUBE, OTHER) as device:
+            listing = Listing((CUBE, OTHER))
+            first, second = (probe_of(device, host, listing) for host in (CUBE, OTHER))
+            asking = listing.ask(first)
+            next(asking)
+            waiting = listing.of(second)
+
+            assert next(waiting) == (None, POLL_S)
+            alone(asking)
+            with pytest.raises(StopIteration) as ended:
+                next(waiting)
+
+        _, collected = ended.value.value
+        assert collected.answered
 
     def test_who_claims_a_name_is_heard_by_who_asked(self) -> None:
         """Whoever sends it: the id tells which question it answers."""
