@@ -6,7 +6,7 @@ The plugin imports the display, so that comes first: pytest rewrites nothing tha
 pytest_plugins = [
     "cube_acceptance.entry",
     "cube_acceptance.display",
-    "cube_acceptance.packed",
+    "cube_acceptance.workers",
     "cube_acceptance.plugin",
     "fixtures.given",
 ]

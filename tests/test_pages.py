@@ -143,7 +143,7 @@ def title_of_a_filter(reply: HttpReply) -> str:
 def note_other_device(judge: Judge, cube: Cube) -> None:
     """Note that another hardware address answers for the CUBE than the site file has.
 
-    Who answers is looked up last of all; where the site file names nobody, nothing waits for it.
+    Who answers is looked up once all CUBEs were asked; where the file names nobody, nothing waits.
     """
     seen = look(judge, "neighbours") if cube.mac else None
     known = dict(seen.hardware) if isinstance(seen, NeighboursObserved) else {}

@@ -28,7 +28,7 @@ def outcomes(
     places: int = 1,
 ) -> dict[KeyT, T | Exception]:
     """Return what conversations come to, in the order of their ends."""
-    return dict(chain.from_iterable(together(conversations, sockets, others, places)))
+    return dict(chain.from_iterable(together([conversations], sockets, others, places)))
 
 
 def held(steps: Steps[T]) -> T:

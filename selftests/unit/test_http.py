@@ -439,7 +439,7 @@ class TestSeveral:
                 PageProbe(vantage=VANTAGE, address="127.0.0.1", port=dark, connect_limit_s=60.0),
                 probe(good),
             ]
-            held = together((), sockets, [(one.port, one.steps()) for one in probes], len(probes))
+            held = together([], sockets, [(one.port, one.steps()) for one in probes], len(probes))
             stack.callback(held.close)
             ended = {}
             while good.port not in ended:

@@ -56,7 +56,7 @@ ROOMS = (
     "display",
     "table",
     "folder",
-    "packed",
+    "workers",
     "plugin",
     "verify",
     "summary",
@@ -69,7 +69,7 @@ ROOMS = (
 
 PYTEST_ROOMS = {
     *("output", "entry", "refusals", "session", "arguments", "display", "table", "folder"),
-    *("packed", "plugin"),
+    *("workers", "plugin"),
 }
 """The seam to pytest."""
 

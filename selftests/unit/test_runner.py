@@ -116,7 +116,7 @@ class TestTogether:
         """Each by itself, and one that fails is an obstacle; asked once is asked."""
         running = Runner()
         sockets: Sockets[Any] = Sockets()
-        running.submit_together([Stepping(key) for key in ("a", "broken", "b")], sockets)
+        running.submit_together([[Stepping("a"), Stepping("broken")], [Stepping("b")]], sockets)
         seen = told(running, 3)
 
         assert (seen["a"], seen["b"]) == (lease(), lease())
@@ -131,13 +131,13 @@ class TestTogether:
     ) -> None:
         """Nobody waits for ever for what will not come."""
 
-        def fail(probes: Sequence[SteppingProbe], *_: object) -> Iterator[Outcomes]:
-            yield [(probes[0].key, lease())]
+        def fail(groups: Sequence[Sequence[SteppingProbe]], *_: object) -> Iterator[Outcomes]:
+            yield [(groups[0][0].key, lease())]
             raise OSError("no more")
 
         monkeypatch.setattr(runner, "run_together", fail)
         running = Runner()
-        running.submit_together([Stepping(key) for key in ("a", "b")], Sockets())
+        running.submit_together([[Stepping("a")], [Stepping("b")]], Sockets())
         seen = told(running, 2)
 
         assert seen["a"] == lease()
@@ -148,7 +148,7 @@ class TestTogether:
         """A defect as well."""
         monkeypatch.setattr(runner, "run_together", lambda *_: iter(()))
         running = Runner()
-        running.submit_together([Stepping("a")], Sockets())
+        running.submit_together([[Stepping("a")]], Sockets())
         (seen,) = told(running, 1).values()
 
         assert isinstance(seen, CannotMeasure)
@@ -158,14 +158,14 @@ class TestTogether:
         """However many there are; what else is asked has one of its own."""
         go = threading.Event()
 
-        def hold(probes: Sequence[SteppingProbe], *_: object) -> Iterator[Outcomes]:
-            for probe in probes:
+        def hold(groups: Sequence[Sequence[SteppingProbe]], *_: object) -> Iterator[Outcomes]:
+            for probe in groups[0]:
                 assert go.wait(LIMIT_S)
                 yield [(probe.key, lease())]
 
         monkeypatch.setattr(runner, "run_together", hold)
         running = Runner()
-        running.submit_together([Stepping(str(number)) for number in range(20)], Sockets())
+        running.submit_together([[Stepping(str(number)) for number in range(20)]], Sockets())
         assert running._threads == 1
         running.submit(FakeProbe("mine"))
         assert told(running, 1) == {"mine": lease()}
@@ -205,7 +205,7 @@ class TestTogether:
     def test_others_are_held_beside(self) -> None:
         """In the same thread, each to its end."""
         running = Runner()
-        running.submit_together([Stepping("a")], Sockets(), [Stepping("b"), Stepping("broken")])
+        running.submit_together([[Stepping("a")]], Sockets(), [Stepping("b"), Stepping("broken")])
         seen = told(running, 3)
 
         assert (seen["a"], seen["b"]) == (lease(), lease())
@@ -217,7 +217,7 @@ class TestTogether:
         go = threading.Event()
         running = Runner(lambda _: lease() if go.wait(LIMIT_S) else cannot())
         running.submit(FakeProbe("mine"))
-        running.submit_together([Stepping("a"), Stepping("b")], Sockets())
+        running.submit_together([[Stepping("a"), Stepping("b")]], Sockets())
         assert running._threads == 1
         go.set()
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,9 +150,9 @@ def held_by(network: Network, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     held: list[str] = []
 
     def run_all(
-        sharing: Sequence[Stepping], _: object, others: Sequence[Stepping], __: object
+        groups: Sequence[Sequence[Stepping]], _: object, others: Sequence[Stepping], __: object
     ) -> Iterator[Outcomes]:
-        for probe in (*sharing, *others):
+        for probe in chain(*groups, others):
             held.append(probe.key)
             yield [(probe.key, network(probe))]
 
@@ -358,6 +359,23 @@ class TestWhatIsAsked:
         assert surveyed.wait(LIMIT_S)
         assert set(network.asked) == {"dhcp", f"dns/{SERVER}/{HOMAG}", f"https/{HOMAG}"}
 
+    def test_who_answers_is_looked_up_as_soon_as_all_were_connected_to(self) -> None:
+        """Then this computer has found them on its link; the other questions take seconds."""
+        network = Network()
+        network.waits = {"mdns/line-1": "neighbours", f"ping/{CUBE}": "neighbours"}
+
+        run(network)
+
+        assert {f"ssh/{CUBE}", f"page/{CUBE}:80"} <= set(network.known["neighbours"])
+
+    def test_who_answers_is_looked_up_at_last(self) -> None:
+        """Where nothing connects to them."""
+        network = Network()
+
+        run(network, "MDNS-01", "PING-02")
+
+        assert network.known["neighbours"] == tuple(network.answered[:2])
+
     def test_nothing_owed_asks_nothing(self) -> None:
         """A session without cases sends no packet."""
         surveyed, asked = run(Network(), "nothing")
@@ -418,8 +436,9 @@ class TestWhatIsAsked:
         asked: list[MdnsProbe] = []
 
         def run_all(
-            probes: Sequence[MdnsProbe], sockets: Sockets[Any], *_: object
+            groups: Sequence[Sequence[MdnsProbe]], sockets: Sockets[Any], *_: object
         ) -> Iterator[Outcomes]:
+            _, probes = groups
             asked.extend(probes)
             (shared,) = {probe.sockets for probe in probes}
             assert shared
@@ -443,7 +462,8 @@ class TestWhatIsAsked:
         site = Site(cubes=(*SITE.cubes, Cube(name="b", address="10.20.0.51")))
         asked: list[MdnsProbe] = []
 
-        def run_all(probes: Sequence[MdnsProbe], *_: object) -> Iterator[Outcomes]:
+        def run_all(groups: Sequence[Sequence[MdnsProbe]], *_: object) -> Iterator[Outcomes]:
+            _, probes = groups
             asked.extend(probes)
             yield [(probe.key, cannot()) for probe in probes]
 
@@ -467,8 +487,9 @@ class TestWhatIsAsked:
         shared: list[list[str]] = []
 
         def run_all(
-            probes: Sequence[Stepping], sockets: Sockets[Any], *_: object
+            groups: Sequence[Sequence[Stepping]], sockets: Sockets[Any], *_: object
         ) -> Iterator[Outcomes]:
+            probes, _names = groups
             (echoes,) = {probe.sockets for probe in probes if isinstance(probe, PingProbe)}
             assert echoes
             assert echoes.selector is sockets.selector
@@ -1038,17 +1059,17 @@ class TestProgress:
     def test_counts_what_is_in(self) -> None:
         """A user sees that something goes on, and what it waits for."""
         network = Network({"never": cannot()})
-        network.waits = {"mdns/line-1": "never"}
+        network.waits = {"mdns/line-1": "never", "neighbours": "never"}
         surveyed = Survey(setup(), owed("SSH-01", "MDNS-01"), run=network)
 
         assert surveyed.progress() == (0, 0, ())
         surveyed.start()
         surveyed.get(f"ssh/{CUBE}")
         deadline = time.monotonic() + LIMIT_S
-        while surveyed.progress()[0] < 1 and time.monotonic() < deadline:
+        while surveyed.progress()[1] < 3 and time.monotonic() < deadline:
             time.sleep(0.001)
 
-        assert surveyed.progress() == (1, 2, ("mdns/line-1",))
+        assert surveyed.progress() == (1, 3, ("mdns/line-1", "neighbours"))
         assert surveyed.seen("mdns/line-1") is None
         assert surveyed.seen(f"ssh/{CUBE}") is not None
         network(FakeProbe("never"))

@@ -6,6 +6,8 @@ import contextlib
 import selectors
 import socket
 import threading
+from collections.abc import Callable
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,6 +71,23 @@ def party(sockets: Sockets[Party]) -> Iterator[Party]:
     made = sockets.of("here", Party)
     with made.peer:
         yield made
+
+
+Pairs = Callable[[int], list[tuple[socket.socket, socket.socket]]]
+
+
+@pytest.fixture
+def pairs() -> Iterator[Pairs]:
+    """Open pairs of connected sockets."""
+    with contextlib.ExitStack() as opened:
+
+        def open_some(count: int) -> list[tuple[socket.socket, socket.socket]]:
+            made = [socket.socketpair() for _ in range(count)]
+            for end in chain.from_iterable(made):
+                opened.enter_context(end)
+            return made
+
+        yield open_some
 
 
 def listen(wire: Line, count: int, limit_s: float = LONG_S) -> Steps[list[bytes | None]]:
@@ -173,7 +192,7 @@ class TestTogether:
             order.append(f"{name} hears")
 
         wires = {name: Line(party, name) for name in "abc"}
-        for _ in together([(name, ask(name)) for name in wires], sockets):
+        for _ in together([[(name, ask(name)) for name in wires]], sockets):
             pass
 
         assert order == [f"{name} {does}" for name in "abc" for does in ("asks", "hears")]
@@ -189,10 +208,50 @@ class TestTogether:
             begun.append(name)
             yield None, 0.0
 
-        held = together([(name, begin(name)) for name in "ab"], sockets)
+        held = together([[(name, begin(name)) for name in "ab"]], sockets)
 
         assert next(held) == [("a", None)]
         assert begun == ["a"]
+
+    def test_groups_begin_beside_each_other(
+        self, monkeypatch: pytest.MonkeyPatch, sockets: Sockets[Party]
+    ) -> None:
+        """Each at its own pace."""
+        monkeypatch.setattr(module, "START_S", LONG_S)
+        begun = []
+
+        def begin(name: str) -> Steps[None]:
+            begun.append(name)
+            yield None, 0.0
+
+        held = together(
+            [[(name, begin(name)) for name in names] for names in ("ab", "cd")], sockets
+        )
+
+        assert sorted(key for key, _ in next(held)) == ["a", "c"]
+        assert begun == ["a", "c"]
+
+    def test_so_many_ask_before_a_look(
+        self, monkeypatch: pytest.MonkeyPatch, sockets: Sockets[Party], party: Party
+    ) -> None:
+        """Where many have something to ask at once, their answers do not fill the socket."""
+        monkeypatch.setattr(module, "START_S", 0.0)
+        monkeypatch.setattr(module, "TURN", 2)
+        order = []
+
+        def ask(name: str) -> Steps[None]:
+            yield None, 0.0
+            order.append("asks")
+            party.peer.send(name.encode())
+            yield wires[name], LONG_S
+            order.append("hears")
+
+        wires = {name: Line(party, name) for name in "abcdef"}
+        for _ in together([[(name, ask(name)) for name in wires]], sockets):
+            pass
+
+        ahead = [order[:end].count("asks") - order[:end].count("hears") for end in range(13)]
+        assert max(ahead) <= 4  # two that ask while the two before them are read
 
     def test_waits_before_there_is_a_socket(self) -> None:
         """Windows takes it for an error to wait for none, and not every talk opens one."""
@@ -242,7 +301,7 @@ class TestTogether:
         monkeypatch.setattr(module, "GATHER_S", 0.5)
         silent = listen(Line(party, "a"), 1)
         soon = [(name, listen(Line(party, name), 1, 0.01)) for name in "bc"]
-        held = together([("a", silent), *soon], sockets)
+        held = together([[("a", silent), *soon]], sockets)
 
         assert next(held) == [("b", [None]), ("c", [None])]
 
@@ -305,6 +364,93 @@ class TestOthers:
         assert isinstance(seen["broken"], ValueError)
         assert seen["good"] == "done"
 
+    def test_who_shares_a_socket_goes_first(
+        self, monkeypatch: pytest.MonkeyPatch, sockets: Sockets[Party], pairs: Pairs
+    ) -> None:
+        """However much there is to do for the others, which comes in rounds."""
+        monkeypatch.setattr(module, "START_S", 0.0)
+        monkeypatch.setattr(module, "TURN", 2)
+        order: list[str] = []
+        begun: list[int] = []
+
+        def use(number: int, own: socket.socket) -> Steps[None]:
+            begun.append(number)
+            while order.count("sharing") < 5:
+                yield Ready(own, selectors.EVENT_WRITE), LONG_S
+                order.append("other")
+
+        def go() -> Steps[None]:
+            while len(begun) < 6:
+                yield None, 0.0
+            order.clear()
+            for _ in range(5):
+                yield None, 0.0
+                order.append("sharing")
+
+        others = [(number, use(number, own)) for number, (own, _) in enumerate(pairs(6))]
+        for _ in together([[("a", go())]], sockets, others, len(others)):
+            pass
+
+        assert order.index("sharing") <= 2
+        last = len(order) - 1 - order[::-1].index("sharing")
+        assert order[:last].count("other") <= 5 * 2
+
+    def test_who_begins_waits_for_a_round(
+        self, monkeypatch: pytest.MonkeyPatch, sockets: Sockets[Party], pairs: Pairs
+    ) -> None:
+        """Those under way go on first, so that none is kept waiting longer the more there are."""
+        monkeypatch.setattr(module, "START_S", 0.0)
+        order: list[str] = []
+
+        def use(number: int, own: socket.socket) -> Steps[None]:
+            order.append(f"{number} begins")
+            yield Ready(own, selectors.EVENT_WRITE), LONG_S
+            order.append(f"{number} goes on")
+
+        others = [(number, use(number, own)) for number, (own, _) in enumerate(pairs(3))]
+        outcomes((), sockets, others, len(others))
+
+        assert order == [
+            f"{number} {does}" for number in range(3) for does in ("begins", "goes on")
+        ]
+
+    def test_nothing_is_waited_for_within_a_round(
+        self, monkeypatch: pytest.MonkeyPatch, sockets: Sockets[Party], pairs: Pairs
+    ) -> None:
+        """Whoever is in it can go on, and is watched no longer."""
+        monkeypatch.setattr(module, "START_S", 0.0)
+        monkeypatch.setattr(module, "TURN", 1)
+        monkeypatch.setattr(module, "GATHER_S", LONG_S)
+        limits: list[float] = []
+        read = sockets.read
+
+        def watched(limit_s: float) -> list[Any]:
+            limits.append(limit_s)
+            return read(0.0)
+
+        def use(own: socket.socket) -> Steps[None]:
+            yield Ready(own, selectors.EVENT_WRITE), LONG_S
+
+        monkeypatch.setattr(sockets, "read", watched)
+        outcomes((), sockets, [(number, use(own)) for number, (own, _) in enumerate(pairs(2))], 2)
+
+        # The first one begins; it goes on, and the second one would begin; that begins, ...
+        assert limits[2] == 0.0
+        assert limits[3] > 0.0
+
+    def test_who_comes_too_late_for_a_round_is_in_the_next(self, sockets: Sockets[Party]) -> None:
+        """A wait that ends while its turn has not come is not taken for two."""
+        own, peer = socket.socketpair()
+        with own, peer:
+            peer.send(b"word")
+
+            def use() -> Steps[bytes]:
+                ready = Ready(own, selectors.EVENT_READ)
+                yield ready, 0.0
+                return own.recv(9) if ready.waiting else b""
+
+            assert outcomes((), sockets, [("own", use())]) == {"own": b"word"}
+
     @pytest.mark.parametrize("places", [1, 2, 3])
     def test_so_many_at_once(self, sockets: Sockets[Party], places: int) -> None:
         """A computer allows so many sockets; whoever has ended makes room."""
@@ -342,7 +488,7 @@ class TestOthers:
             yield None, 0.0
             order.append("other")
 
-        for _ in together([("a", read()), ("b", go())], sockets):
+        for _ in together([[("a", read()), ("b", go())]], sockets):
             pass
 
         assert module.AT_A_TIME <= order.index("other") + 1 <= 2 * module.AT_A_TIME

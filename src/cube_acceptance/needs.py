@@ -245,16 +245,16 @@ class Needs:
 
 
 NEEDS = {
-    "SSH-01": Needs(cube=shell),
-    "CONN-01": Needs(cube=connector_page),
-    "LLMNR-01": Needs(cube=llmnr_names),
-    "MDNS-01": Needs(cube=mdns_names),
     "DHCP-01": Needs(names=lambda _site, _owed: ()),
-    "DIAG-01": Needs(cube=diagnosis_pages),
     "NTP-01": Needs(names=lambda site, _owed: site.cloud.hosts, host=_cloud_page, time=True),
     "DNS-01": Needs(names=lambda _site, owed: (owed.host,), invented=True, from_cube=True),
     "HTTPS-01": Needs(names=lambda _site, owed: (owed.host,), host=_cloud_page, from_cube=True),
     "PING-01": Needs(names=lambda site, _owed: (site.cloud.ping_target,), host=_cloud_echoes),
+    "DIAG-01": Needs(cube=diagnosis_pages),
+    "CONN-01": Needs(cube=connector_page),
+    "MDNS-01": Needs(cube=mdns_names),
+    "LLMNR-01": Needs(cube=llmnr_names),
     "PING-02": Needs(cube=cube_echoes),
+    "SSH-01": Needs(cube=shell),
 }
-"""Which probes a requirement needs, in the order in which those of a fleet come back."""
+"""Which probes a requirement needs."""

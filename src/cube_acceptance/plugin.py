@@ -24,11 +24,11 @@ from cube_acceptance import (
     folder,
     store,
     survey,
+    workers,
 )
 from cube_acceptance import catalogue as catalogues
 from cube_acceptance.judge import Judgement, PassedError
 from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY
-from cube_acceptance.needs import NEEDS
 from cube_acceptance.probes import load_probes
 from cube_acceptance.refusals import check_collected, check_once, check_session
 from cube_acceptance.session import (
@@ -103,7 +103,7 @@ def pytest_configure(config: pytest.Config) -> None:
         catalogue = catalogues.load()
     except catalogues.CatalogueError as error:
         raise pytest.UsageError(f"this installation is damaged: {error}") from error
-    if hasattr(config, "workerinput"):
+    if workers.is_worker(config):
         _configure_worker(config, catalogue)
         return
     arguments.check_values(config)
@@ -131,6 +131,7 @@ def pytest_configure(config: pytest.Config) -> None:
         arguments.find_tools(config, state)
         arguments.find_room(state)
         folder.make(config, state)
+        workers.deal_few(config)
 
 
 def _spare_others() -> None:
@@ -245,8 +246,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.obj = _judged(item, parameters)
         kept.append(item)
     if state.spool:  # a worker process: it judges while the controller measures
-        order = list(NEEDS)
-        kept.sort(key=lambda item: order.index(item.stash[OWED].requirement))
+        first = workers.measured_first(site)
+        kept.sort(key=lambda item: first(item.stash[OWED]))
     items[:] = kept
     check_collected(item.stash[OWED].case for item in kept)
 
@@ -520,7 +521,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if state is None:
         return
     _spare_collector(len(state.needs), anyway=only_looks(config))
-    if hasattr(config, "workerinput"):
+    if workers.is_worker(config):
         return
     if state.simulated and state.settled:
         state.simulated.stop()

@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -192,7 +193,10 @@ def run_probe(probe: Probe) -> Observation:
 
 
 def run_together(
-    sharing: Sequence[Stepping], sockets: Sockets[Any], others: Sequence[Stepping], at_once: int
+    groups: Sequence[Sequence[Stepping]],
+    sockets: Sockets[Any],
+    others: Sequence[Stepping],
+    at_once: int,
 ) -> Iterator[list[tuple[str, Observation | Exception]]]:
     """Let probes measure in one thread that share their sockets; each may fail by itself.
 
@@ -200,7 +204,7 @@ def run_together(
     """
     with contextlib.closing(sockets):
         yield from together(
-            [(probe.key, probe.steps()) for probe in sharing],
+            [[(probe.key, probe.steps()) for probe in group] for group in groups],
             sockets,
             [(probe.key, probe.steps()) for probe in others],
             at_once,
@@ -246,21 +250,24 @@ class Runner:
             return True
 
     def submit_together(
-        self, sharing: Sequence[Stepping], sockets: Sockets[Any], others: Sequence[Stepping] = ()
+        self,
+        groups: Sequence[Sequence[Stepping]],
+        sockets: Sockets[Any],
+        others: Sequence[Stepping] = (),
     ) -> None:
         """Run probes in one thread; nobody has asked their questions yet.
 
-        They share ``sockets``, but for the ``others``, who have one each and take places for it.
+        Those in groups share ``sockets``; the others have one each and take places for it.
 
         Raises:
             RuntimeError: the system has not one thread for us.
         """
-        keys = [probe.key for probe in (*sharing, *others)]
+        keys = [probe.key for probe in chain(*groups, others)]
         with self._lock:
             at_once = min(len(others), max(1, int(self._places * BY_STEPS)))
             taken = min(at_once, self._places - 1)
             self._places -= taken
-            work = partial(run_together, sharing, sockets, others, at_once)
+            work = partial(run_together, groups, sockets, others, at_once)
             self._put(keys, partial(self._measure_all, keys, work, taken))
 
     def _put(self, keys: Sequence[str], task: Callable[[], None]) -> None:

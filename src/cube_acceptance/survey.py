@@ -14,6 +14,7 @@ import threading
 import time
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cube_acceptance import __version__, network
@@ -56,6 +57,10 @@ if TYPE_CHECKING:
     from cube_acceptance.setup import Setup
     from cube_acceptance.site import Cube
 
+ASKS_A_LINK = ("mdns/", "llmnr/")
+"""How the keys of probes begin that ask a whole link for a CUBE."""
+CONNECTS = ("page/", "ssh/")
+"""Likewise of those that connect to it, and mostly do so at once."""
 NAMES_LIMIT = 3
 """How many names one page may lead to, one after the other."""
 
@@ -82,7 +87,7 @@ class Survey:
         self._store = Store(setup.vantage)
         self._runner = Runner(run)
         self._talking: set[str] = set()
-        """What is still being asked of the CUBEs themselves."""
+        """By whose end this computer has found the CUBEs on its link; of that, what goes on."""
         self._logins = logins or {}
         self._done = threading.Event()
         # What follows belongs to the thread that reads the events.
@@ -195,13 +200,13 @@ class Survey:
         return new
 
     def _submit_all(
-        self, sharing: list[Stepping], others: list[Stepping], sockets: Sockets[Any]
+        self, groups: list[list[Stepping]], others: list[Stepping], sockets: Sockets[Any]
     ) -> None:
         """Ask several CUBEs in one thread."""
-        for probe in (*sharing, *others):
+        for probe in chain(*groups, others):
             self._awaited.add(probe.key)
             self._then[probe.key] = partial(self._cube_seen, probe)
-        self._runner.submit_together(sharing, sockets, others)
+        self._runner.submit_together(groups, sockets, others)
 
     def _close(self) -> None:
         from cube_acceptance.probes.net import capture, standing
@@ -261,19 +266,21 @@ class Survey:
         ]
         # Whom this computer asks directly learns by its ARP on which of its cards it is; who is
         # asked in a group has to find out, and of two cards in the plant may take the other one.
-        probes.sort(key=lambda probe: probe.key.startswith(("mdns/", "llmnr/")))
-        self._talking = {probe.key for probe in probes}
-        sharing: list[Stepping] = []
+        probes.sort(key=lambda probe: probe.key.startswith(ASKS_A_LINK))
+        connecting = {probe.key for probe in probes if probe.key.startswith(CONNECTS)}
+        self._talking = connecting or {probe.key for probe in probes}
+        echoes: list[Stepping] = []
+        names: list[Stepping] = []
         others: list[Stepping] = []
         for probe in probes:
             if self._place.sockets and shares(probe):
-                sharing.append(probe)
+                (names if probe.key.startswith(ASKS_A_LINK) else echoes).append(probe)
             elif self._place.sockets and goes_by_steps(probe):
                 others.append(probe)
             else:
                 self._submit(probe, partial(self._cube_seen, probe))
-        if self._place.sockets and (sharing or others):
-            self._submit_all(sharing, others, self._place.sockets)
+        if self._place.sockets and (echoes or names or others):
+            self._submit_all([echoes, names], others, self._place.sockets)
 
     def _cube_seen(self, probe: Probe, observation: Observation) -> None:
         """Where a page leads to a name, ask the site's DNS servers whether it is the CUBE's own."""
@@ -306,7 +313,7 @@ class Survey:
                 self._submit(again, partial(self._cube_seen, again))
 
     def _talked(self, key: str) -> None:
-        """Look who the CUBEs are, as soon as all of them have been talked to."""
+        """Look who the CUBEs are, as soon as this computer has found all of them on its link."""
         last = self._talking == {key}
         self._talking.discard(key)
         if last:

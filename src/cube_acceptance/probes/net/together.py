@@ -44,6 +44,9 @@ for them, who needs the interpreter's lock for it."""
 AT_A_TIME = 64
 """How many packets are read from a socket, or taken by a conversation, before others have their
 turn: enough for the answers to a question that everybody answers, and no flood's worth."""
+TURN = 8
+"""How many conversations go on, of either kind, before is looked again what has come: pages keep no
+echo request waiting, and the answers to what is asked meanwhile find room at the socket."""
 
 
 class Wire(Generic[T]):
@@ -136,7 +139,8 @@ class Sockets(Generic[SharedT]):
 
     def forget(self, ready: Ready) -> None:
         """Wait for it no longer."""
-        self.selector.unregister(ready.sock)
+        if not ready.waiting:
+            self.selector.unregister(ready.sock)
 
     def read(self, limit_s: float) -> list[Any]:
         """Wait for something to come, and return the wires that it is for, and what is ready."""
@@ -148,6 +152,7 @@ class Sockets(Generic[SharedT]):
             return found
         for come, _ in self.selector.select(limit_s):
             if isinstance(come.data, Ready):
+                self.selector.unregister(come.data.sock)
                 come.data.waiting = True
                 found.append(come.data)
             else:
@@ -213,31 +218,69 @@ class _Talk(Generic[KeyT, T]):
         return self.until_s <= now_s or self.there
 
 
+class _Due(Generic[KeyT, T]):
+    """Conversations by the moment at which their wait is over."""
+
+    def __init__(self) -> None:
+        # A talk whose wait is over sooner, or begins anew, leaves an entry that means nothing more.
+        self._entries: list[tuple[float, int, _Talk[KeyT, T]]] = []
+        self._number = 0
+
+    @property
+    def first_s(self) -> float:
+        """The earliest moment; infinite where nobody waits."""
+        return self._entries[0][0] if self._entries else math.inf
+
+    def add(self, talk: _Talk[KeyT, T]) -> None:
+        """Add one, which knows its moment."""
+        self._number += 1
+        heapq.heappush(self._entries, (talk.until_s, self._number, talk))
+
+    def over(self, now_s: float, limit: int) -> list[_Talk[KeyT, T]]:
+        """Take out those whose moment has come, so many at most."""
+        taken: list[_Talk[KeyT, T]] = []
+        while len(taken) < limit and self.first_s <= now_s:
+            taken.append(heapq.heappop(self._entries)[2])
+        return taken
+
+
 class _Table(Generic[KeyT, T]):
-    """All who talk in one thread."""
+    """All who talk in one thread.
+
+    Who shares a socket goes on as soon as it can, for it takes little time. The others do in
+    rounds, of which each holds all who can go on when it begins.
+    """
 
     def __init__(self, sockets: Sockets[Any]) -> None:
         self._sockets = sockets
         self._by_awaited: dict[object, _Talk[KeyT, T]] = {}
-        # A talk whose wait is over sooner, or begins anew, leaves an entry that means nothing more.
-        self._due: list[tuple[float, int, _Talk[KeyT, T]]] = []
-        self._number = 0
+        self._sharing = _Due[KeyT, T]()
+        self._others = _Due[KeyT, T]()
+        self._round: deque[_Talk[KeyT, T]] = deque()
+        self._next_round: deque[_Talk[KeyT, T]] = deque()
 
     def wait(self, talk: _Talk[KeyT, T], until_s: float) -> None:
         """Let one go on at a moment at the latest."""
         talk.until_s = until_s
-        self._number += 1
-        heapq.heappush(self._due, (until_s, self._number, talk))
+        (self._others if talk.own else self._sharing).add(talk)
 
     def ready(self, limit_s: float) -> list[_Talk[KeyT, T]]:
         """Wait until somebody can go on, at most so many seconds, and return who can."""
-        left_s = max(0.0, self._due[0][0] - time.monotonic())
-        come = self._sockets.read(min(left_s, limit_s))
-        found = {self._by_awaited[one]: None for one in come if one in self._by_awaited}
+        begun = self._round or self._next_round
+        first_s = min(self._sharing.first_s, self._others.first_s)
+        left_s = 0.0 if begun else max(0.0, first_s - time.monotonic())
+        found: list[_Talk[KeyT, T]] = []
+        for one in self._sockets.read(min(left_s, limit_s)):
+            if talk := self._by_awaited.get(one):
+                (self._next_round if talk.own else found).append(talk)
         now_s = time.monotonic()
-        if self._due[0][0] <= now_s:  # one at a time: what all ask would be answered all at once
-            found[heapq.heappop(self._due)[2]] = None
-        return [talk for talk in found if talk.goes_on(now_s)]
+        found += self._sharing.over(now_s, TURN)
+        if not self._round:
+            self._round, self._next_round = self._next_round, self._round
+            # One at a time: where much is to do, whoever begins would only have to wait.
+            self._round.extend(self._others.over(now_s, 1))
+        found += [self._round.popleft() for _ in range(min(TURN, len(self._round)))]
+        return [talk for talk in dict.fromkeys(found) if talk.goes_on(now_s)]
 
     def go_on(self, talk: _Talk[KeyT, T]) -> bool:
         """Let one go on as far as it can; tell whether it has come to its end."""
@@ -268,22 +311,25 @@ class _Table(Generic[KeyT, T]):
 
 
 def together(
-    conversations: Iterable[tuple[KeyT, Steps[T]]],
+    groups: Iterable[Iterable[tuple[KeyT, Steps[T]]]],
     sockets: Sockets[Any],
     others: Iterable[tuple[KeyT, Steps[T]]] = (),
     places: int = 1,
 ) -> Iterator[list[tuple[KeyT, T | Exception]]]:
     """Hold conversations, and return what some have come to soon after; one may also fail.
 
-    The ``others`` open a socket each; so many ``places`` there are for them.
+    Those of each group begin one after the other, and the groups beside each other. The
+    ``others`` open a socket each; so many ``places`` there are for them.
     """
     table: _Table[KeyT, T] = _Table(sockets)
     begin_s = time.monotonic()
-    sharing = [_Talk(key, steps, own=False) for key, steps in conversations]
+    left = 0
+    for group in groups:
+        for number, (key, steps) in enumerate(group):
+            table.wait(_Talk(key, steps, own=False), begin_s + number * START_S)
+            left += 1
     outside = deque(_Talk(key, steps, own=True) for key, steps in others)
-    left = len(sharing) + len(outside)
-    for number, talk in enumerate(sharing):
-        table.wait(talk, begin_s + number * START_S)
+    left += len(outside)
     for number in range(min(places, len(outside))):
         table.wait(outside.popleft(), begin_s + number * START_S)
     outcomes: list[tuple[KeyT, T | Exception]] = []
