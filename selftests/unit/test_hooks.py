@@ -909,6 +909,38 @@ class TestCase:
 
         assert JUDGED not in item.stash
 
+    @pytest.mark.parametrize("outcome", ["fail", "inconclusive"])
+    def test_with_a_ruling_that_is_no_pass(
+        self, tmp_path: Path, catalogue: Catalogue, outcome: str
+    ) -> None:
+        """It fails as pytest's own do that want no traceback: to write one takes its time."""
+        config = Config(tmp_path)
+        config.stash[STATE] = state = state_of(catalogue)
+        state.setup = healthy.saved().setup
+
+        def case(judge: Judge) -> None:
+            getattr(judge, outcome)("no-answer")
+
+        item = self.item(config, case)
+        item.stash[JUDGE] = judge = Judge("DHCP-01", Replay(healthy.saved()))
+        with pytest.raises(pytest.fail.Exception, match="^no-answer$") as ended:
+            plugin._judged(item, {})(judge=judge)
+
+        assert not ended.value.pytrace
+        assert item.stash[JUDGED].outcome == outcome
+
+    def test_with_a_defect(self, tmp_path: Path, catalogue: Catalogue) -> None:
+        """That one is told with all that leads to it."""
+        config = Config(tmp_path)
+        config.stash[STATE] = state = state_of(catalogue)
+        state.setup = healthy.saved().setup
+        item = self.item(config, lambda judge: judge / 0)
+        item.stash[JUDGE] = judge = Judge("DHCP-01", Replay(healthy.saved()))
+        with pytest.raises(TypeError):
+            plugin._judged(item, {})(judge=judge)
+
+        assert item.stash[JUDGED].cause == "internal-error"
+
     def test_that_nobody_judged_is_pytests(self, tmp_path: Path) -> None:
         """And one that was skipped in spite of its judgement likewise."""
         report = SimpleNamespace(skipped=False)

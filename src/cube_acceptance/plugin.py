@@ -27,7 +27,7 @@ from cube_acceptance import (
     workers,
 )
 from cube_acceptance import catalogue as catalogues
-from cube_acceptance.judge import Judgement, PassedError
+from cube_acceptance.judge import Judgement, RulingError
 from cube_acceptance.ledger import CASE_PROPERTY, JUDGEMENT_PROPERTY
 from cube_acceptance.probes import load_probes
 from cube_acceptance.refusals import check_collected, check_once, check_session
@@ -256,6 +256,10 @@ def _judged(item: pytest.Function, parameters: Mapping[str, object]) -> Callable
     """Judge a case where it ends: no plugin comes between the case and its judgement.
 
     Only what this session gave it is judged: any fixture can be replaced by a plugin's own.
+
+    Raises:
+        pytest.fail.Exception: the ruling is no pass; pytest needs not find out where it was made,
+            which takes as long as all else of a case, for the report says it in words.
     """
     case = item.obj
 
@@ -264,7 +268,7 @@ def _judged(item: pytest.Function, parameters: Mapping[str, object]) -> Callable
         end: BaseException | None = None
         try:
             case(**given)
-        except PassedError as error:
+        except RulingError as error:
             end = error
         except BaseException as error:
             end = error
@@ -274,6 +278,8 @@ def _judged(item: pytest.Function, parameters: Mapping[str, object]) -> Callable
             ours = {"judge": judge, "setup": item.config.stash[STATE].setup, **parameters}
             if judge and all(given[name] is ours[name] for name in given.keys() & ours.keys()):
                 item.stash[JUDGED] = judge.judgement(end)
+        if isinstance(end, RulingError) and end.outcome != "pass":
+            pytest.fail(str(end), pytrace=False)
 
     return judged
 
