@@ -923,7 +923,7 @@ class TestCase:
 
         item = self.item(config, case)
         item.stash[JUDGE] = judge = Judge("DHCP-01", Replay(healthy.saved()))
-        with pytest.raises(pytest.fail.Exception, match="^no-answer$") as ended:
+        with pytest.raises(pytest.fail.Exception, match=r"^no-answer$") as ended:
             plugin._judged(item, {})(judge=judge)
 
         assert not ended.value.pytrace
