@@ -125,6 +125,24 @@ class TestRun:
         assert [name for name in options if f"\n  {name} " not in said] == [started.MARK]
         assert [name for name in commands.MODULES if name not in said] == []
 
+    @pytest.mark.parametrize(
+        ("language", "said"), [("de", "Anführungszeichen"), ("en", "quotation mark")]
+    )
+    def test_options_from_outside_that_nobody_can_read(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        language: str,
+        said: str,
+    ) -> None:
+        """Pytest would end with a traceback, and as after a rejection."""
+        monkeypatch.setenv("PYTEST_ADDOPTS", "-k 'DHCP")
+
+        assert commands.main(["--lang", language]) == run.USAGE_ERROR
+        told = capsys.readouterr().err
+        assert told.startswith("PYTEST_ADDOPTS: ")
+        assert said in told
+
     def test_version(self, capsys: pytest.CaptureFixture[str]) -> None:
         """The suite's, and not pytest's."""
         assert commands.main(["--version"]) == 0

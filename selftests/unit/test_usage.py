@@ -21,7 +21,7 @@ MODULES = (
     *("site/load.py", "site/values.py", "logins.py", "method.py"),
     *("plugin.py", "arguments.py", "refusals.py", "entry.py"),
     *("verify.py", "siblings.py", "again.py", "summary/checking.py", "summary/rows.py"),
-    *("certificate/signature.py", "probes/net/dhcp_message.py"),
+    *("certificate/signature.py", "probes/net/dhcp_message.py", "commands/run.py"),
 )
 SAYING = {
     *("Complaint", "SiteError", "error", "UsageError", "_NoSecretError"),

@@ -28,9 +28,6 @@ MODULES = {
 }
 """Where each command stands; its ``main`` takes the arguments and returns the exit status."""
 
-USAGE_ERROR = 4
-"""pytest's word for it."""
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command that the first argument names, and return its exit status.
@@ -46,9 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
         language = asked(rest)
         what = usage.said(meant.sentence(name, MODULES), language)
         sys.stderr.write(f"{overview('commands', language)}{what}\n")
-        return USAGE_ERROR
+        return run.USAGE_ERROR
     try:
         status: int = importlib.import_module(MODULES[name]).main(rest)
     except SystemExit as stop:  # argparse ends a usage error with 2, and --help with 0
-        return USAGE_ERROR if stop.code else 0
+        return run.USAGE_ERROR if stop.code else 0
     return status
