@@ -67,8 +67,8 @@ What is in use at once is bounded whatever the number of CUBEs: at most 1,024 pr
 with a socket of their own. What is beyond waits its turn in order, so a slow host holds up no other
 while there is a free place. Several CUBEs are asked in one thread. Echo requests, mDNS and LLMNR
 have one socket each in it for all CUBEs; pages, and shells whose host keys are not read, have one
-each, of which three quarters of those places may be open. Of each kind,
-one is begun every millisecond; echoes and names go before pages, which take more of the processor.
+each, of which three quarters of those places may be open. Of each kind, one is begun every
+millisecond; echo requests and names go before pages, which take more of the processor's time.
 Every other probe has a thread of 256 KiB stack: those of servers, shells whose host keys are read,
 a single CUBE's, pages that a CUBE's redirect moves into TLS, and each CUBE's echo requests where
 this computer lets nobody open a socket for them. The mDNS question for services, which every device

@@ -87,7 +87,7 @@ class Survey:
         self._store = Store(setup.vantage)
         self._runner = Runner(run)
         self._talking: set[str] = set()
-        """By whose end this computer has found the CUBEs on its link; of that, what goes on."""
+        """What is under way still of what lets this computer find the CUBEs on its link."""
         self._logins = logins or {}
         self._done = threading.Event()
         # What follows belongs to the thread that reads the events.
