@@ -269,10 +269,11 @@ class SocketWire(Wire[Arrival]):
 
     def _dated(self, arrival: Arrival, notes: Iterable[tuple[int, int, bytes]]) -> Arrival:
         """Date an arrival by what the system has noted, unless the clock was set meanwhile."""
-        age_s = age(notes, time.time_ns())
-        if age_s is None or not 0.0 <= age_s <= arrival.moment - self._opened:
+        # Both clocks at once: what keeps this program from running in between would count as age.
+        age_s, now_s = age(notes, time.time_ns()), time.monotonic()
+        if age_s is None or not 0.0 <= age_s <= now_s - self._opened:
             return arrival
-        return replace(arrival, moment=arrival.moment - age_s, timed=True)
+        return replace(arrival, moment=now_s - age_s, timed=True)
 
     def close(self) -> None:
         """Leave the socket."""
