@@ -710,10 +710,10 @@ class TestUsage:
     def test_a_computer_that_allows_too_few_threads(self, tmp_path: Path) -> None:
         """It is said before anything starts, and no simulated site is rejected for it."""
         plugin = (
-            "import threading\n"
-            "def start(thread):\n"
+            "import _thread, threading\n"
+            "def start(*_):\n"
             '    raise RuntimeError("can\'t start new thread")\n'
-            "threading.Thread.start = start\n"
+            "threading.Thread.start = _thread.start_new_thread = start\n"
         )
         session = start(tmp_path, plugin=plugin)
 
